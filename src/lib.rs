@@ -1,0 +1,6 @@
+//! LoRA Playground: LoRA, MoLoRA, MoR1E and full fine-tuning trained side by side, with theory's prediction
+//! beside every measurement. Layers, from plain data up, are listed in `docs/ARCHITECTURE.md`; a module imports
+//! only from layers above it there.
+
+pub mod config;
+pub mod error;
