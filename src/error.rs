@@ -29,7 +29,10 @@ pub enum Error {
     },
     /// The requested backend cannot be had here.
     #[error("backend \"{backend}\" is not available: {reason}")]
-    Backend { backend: &'static str, reason: String },
+    Backend {
+        backend: &'static str,
+        reason: String,
+    },
     /// The GPU device was lost while running.
     #[error("the GPU device was lost: {0}")]
     DeviceLost(String),

@@ -1,0 +1,258 @@
+//! What the page and the worker say to each other: commands in, events out. Plain data, sent as postcard bytes.
+//! Knows nothing of how training runs or how it is drawn, so either side can be replaced or tested alone.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, Lane};
+
+/// From the page to the trainer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Begin a new run, dropping the present one.
+    Start {
+        config: Config,
+        paused: bool,
+    },
+    Run,
+    Pause,
+    /// One step, then paused.
+    Step,
+    /// At most this many steps per second; `None` is as fast as the backend goes.
+    Speed(Option<u32>),
+    /// Change rank (LoRA, MoLoRA) or number of experts (MoR1E) of a trained lane, in place.
+    SetRank {
+        lane: usize,
+        rank: usize,
+    },
+    /// What the inspector shows from now on.
+    Watch(Watch),
+    /// Show what one expert carries: its gate is zero in the probe evaluation (training is not touched).
+    Ablate(Option<Ablate>),
+    /// A drawn digit, 8×8 row-major, 0 (paper) to 16 (ink); `None` clears the pad.
+    Draw(Option<Vec<f32>>),
+    /// The tab was hidden or shown; hidden tabs do not train.
+    Visible(bool),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ablate {
+    pub lane: usize,
+    pub layer: usize,
+    pub expert: usize,
+}
+
+/// The lane and layer under inspection and, for mixtures, which merge is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    pub lane: usize,
+    pub layer: usize,
+    pub merge: MergeMode,
+    /// Domain for (c) and (d).
+    pub domain: usize,
+    /// Token of the probe batch for (a).
+    pub token: usize,
+}
+
+/// How a mixture is turned into one weight; the letters are those of the inspector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MergeMode {
+    /// (a) the chosen token's own gate: exact for that token.
+    PerInput,
+    /// (b) the mean gate.
+    MeanGate,
+    /// (c) the mean gate of each domain.
+    MeanGatePerDomain,
+    /// (d) each domain's top expert alone.
+    TopExpertPerDomain,
+    /// (e) least squares over the data.
+    LeastSquares,
+}
+
+/// From the trainer to the page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Event {
+    /// What is being done before training can begin ("compiling shaders", "pretraining the base").
+    Stage(String),
+    /// Pretraining of the `digits` base.
+    Pretraining {
+        step: usize,
+        total: usize,
+        loss: f32,
+        accuracy: f32,
+    },
+    /// A run is set up.
+    Started(Started),
+    Frame(Box<Frame>),
+    /// Something went wrong that the person should know; the run, if any, is unharmed unless `fatal`.
+    Problem {
+        message: String,
+        fatal: bool,
+    },
+}
+
+/// What holds for a whole run (or until a rank changes).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Started {
+    pub config: Config,
+    /// "webgpu" or "cpu".
+    pub backend: String,
+    /// The GPU's name, or "CPU".
+    pub adapter: String,
+    /// Why WebGPU is not used, when `auto` fell back to the CPU.
+    pub fallback: Option<String>,
+    pub layers: Vec<LayerInfo>,
+    /// Names of the domains, in the order of every per-domain value.
+    pub domains: Vec<String>,
+    /// Mean squared target change per element: losses divided by it are shares of the target's energy.
+    /// 1 for cross-entropy.
+    pub energy: f32,
+    /// Rank of a true change, where the task has one.
+    pub true_rank: Option<usize>,
+    pub floors: Vec<Floor>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerInfo {
+    pub inputs: usize,
+    pub outputs: usize,
+    /// "gelu" or "" for none.
+    pub activation: String,
+}
+
+/// A predicted floor of the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Floor {
+    /// Lanes it binds.
+    pub lanes: Vec<usize>,
+    /// Share of the target's energy.
+    pub share: f64,
+    /// Short, for the line's end: "floor, any single W".
+    pub label: String,
+    /// The theorem in a sentence, with the numbers in it.
+    pub why: String,
+}
+
+/// One displayed moment of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Steps done.
+    pub step: usize,
+    pub running: bool,
+    pub steps_per_second: f32,
+    /// Learning rate of the next step.
+    pub lr: f32,
+    pub lanes: Vec<LaneFrame>,
+    /// One per adapted layer of every lane that has a gate.
+    pub gates: Vec<GateFrame>,
+    pub weight: Option<WeightFrame>,
+    /// Answers for the drawn digit, when there is one: the frozen base first, then each lane.
+    pub drawing: Vec<DrawAnswer>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaneFrame {
+    /// As it is now: a rank slider moves this, not the configuration the run began with.
+    pub lane: Lane,
+    /// Trainable parameters.
+    pub parameters: usize,
+    /// Frozen parameters of the adapted layers, which `parameters` is a share of.
+    pub base_parameters: usize,
+    /// How `parameters` comes about, with the values in it: "2 · 64 · 8".
+    pub formula: String,
+    /// The step at which the loss stopped being a number.
+    pub diverged: Option<usize>,
+    /// Step of the first of `losses`; the page appends them to what it has.
+    pub losses_from: usize,
+    /// Task loss before each step, without the balance term.
+    pub losses: Vec<f32>,
+    /// `digits`: accuracy on the held-out images of each domain, then on the old task; present when measured anew.
+    pub accuracy: Option<Accuracy>,
+    /// Singular values of ΔW of the watched layer (mean gate for mixtures), largest first.
+    pub spectrum: Vec<f32>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Accuracy {
+    pub step: usize,
+    pub domains: Vec<f32>,
+    /// Upright digits, before adaptation learned by the base.
+    pub old: f32,
+}
+
+/// The gate of one lane's layer on the fixed probe batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateFrame {
+    pub lane: usize,
+    pub layer: usize,
+    pub experts: usize,
+    /// Domain of each probe token (columns of `tokens`).
+    pub token_domains: Vec<usize>,
+    /// `[tokens, experts]`, row-major.
+    pub tokens: Vec<f32>,
+    /// Mean gate per domain, `[domains, experts]`.
+    pub domains: Vec<f32>,
+    /// Mean gate over all probe tokens, `[experts]`: one column of the picture over training time.
+    pub mean: Vec<f32>,
+    /// Share of tokens whose largest gate is this expert's, `[experts]`.
+    pub utilisation: Vec<f32>,
+    /// Mean over tokens of the gate's entropy, divided by log N: 1 is uniform, 0 is one expert only.
+    pub entropy: f32,
+    /// The expert that is switched off, and the loss on each domain with and without it.
+    pub ablation: Option<AblationFrame>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AblationFrame {
+    pub expert: usize,
+    /// Loss per domain as trained (share of the target's energy, or cross-entropy).
+    pub with: Vec<f32>,
+    /// The same with this expert's gate at zero.
+    pub without: Vec<f32>,
+}
+
+/// The weight under inspection. `W0 + ΔW` is left to the reader of both.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WeightFrame {
+    pub watch: Watch,
+    /// Outputs and inputs of the layer.
+    pub rows: usize,
+    pub cols: usize,
+    /// `[rows, cols]`, row-major.
+    pub w0: Vec<f32>,
+    pub delta: Vec<f32>,
+    /// Singular values of `delta`, largest first.
+    pub singular: Vec<f32>,
+    /// ‖ΔW‖ / ‖W0‖, Frobenius.
+    pub ratio: f32,
+    pub merge: MergeFrame,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum MergeFrame {
+    /// LoRA and full: `max |merged(x) − adapted(x)|` over the probe batch.
+    Exact { error: f32 },
+    /// Mixtures have no exact merge: the task loss of the routed model and of each merge, on the probe batch.
+    Mixture {
+        routed: f32,
+        modes: Vec<MergeResult>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MergeResult {
+    pub mode: MergeMode,
+    /// Task loss with this merge (share of the target's energy, or cross-entropy); for (a) the loss of that token.
+    pub loss: f32,
+    /// `max |merged(x) − adapted(x)|` over the probe batch; for (a) over the chosen token.
+    pub error: f32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrawAnswer {
+    /// `None` is the frozen base.
+    pub lane: Option<usize>,
+    /// Probability of each digit, `[10]`.
+    pub probabilities: Vec<f32>,
+    /// Gate of each adapted layer for this drawing.
+    pub gates: Vec<Vec<f32>>,
+}
