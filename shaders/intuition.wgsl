@@ -1,0 +1,184 @@
+// MoR1E's intuition gate: q → Linear → GELU → LayerNorm → Linear → Linear → softmax, and back.
+//
+//   x [pool, inputs]   q, dq [rows, inputs]   g [rows, logits]   dg [tokens, logits]
+//   acts [rows, 4 hidden + 8] = a | x̂ | n | c | 1/σ      dacts [rows, logits + 3 hidden] = dz | dc | dn | da
+//   params: w1 [hidden, inputs], w2 [hidden, hidden], gate.w [logits, hidden] and the vectors, at their offsets
+//
+// One workgroup does one row; invocations share its hidden units. Padding rows are left at zero.
+
+struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
+struct Dims {
+  rows: u32, real_rows: u32, gate_tokens: u32, inputs: u32, hidden: u32, real_hidden: u32, logits: u32, experts: u32,
+  x_batched: u32, w1: u32, b1: u32, ln_weight: u32, ln_bias: u32, w2: u32, b2: u32, gate_w: u32, gate_b: u32,
+}
+
+const SIZE = 64u;
+const HIDDEN = 256u;
+const EXPERTS = 64u;
+
+@group(0) @binding(0) var<uniform> clock: Step;
+@group(1) @binding(0) var<uniform> dims: Dims;
+@group(1) @binding(1) var<storage, read> x: array<f32>;
+@group(1) @binding(2) var<storage, read> params: array<f32>;
+@group(1) @binding(3) var<storage, read_write> q: array<f32>;
+@group(1) @binding(4) var<storage, read_write> acts: array<f32>;
+@group(1) @binding(5) var<storage, read_write> g: array<f32>;
+
+// Hidden values of the row, as the stages of the network pass them on.
+var<workgroup> stage0: array<f32, HIDDEN>;
+var<workgroup> stage1: array<f32, HIDDEN>;
+var<workgroup> logit: array<f32, EXPERTS>;
+
+fn inner(a: f32) -> f32 { return tanh(clamp(0.7978845608 * (a + 0.044715 * a * a * a), -10.0, 10.0)); }
+fn gelu(a: f32) -> f32 { return 0.5 * a * (1.0 + inner(a)); }
+fn gelu_derivative(a: f32) -> f32 {
+  let th = inner(a);
+  return 0.5 * (1.0 + th) + 0.5 * a * (1.0 - th * th) * 0.7978845608 * (1.0 + 0.134145 * a * a);
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let id = local.x;
+  let row = group.x;
+  if (row >= dims.real_rows) { return; }
+  let h = dims.real_hidden;
+  let act = row * (4u * dims.hidden + 8u);
+  let from = (dims.x_batched * clock.x_row + row * dims.gate_tokens) * dims.inputs;
+  for (var c = id; c < dims.inputs; c += SIZE) {
+    var sum = 0.0;
+    for (var t = 0u; t < dims.gate_tokens; t++) { sum += x[from + t * dims.inputs + c]; }
+    q[row * dims.inputs + c] = sum / f32(dims.gate_tokens);
+  }
+  storageBarrier();
+  for (var j = id; j < h; j += SIZE) {
+    var a = params[dims.b1 + j];
+    for (var c = 0u; c < dims.inputs; c++) { a += q[row * dims.inputs + c] * params[dims.w1 + j * dims.inputs + c]; }
+    acts[act + j] = a;
+    stage0[j] = gelu(a);
+  }
+  workgroupBarrier();
+  var mean = 0.0;
+  for (var j = 0u; j < h; j++) { mean += stage0[j]; }
+  mean /= f32(h);
+  var variance = 0.0;
+  for (var j = 0u; j < h; j++) { variance += (stage0[j] - mean) * (stage0[j] - mean); }
+  let inverse = 1.0 / sqrt(variance / f32(h) + 1e-5);
+  if (id == 0u) { acts[act + 4u * dims.hidden] = inverse; }
+  for (var j = id; j < h; j += SIZE) {
+    let normal = (stage0[j] - mean) * inverse;
+    let n = normal * params[dims.ln_weight + j] + params[dims.ln_bias + j];
+    acts[act + dims.hidden + j] = normal;
+    acts[act + 2u * dims.hidden + j] = n;
+    stage1[j] = n;
+  }
+  workgroupBarrier();
+  for (var j = id; j < h; j += SIZE) {
+    var c = params[dims.b2 + j];
+    for (var k = 0u; k < h; k++) { c += stage1[k] * params[dims.w2 + j * dims.hidden + k]; }
+    acts[act + 3u * dims.hidden + j] = c;
+    stage0[j] = c;
+  }
+  workgroupBarrier();
+  if (id < dims.experts) {
+    var z = params[dims.gate_b + id];
+    for (var k = 0u; k < h; k++) { z += stage0[k] * params[dims.gate_w + id * dims.hidden + k]; }
+    logit[id] = z;
+  }
+  workgroupBarrier();
+  if (id < dims.experts) {
+    var top = logit[0];
+    for (var e = 1u; e < dims.experts; e++) { top = max(top, logit[e]); }
+    var sum = 0.0;
+    for (var e = 0u; e < dims.experts; e++) { sum += exp(logit[e] - top); }
+    g[row * dims.logits + id] = exp(logit[id] - top) / sum;
+  }
+}
+
+@group(1) @binding(1) var<storage, read> params_back: array<f32>;
+@group(1) @binding(2) var<storage, read> acts_back: array<f32>;
+@group(1) @binding(3) var<storage, read> g_back: array<f32>;
+@group(1) @binding(4) var<storage, read> dg: array<f32>;
+@group(1) @binding(5) var<storage, read_write> dacts: array<f32>;
+@group(1) @binding(6) var<storage, read_write> dq: array<f32>;
+
+@compute @workgroup_size(64)
+fn backward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
+  let id = local.x;
+  let row = group.x;
+  if (row >= dims.real_rows) { return; }
+  let h = dims.real_hidden;
+  let act = row * (4u * dims.hidden + 8u);
+  let out = row * (dims.logits + 3u * dims.hidden);
+  if (id < dims.experts) {
+    var sum = 0.0;
+    for (var t = 0u; t < dims.gate_tokens; t++) { sum += dg[(row * dims.gate_tokens + t) * dims.logits + id]; }
+    logit[id] = sum;
+  }
+  workgroupBarrier();
+  var mean = 0.0;
+  for (var e = 0u; e < dims.experts; e++) { mean += g_back[row * dims.logits + e] * logit[e]; }
+  workgroupBarrier();
+  if (id < dims.experts) {
+    logit[id] = g_back[row * dims.logits + id] * (logit[id] - mean);
+    dacts[out + id] = logit[id];
+  }
+  workgroupBarrier();
+  for (var j = id; j < h; j += SIZE) {
+    var dc = 0.0;
+    for (var e = 0u; e < dims.experts; e++) { dc += logit[e] * params_back[dims.gate_w + e * dims.hidden + j]; }
+    dacts[out + dims.logits + j] = dc;
+    stage0[j] = dc;
+  }
+  workgroupBarrier();
+  for (var j = id; j < h; j += SIZE) {
+    var dn = 0.0;
+    for (var k = 0u; k < h; k++) { dn += stage0[k] * params_back[dims.w2 + k * dims.hidden + j]; }
+    dacts[out + dims.logits + dims.hidden + j] = dn;
+    stage1[j] = dn * params_back[dims.ln_weight + j];
+  }
+  workgroupBarrier();
+  var total = 0.0;
+  var along = 0.0;
+  for (var j = 0u; j < h; j++) {
+    total += stage1[j];
+    along += stage1[j] * acts_back[act + dims.hidden + j];
+  }
+  for (var j = id; j < h; j += SIZE) {
+    let normal = acts_back[act + dims.hidden + j];
+    let de = acts_back[act + 4u * dims.hidden] * (stage1[j] - total / f32(h) - normal * along / f32(h));
+    let da = de * gelu_derivative(acts_back[act + j]);
+    dacts[out + dims.logits + 2u * dims.hidden + j] = da;
+    stage0[j] = da;
+  }
+  workgroupBarrier();
+  for (var c = id; c < dims.inputs; c += SIZE) {
+    var sum = 0.0;
+    for (var j = 0u; j < h; j++) { sum += stage0[j] * params_back[dims.w1 + j * dims.inputs + c]; }
+    dq[row * dims.inputs + c] = sum;
+  }
+}
+
+@group(1) @binding(1) var<storage, read> acts_sum: array<f32>;
+@group(1) @binding(2) var<storage, read> dacts_sum: array<f32>;
+@group(1) @binding(3) var<storage, read_write> grads: array<f32>;
+
+// Gradients of gate.b, b2, ln_bias and b1, sums of dacts over rows, and of ln_weight, of dn ∘ x̂.
+@compute @workgroup_size(32)
+fn sums(@builtin(global_invocation_id) id: vec3u) {
+  let vectors = dims.logits + 3u * dims.hidden;
+  if (id.x >= vectors + dims.hidden) { return; }
+  let weight = id.x >= vectors;
+  let column = select(id.x, dims.logits + dims.hidden + id.x - vectors, weight);
+  var sum = 0.0;
+  for (var r = 0u; r < dims.real_rows; r++) {
+    let d = dacts_sum[r * vectors + column];
+    let normal = acts_sum[r * (4u * dims.hidden + 8u) + dims.hidden + select(0u, id.x - vectors, weight)];
+    sum += select(d, d * normal, weight);
+  }
+  if (weight) { grads[dims.ln_weight + id.x - vectors] = sum; return; }
+  if (id.x < dims.logits) { grads[dims.gate_b + id.x] = sum; return; }
+  let j = id.x - dims.logits;
+  if (j < dims.hidden) { grads[dims.b2 + j] = sum; return; }
+  if (j < 2u * dims.hidden) { grads[dims.ln_bias + j - dims.hidden] = sum; return; }
+  grads[dims.b1 + j - 2u * dims.hidden] = sum;
+}

@@ -1,0 +1,90 @@
+// Gradient of a layer's input: dx = dy (w0 + delta) + dhz A + dq / tokens per gate, times GELU'(pre).
+//
+//   dy [tokens, outputs]   w0, delta [outputs, inputs]   dhz [tokens, slots]   A (lora_A, then the router) [slots, inputs]
+//   dq [rows, inputs]      pre [tokens, inputs]          dx [tokens, inputs]
+//
+// One invocation owns a tile of 8 tokens × 4 inputs (see project.wgsl). delta and A lie in `params`.
+
+struct Dims {
+  tokens: u32, inputs: u32, outputs: u32, slots: u32, dense: u32, offset: u32, gate_tokens: u32, gelu: u32,
+}
+
+@group(1) @binding(0) var<uniform> dims: Dims;
+@group(1) @binding(1) var<storage, read> dy: array<vec4f>;
+@group(1) @binding(2) var<storage, read> w0: array<vec4f>;
+@group(1) @binding(3) var<storage, read> params: array<vec4f>;
+@group(1) @binding(4) var<storage, read> dhz: array<vec4f>;
+@group(1) @binding(5) var<storage, read> dq: array<vec4f>;
+@group(1) @binding(6) var<storage, read> pre: array<vec4f>;
+@group(1) @binding(7) var<storage, read_write> dx: array<vec4f>;
+
+fn mix4(a: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f) -> vec4f {
+  return a.x * b0 + a.y * b1 + a.z * b2 + a.w * b3;
+}
+
+fn gelu_derivative(a: vec4f) -> vec4f {
+  // Beyond ±10 tanh is ±1 in f32; some drivers' tanh overflows there.
+  let th = tanh(clamp(0.7978845608 * (a + 0.044715 * a * a * a), vec4f(-10.0), vec4f(10.0)));
+  return 0.5 * (1.0 + th) + 0.5 * a * (1.0 - th * th) * 0.7978845608 * (1.0 + 0.134145 * a * a);
+}
+
+fn finish(t: u32, c: u32, value: vec4f) {
+  let columns = dims.inputs / 4u;
+  var out = value;
+  if (dims.gate_tokens > 0u) {
+    let row = t / dims.gate_tokens * columns + c;
+    // Rows of padding tokens may lie beyond the last sequence; nothing flows to them.
+    if (row < arrayLength(&dq)) { out += dq[row] / f32(dims.gate_tokens); }
+  }
+  if (dims.gelu == 1u) { out *= gelu_derivative(pre[t * columns + c]); }
+  dx[t * columns + c] = out;
+}
+
+@compute @workgroup_size(32)
+fn backward(@builtin(global_invocation_id) id: vec3u) {
+  let columns = dims.inputs / 4u;
+  let c = id.x % columns;
+  let t = id.x / columns * 8u;
+  if (t >= dims.tokens) { return; }
+  var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
+  var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
+
+  let n = dims.outputs / 4u;
+  var i = t * n;
+  var j = c;
+  let delta = dims.offset / 4u;
+  for (var k = 0u; k < n; k++) {
+    var b0 = w0[j]; var b1 = w0[j + columns]; var b2 = w0[j + 2u * columns]; var b3 = w0[j + 3u * columns];
+    if (dims.dense == 1u) {
+      b0 += params[delta + j]; b1 += params[delta + j + columns];
+      b2 += params[delta + j + 2u * columns]; b3 += params[delta + j + 3u * columns];
+    }
+    a0 += mix4(dy[i], b0, b1, b2, b3);
+    a1 += mix4(dy[i + n], b0, b1, b2, b3);
+    a2 += mix4(dy[i + 2u * n], b0, b1, b2, b3);
+    a3 += mix4(dy[i + 3u * n], b0, b1, b2, b3);
+    a4 += mix4(dy[i + 4u * n], b0, b1, b2, b3);
+    a5 += mix4(dy[i + 5u * n], b0, b1, b2, b3);
+    a6 += mix4(dy[i + 6u * n], b0, b1, b2, b3);
+    a7 += mix4(dy[i + 7u * n], b0, b1, b2, b3);
+    i++; j += 4u * columns;
+  }
+  let p = dims.slots / 4u;
+  i = t * p;
+  j = delta + c;
+  for (var k = 0u; k < p; k++) {
+    let b0 = params[j]; let b1 = params[j + columns]; let b2 = params[j + 2u * columns]; let b3 = params[j + 3u * columns];
+    a0 += mix4(dhz[i], b0, b1, b2, b3);
+    a1 += mix4(dhz[i + p], b0, b1, b2, b3);
+    a2 += mix4(dhz[i + 2u * p], b0, b1, b2, b3);
+    a3 += mix4(dhz[i + 3u * p], b0, b1, b2, b3);
+    a4 += mix4(dhz[i + 4u * p], b0, b1, b2, b3);
+    a5 += mix4(dhz[i + 5u * p], b0, b1, b2, b3);
+    a6 += mix4(dhz[i + 6u * p], b0, b1, b2, b3);
+    a7 += mix4(dhz[i + 7u * p], b0, b1, b2, b3);
+    i++; j += 4u * columns;
+  }
+
+  finish(t, c, a0); finish(t + 1u, c, a1); finish(t + 2u, c, a2); finish(t + 3u, c, a3);
+  finish(t + 4u, c, a4); finish(t + 5u, c, a5); finish(t + 6u, c, a6); finish(t + 7u, c, a7);
+}

@@ -1,0 +1,46 @@
+//! Load balance: what the balance term of the loss adds to the gradient of every token's gate.
+//!
+//! `entropy`: `Σ p̄ᵢ log(p̄ᵢ + 1e-12)`, p̄ the mean gate. `switch`: `N Σ fᵢ P̄ᵢ`, fᵢ the share of tokens whose top
+//! expert is i, through which no gradient flows (Fedus et al., arXiv 2101.03961).
+
+use super::{Access, Bound, Read, Real, Write, dims};
+
+dims!(
+    /// g `[rows, logits]`, bal `[logits]`: the derivative of the weighted term by one token's gate.
+    Dims {
+        /// Rows of g that are not padding.
+        rows: u32,
+        /// Tokens of the batch, over which the mean is taken.
+        tokens: u32,
+        experts: u32,
+        logits: u32,
+        /// 1 entropy, 2 switch.
+        kind: u32,
+        coefficient: f32,
+    }
+);
+
+pub const BINDINGS: &[(&str, Access)] = &[("g", Read), ("bal", Write)];
+
+pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
+    let (g, mut bal) = (b.read(0), b.write(1));
+    let (rows, n, logits) = (d.rows as usize, d.experts as usize, d.logits as usize);
+    let coefficient = F::of(f64::from(d.coefficient)) / F::of(f64::from(d.tokens));
+    let gates = || (0..rows).map(|r| &g[r * logits..r * logits + n]);
+    for (e, out) in bal.iter_mut().enumerate().take(n) {
+        *out = coefficient
+            * if d.kind == 1 {
+                let mean = gates().map(|gate| gate[e]).sum::<F>() / F::of(rows as f64);
+                let safe = mean + F::of(1e-12);
+                safe.ln() + mean / safe
+            } else {
+                let top = gates().filter(|gate| argmax(gate) == e).count();
+                F::of((n * top) as f64 / rows as f64)
+            };
+    }
+}
+
+/// Index of the largest value; of equals, the first.
+pub fn argmax<F: Real>(values: &[F]) -> usize {
+    values.iter().enumerate().fold(0, |best, (i, &v)| if v > values[best] { i } else { best })
+}

@@ -1,0 +1,39 @@
+//! Cross-entropy over the classes of each token (mean over tokens) together with its gradient.
+
+use super::{Access, Bound, Read, Real, Step, Write, dims};
+
+dims!(
+    /// y and dy `[tokens, outputs]`, labels `[pool]`, loss: one value per token.
+    Dims { tokens: u32, outputs: u32, real_tokens: u32, real_outputs: u32 }
+);
+
+pub const BINDINGS: &[(&str, Access)] = &[("y", Read), ("labels", Read), ("dy", Write), ("loss", Write)];
+
+impl Dims {
+    pub fn workgroups(&self) -> u32 {
+        self.tokens.div_ceil(32)
+    }
+}
+
+pub fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (o, classes) = (d.outputs as usize, d.real_outputs as usize);
+    let (y, labels, mut dy, mut loss) = (b.read(0), b.read(1), b.write(2), b.write(3));
+    let share = F::one() / F::of(f64::from(d.real_tokens));
+    for t in 0..d.tokens as usize {
+        let out = &mut dy[t * o..(t + 1) * o];
+        out.fill(F::zero());
+        loss[t] = F::zero();
+        if t >= d.real_tokens as usize {
+            continue;
+        }
+        let logits = &y[t * o..t * o + classes];
+        let label = labels[step.x_row as usize + t].f64() as usize;
+        let max = logits.iter().copied().fold(F::neg_infinity(), F::max);
+        let sum: F = logits.iter().map(|&v| (v - max).exp()).sum();
+        loss[t] = max + sum.ln() - logits[label];
+        for (c, (g, &v)) in out.iter_mut().zip(logits).enumerate() {
+            let hit = if c == label { F::one() } else { F::zero() };
+            *g = share * ((v - max).exp() / sum - hit);
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! GELU in its tanh form (Hendrycks & Gimpel, arXiv 1606.08415; PyTorch's `approximate="tanh"`).
+
+use super::{Access, Bound, Read, Real, Write, dims};
+
+dims!(
+    /// pre and out have `elements` values, a multiple of 4.
+    Dims { elements: u32 }
+);
+
+pub const BINDINGS: &[(&str, Access)] = &[("pre", Read), ("out", Write)];
+
+impl Dims {
+    pub fn workgroups(&self) -> u32 {
+        (self.elements / 4).div_ceil(64)
+    }
+}
+
+const ROOT: f64 = 0.797_884_560_802_865_4; // √(2/π)
+const CUBIC: f64 = 0.044_715;
+
+/// GELU of one value.
+pub fn value<F: Real>(a: F) -> F {
+    let inner = F::of(ROOT) * (a + F::of(CUBIC) * a * a * a);
+    F::of(0.5) * a * (F::one() + inner.tanh())
+}
+
+/// Its derivative.
+pub fn derivative<F: Real>(a: F) -> F {
+    let (half, one) = (F::of(0.5), F::one());
+    let tanh = (F::of(ROOT) * (a + F::of(CUBIC) * a * a * a)).tanh();
+    let slope = F::of(ROOT) * (one + F::of(3.0 * CUBIC) * a * a);
+    half * (one + tanh) + half * a * (one - tanh * tanh) * slope
+}
+
+pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
+    let (pre, mut out) = (b.read(0), b.write(1));
+    out.iter_mut().zip(pre.iter()).take(d.elements as usize).for_each(|(o, &a)| *o = value(a));
+}

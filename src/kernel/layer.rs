@@ -1,0 +1,159 @@
+//! One adapted linear layer: `y = base + x deltaᵀ + hg B`, and the gradient of its input.
+//!
+//! The forward pass ends in what the layer is for: its output, or, for the last layer under MSE, the loss and
+//! the output's gradient in one go, so that y itself is never written while training.
+
+use ndarray::linalg::general_mat_mul;
+
+use super::{Access, Bound, Read, Real, Step, Write, dims, gelu, view, view_mut};
+
+dims!(
+    /// x `[tokens, inputs]`, w0 and delta `[outputs, inputs]`, hg `[tokens, slots]`, lora_B `[slots, outputs]`,
+    /// base `[pool, outputs]` or `[outputs]`, target `[pool, outputs]`, out `[tokens, outputs]`,
+    /// loss: one partial sum per tile.
+    ForwardDims {
+        tokens: u32,
+        inputs: u32,
+        outputs: u32,
+        slots: u32,
+        /// 1: x, like `base` when it is cached, is the pool of all batches.
+        x_batched: u32,
+        /// 1: base rows are cached products of the frozen layer; 0: base is the bias alone and w0 is applied here.
+        base_cached: u32,
+        /// 1: add `x deltaᵀ` (full fine-tuning).
+        dense: u32,
+        /// First element of delta, or of lora_B, in `params`.
+        offset: u32,
+        /// 1: write the MSE gradient and the loss; 0: write y.
+        mse: u32,
+        /// Tokens and outputs that are not padding.
+        real_tokens: u32,
+        real_outputs: u32,
+        /// 2 / (real_tokens · real_outputs).
+        grad_scale: f32,
+    }
+);
+
+pub const FORWARD: &[(&str, Access)] = &[
+    ("x", Read),
+    ("w0", Read),
+    ("params", Read),
+    ("hg", Read),
+    ("base", Read),
+    ("target", Read),
+    ("out", Write),
+    ("loss", Write),
+];
+
+impl ForwardDims {
+    /// Tiles of 8 tokens × 4 outputs; each owns one entry of `loss`.
+    pub fn tiles(&self) -> u32 {
+        self.tokens / 8 * (self.outputs / 4)
+    }
+    pub fn workgroups(&self) -> u32 {
+        self.tiles().div_ceil(32)
+    }
+}
+
+pub fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
+    let (t, i, o, p) = (d.tokens as usize, d.inputs as usize, d.outputs as usize, d.slots as usize);
+    let (x, w0, params, hg, base) = (b.read(0), b.read(1), b.read(2), b.read(3), b.read(4));
+    let mut out = b.write(6);
+    let one = F::one();
+    let row = step.x_row as usize;
+    let x_row = if d.x_batched == 1 { row } else { 0 };
+    {
+        let mut y = view_mut(&mut out, 0, t, o, o);
+        if d.base_cached == 1 {
+            y.assign(&view(&base, row * o, t, o, o));
+        } else {
+            y.assign(&view(&base, 0, t, o, 0));
+        }
+        let x = view(&x, x_row * i, t, i, i);
+        if d.base_cached == 0 {
+            general_mat_mul(one, &x, &view(&w0, 0, o, i, i).t(), one, &mut y);
+        }
+        if d.dense == 1 {
+            general_mat_mul(one, &x, &view(&params, d.offset as usize, o, i, i).t(), one, &mut y);
+        }
+        if p > 0 {
+            let bt = view(&params, d.offset as usize, p, o, o);
+            general_mat_mul(one, &view(&hg, 0, t, p, p), &bt, one, &mut y);
+        }
+    }
+    if d.mse == 1 {
+        let (target, mut loss) = (b.read(5), b.write(7));
+        let target = &target[row * o..(row + t) * o];
+        let scale = F::of(f64::from(d.grad_scale));
+        let (real_t, real_o) = (d.real_tokens as usize, d.real_outputs as usize);
+        loss.fill(F::zero());
+        let columns = o / 4;
+        for r in 0..t {
+            for c in 0..o {
+                let at = r * o + c;
+                let diff = if r < real_t && c < real_o { out[at] - target[at] } else { F::zero() };
+                out[at] = scale * diff;
+                loss[r / 8 * columns + c / 4] += diff * diff;
+            }
+        }
+    }
+}
+
+dims!(
+    /// dy `[tokens, outputs]`, dhz `[tokens, slots]` with lora_A (and router) `[slots, inputs]`,
+    /// dq `[rows, inputs]`, pre `[tokens, inputs]`, dx `[tokens, inputs]`.
+    BackwardDims {
+        tokens: u32,
+        inputs: u32,
+        outputs: u32,
+        /// Rows of lora_A and the router that dhz belongs to; 0 for none.
+        slots: u32,
+        /// 1: delta adds to w0.
+        dense: u32,
+        /// First element of delta or lora_A in `params`.
+        offset: u32,
+        /// Tokens that share a row of dq (a pooled gate's sequence length); 0: no gate gradient.
+        gate_tokens: u32,
+        /// 1: multiply by GELU'(pre) of the layer before.
+        gelu: u32,
+    }
+);
+
+pub const BACKWARD: &[(&str, Access)] =
+    &[("dy", Read), ("w0", Read), ("params", Read), ("dhz", Read), ("dq", Read), ("pre", Read), ("dx", Write)];
+
+impl BackwardDims {
+    pub fn workgroups(&self) -> u32 {
+        (self.tokens / 8 * (self.inputs / 4)).div_ceil(32)
+    }
+}
+
+pub fn backward<F: Real>(d: &BackwardDims, b: &Bound<F>) {
+    let (t, i, o, p) = (d.tokens as usize, d.inputs as usize, d.outputs as usize, d.slots as usize);
+    let (dy, w0, params, dhz, dq, pre) = (b.read(0), b.read(1), b.read(2), b.read(3), b.read(4), b.read(5));
+    let mut dx = b.write(6);
+    let one = F::one();
+    let dy = view(&dy, 0, t, o, o);
+    let mut out = view_mut(&mut dx, 0, t, i, i);
+    general_mat_mul(one, &dy, &view(&w0, 0, o, i, i), F::zero(), &mut out);
+    if d.dense == 1 {
+        general_mat_mul(one, &dy, &view(&params, d.offset as usize, o, i, i), one, &mut out);
+    }
+    if p > 0 {
+        let a = view(&params, d.offset as usize, p, i, i);
+        general_mat_mul(one, &view(&dhz, 0, t, p, p), &a, one, &mut out);
+    }
+    if d.gate_tokens > 0 {
+        let s = d.gate_tokens as usize;
+        let share = one / F::of(s as f64);
+        for (r, mut row) in out.rows_mut().into_iter().enumerate() {
+            let from = r / s * i;
+            // Rows of padding tokens may lie beyond the last sequence; nothing flows to them.
+            let Some(source) = dq.get(from..from + i) else { continue };
+            row.iter_mut().zip(source).for_each(|(x, &g)| *x += share * g);
+        }
+    }
+    if d.gelu == 1 {
+        out.iter_mut().zip(pre.iter()).for_each(|(x, &a)| *x = *x * gelu::derivative(a));
+    }
+}

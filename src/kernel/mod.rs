@@ -1,0 +1,275 @@
+//! One module per compute kernel: its dims, its bindings and its CPU twin, under the name of its `.wgsl` file.
+//!
+//! A kernel knows shapes and arithmetic, not models or GPU handles. The twin is generic over f32 and f64: it is
+//! the reference for gradient checks (f64), the fallback where there is no WebGPU (f32), and the oracle each
+//! shader is tested against. All token counts and widths are padded to multiples of [`PAD`]; padding holds
+//! zeros, and every kernel keeps it so, which is what lets tiles go without edge cases.
+
+pub mod adamw;
+pub mod balance;
+pub mod cross_entropy;
+pub mod gate;
+pub mod gelu;
+pub mod intuition;
+pub mod layer;
+pub mod project;
+pub mod weight_grad;
+
+use std::cell::{Ref, RefCell, RefMut};
+
+use ndarray::{ArrayView2, ArrayViewMut2, LinalgScalar, ScalarOperand, ShapeBuilder};
+use num_traits::{Float, FromPrimitive, ToPrimitive};
+
+/// Widths and token counts are padded to multiples of this: the side of a register tile.
+pub const PAD: usize = 8;
+
+/// `n` rounded up to the padded width.
+pub const fn pad(n: usize) -> usize {
+    n.div_ceil(PAD) * PAD
+}
+
+/// The element types the twins run in: f32 to train, f64 to check.
+pub trait Real:
+    Float + LinalgScalar + ScalarOperand + FromPrimitive + ToPrimitive + std::iter::Sum + std::ops::AddAssign + 'static
+{
+    /// A constant in this type; exact for f64, rounded for f32.
+    fn of(value: f64) -> Self;
+    fn f64(self) -> f64;
+}
+
+impl Real for f32 {
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    fn f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Real for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+    fn f64(self) -> f64 {
+        self
+    }
+}
+
+/// What varies from step to step, read by the kernels at a per-step offset of one uploaded table.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Step {
+    /// First row of this step's batch in the pool.
+    pub x_row: u32,
+    /// Where this step's loss goes.
+    pub slot: u32,
+    /// Learning rate over the first bias correction.
+    pub rate: f32,
+    /// `1 − lr · weight_decay`.
+    pub keep: f32,
+    /// `1 / √(second bias correction)`.
+    pub second: f32,
+}
+
+impl Step {
+    /// As the shaders' `Step` struct reads it.
+    pub fn words(&self) -> [u32; 8] {
+        [self.x_row, self.slot, self.rate.to_bits(), self.keep.to_bits(), self.second.to_bits(), 0, 0, 0]
+    }
+}
+
+/// Declares a kernel's dims once: the Rust struct, its words for the GPU's uniform, and its field names, which a
+/// test compares with the shader's own struct.
+macro_rules! dims {
+    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident : $ty:ident),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq)]
+        pub struct $name { $($(#[$fdoc])* pub $field: $ty),* }
+        impl $name {
+            pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+            pub fn words(&self) -> Vec<u32> {
+                vec![$(crate::kernel::Word::word(self.$field)),*]
+            }
+        }
+    };
+}
+pub(crate) use dims;
+
+/// A value as the GPU's uniform holds it.
+pub trait Word {
+    fn word(self) -> u32;
+}
+impl Word for u32 {
+    fn word(self) -> u32 {
+        self
+    }
+}
+impl Word for f32 {
+    fn word(self) -> u32 {
+        self.to_bits()
+    }
+}
+
+/// How a kernel binds a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+}
+use Access::{Read, Write};
+
+/// One kernel with its dims: what a pass does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    Project(project::Dims),
+    LayerForward(layer::ForwardDims),
+    LayerBackward(layer::BackwardDims),
+    WeightGrad(weight_grad::Dims),
+    GateForward(gate::Dims),
+    GateBackward(gate::Dims),
+    Balance(balance::Dims),
+    IntuitionForward(intuition::Dims),
+    IntuitionBackward(intuition::Dims),
+    IntuitionSums(intuition::Dims),
+    Gelu(gelu::Dims),
+    CrossEntropy(cross_entropy::Dims),
+    AdamW(adamw::Dims),
+}
+
+/// What is the same for every use of a kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Description {
+    pub name: &'static str,
+    pub source: &'static str,
+    pub entry: &'static str,
+    /// Storage bindings of group 1, from binding 1 on (binding 0 is the dims).
+    pub bindings: &'static [(&'static str, Access)],
+    pub dims: &'static [&'static str],
+}
+
+macro_rules! wgsl {
+    ($name:literal) => {
+        include_str!(concat!("../../shaders/", $name, ".wgsl"))
+    };
+}
+
+impl Op {
+    pub fn describe(&self) -> Description {
+        let d = |name, source, entry, bindings, dims| Description { name, source, entry, bindings, dims };
+        match self {
+            Op::Project(_) => d("project", wgsl!("project"), "forward", project::BINDINGS, project::Dims::FIELDS),
+            Op::LayerForward(_) => {
+                d("layer_forward", wgsl!("layer_forward"), "forward", layer::FORWARD, layer::ForwardDims::FIELDS)
+            }
+            Op::LayerBackward(_) => {
+                d("layer_backward", wgsl!("layer_backward"), "backward", layer::BACKWARD, layer::BackwardDims::FIELDS)
+            }
+            Op::WeightGrad(_) => {
+                d("weight_grad", wgsl!("weight_grad"), "backward", weight_grad::BINDINGS, weight_grad::Dims::FIELDS)
+            }
+            Op::GateForward(_) => d("gate", wgsl!("gate"), "forward", gate::FORWARD, gate::Dims::FIELDS),
+            Op::GateBackward(_) => d("gate_backward", wgsl!("gate"), "backward", gate::BACKWARD, gate::Dims::FIELDS),
+            Op::Balance(_) => d("balance", wgsl!("balance"), "forward", balance::BINDINGS, balance::Dims::FIELDS),
+            Op::IntuitionForward(_) => {
+                d("intuition", wgsl!("intuition"), "forward", intuition::FORWARD, intuition::Dims::FIELDS)
+            }
+            Op::IntuitionBackward(_) => {
+                d("intuition_backward", wgsl!("intuition"), "backward", intuition::BACKWARD, intuition::Dims::FIELDS)
+            }
+            Op::IntuitionSums(_) => {
+                d("intuition_sums", wgsl!("intuition"), "sums", intuition::SUMS, intuition::Dims::FIELDS)
+            }
+            Op::Gelu(_) => d("gelu", wgsl!("gelu"), "forward", gelu::BINDINGS, gelu::Dims::FIELDS),
+            Op::CrossEntropy(_) => d(
+                "cross_entropy",
+                wgsl!("cross_entropy"),
+                "backward",
+                cross_entropy::BINDINGS,
+                cross_entropy::Dims::FIELDS,
+            ),
+            Op::AdamW(_) => d("adamw", wgsl!("adamw"), "step", adamw::BINDINGS, adamw::Dims::FIELDS),
+        }
+    }
+
+    /// The dims as the GPU's uniform holds them.
+    pub fn words(&self) -> Vec<u32> {
+        match self {
+            Op::Project(d) => d.words(),
+            Op::LayerForward(d) => d.words(),
+            Op::LayerBackward(d) => d.words(),
+            Op::WeightGrad(d) => d.words(),
+            Op::GateForward(d) | Op::GateBackward(d) => d.words(),
+            Op::Balance(d) => d.words(),
+            Op::IntuitionForward(d) | Op::IntuitionBackward(d) | Op::IntuitionSums(d) => d.words(),
+            Op::Gelu(d) => d.words(),
+            Op::CrossEntropy(d) => d.words(),
+            Op::AdamW(d) => d.words(),
+        }
+    }
+
+    /// Workgroups to dispatch.
+    pub fn workgroups(&self) -> u32 {
+        match self {
+            Op::Project(d) => d.workgroups(),
+            Op::LayerForward(d) => d.workgroups(),
+            Op::LayerBackward(d) => d.workgroups(),
+            Op::WeightGrad(d) => d.workgroups(),
+            Op::GateForward(d) | Op::GateBackward(d) => d.workgroups(),
+            Op::Balance(_) => 1,
+            Op::IntuitionForward(d) | Op::IntuitionBackward(d) => d.rows,
+            Op::IntuitionSums(d) => d.sum_workgroups(),
+            Op::Gelu(d) => d.workgroups(),
+            Op::CrossEntropy(d) => d.workgroups(),
+            Op::AdamW(d) => d.workgroups(),
+        }
+    }
+
+    /// Run the twin. `buffers` are in the order of the kernel's bindings.
+    pub fn run<F: Real>(&self, step: &Step, buffers: &[&RefCell<Vec<F>>]) {
+        let b = Bound(buffers);
+        match self {
+            Op::Project(d) => project::forward(step, d, &b),
+            Op::LayerForward(d) => layer::forward(step, d, &b),
+            Op::LayerBackward(d) => layer::backward(d, &b),
+            Op::WeightGrad(d) => weight_grad::backward(step, d, &b),
+            Op::GateForward(d) => gate::forward(d, &b),
+            Op::GateBackward(d) => gate::backward(d, &b),
+            Op::Balance(d) => balance::forward(d, &b),
+            Op::IntuitionForward(d) => intuition::forward(step, d, &b),
+            Op::IntuitionBackward(d) => intuition::backward(d, &b),
+            Op::IntuitionSums(d) => intuition::sums(d, &b),
+            Op::Gelu(d) => gelu::forward(d, &b),
+            Op::CrossEntropy(d) => cross_entropy::backward(step, d, &b),
+            Op::AdamW(d) => adamw::step(step, d, &b),
+        }
+    }
+}
+
+/// The buffers of one pass on the CPU, by binding.
+pub struct Bound<'a, F>(&'a [&'a RefCell<Vec<F>>]);
+
+impl<F> Bound<'_, F> {
+    pub fn read(&self, binding: usize) -> Ref<'_, Vec<F>> {
+        self.0[binding].borrow()
+    }
+    pub fn write(&self, binding: usize) -> RefMut<'_, Vec<F>> {
+        self.0[binding].borrow_mut()
+    }
+}
+
+/// `rows × cols` of `data` from `offset` on, with rows `stride` apart. Panics if they are not there, as an index would.
+pub fn view<F>(data: &[F], offset: usize, rows: usize, cols: usize, stride: usize) -> ArrayView2<'_, F> {
+    let used = if rows == 0 { 0 } else { (rows - 1) * stride + cols };
+    match ArrayView2::from_shape((rows, cols).strides((stride, 1)), &data[offset..offset + used]) {
+        Ok(view) => view,
+        Err(error) => unreachable!("the slice was cut to the view's size: {error}"),
+    }
+}
+
+/// The mutable twin of [`view`].
+pub fn view_mut<F>(data: &mut [F], offset: usize, rows: usize, cols: usize, stride: usize) -> ArrayViewMut2<'_, F> {
+    let used = if rows == 0 { 0 } else { (rows - 1) * stride + cols };
+    match ArrayViewMut2::from_shape((rows, cols).strides((stride, 1)), &mut data[offset..offset + used]) {
+        Ok(view) => view,
+        Err(error) => unreachable!("the slice was cut to the view's size: {error}"),
+    }
+}

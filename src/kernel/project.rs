@@ -1,0 +1,37 @@
+//! Projection of token rows onto the rows of a matrix, `out = scale · x wᵀ`: down onto lora_A and the router,
+//! and back, the output's gradient onto lora_B.
+
+use ndarray::linalg::general_mat_mul;
+
+use super::{Access, Bound, Read, Real, Step, Write, dims, view, view_mut};
+
+dims!(
+    /// x `[tokens, inner]`, w `[outputs, inner]`, out `[tokens, outputs]`.
+    Dims {
+        tokens: u32,
+        inner: u32,
+        outputs: u32,
+        /// 1: x is the pool of all batches, and this step's begins at `step.x_row`.
+        x_batched: u32,
+        /// First element of the matrix in `w`.
+        w_offset: u32,
+        scale: f32,
+    }
+);
+
+pub const BINDINGS: &[(&str, Access)] = &[("x", Read), ("w", Read), ("out", Write)];
+
+impl Dims {
+    pub fn workgroups(&self) -> u32 {
+        (self.tokens / 8 * (self.outputs / 4)).div_ceil(32)
+    }
+}
+
+pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (t, k, m) = (d.tokens as usize, d.inner as usize, d.outputs as usize);
+    let (x, w, mut out) = (b.read(0), b.read(1), b.write(2));
+    let row = (d.x_batched * step.x_row) as usize;
+    let x = view(&x, row * k, t, k, k);
+    let w = view(&w, d.w_offset as usize, m, k, k);
+    general_mat_mul(F::of(f64::from(d.scale)), &x, &w.t(), F::zero(), &mut view_mut(&mut out, 0, t, m, m));
+}

@@ -1,0 +1,62 @@
+//! Gradients of weights, `out = leftᵀ right` summed over token rows; two products in one dispatch, because the
+//! two factors of an adapter want theirs at the same moment.
+
+use ndarray::linalg::general_mat_mul;
+
+use super::{Access, Bound, Read, Real, Step, Write, dims, view, view_mut};
+
+dims!(
+    /// For each product: left `[rows, m]` from column `left_offset` of rows `left_stride` wide, right `[rows, n]`
+    /// likewise; out `[m, n]` at `out` in `grads`. `m` of 0 leaves the product out.
+    Dims {
+        rows: u32,
+        m0: u32,
+        n0: u32,
+        left_stride0: u32,
+        left_offset0: u32,
+        right_stride0: u32,
+        right_offset0: u32,
+        right_batched0: u32,
+        out0: u32,
+        m1: u32,
+        n1: u32,
+        left_stride1: u32,
+        left_offset1: u32,
+        right_stride1: u32,
+        right_offset1: u32,
+        right_batched1: u32,
+        out1: u32,
+    }
+);
+
+pub const BINDINGS: &[(&str, Access)] =
+    &[("left0", Read), ("right0", Read), ("left1", Read), ("right1", Read), ("grads", Write)];
+
+impl Dims {
+    pub fn workgroups(&self) -> u32 {
+        (self.m0 / 8 * (self.n0 / 4) + self.m1 / 8 * (self.n1 / 4)).div_ceil(32)
+    }
+}
+
+pub fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let rows = d.rows as usize;
+    let mut grads = b.write(4);
+    let mut product = |left: usize, [m, n, ls, lo, rs, ro, batched, out]: [u32; 8]| {
+        if m == 0 {
+            return;
+        }
+        let (m, n, ls, lo, rs, ro) = (m as usize, n as usize, ls as usize, lo as usize, rs as usize, ro as usize);
+        let (l, r) = (b.read(left), b.read(left + 1));
+        let l = view(&l, lo, rows, m, ls);
+        let r = view(&r, ro + (batched * step.x_row) as usize * rs, rows, n, rs);
+        general_mat_mul(F::one(), &l.t(), &r, F::zero(), &mut view_mut(&mut grads, out as usize, m, n, n));
+    };
+    product(
+        0,
+        [d.m0, d.n0, d.left_stride0, d.left_offset0, d.right_stride0, d.right_offset0, d.right_batched0, d.out0],
+    );
+    product(
+        2,
+        [d.m1, d.n1, d.left_stride1, d.left_offset1, d.right_stride1, d.right_offset1, d.right_batched1, d.out1],
+    );
+}
