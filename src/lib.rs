@@ -4,5 +4,5 @@
 
 pub mod config;
 pub mod error;
-pub mod protocol;
 pub mod kernel;
+pub mod protocol;
