@@ -5,3 +5,5 @@
 pub mod config;
 pub mod error;
 pub mod protocol;
+pub mod rng;
+pub mod task;
