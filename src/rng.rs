@@ -20,6 +20,8 @@ pub mod stream {
     pub const SPLIT: u64 = 5;
     /// Fixed transforms of a domain.
     pub const TRANSFORM: u64 = 6;
+    /// Order of the examples that a base network is pretrained on.
+    pub const PRETRAINING: u64 = 7;
 
     /// Initial values of lane `lane`.
     pub fn lane(lane: usize) -> u64 {

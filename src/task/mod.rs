@@ -1,9 +1,13 @@
 //! What is learned: data, targets and the frozen base network, made from a seed. Every task comes out as the same
 //! `TaskData`, so nothing further on asks which task it is. Knows nothing of adapters, engines or views.
 
+pub mod custom;
+pub mod digits;
 pub mod domains;
 pub mod floors;
 
+pub use custom::custom;
+pub use digits::{DigitsTask, HeldOut, digits};
 pub use domains::domains;
 pub use floors::floors;
 
