@@ -6,3 +6,5 @@ pub mod config;
 pub mod error;
 pub mod kernel;
 pub mod protocol;
+pub mod rng;
+pub mod task;

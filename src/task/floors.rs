@@ -1,0 +1,416 @@
+//! What theory predicts for the teacher–student task: the loss below which a lane cannot go, with the reason in
+//! a sentence. Knows nothing of training; says nothing where nothing is proved.
+//!
+//! *Static* lanes (full, LoRA) apply one weight to every token. Because `z` is standard normal in every domain, their
+//! expected loss is `mean‖T_k − ΔW‖²`, so the best ΔW of rank r is the truncated SVD of the mean change
+//! (Eckart and Young, 1936) and leaves `1 − Σ_{i≤r} σᵢ(mean T)² / mean‖T_k‖²`.
+//!
+//! *Routed* lanes (MoLoRA, MoR1E) add `Σ gᵢ(x) BᵢAᵢx`. Whatever the gates do, that lies in the span of the experts'
+//! outputs, of dimension N·R at most, so the eigenvalues of `mean T_k T_kᵀ` beyond the N·R largest are lost.
+
+use nalgebra::DMatrix;
+use ndarray::Array2;
+
+use super::{TaskData, domains};
+use crate::config::{Config, Domains, Gate, Lane, Method, Task};
+use crate::protocol::Floor;
+
+/// Shares closer than this are the same floor, computed twice.
+const SAME: f64 = 1e-9;
+
+/// What two routed or static floors are made of, before they are put in words.
+struct Spectra {
+    /// `σᵢ(mean T)²`, largest first.
+    mean: Vec<f64>,
+    /// Eigenvalues of `mean T_k T_kᵀ`, largest first.
+    outputs: Vec<f64>,
+    /// `mean‖T_k‖²`.
+    total: f64,
+}
+
+/// One entry per distinct floor; lanes that share it are named together. Empty where the task has no true change.
+pub fn floors(config: &Config, task: &TaskData) -> Vec<Floor> {
+    let (Task::Domains(domains), Some(teacher)) = (&config.task, &task.teacher) else {
+        return Vec::new();
+    };
+    let spectra = Spectra::new(teacher);
+    let noise = task.noise_variance / task.energy;
+    let mut floors: Vec<Floor> = Vec::new();
+    for (index, lane) in config.lanes.iter().enumerate() {
+        let Some(mut floor) = spectra.floor(lane, domains, task.layers[0].inputs) else {
+            continue;
+        };
+        if noise > 0.0 {
+            floor.share += noise;
+            floor.why += &format!(" Noise in the targets adds {}.", number(noise));
+        }
+        match floors
+            .iter_mut()
+            .find(|known| known.label == floor.label && (known.share - floor.share).abs() < SAME)
+        {
+            Some(known) => known.lanes.push(index),
+            None => {
+                floor.lanes.push(index);
+                floors.push(floor);
+            }
+        }
+    }
+    floors
+}
+
+/// `1 − Σ_{i≤rank} σᵢ(mean T)² / mean‖T_k‖²`: the least share of the target's energy that one weight of this rank can
+/// leave. `teacher`: true changes `[outputs, inputs]`.
+pub fn static_floor(teacher: &[Array2<f64>], rank: usize) -> f64 {
+    Spectra::new(teacher).fixed(rank)
+}
+
+/// `1 − Σ_{i≤directions} λᵢ(mean T_k T_kᵀ) / mean‖T_k‖²`: what is lost to any model whose change writes to this many
+/// output directions, whatever its gates.
+pub fn routed_floor(teacher: &[Array2<f64>], directions: usize) -> f64 {
+    Spectra::new(teacher).routed(directions)
+}
+
+impl Spectra {
+    fn new(teacher: &[Array2<f64>]) -> Self {
+        let (rows, cols) = teacher.first().map_or((0, 0), Array2::dim);
+        let share = 1.0 / teacher.len().max(1) as f64;
+        let mut mean = Array2::<f64>::zeros((rows, cols));
+        let mut outputs = Array2::<f64>::zeros((rows, rows));
+        for change in teacher {
+            mean.scaled_add(share, change);
+            ndarray::linalg::general_mat_mul(share, change, &change.t(), 1.0, &mut outputs);
+        }
+        // Squares of singular values are all that is needed, so the Gram matrix loses nothing.
+        Self {
+            mean: eigenvalues(&mean.dot(&mean.t())),
+            total: outputs.diag().sum(),
+            outputs: eigenvalues(&outputs),
+        }
+    }
+
+    fn fixed(&self, rank: usize) -> f64 {
+        tail(&self.mean, rank, self.total)
+    }
+
+    fn routed(&self, directions: usize) -> f64 {
+        tail(&self.outputs, directions, self.total)
+    }
+
+    /// The floor of one lane, not yet naming it.
+    fn floor(&self, lane: &Lane, domains: &Domains, inputs: usize) -> Option<Floor> {
+        if lane.layers.as_ref().is_some_and(|list| !list.contains(&0)) {
+            return None;
+        }
+        match &lane.method {
+            Method::Full => Some(self.fixed_floor(inputs, domains.domains)),
+            Method::Lora { rank, .. } => Some(self.fixed_floor(*rank, domains.domains)),
+            Method::Molora {
+                experts,
+                rank,
+                top_k,
+                ..
+            } => self.routed_lane(domains, *experts, *rank, *top_k),
+            // One gate for a sequence of several domains: no bound near the truth is proved.
+            Method::Mor1e {
+                gate: Gate::Pooled, ..
+            } if domains.mixed && domains.sequence > 1 => None,
+            Method::Mor1e { experts, .. } => self.routed_lane(domains, *experts, 1, 0),
+        }
+    }
+
+    fn fixed_floor(&self, rank: usize, count: usize) -> Floor {
+        let share = self.fixed(rank);
+        let any = share - self.fixed(self.mean.len()) < SAME;
+        let kept = number(1.0 - share);
+        let why = match (any, count) {
+            (true, 1) => {
+                "One domain, and rank enough for its true change: a single weight can reach 0."
+                    .into()
+            }
+            (false, 1) => format!(
+                "Eckart–Young: the best change of rank {rank} is the truncated SVD of the true change; its {rank} largest singular values hold {kept} of the energy and leave {}.",
+                number(share)
+            ),
+            (true, _) => format!(
+                "One weight serves {count} domains at once, so the best it can be is the mean of their true changes, which holds {kept} of their energy and leaves {}, whatever the rank.",
+                number(share)
+            ),
+            (false, _) => format!(
+                "One weight serves {count} domains at once, so the best it can be is the mean of their true changes; the {rank} largest singular values of that mean hold {kept} of the energy and leave {}.",
+                number(share)
+            ),
+        };
+        Floor {
+            lanes: Vec::new(),
+            share,
+            label: if any {
+                "floor, any single W".into()
+            } else {
+                format!("floor, rank {rank}")
+            },
+            why,
+        }
+    }
+
+    fn routed_lane(
+        &self,
+        domains: &Domains,
+        experts: usize,
+        rank: usize,
+        top_k: usize,
+    ) -> Option<Floor> {
+        let bound = self.routed(experts * rank);
+        let reached = assigned(domains, experts, rank, top_k);
+        // A bound of 0 that no assignment of experts to domains meets says nothing.
+        if bound < SAME && reached > SAME {
+            return None;
+        }
+        let directions = domains.domains * domains.true_rank;
+        let experts_are = format!(
+            "{experts} expert{} of rank {rank}",
+            if experts == 1 { "" } else { "s" }
+        );
+        let why = if bound < SAME {
+            format!(
+                "{} domains need {directions} directions and {experts_are} have {}, each domain its own: a gate that knows the domain can reach 0; one that must guess it from a noisy token stays above.",
+                domains.domains,
+                experts * rank
+            )
+        } else {
+            format!(
+                "{} domains need {directions} output directions; {experts_are} have {}, which hold at most {} of the energy and leave {}, whatever the gate does.",
+                domains.domains,
+                experts * rank,
+                number(1.0 - bound),
+                number(bound)
+            )
+        };
+        Some(Floor {
+            lanes: Vec::new(),
+            share: bound,
+            label: format!("floor, {experts} × rank {rank}, routed"),
+            why,
+        })
+    }
+}
+
+/// The share left when each expert serves one domain and every gate knows its domain: experts go where they gain
+/// most, which is optimal because a domain's gains only shrink.
+fn assigned(domains: &Domains, experts: usize, rank: usize, top_k: usize) -> f64 {
+    let squares: Vec<f64> = domains::singular_values(domains)
+        .iter()
+        .map(|s| s * s)
+        .collect();
+    let total = squares.iter().sum::<f64>() * domains.domains as f64;
+    let limit = if top_k == 0 { experts } else { top_k };
+    let mut gains: Vec<f64> = squares
+        .chunks(rank.max(1))
+        .take(limit)
+        .flat_map(|chunk| std::iter::repeat_n(chunk.iter().sum::<f64>(), domains.domains))
+        .collect();
+    gains.sort_by(|a, b| b.total_cmp(a));
+    (1.0 - gains.iter().take(experts).sum::<f64>() / total).max(0.0)
+}
+
+fn tail(values: &[f64], count: usize, total: f64) -> f64 {
+    if total == 0.0 {
+        return 0.0;
+    }
+    (1.0 - values.iter().take(count).sum::<f64>() / total).max(0.0)
+}
+
+/// Eigenvalues of a symmetric matrix, largest first.
+fn eigenvalues(matrix: &Array2<f64>) -> Vec<f64> {
+    let n = matrix.nrows();
+    let mut values: Vec<f64> = DMatrix::from_fn(n, n, |r, c| matrix[[r, c]])
+        .symmetric_eigenvalues()
+        .iter()
+        .copied()
+        .collect();
+    values.sort_by(|a, b| b.total_cmp(a));
+    values
+}
+
+/// Three significant digits, without needless zeros.
+fn number(value: f64) -> String {
+    if value.abs() < 1e-9 {
+        return "0".into();
+    }
+    let digits = (2 - libm::floor(libm::log10(value.abs())) as i32).clamp(0, 9) as usize;
+    let text = format!("{value:.digits$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').into()
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{BackendChoice, Balance, BalanceKind, Optimizer, Schedule, Spectrum};
+
+    const BALANCE: Balance = Balance {
+        kind: BalanceKind::None,
+        coefficient: 0.0,
+    };
+
+    fn task(domains: usize, true_rank: usize, conflict: bool, spectrum: Spectrum) -> Domains {
+        Domains {
+            dim: 64,
+            domains,
+            true_rank,
+            conflict,
+            spectrum,
+            sequence: 2,
+            mixed: false,
+            noise: 0.0,
+            batch: 4,
+        }
+    }
+
+    fn config(task: &Domains, methods: Vec<Method>) -> Config {
+        Config {
+            seed: 1,
+            backend: BackendChoice::Cpu,
+            task: Task::Domains(task.clone()),
+            lanes: methods
+                .into_iter()
+                .map(|method| Lane {
+                    method,
+                    layers: None,
+                })
+                .collect(),
+            optimizer: Optimizer {
+                lr: 0.01,
+                beta1: 0.9,
+                beta2: 0.999,
+                eps: 1e-8,
+                weight_decay: 0.0,
+            },
+            schedule: Schedule {
+                warmup: 1,
+                total: 2,
+            },
+        }
+    }
+
+    fn lora(rank: usize) -> Method {
+        Method::Lora {
+            rank,
+            alpha: 16.0,
+            rslora: false,
+        }
+    }
+
+    fn molora(experts: usize, rank: usize) -> Method {
+        Method::Molora {
+            experts,
+            rank,
+            alpha: 4.0,
+            top_k: 0,
+            renormalize: false,
+            balance: BALANCE,
+        }
+    }
+
+    fn mor1e(experts: usize, gate: Gate) -> Method {
+        Method::Mor1e {
+            experts,
+            alpha: 2.0,
+            gate,
+            hidden: None,
+            balance: BALANCE,
+        }
+    }
+
+    fn shares(task: &Domains, methods: Vec<Method>) -> Vec<(Vec<usize>, f64)> {
+        let data = domains::domains(task, 7).unwrap();
+        floors(&config(task, methods), &data)
+            .into_iter()
+            .map(|floor| {
+                assert!(floor.why.len() > 20 && !floor.label.is_empty());
+                (floor.lanes, floor.share)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn rank_floor_is_the_eckart_young_tail() {
+        let task = task(1, 16, true, Spectrum::Harmonic);
+        let ranks = [1, 2, 4, 8, 16];
+        let found = shares(&task, ranks.iter().map(|&r| lora(r)).collect());
+        for ((lanes, share), (i, expected)) in found
+            .iter()
+            .zip([0.3688, 0.2110, 0.1015, 0.0359, 0.0].iter().enumerate())
+        {
+            assert_eq!(lanes, &[i]);
+            assert!((share - expected).abs() < 5e-5, "{share} {expected}");
+        }
+        assert_eq!(found.len(), ranks.len());
+    }
+
+    #[test]
+    fn static_floor_of_conflicting_domains() {
+        let shared = task(4, 2, true, Spectrum::Flat);
+        let found = shares(&shared, vec![Method::Full, lora(8), lora(2), lora(1)]);
+        assert_eq!(found[0].0, [0, 1, 2]);
+        assert!((found[0].1 - 0.75).abs() < 1e-9);
+        assert_eq!(found[1].0, [3]);
+        assert!((found[1].1 - 0.875).abs() < 1e-9);
+        // Read directions of their own: the mean has 8 equal singular values, two of them hold 2/8 of 1/4.
+        let disjoint = task(4, 2, false, Spectrum::Flat);
+        let found = shares(&disjoint, vec![Method::Full, lora(8), lora(2)]);
+        assert_eq!(found[0].0, [0, 1]);
+        assert!((found[0].1 - 0.75).abs() < 1e-9);
+        assert!((found[1].1 - 0.9375).abs() < 1e-9);
+    }
+
+    #[test]
+    fn routed_floor_counts_output_directions() {
+        let task = task(4, 2, true, Spectrum::Flat);
+        let found = shares(
+            &task,
+            vec![
+                molora(4, 2),
+                mor1e(8, Gate::Token),
+                mor1e(4, Gate::Pooled),
+                molora(3, 2),
+                // Enough directions, too few experts: nothing is proved.
+                molora(2, 4),
+            ],
+        );
+        let expected = [(0, 0.0), (1, 0.0), (2, 0.5), (3, 0.25)];
+        assert_eq!(found.len(), expected.len());
+        for ((lanes, share), (lane, value)) in found.iter().zip(expected) {
+            assert_eq!(lanes, &[lane]);
+            assert!((share - value).abs() < 1e-9, "{share} {value}");
+        }
+    }
+
+    #[test]
+    fn no_claim_for_one_gate_over_mixed_domains() {
+        let mut task = task(4, 2, true, Spectrum::Flat);
+        task.mixed = true;
+        let found = shares(&task, vec![mor1e(8, Gate::Pooled), mor1e(8, Gate::Token)]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].0, [1]);
+    }
+
+    #[test]
+    fn noise_raises_every_floor() {
+        let mut task = task(4, 2, true, Spectrum::Flat);
+        task.noise = 0.1;
+        // Energy per element is 2/64.
+        let found = shares(&task, vec![Method::Full]);
+        assert!((found[0].1 - (0.75 + 0.01 * 32.0)).abs() < 1e-9);
+    }
+
+    #[test]
+    fn numbers_have_three_significant_digits() {
+        assert_eq!(number(0.9375), "0.938");
+        assert_eq!(number(0.75), "0.75");
+        assert_eq!(number(0.0), "0");
+        assert_eq!(number(0.035_94), "0.0359");
+    }
+}

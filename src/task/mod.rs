@@ -1,0 +1,125 @@
+//! What is learned: data, targets and the frozen base network, made from a seed. Every task comes out as the same
+//! `TaskData`, so nothing further on asks which task it is. Knows nothing of adapters, engines or views.
+
+pub mod custom;
+pub mod digits;
+pub mod domains;
+pub mod floors;
+
+pub use custom::custom;
+pub use digits::{DigitsTask, HeldOut, digits};
+pub use domains::domains;
+pub use floors::floors;
+
+use ndarray::Array2;
+
+/// One linear layer of the base network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layer {
+    pub inputs: usize,
+    pub outputs: usize,
+    /// Applied to this layer's output.
+    pub activation: Activation,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    None,
+    /// The tanh form.
+    Gelu,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossKind {
+    /// Mean over all elements.
+    Mse,
+    /// Mean over tokens.
+    CrossEntropy,
+}
+
+/// A frozen layer: `x weightᵀ + bias`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BaseLayer {
+    /// `[outputs, inputs]`, row-major.
+    pub weight: Vec<f32>,
+    /// `[outputs]`.
+    pub bias: Vec<f32>,
+}
+
+/// What the model's output is compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Targets {
+    /// `[rows, outputs]`: the whole output, the frozen base's share included.
+    Dense(Vec<f32>),
+    /// `[rows]`: class of each row.
+    Classes(Vec<u32>),
+}
+
+/// A pool of fixed batches, visited in order and over again, with the base network it is learned on.
+///
+/// A row is one token: row `(batch · batch_sequences + sequence) · sequence + token`.
+#[derive(Clone, Debug)]
+pub struct TaskData {
+    pub layers: Vec<Layer>,
+    pub loss: LossKind,
+    /// Sequences per batch.
+    pub batch_sequences: usize,
+    /// Tokens per sequence.
+    pub sequence: usize,
+    pub batches: usize,
+    /// `[rows, inputs of the first layer]`, `rows = batches · batch_sequences · sequence`.
+    pub x: Vec<f32>,
+    /// `[rows, outputs of the last layer]` or `[rows]`.
+    pub y: Targets,
+    /// `[rows]`, indices into `domain_names`.
+    pub row_domains: Vec<u8>,
+    /// One per layer.
+    pub base: Vec<BaseLayer>,
+    pub domain_names: Vec<String>,
+    /// Expected squared target change per output element, noise left out; 1 where the loss is cross-entropy.
+    /// Losses divided by it are shares of the target's energy.
+    pub energy: f64,
+    /// The same measured on the pool.
+    pub pool_energy: f64,
+    /// Variance of the noise added to the targets, which no model removes.
+    pub noise_variance: f64,
+    /// Rank of each true change.
+    pub true_rank: Option<usize>,
+    /// True change of each domain, `[outputs, inputs]` each.
+    pub teacher: Option<Vec<Array2<f64>>>,
+    /// The domain changes from token to token within a sequence.
+    pub mixed: bool,
+    /// Rows that are only looked at, never trained on.
+    pub probe: Probe,
+}
+
+/// A fixed batch for display, made like the training data but not part of it; noise-free.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Tokens per sequence.
+    pub sequence: usize,
+    /// `[rows, inputs]`, whole sequences.
+    pub x: Vec<f32>,
+    /// As in `TaskData`.
+    pub y: Targets,
+    /// `[rows]`.
+    pub row_domains: Vec<u8>,
+}
+
+impl TaskData {
+    /// Tokens in one batch.
+    pub fn batch_rows(&self) -> usize {
+        self.batch_sequences * self.sequence
+    }
+
+    /// Tokens in the pool.
+    pub fn rows(&self) -> usize {
+        self.batches * self.batch_rows()
+    }
+}
+
+impl Probe {
+    pub fn rows(&self) -> usize {
+        self.row_domains.len()
+    }
+}
