@@ -2,6 +2,7 @@
 //! beside every measurement. Layers, from plain data up, are listed in `docs/ARCHITECTURE.md`; a module imports
 //! only from layers above it there.
 
+pub mod adapter;
 pub mod config;
 pub mod error;
 pub mod kernel;

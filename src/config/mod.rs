@@ -4,6 +4,23 @@
 //! `Config::from_json` and `Config::from_query` are the only ways in from outside; both reject unknown keys,
 //! wrong types and values out of range with an error that names the key, its value and what is allowed.
 
+mod check;
+mod default;
+pub mod limits;
+mod name;
+mod object;
+mod parse;
+mod query;
+mod write;
+
+#[cfg(test)]
+mod round_trip;
+#[cfg(test)]
+mod tests;
+
+pub use name::Named;
+pub use query::PAGE_KEYS;
+
 use serde::{Deserialize, Serialize};
 
 /// A complete run: task, lanes, optimiser and schedule, reproducible from `seed`.

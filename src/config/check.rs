@@ -1,0 +1,113 @@
+//! What must hold between the values of a configuration. Each value by itself is already in its range.
+
+use serde_json::Value;
+
+use super::{Config, Domains, Lane, Method, Schedule, Task, limits, object::refuse};
+use crate::error::Result;
+
+impl Config {
+    pub(super) fn check(&self) -> Result<()> {
+        if let Task::Domains(domains) = &self.task {
+            check_domains(domains)?;
+        }
+        for (i, lane) in self.lanes.iter().enumerate() {
+            check_lane(lane, &format!("lanes[{i}]"), &self.task)?;
+        }
+        let Schedule { warmup, total } = self.schedule;
+        if warmup > total {
+            return Err(refuse(
+                "schedule.warmup",
+                &warmup.into(),
+                format_args!("at most schedule.total, which is {total}"),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Task {
+    /// Linear layers of the task's network that can be adapted.
+    pub fn layer_count(&self) -> usize {
+        match self {
+            Self::Domains(_) | Self::Custom => 1,
+            Self::Digits(_) => 3,
+        }
+    }
+}
+
+fn check_domains(task: &Domains) -> Result<()> {
+    let Domains {
+        dim,
+        domains,
+        true_rank,
+        sequence,
+        batch,
+        ..
+    } = *task;
+    // Directions that must be orthogonal to each other in a space of `dim`.
+    let (needed, sum) = if task.conflict {
+        let outputs = domains * true_rank;
+        let inputs = true_rank + domains;
+        match outputs >= inputs {
+            true => (outputs, "domains · true_rank"),
+            false => (inputs, "true_rank + domains"),
+        }
+    } else {
+        (
+            domains * true_rank + domains,
+            "domains · true_rank + domains",
+        )
+    };
+    if needed > dim {
+        return Err(refuse(
+            "task.true_rank",
+            &true_rank.into(),
+            format_args!(
+                "with {domains} domains, {sum} = {needed} orthogonal directions must fit into dim = {dim}"
+            ),
+        ));
+    }
+    if batch * sequence > limits::TOKENS {
+        return Err(refuse(
+            "task.batch",
+            &batch.into(),
+            format_args!(
+                "batch · sequence = {} must be at most {}",
+                batch * sequence,
+                limits::TOKENS
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
+    if let Method::Molora { experts, rank, .. } = lane.method
+        && experts * rank > limits::MIXTURE_RANK
+    {
+        return Err(refuse(
+            format!("{path}.rank"),
+            &rank.into(),
+            format_args!(
+                "experts · rank = {} must be at most {}",
+                experts * rank,
+                limits::MIXTURE_RANK
+            ),
+        ));
+    }
+    let count = task.layer_count();
+    for (i, &layer) in lane.layers.iter().flatten().enumerate() {
+        if layer >= count {
+            return Err(refuse(
+                format!("{path}.layers[{i}]"),
+                &Value::from(layer),
+                format_args!(
+                    "task \"{}\" has {count} layer{}, counted from 0",
+                    task.kind(),
+                    if count == 1 { "" } else { "s" }
+                ),
+            ));
+        }
+    }
+    Ok(())
+}

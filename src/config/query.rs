@@ -1,0 +1,317 @@
+//! A `Config` as the query of a link, in which only what differs from the defaults is written, under short
+//! readable keys: `seed=7&dim=32&lanes=full~lora.r4~molora.n4.r2.k2&lr=0.02`. What is read becomes a document
+//! first, so a link is checked exactly as a document is. Knows nothing of browsers.
+
+use serde_json::{Map, Value, json};
+
+use super::{Config, Digits, Domains, Lane, Method, Task, object::refuse};
+use crate::error::{Error, Result};
+
+/// Keys of the query that speak to the page itself, not to the run.
+pub const PAGE_KEYS: [&str; 2] = ["embed", "paused"];
+
+/// Key in the query, and object and key in the document. Lanes have their own form.
+const KEYS: &[(&str, &str, &str)] = &[
+    ("seed", "", "seed"),
+    ("backend", "", "backend"),
+    ("task", "task", "kind"),
+    ("dim", "task", "dim"),
+    ("domains", "task", "domains"),
+    ("true_rank", "task", "true_rank"),
+    ("conflict", "task", "conflict"),
+    ("spectrum", "task", "spectrum"),
+    ("sequence", "task", "sequence"),
+    ("mixed", "task", "mixed"),
+    ("noise", "task", "noise"),
+    ("batch", "task", "batch"),
+    ("pretrain", "task", "pretrain"),
+    ("lr", "optimizer", "lr"),
+    ("beta1", "optimizer", "beta1"),
+    ("beta2", "optimizer", "beta2"),
+    ("eps", "optimizer", "eps"),
+    ("weight_decay", "optimizer", "weight_decay"),
+    ("warmup", "schedule", "warmup"),
+    ("total", "schedule", "total"),
+];
+
+/// Numbers of a lane: letter in the query, key in the document.
+const NUMBERS: &[(&str, &str)] = &[
+    ("n", "experts"),
+    ("r", "rank"),
+    ("a", "alpha"),
+    ("k", "top_k"),
+    ("h", "hidden"),
+];
+
+impl Config {
+    /// The query without its "?". Equal configurations give equal text; the default gives none.
+    pub fn to_query(&self) -> String {
+        let default = Self {
+            task: match self.task {
+                Task::Domains(_) => Task::Domains(Domains::default()),
+                Task::Digits(_) => Task::Digits(Digits::default()),
+                Task::Custom => Task::Custom,
+            },
+            ..Self::default()
+        };
+        let (ours, theirs) = (self.to_value(), default.to_value());
+        let mut pairs = Vec::new();
+        if self.task.kind() != Self::default().task.kind() {
+            pairs.push(format!("task={}", self.task.kind()));
+        }
+        for (key, object, name) in KEYS {
+            let value = field(&ours, object, name);
+            if value != field(&theirs, object, name) {
+                pairs.push(format!("{key}={}", plain(value)));
+            }
+        }
+        if self.lanes != default.lanes {
+            let lanes: Vec<String> = self.lanes.iter().map(write_lane).collect();
+            pairs.push(format!("lanes={}", lanes.join("~")));
+        }
+        pairs.join("&")
+    }
+
+    /// Reads a query, with or without its "?". The page's own keys (`PAGE_KEYS`) are passed over.
+    ///
+    /// # Errors
+    /// `Error::Config` with the key as it stands in the query (a lane's as in the document), its value and what
+    /// is allowed there.
+    pub fn from_query(query: &str) -> Result<Self> {
+        let mut document = Self::default().to_value();
+        // Only the keys that were given: the defaults depend on the kind of task.
+        document["task"] = json!({});
+        document["schedule"] = json!({});
+        let mut seen: Vec<String> = Vec::new();
+        let query = query.strip_prefix('?').unwrap_or(query);
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
+            let key = decode(key).ok_or_else(|| undecodable(pair))?;
+            if PAGE_KEYS.contains(&key.as_str()) {
+                continue;
+            }
+            let text = decode(text).ok_or_else(|| undecodable(pair))?;
+            if seen.contains(&key) {
+                return Err(refuse(key, &text.into(), "a key may be given once only"));
+            }
+            if key == "lanes" {
+                document["lanes"] = read_lanes(&text)?;
+            } else if let Some((_, object, name)) = KEYS.iter().find(|(known, ..)| *known == key) {
+                let value = read(name, &text);
+                match *object {
+                    "" => document[*name] = value,
+                    object => document[object][*name] = value,
+                }
+            } else {
+                let known: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
+                let shown: String = key.chars().take(80).collect();
+                return Err(refuse(
+                    shown,
+                    &text.into(),
+                    format_args!(
+                        "there is no such key; a link has lanes, {}",
+                        known.join(", ")
+                    ),
+                ));
+            }
+            seen.push(key);
+        }
+        Self::from_value(&document).map_err(as_in_query)
+    }
+}
+
+fn field<'a>(document: &'a Value, object: &str, name: &str) -> &'a Value {
+    match object {
+        "" => &document[name],
+        object => &document[object][name],
+    }
+}
+
+/// A value without quotes or brackets; every character it can have stands for itself in a URL.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join("~"),
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if float != 0.0 && float.abs() < 1e-4 => format!("{float:e}"),
+            Some(float) => float.to_string(),
+            None => number.to_string(),
+        },
+        other => other.to_string(),
+    }
+}
+
+/// What was written under a key, as JSON. What is no number stays text, for `parse` to refuse by its own words.
+fn read(name: &str, text: &str) -> Value {
+    match name {
+        "kind" | "backend" | "spectrum" => text.into(),
+        "conflict" | "mixed" => match text {
+            "true" => true.into(),
+            "false" => false.into(),
+            other => other.into(),
+        },
+        // A count under one task, a list of names under the other.
+        "domains" if !text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
+            text.split('~').collect()
+        }
+        _ => number(text),
+    }
+}
+
+fn number(text: &str) -> Value {
+    if let Ok(whole) = text.parse::<u64>() {
+        return whole.into();
+    }
+    // Neither "inf" nor "nan" is a number to JSON: both become null here, and are shown as they were written.
+    match text.parse::<f64>() {
+        Ok(float) if float.is_finite() => float.into(),
+        _ => text.into(),
+    }
+}
+
+/// A lane as `molora.n4.r2.k2`: experts and rank always, the rest where it differs from the method's defaults.
+fn write_lane(lane: &Lane) -> String {
+    let default = match lane.method {
+        Method::Full => Method::Full,
+        Method::Lora { .. } => Method::lora(),
+        Method::Molora { .. } => Method::molora(),
+        Method::Mor1e { .. } => Method::mor1e(),
+    };
+    let ours = Config {
+        lanes: vec![lane.clone(), default.into()],
+        ..Config::default()
+    }
+    .to_value();
+    let (ours, theirs) = (&ours["lanes"][0], &ours["lanes"][1]);
+    let mut parts = vec![lane.method.name().to_string()];
+    for (letter, key) in NUMBERS {
+        let value = &ours[key];
+        if !value.is_null() && (value != &theirs[key] || matches!(*key, "experts" | "rank")) {
+            parts.push(format!("{letter}{}", plain(value)));
+        }
+    }
+    if ours["rslora"] == true {
+        parts.push("rs".into());
+    }
+    if ours["renormalize"] == true {
+        parts.push("norm".into());
+    }
+    if ours["gate"] == "token" {
+        parts.push("token".into());
+    }
+    let balance = &ours["balance"];
+    if balance != &theirs["balance"] {
+        parts.push(plain(&balance["kind"]) + &plain(&balance["coefficient"]));
+    }
+    if let Some(layers) = &lane.layers {
+        let layers: Vec<String> = layers.iter().map(usize::to_string).collect();
+        parts.push(format!("l{}", layers.join("-")));
+    }
+    parts.join(".")
+}
+
+fn read_lanes(text: &str) -> Result<Value> {
+    text.split('~')
+        .enumerate()
+        .map(|(i, lane)| read_lane(lane, &format!("lanes[{i}]")))
+        .collect()
+}
+
+fn read_lane(text: &str, path: &str) -> Result<Value> {
+    let mut pieces = text.split('.');
+    let mut map = Map::new();
+    map.insert("method".into(), pieces.next().unwrap_or_default().into());
+    let mut parts: Vec<String> = Vec::new();
+    for piece in pieces {
+        match parts.last_mut() {
+            // Every part begins with a letter, so this is what follows a decimal point.
+            Some(last) if piece.starts_with(|c: char| c.is_ascii_digit()) => {
+                last.push('.');
+                last.push_str(piece);
+            }
+            _ => parts.push(piece.to_string()),
+        }
+    }
+    for part in &parts {
+        let end = part
+            .find(|c: char| !c.is_ascii_alphabetic())
+            .unwrap_or(part.len());
+        let (name, rest) = part.split_at(end);
+        let number_key = NUMBERS.iter().find(|(letter, _)| *letter == name);
+        let (key, value) = match (name, number_key) {
+            (_, Some((_, key))) if !rest.is_empty() => (*key, number(rest)),
+            ("rs", _) if rest.is_empty() => ("rslora", true.into()),
+            ("norm", _) if rest.is_empty() => ("renormalize", true.into()),
+            ("token", _) if rest.is_empty() => ("gate", "token".into()),
+            ("none" | "entropy" | "switch", _) if !rest.is_empty() => {
+                let balance = json!({ "kind": name, "coefficient": number(rest) });
+                ("balance", balance)
+            }
+            ("l", _) => ("layers", rest.split('-').map(number).collect()),
+            _ => {
+                return Err(refuse(
+                    path,
+                    &part.as_str().into(),
+                    "a part is n (experts), r (rank), a (alpha), k (top_k), h (hidden), entropy or switch \
+                     with a number, l with layers as in l0-2, or rs, norm, token",
+                ));
+            }
+        };
+        if map.insert(key.into(), value).is_some() {
+            return Err(refuse(
+                format!("{path}.{key}"),
+                &part.as_str().into(),
+                "it may be given once only",
+            ));
+        }
+    }
+    Ok(Value::Object(map))
+}
+
+/// Names the key as it stands in the query ("lr") instead of the document ("optimizer.lr").
+fn as_in_query(error: Error) -> Error {
+    match error {
+        Error::Config {
+            key,
+            value,
+            allowed,
+        } => {
+            let short = KEYS
+                .iter()
+                .find(|(_, object, name)| {
+                    key.strip_prefix(object)
+                        .and_then(|rest| rest.strip_prefix('.'))
+                        == Some(name)
+                })
+                .map_or(key.clone(), |(short, ..)| short.to_string());
+            Error::Config {
+                key: short,
+                value,
+                allowed,
+            }
+        }
+        other => other,
+    }
+}
+
+fn undecodable(pair: &str) -> Error {
+    refuse("the link", &pair.into(), "percent signs must encode UTF-8")
+}
+
+/// Percent-decoding as forms do it, "+" being a space; `None` where a percent sign begins no UTF-8 byte.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let high = (bytes.next()? as char).to_digit(16)?;
+                let low = (bytes.next()? as char).to_digit(16)?;
+                u8::try_from(high * 16 + low).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(out).ok()
+}
