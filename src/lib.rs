@@ -9,3 +9,8 @@ pub mod kernel;
 pub mod protocol;
 pub mod rng;
 pub mod task;
+pub mod model;
+pub mod optim;
+pub mod exec;
+pub mod clock;
+pub mod lab;

@@ -13,6 +13,7 @@ pub mod gelu;
 pub mod intuition;
 pub mod layer;
 pub mod project;
+pub mod recording;
 pub mod weight_grad;
 
 use std::cell::{Ref, RefCell, RefMut};

@@ -1,0 +1,136 @@
+//! What all low-rank methods share: the places of their two factors, and the products with them.
+//!
+//! A slot is one row of lora_A with its column of lora_B; expert n's rank-r part is slots n·R … n·R+R−1. lora_A is
+//! stored `[slots, inputs]` with the router's rows after it, so one projection makes both; lora_B is stored
+//! transposed, `[slots, outputs]`.
+
+use super::{Place, Up};
+use crate::kernel::recording::{Arena, Buffer, GRADS, PARAMS, Pass};
+use crate::kernel::{Op, pad, project, weight_grad};
+
+/// The factors of one adapter: offsets in `params`, and padded sizes.
+#[derive(Clone, Copy, Debug)]
+pub struct Factors {
+    pub a: usize,
+    pub b: usize,
+    /// Padded N·R.
+    pub slots: usize,
+    /// Rows of lora_A with those of the router.
+    pub down_rows: usize,
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+/// Names and outer shapes of the two factors.
+pub struct Names<'a> {
+    pub a: &'a str,
+    pub b: &'a str,
+    /// `None` for plain LoRA and rank-1 experts, whose shapes lack that axis.
+    pub experts: Option<usize>,
+    pub rank: Option<usize>,
+}
+
+impl Factors {
+    /// Place the factors, and `router_rows` (real) rows of a router behind lora_A.
+    pub fn place(names: &Names, router_rows: usize, place: &Place, arena: &mut Arena) -> Self {
+        let (i, o) = (pad(place.inputs), pad(place.outputs));
+        let rank = names.rank.unwrap_or(1);
+        let slots = pad(names.experts.unwrap_or(1) * rank);
+        // Outer shapes: A [N,R,I], B [N,O,R], an axis left out where the method has none.
+        let (mut a_shape, mut a_strides, mut b_shape, mut b_strides) = (vec![], vec![], vec![], vec![]);
+        if let Some(n) = names.experts {
+            a_shape.push(n);
+            a_strides.push(rank * i);
+            b_shape.push(n);
+            b_strides.push(rank * o);
+        }
+        if let Some(r) = names.rank {
+            a_shape.push(r);
+            a_strides.push(i);
+        }
+        a_shape.push(place.inputs);
+        a_strides.push(1);
+        b_shape.push(place.outputs);
+        b_strides.push(1);
+        if let Some(r) = names.rank {
+            b_shape.push(r);
+            b_strides.push(o);
+        }
+        let a = arena.param(format!("{}.{}", place.name, names.a), slots * i, a_shape, a_strides);
+        // The router's rows must follow lora_A's at once; its tensor is listed last, as the method lists it.
+        let router = arena.params;
+        arena.params += pad(router_rows) * i;
+        let b = arena.param(format!("{}.{}", place.name, names.b), slots * o, b_shape, b_strides);
+        if router_rows > 0 {
+            arena.tensors.push(crate::kernel::recording::Tensor {
+                name: format!("{}.router", place.name),
+                shape: vec![router_rows, place.inputs],
+                offset: router,
+                strides: vec![i, 1],
+            });
+        }
+        Self { a, b, slots, down_rows: slots + pad(router_rows), inputs: i, outputs: o }
+    }
+
+    /// `out = scale · x [A; router]ᵀ`, `[tokens, down_rows]`.
+    pub fn down(&self, place: &Place, scale: f64, out: Buffer) -> Pass {
+        Pass {
+            op: Op::Project(project::Dims {
+                tokens: place.tokens as u32,
+                inner: self.inputs as u32,
+                outputs: self.down_rows as u32,
+                x_batched: place.x_batched.into(),
+                w_offset: self.a as u32,
+                scale: scale as f32,
+            }),
+            buffers: vec![place.x, PARAMS, out],
+        }
+    }
+
+    /// `out = scale · dy B`, `[tokens, slots]`: the gradient of hg.
+    pub fn back(&self, place: &Place, scale: f64, out: Buffer) -> Pass {
+        Pass {
+            op: Op::Project(project::Dims {
+                tokens: place.tokens as u32,
+                inner: self.outputs as u32,
+                outputs: self.slots as u32,
+                x_batched: 0,
+                w_offset: self.b as u32,
+                scale: scale as f32,
+            }),
+            buffers: vec![place.dy, PARAMS, out],
+        }
+    }
+
+    /// Gradients of both factors, and of the router behind lora_A.
+    pub fn gradients(&self, place: &Place, hg: Buffer, dhz: Buffer) -> Pass {
+        let (slots, down, i, o) =
+            (self.slots as u32, self.down_rows as u32, self.inputs as u32, self.outputs as u32);
+        Pass {
+            op: Op::WeightGrad(weight_grad::Dims {
+                rows: place.tokens as u32,
+                m0: slots,
+                n0: o,
+                left_stride0: slots,
+                left_offset0: 0,
+                right_stride0: o,
+                right_offset0: 0,
+                right_batched0: 0,
+                out0: self.b as u32,
+                m1: down,
+                n1: i,
+                left_stride1: down,
+                left_offset1: 0,
+                right_stride1: i,
+                right_offset1: 0,
+                right_batched1: place.x_batched.into(),
+                out1: self.a as u32,
+            }),
+            buffers: vec![hg, place.dy, dhz, place.x, GRADS],
+        }
+    }
+
+    pub fn up(&self, hg: Buffer) -> Up {
+        Up { hg, slots: self.slots, offset: self.b }
+    }
+}

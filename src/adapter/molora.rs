@@ -1,0 +1,99 @@
+//! MoLoRA (Zadouri et al., arXiv 2309.05444): N LoRA experts, weighted per token by `softmax(router x)`; adds
+//! `s Σ gᵢ(x) Bᵢ Aᵢ x`, s = α/R. Top-k keeps the k largest gates, renormalised only where asked (MixLoRA, Mixtral).
+
+use super::factors::{Factors, Names};
+use super::{Adapted, Down, Place};
+use crate::config::{Balance, BalanceKind};
+use crate::kernel::recording::{Arena, Buffer, NOTHING, Pass, Tensor};
+use crate::kernel::{Op, balance, gate, pad};
+
+pub struct Routing {
+    pub experts: usize,
+    pub rank: usize,
+    pub top_k: usize,
+    pub renormalize: bool,
+    pub balance: Balance,
+}
+
+pub fn record(routing: &Routing, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
+    let (n, t) = (routing.experts, place.tokens);
+    let names = Names { a: "lora_A", b: "lora_B", experts: Some(n), rank: Some(routing.rank) };
+    let factors = Factors::place(&names, n, place, arena);
+    let logits = pad(n);
+    let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), len);
+    let hz = buffer("hz", t * factors.down_rows);
+    let g = buffer("g", t * logits);
+    let hg = buffer("hg", t * factors.slots);
+    let dhg = buffer("dhg", t * factors.slots);
+    let dhz = buffer("dhz", t * factors.down_rows);
+    let dg = buffer("dg", t * logits);
+    let bal = buffer("bal", logits);
+    let dims = gate::Dims {
+        tokens: t as u32,
+        real_tokens: place.real_tokens as u32,
+        experts: n as u32,
+        rank: routing.rank as u32,
+        slots: factors.slots as u32,
+        logits: logits as u32,
+        top_k: routing.top_k as u32,
+        renormalize: routing.renormalize.into(),
+        given: 0,
+        gate_tokens: 1,
+        scale: scaling as f32,
+    };
+    let mut backward = vec![factors.back(place, 1.0, dhg)];
+    let rows = place.real_tokens;
+    let bal = balance_pass(routing.balance, g, bal, rows, rows, n, &mut backward);
+    backward.push(Pass { op: Op::GateBackward(dims), buffers: vec![hz, g, dhg, bal, dhz, dg] });
+    backward.push(factors.gradients(place, hg, dhz));
+    Adapted {
+        forward: vec![
+            factors.down(place, 1.0, hz),
+            Pass { op: Op::GateForward(dims), buffers: vec![hz, g, hg] },
+        ],
+        backward,
+        up: Some(factors.up(hg)),
+        down: Some(Down { dhz, rows: factors.down_rows, offset: factors.a }),
+        gate: Some((g, gate_tensor(place, n, 1))),
+        ..Default::default()
+    }
+}
+
+/// The balance term's gradient, if there is one; otherwise a buffer of zeros in its place.
+pub(super) fn balance_pass(
+    config: Balance,
+    g: Buffer,
+    bal: Buffer,
+    rows: usize,
+    tokens: usize,
+    experts: usize,
+    passes: &mut Vec<Pass>,
+) -> Buffer {
+    let kind = match config.kind {
+        BalanceKind::None => return NOTHING,
+        BalanceKind::Entropy => 1,
+        BalanceKind::Switch => 2,
+    };
+    let dims = balance::Dims {
+        rows: rows as u32,
+        tokens: tokens as u32,
+        experts: experts as u32,
+        logits: pad(experts) as u32,
+        kind,
+        coefficient: config.coefficient as f32,
+    };
+    passes.push(Pass { op: Op::Balance(dims), buffers: vec![g, bal] });
+    bal
+}
+
+/// Gates as `[batch, sequence, experts]`, `gate_tokens` tokens sharing a row.
+pub(super) fn gate_tensor(place: &Place, experts: usize, gate_tokens: usize) -> Tensor {
+    let (width, s) = (pad(experts), place.sequence);
+    let within = if gate_tokens == 1 { width } else { 0 };
+    Tensor {
+        name: format!("{}.gate", place.name),
+        shape: vec![place.real_tokens / s, s, experts],
+        offset: 0,
+        strides: vec![s / gate_tokens * width, within, 1],
+    }
+}

@@ -1,0 +1,92 @@
+//! Runs recordings on the CPU: f32 where there is no WebGPU, f64 as the reference.
+
+use std::cell::RefCell;
+
+use super::Recording;
+use crate::kernel::recording::{Buffer, PARAMS, Pass};
+use crate::kernel::{Real, Step};
+use crate::model::{LaneProgram, Shared};
+
+struct Lane<F> {
+    program: LaneProgram,
+    buffers: Vec<RefCell<Vec<F>>>,
+}
+
+/// Shared buffers and lanes in memory.
+pub struct Cpu<F> {
+    shared: Vec<RefCell<Vec<F>>>,
+    lanes: Vec<Lane<F>>,
+}
+
+impl<F: Real> Cpu<F> {
+    pub fn new(shared: Shared<F>) -> Self {
+        Self { shared: shared.buffers.into_iter().map(|(_, values)| RefCell::new(values)).collect(), lanes: Vec::new() }
+    }
+
+    /// See [`super::Engine::set_lane`].
+    pub fn set_lane(&mut self, index: usize, program: LaneProgram, params: &[f32]) {
+        let buffers = program.buffers.iter().map(|&(_, len)| RefCell::new(vec![F::zero(); len])).collect();
+        let lane = Lane { program, buffers };
+        if index < self.lanes.len() {
+            self.lanes[index] = lane;
+        } else {
+            self.lanes.push(lane);
+        }
+        self.write(index, PARAMS, params);
+    }
+
+    pub fn program(&self, lane: usize) -> &LaneProgram {
+        &self.lanes[lane].program
+    }
+
+    pub fn train(&self, lanes: &[usize], steps: &[Step]) {
+        for step in steps {
+            for &lane in lanes {
+                let program = &self.lanes[lane].program;
+                for pass in &program.gradients {
+                    self.pass(lane, pass, step);
+                }
+                self.pass(lane, &program.update, step);
+            }
+        }
+    }
+
+    pub fn run(&self, lane: usize, recording: Recording, step: Step) {
+        let program = &self.lanes[lane].program;
+        let passes = match recording {
+            Recording::Gradients => &program.gradients,
+            Recording::Output => &program.output,
+        };
+        for pass in passes {
+            self.pass(lane, pass, &step);
+        }
+    }
+
+    /// Run one pass; tests compare it with the shader's.
+    pub fn pass(&self, lane: usize, pass: &Pass, step: &Step) {
+        let buffers: Vec<_> = pass.buffers.iter().map(|&buffer| self.buffer(lane, buffer)).collect();
+        pass.op.run(step, &buffers);
+    }
+
+    fn buffer(&self, lane: usize, buffer: Buffer) -> &RefCell<Vec<F>> {
+        match buffer {
+            Buffer::Shared(index) => &self.shared[index],
+            Buffer::Lane(index) => &self.lanes[lane].buffers[index],
+        }
+    }
+
+    pub fn write(&self, lane: usize, buffer: Buffer, values: &[f32]) {
+        let mut target = self.buffer(lane, buffer).borrow_mut();
+        target.iter_mut().zip(values).for_each(|(t, &v)| *t = F::of(f64::from(v)));
+    }
+
+    /// Values of a buffer, rounded to f32.
+    pub fn read(&self, lane: usize, buffer: Buffer) -> Vec<f32> {
+        self.buffer(lane, buffer).borrow().iter().map(|v| v.f64() as f32).collect()
+    }
+
+    /// Values of a buffer as they are; changing them is how finite differences are taken.
+    pub fn values(&self, lane: usize, buffer: Buffer) -> std::cell::RefMut<'_, Vec<F>> {
+        self.buffer(lane, buffer).borrow_mut()
+    }
+}

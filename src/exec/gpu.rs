@@ -1,0 +1,390 @@
+//! Runs recordings on the GPU. The only module that names wgpu.
+//!
+//! A submission is up to [`LOSS_SLOTS`] steps in one command buffer: what varies per step lies in an uploaded table
+//! that group 0 is bound into at a per-step offset, so nothing is uploaded and nothing waits between steps.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use futures_channel::oneshot;
+use wgpu::util::DeviceExt;
+
+use super::Recording;
+use crate::error::{Error, Result};
+use crate::kernel::recording::{Buffer, PARAMS, Pass};
+use crate::kernel::{Access, Op, Step};
+use crate::model::{LOSS_SLOTS, LaneProgram, Shared};
+
+/// Uniform offsets must be multiples of this on every device.
+const ALIGN: u64 = 256;
+
+/// An open device. Kernels are compiled once, whoever uses them.
+pub struct Device {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    /// The GPU's name, for people.
+    pub name: String,
+    step_layout: wgpu::BindGroupLayout,
+    kernels: HashMap<&'static str, Kernel>,
+    lost: Arc<Mutex<Option<String>>>,
+}
+
+struct Kernel {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+struct Lane {
+    program: LaneProgram,
+    buffers: Vec<wgpu::Buffer>,
+    gradients: Vec<Dispatch>,
+    update: Vec<Dispatch>,
+    output: Vec<Dispatch>,
+}
+
+struct Dispatch {
+    pipeline: wgpu::ComputePipeline,
+    bindings: wgpu::BindGroup,
+    workgroups: u32,
+}
+
+/// Shared buffers and lanes on a device.
+pub struct Gpu {
+    device: Device,
+    shared: Vec<wgpu::Buffer>,
+    lanes: Vec<Lane>,
+    table: wgpu::Buffer,
+    table_bindings: wgpu::BindGroup,
+}
+
+fn unavailable(reason: impl ToString) -> Error {
+    Error::Backend { backend: "webgpu", reason: reason.to_string() }
+}
+
+impl Device {
+    /// Open the machine's GPU.
+    ///
+    /// # Errors
+    /// `Error::Backend` with the reason, where there is no WebGPU (natively: Vulkan) or no adapter.
+    pub async fn open() -> Result<Self> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let options = wgpu::RequestAdapterOptions {
+            power_preference: wgpu::PowerPreference::HighPerformance,
+            ..Default::default()
+        };
+        let adapter = instance.request_adapter(&options).await.map_err(unavailable)?;
+        let info = adapter.get_info();
+        let name = if info.name.is_empty() { "unnamed GPU".to_owned() } else { info.name };
+        let limits = adapter.limits();
+        // The defaults every WebGPU device has, but buffers as large as this one allows.
+        let required_limits = wgpu::Limits {
+            max_buffer_size: limits.max_buffer_size,
+            max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
+            ..Default::default()
+        };
+        let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(unavailable)?;
+        let lost = Arc::new(Mutex::new(None));
+        let (on_lost, on_error) = (lost.clone(), lost.clone());
+        device.set_device_lost_callback(move |reason, message| {
+            note(&on_lost, format!("{message} ({reason:?})"));
+        });
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&on_error, error.to_string())));
+        let step_layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("step"),
+            entries: &[entry(0, wgpu::BufferBindingType::Uniform, true)],
+        });
+        Ok(Self { device, queue, name, step_layout, kernels: HashMap::new(), lost })
+    }
+
+    /// What ended the device, if anything did.
+    pub fn lost(&self) -> Option<String> {
+        lost_reason(&self.lost)
+    }
+
+    fn check(&self) -> Result<()> {
+        self.lost().map_or(Ok(()), |reason| Err(Error::DeviceLost(reason)))
+    }
+
+    fn kernel(&mut self, op: &Op) -> &Kernel {
+        let about = op.describe();
+        let (device, step_layout) = (&self.device, &self.step_layout);
+        self.kernels.entry(about.name).or_insert_with(|| {
+            let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, false)];
+            entries.extend(about.bindings.iter().zip(1..).map(|((_, access), binding)| {
+                let read_only = *access == Access::Read;
+                entry(binding, wgpu::BufferBindingType::Storage { read_only }, false)
+            }));
+            let label = Some(about.name);
+            let layout =
+                device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label,
+                source: wgpu::ShaderSource::Wgsl(about.source.into()),
+            });
+            let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label,
+                bind_group_layouts: &[Some(step_layout), Some(&layout)],
+                immediate_size: 0,
+            });
+            let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label,
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(about.entry),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    // No kernel uses workgroup memory before writing it.
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
+                cache: None,
+            });
+            Kernel { pipeline, layout }
+        })
+    }
+
+    fn buffer(&self, label: &str, len: usize, values: Option<&[f32]>) -> wgpu::Buffer {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let label = Some(label);
+        match values {
+            Some(values) => {
+                let contents = bytes(values);
+                self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label, contents: &contents, usage })
+            }
+            None => self.device.create_buffer(&wgpu::BufferDescriptor {
+                label,
+                size: 4 * len.max(16) as u64,
+                usage,
+                mapped_at_creation: false,
+            }),
+        }
+    }
+}
+
+fn note(lost: &Mutex<Option<String>>, reason: String) {
+    if let Ok(mut lost) = lost.lock() {
+        lost.get_or_insert(reason);
+    }
+}
+
+fn entry(binding: u32, ty: wgpu::BufferBindingType, has_dynamic_offset: bool) -> wgpu::BindGroupLayoutEntry {
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+        count: None,
+    }
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+impl Gpu {
+    pub fn new(device: Device, shared: Shared<f32>) -> Self {
+        let shared = shared.buffers.iter().map(|(n, v)| device.buffer(n, v.len(), Some(v))).collect();
+        let table = device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("steps"),
+            size: ALIGN * LOSS_SLOTS as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let table_bindings = device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("step"),
+            layout: &device.step_layout,
+            entries: &[wgpu::BindGroupEntry {
+                binding: 0,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &table,
+                    offset: 0,
+                    size: wgpu::BufferSize::new(32),
+                }),
+            }],
+        });
+        Self { device, shared, lanes: Vec::new(), table, table_bindings }
+    }
+
+    /// The device, to build another task on.
+    pub fn into_device(self) -> Device {
+        self.device
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    pub fn program(&self, lane: usize) -> &LaneProgram {
+        &self.lanes[lane].program
+    }
+
+    /// See [`super::Engine::set_lane`].
+    pub fn set_lane(&mut self, index: usize, program: LaneProgram, params: &[f32]) -> Result<()> {
+        let buffers: Vec<_> =
+            program.buffers.iter().map(|(name, len)| self.device.buffer(name, *len, None)).collect();
+        let gradients = self.dispatches(&program.gradients, &buffers);
+        let update = self.dispatches(std::slice::from_ref(&program.update), &buffers);
+        let output = self.dispatches(&program.output, &buffers);
+        let lane = Lane { program, buffers, gradients, update, output };
+        if index < self.lanes.len() {
+            self.lanes[index] = lane;
+        } else {
+            self.lanes.push(lane);
+        }
+        self.write(index, PARAMS, params)
+    }
+
+    fn dispatches(&mut self, passes: &[Pass], lane: &[wgpu::Buffer]) -> Vec<Dispatch> {
+        // All dims in one buffer, each at its aligned place.
+        let mut dims = vec![0u8; ALIGN as usize * passes.len().max(1)];
+        for (at, pass) in dims.chunks_exact_mut(ALIGN as usize).zip(passes) {
+            for (to, word) in at.chunks_exact_mut(4).zip(pass.op.words()) {
+                to.copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        let dims = self.device.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some("dims"),
+            contents: &dims,
+            usage: wgpu::BufferUsages::UNIFORM,
+        });
+        let shared = &self.shared;
+        let device = self.device.device.clone();
+        let mut out = Vec::with_capacity(passes.len());
+        for (pass, index) in passes.iter().zip(0u64..) {
+            let kernel = self.device.kernel(&pass.op);
+            let size = (4 * pass.op.words().len() as u64).next_multiple_of(16);
+            let mut entries = vec![wgpu::BindGroupEntry {
+                binding: 0,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &dims,
+                    offset: index * ALIGN,
+                    size: wgpu::BufferSize::new(size),
+                }),
+            }];
+            entries.extend(pass.buffers.iter().zip(1..).map(|(&buffer, binding)| {
+                let buffer = match buffer {
+                    Buffer::Shared(i) => &shared[i],
+                    Buffer::Lane(i) => &lane[i],
+                };
+                wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }
+            }));
+            let bindings = device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: None,
+                layout: &kernel.layout,
+                entries: &entries,
+            });
+            out.push(Dispatch { pipeline: kernel.pipeline.clone(), bindings, workgroups: pass.op.workgroups() });
+        }
+        out
+    }
+
+    /// Submit `steps` (at most [`LOSS_SLOTS`]) of `lanes`.
+    pub fn train(&self, lanes: &[usize], steps: &[Step]) -> Result<()> {
+        let groups: Vec<&[Dispatch]> = lanes
+            .iter()
+            .flat_map(|&l| [self.lanes[l].gradients.as_slice(), self.lanes[l].update.as_slice()])
+            .collect();
+        self.submit(&groups, steps)
+    }
+
+    pub fn run(&self, lane: usize, recording: Recording, step: Step) -> Result<()> {
+        let lane = &self.lanes[lane];
+        let group = match recording {
+            Recording::Gradients => &lane.gradients,
+            Recording::Output => &lane.output,
+        };
+        self.submit(&[group], &[step])
+    }
+
+    fn submit(&self, groups: &[&[Dispatch]], steps: &[Step]) -> Result<()> {
+        self.device.check()?;
+        let mut table = vec![0u8; ALIGN as usize * steps.len()];
+        for (at, step) in table.chunks_exact_mut(ALIGN as usize).zip(steps) {
+            for (to, word) in at.chunks_exact_mut(4).zip(step.words()) {
+                to.copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        self.device.queue.write_buffer(&self.table, 0, &table);
+        let mut encoder = self.device.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for offset in (0..steps.len() as u32).map(|k| k * ALIGN as u32) {
+                pass.set_bind_group(0, &self.table_bindings, &[offset]);
+                for dispatch in groups.iter().copied().flatten() {
+                    pass.set_pipeline(&dispatch.pipeline);
+                    pass.set_bind_group(1, &dispatch.bindings, &[]);
+                    pass.dispatch_workgroups(dispatch.workgroups, 1, 1);
+                }
+            }
+        }
+        self.device.queue.submit([encoder.finish()]);
+        Ok(())
+    }
+
+    fn buffer(&self, lane: usize, buffer: Buffer) -> &wgpu::Buffer {
+        match buffer {
+            Buffer::Shared(i) => &self.shared[i],
+            Buffer::Lane(i) => &self.lanes[lane].buffers[i],
+        }
+    }
+
+    pub fn write(&self, lane: usize, buffer: Buffer, values: &[f32]) -> Result<()> {
+        self.device.check()?;
+        self.device.queue.write_buffer(self.buffer(lane, buffer), 0, &bytes(values));
+        Ok(())
+    }
+
+    /// See [`super::Engine::read`]. The copies are queued at once; the future waits for them.
+    pub fn read(&self, wanted: &[(usize, Buffer)]) -> impl Future<Output = Result<Vec<Vec<f32>>>> + use<> {
+        let sources: Vec<_> = wanted.iter().map(|&(lane, buffer)| self.buffer(lane, buffer)).collect();
+        let sizes: Vec<u64> = sources.iter().map(|b| b.size()).collect();
+        let staging = self.device.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("readback"),
+            size: sizes.iter().sum::<u64>().max(4),
+            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self.device.device.create_command_encoder(&Default::default());
+        let mut at = 0;
+        for (source, size) in sources.iter().zip(&sizes) {
+            encoder.copy_buffer_to_buffer(source, 0, &staging, at, *size);
+            at += size;
+        }
+        self.device.queue.submit([encoder.finish()]);
+        let (sender, receiver) = oneshot::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            // Nobody waits any more where the receiver is gone.
+            let _ = sender.send(result);
+        });
+        let lost = self.device.lost.clone();
+        #[cfg(not(target_arch = "wasm32"))]
+        let device = self.device.device.clone();
+        async move {
+            let failed = |reason: String| Error::DeviceLost(lost_reason(&lost).unwrap_or(reason));
+            #[cfg(not(target_arch = "wasm32"))]
+            device
+                .poll(wgpu::PollType::Wait { submission_index: None, timeout: None })
+                .map_err(|error| failed(error.to_string()))?;
+            match receiver.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(failed(error.to_string())),
+                Err(_) => return Err(failed("the readback was dropped".into())),
+            }
+            if let Some(reason) = lost_reason(&lost) {
+                return Err(Error::DeviceLost(reason));
+            }
+            let mapped = staging.get_mapped_range(..).map_err(|error| failed(error.to_string()))?;
+            let mut rest: &[u8] = &mapped;
+            let mut out = Vec::with_capacity(sizes.len());
+            for size in sizes {
+                let (own, after) = rest.split_at(size as usize);
+                rest = after;
+                out.push(own.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect());
+            }
+            Ok(out)
+        }
+    }
+}
+
+fn lost_reason(lost: &Mutex<Option<String>>) -> Option<String> {
+    lost.lock().ok().and_then(|lost| lost.clone())
+}

@@ -1,0 +1,100 @@
+//! Runs recordings: on the CPU through the kernels' twins, or on the GPU. Both hold the shared buffers once and
+//! each lane's own; neither knows what a pass means.
+
+pub mod cpu;
+pub mod gpu;
+
+use std::pin::Pin;
+
+use crate::error::Result;
+use crate::kernel::Step;
+use crate::kernel::recording::Buffer;
+use crate::model::LaneProgram;
+
+/// Which of a lane's recordings to run once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recording {
+    /// Forward and backward, no update.
+    Gradients,
+    /// Forward into the output buffer.
+    Output,
+}
+
+/// Either executor, so that whoever trains need not know which.
+pub enum Engine {
+    Cpu(cpu::Cpu<f32>),
+    Gpu(Box<gpu::Gpu>),
+}
+
+impl Engine {
+    /// Put a lane at `index`, the next free one or one in use, whose buffers it then replaces; all but `params`
+    /// (padded layout) start at zero.
+    pub fn set_lane(&mut self, index: usize, program: LaneProgram, params: &[f32]) -> Result<()> {
+        match self {
+            Self::Cpu(cpu) => {
+                cpu.set_lane(index, program, params);
+                Ok(())
+            }
+            Self::Gpu(gpu) => gpu.set_lane(index, program, params),
+        }
+    }
+
+    pub fn program(&self, lane: usize) -> &LaneProgram {
+        match self {
+            Self::Cpu(cpu) => cpu.program(lane),
+            Self::Gpu(gpu) => gpu.program(lane),
+        }
+    }
+
+    /// Train `lanes` for `steps`; on the GPU this returns at once.
+    pub fn train(&self, lanes: &[usize], steps: &[Step]) -> Result<()> {
+        match self {
+            Self::Cpu(cpu) => {
+                cpu.train(lanes, steps);
+                Ok(())
+            }
+            Self::Gpu(gpu) => gpu.train(lanes, steps),
+        }
+    }
+
+    /// Run one recording of one lane.
+    pub fn run(&self, lane: usize, recording: Recording, step: Step) -> Result<()> {
+        match self {
+            Self::Cpu(cpu) => {
+                cpu.run(lane, recording, step);
+                Ok(())
+            }
+            Self::Gpu(gpu) => gpu.run(lane, recording, step),
+        }
+    }
+
+    pub fn write(&self, lane: usize, buffer: Buffer, values: &[f32]) -> Result<()> {
+        match self {
+            Self::Cpu(cpu) => {
+                cpu.write(lane, buffer, values);
+                Ok(())
+            }
+            Self::Gpu(gpu) => gpu.write(lane, buffer, values),
+        }
+    }
+
+    /// Values of buffers as they are after all that was submitted before, in one round trip. On the GPU the copies
+    /// are queued at once, so that training can go on before the future is awaited.
+    pub fn read(&self, wanted: &[(usize, Buffer)]) -> Pin<Box<dyn Future<Output = Result<Vec<Vec<f32>>>>>> {
+        match self {
+            Self::Cpu(cpu) => {
+                let values = wanted.iter().map(|&(lane, buffer)| cpu.read(lane, buffer)).collect();
+                Box::pin(std::future::ready(Ok(values)))
+            }
+            Self::Gpu(gpu) => Box::pin(gpu.read(wanted)),
+        }
+    }
+
+    /// "webgpu" or "cpu".
+    pub fn backend(&self) -> &'static str {
+        match self {
+            Self::Cpu(_) => "cpu",
+            Self::Gpu(_) => "webgpu",
+        }
+    }
+}

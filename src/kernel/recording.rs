@@ -1,0 +1,120 @@
+//! A recorded step: passes over named buffers, as data. Compiled once from a configuration, replayed for every
+//! step. Knows neither what the passes mean nor how they are run.
+
+use super::Op;
+
+/// A buffer of a recording: one that all lanes share (data, frozen weights), or one of the lane's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Buffer {
+    Shared(usize),
+    Lane(usize),
+}
+
+/// One dispatch: a kernel with its dims, and a buffer for each of its bindings, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pass {
+    pub op: Op,
+    pub buffers: Vec<Buffer>,
+}
+
+/// A named tensor inside a buffer, as a strided view: this is how the outer world's shapes (`lora_B [N,O,R]`) meet
+/// the padded layout kernels work on (`[N·R, O]`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub offset: usize,
+    /// In elements, one per axis; 0 repeats.
+    pub strides: Vec<usize>,
+}
+
+impl Tensor {
+    /// Elements as the outer world counts them.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where each element lies, in row-major order of `shape`.
+    pub fn positions(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.len()).map(|mut index| {
+            let mut at = self.offset;
+            for (&size, &stride) in self.shape.iter().zip(&self.strides).rev() {
+                at += index % size * stride;
+                index /= size;
+            }
+            at
+        })
+    }
+
+    /// The tensor's values, row-major.
+    pub fn gather<T: Copy>(&self, buffer: &[T]) -> Vec<T> {
+        self.positions().map(|at| buffer[at]).collect()
+    }
+
+    /// Write row-major `values` into the tensor's place.
+    pub fn scatter<T: Copy>(&self, buffer: &mut [T], values: &[T]) {
+        self.positions().zip(values).for_each(|(at, &v)| buffer[at] = v);
+    }
+}
+
+/// Hands out a lane's buffers and the places of its parameters.
+#[derive(Debug)]
+pub struct Arena {
+    /// Name and length in elements of each buffer.
+    pub buffers: Vec<(String, usize)>,
+    /// Elements of `params` (and of `grads` and the moments) handed out so far.
+    pub params: usize,
+    pub tensors: Vec<Tensor>,
+}
+
+/// Buffers every lane has. The first four are as long as the parameters.
+pub const PARAMS: Buffer = Buffer::Lane(0);
+pub const GRADS: Buffer = Buffer::Lane(1);
+pub const FIRST: Buffer = Buffer::Lane(2);
+pub const SECOND: Buffer = Buffer::Lane(3);
+/// Losses by slot.
+pub const LOSSES: Buffer = Buffer::Lane(4);
+/// Bound where a kernel could write something that this use of it does not.
+pub const SINK: Buffer = Buffer::Lane(5);
+/// Bound where a kernel could read something that this use of it does not: zeros, one for each possible expert.
+pub const NOTHING: Buffer = Buffer::Shared(0);
+/// Elements of [`NOTHING`].
+pub const NOTHING_LEN: usize = 64;
+
+impl Arena {
+    pub fn new(loss_slots: usize) -> Self {
+        let fixed = [("params", 0), ("grads", 0), ("first", 0), ("second", 0), ("losses", loss_slots), ("sink", 16)];
+        Self { buffers: fixed.map(|(n, l)| (n.to_owned(), l)).to_vec(), params: 0, tensors: Vec::new() }
+    }
+
+    pub fn buffer(&mut self, name: impl Into<String>, len: usize) -> Buffer {
+        self.buffers.push((name.into(), len));
+        Buffer::Lane(self.buffers.len() - 1)
+    }
+
+    /// Room for a parameter stored as `rows × cols`, both padded by the caller; `shape` and `strides` are the outer
+    /// world's. Returns its offset.
+    pub fn param(&mut self, name: String, stored: usize, shape: Vec<usize>, strides: Vec<usize>) -> usize {
+        let offset = self.params;
+        self.params += stored;
+        self.tensors.push(Tensor { name, shape, offset, strides });
+        offset
+    }
+
+    /// Parameters as the outer world counts them: without padding.
+    pub fn parameter_count(&self) -> usize {
+        self.tensors.iter().map(Tensor::len).sum()
+    }
+
+    /// Call once all parameters are placed.
+    pub fn seal(&mut self) {
+        let len = self.params.max(16);
+        for (_, size) in &mut self.buffers[..4] {
+            *size = len;
+        }
+    }
+}

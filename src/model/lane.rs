@@ -1,0 +1,238 @@
+//! One lane's recordings: forward, loss, backward, update; and one that ends in the output.
+
+use super::LOSS_SLOTS;
+use super::shared::{TARGET, X, base, weight};
+use crate::adapter::{Adapted, Place, record};
+use crate::config::{Lane, Optimizer};
+use crate::kernel::adamw::LOSS_PARTS;
+use crate::kernel::recording::{
+    Arena, Buffer, FIRST, GRADS, LOSSES, NOTHING, PARAMS, Pass, SECOND, SINK, Tensor,
+};
+use crate::kernel::{Op, adamw, cross_entropy, gelu, layer, pad};
+use crate::task::{Activation, LossKind, TaskData};
+
+/// A compiled lane.
+#[derive(Debug)]
+pub struct LaneProgram {
+    /// Name and length of each buffer of the lane's own.
+    pub buffers: Vec<(String, usize)>,
+    /// Forward and backward: leaves the gradients in `grads` and the loss ready to be gathered.
+    pub gradients: Vec<Pass>,
+    /// AdamW, and the loss into its slot.
+    pub update: Pass,
+    /// Forward alone, into `output`.
+    pub output: Vec<Pass>,
+    /// Trainable tensors, in `params`; the same places hold their gradients and moments.
+    pub tensors: Vec<Tensor>,
+    /// Gates by layer, with the buffer they are in.
+    pub gates: Vec<(usize, Buffer, Tensor)>,
+    /// `[batch, sequence, outputs]` of the last layer.
+    pub output_tensor: (Buffer, Tensor),
+    /// Trainable parameters, padding not counted.
+    pub parameters: usize,
+    /// Padded width of `params`.
+    pub padded: usize,
+}
+
+struct LayerBuffers {
+    x: Buffer,
+    x_batched: bool,
+    /// The layer's output, before its activation.
+    y: Buffer,
+    dy: Buffer,
+}
+
+/// Compile `lane` on `task`'s base network.
+pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgram {
+    let (real_tokens, tokens) = (task.batch_rows(), pad(task.batch_rows()));
+    let mut arena = Arena::new(LOSS_SLOTS * LOSS_PARTS);
+    let count = task.layers.len();
+    let mut x = X;
+    let mut places = Vec::new();
+    for (l, spec) in task.layers.iter().enumerate() {
+        let size = tokens * pad(spec.outputs);
+        let y = arena.buffer(format!("layers.{l}.y"), size);
+        let dy = arena.buffer(format!("layers.{l}.dy"), size);
+        places.push(LayerBuffers { x, x_batched: l == 0, y, dy });
+        x = match spec.activation {
+            Activation::Gelu => arena.buffer(format!("layers.{l}.act"), size),
+            Activation::None => y,
+        };
+    }
+    let names: Vec<String> = (0..count).map(|l| format!("layers.{l}")).collect();
+    let adapted: Vec<Option<Adapted>> = (0..count)
+        .map(|l| {
+            let chosen = lane.layers.as_ref().is_none_or(|layers| layers.contains(&l));
+            let (spec, at) = (task.layers[l], &places[l]);
+            let place = Place {
+                name: &names[l],
+                x: at.x,
+                x_batched: at.x_batched,
+                dy: at.dy,
+                tokens,
+                real_tokens,
+                sequence: task.sequence,
+                inputs: spec.inputs,
+                outputs: spec.outputs,
+            };
+            chosen.then(|| record(&lane.method, &place, &mut arena))
+        })
+        .collect();
+
+    let (last, out) = (count - 1, task.layers[count - 1].outputs);
+    let elements = real_tokens * out;
+    let mse = task.loss == LossKind::Mse;
+    let mut forward = Vec::new();
+    for l in 0..count {
+        let (spec, at) = (task.layers[l], &places[l]);
+        if let Some(adapted) = &adapted[l] {
+            forward.extend(adapted.forward.iter().cloned());
+        }
+        if l == last {
+            break;
+        }
+        forward.push(layer_forward(task, l, at, adapted[l].as_ref(), tokens, real_tokens, None));
+        if spec.activation == Activation::Gelu {
+            let elements = (tokens * pad(spec.outputs)) as u32;
+            forward.push(Pass { op: Op::Gelu(gelu::Dims { elements }), buffers: vec![at.y, places[l + 1].x] });
+        }
+    }
+    let end = |loss| layer_forward(task, last, &places[last], adapted[last].as_ref(), tokens, real_tokens, loss);
+    let tiles = if mse { tokens / 8 * (pad(out) / 4) } else { tokens };
+    let loss = arena.buffer("loss", tiles.max(16));
+    let mut output = forward.clone();
+    output.push(end(None));
+    let mut gradients = forward;
+    if mse {
+        gradients.push(end(Some((loss, 2.0 / elements as f64))));
+    } else {
+        gradients.push(end(None));
+        let dims = cross_entropy::Dims {
+            tokens: tokens as u32,
+            outputs: pad(out) as u32,
+            real_tokens: real_tokens as u32,
+            real_outputs: out as u32,
+        };
+        let buffers = vec![places[last].y, TARGET, places[last].dy, loss];
+        gradients.push(Pass { op: Op::CrossEntropy(dims), buffers });
+    }
+    let lowest = adapted.iter().position(Option::is_some).unwrap_or(last);
+    for l in (lowest..count).rev() {
+        if let Some(adapted) = &adapted[l] {
+            gradients.extend(adapted.backward.iter().cloned());
+        }
+        if l > lowest {
+            gradients.push(layer_backward(task, l, &places, adapted[l].as_ref(), tokens));
+        }
+    }
+
+    arena.seal();
+    let padded = arena.buffers[0].1;
+    let update = Pass {
+        op: Op::AdamW(adamw::Dims {
+            elements: padded as u32,
+            tiles: tiles as u32,
+            beta1: optimizer.beta1 as f32,
+            beta2: optimizer.beta2 as f32,
+            rest1: (1.0 - optimizer.beta1) as f32,
+            rest2: (1.0 - optimizer.beta2) as f32,
+            eps: optimizer.eps as f32,
+            loss_scale: 1.0 / if mse { elements } else { real_tokens } as f32,
+        }),
+        buffers: vec![PARAMS, GRADS, FIRST, SECOND, loss, LOSSES],
+    };
+    let parameters = arena.parameter_count();
+    let width = pad(out);
+    LaneProgram {
+        gradients,
+        update,
+        output,
+        gates: adapted
+            .into_iter()
+            .enumerate()
+            .filter_map(|(l, a)| a.and_then(|a| a.gate).map(|(buffer, tensor)| (l, buffer, tensor)))
+            .collect(),
+        output_tensor: (
+            places[last].y,
+            Tensor {
+                name: "output".into(),
+                shape: vec![task.batch_sequences, task.sequence, out],
+                offset: 0,
+                strides: vec![task.sequence * width, width, 1],
+            },
+        ),
+        buffers: arena.buffers,
+        tensors: arena.tensors,
+        parameters,
+        padded,
+    }
+}
+
+/// The layer's own forward pass, ending in y, or in the MSE loss (its buffer, and the gradient's scale).
+fn layer_forward(
+    task: &TaskData,
+    l: usize,
+    at: &LayerBuffers,
+    adapted: Option<&Adapted>,
+    tokens: usize,
+    real_tokens: usize,
+    loss: Option<(Buffer, f64)>,
+) -> Pass {
+    let spec = task.layers[l];
+    let up = adapted.and_then(|a| a.up);
+    let delta = adapted.and_then(|a| a.delta);
+    let dims = layer::ForwardDims {
+        tokens: tokens as u32,
+        inputs: pad(spec.inputs) as u32,
+        outputs: pad(spec.outputs) as u32,
+        slots: up.map_or(0, |u| u.slots) as u32,
+        x_batched: at.x_batched.into(),
+        // Only the first layer's input is known beforehand.
+        base_cached: (l == 0).into(),
+        dense: delta.is_some().into(),
+        offset: delta.or(up.map(|u| u.offset)).unwrap_or(0) as u32,
+        mse: loss.is_some().into(),
+        real_tokens: real_tokens as u32,
+        real_outputs: spec.outputs as u32,
+        grad_scale: loss.map_or(0.0, |(_, scale)| scale as f32),
+    };
+    let (out, partial, target) = match loss {
+        Some((partial, _)) => (at.dy, partial, TARGET),
+        None => (at.y, SINK, NOTHING),
+    };
+    let hg = up.map_or(NOTHING, |u| u.hg);
+    Pass {
+        op: Op::LayerForward(dims),
+        buffers: vec![at.x, weight(l), PARAMS, hg, base(l), target, out, partial],
+    }
+}
+
+/// The gradient of layer `l`'s input, which is that of the layer before's output.
+fn layer_backward(
+    task: &TaskData,
+    l: usize,
+    places: &[LayerBuffers],
+    adapted: Option<&Adapted>,
+    tokens: usize,
+) -> Pass {
+    let spec = task.layers[l];
+    let down = adapted.and_then(|a| a.down);
+    let delta = adapted.and_then(|a| a.delta);
+    let gate = adapted.and_then(|a| a.gate_input);
+    let before = &places[l - 1];
+    let activation = task.layers[l - 1].activation;
+    let dims = layer::BackwardDims {
+        tokens: tokens as u32,
+        inputs: pad(spec.inputs) as u32,
+        outputs: pad(spec.outputs) as u32,
+        slots: down.map_or(0, |d| d.rows) as u32,
+        dense: delta.is_some().into(),
+        offset: delta.or(down.map(|d| d.offset)).unwrap_or(0) as u32,
+        gate_tokens: gate.map_or(0, |g| g.gate_tokens) as u32,
+        gelu: (activation == Activation::Gelu).into(),
+    };
+    let dhz = down.map_or(NOTHING, |d| d.dhz);
+    let dq = gate.map_or(NOTHING, |g| g.dq);
+    let buffers = vec![places[l].dy, weight(l), PARAMS, dhz, dq, before.y, before.dy];
+    Pass { op: Op::LayerBackward(dims), buffers }
+}

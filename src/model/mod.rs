@@ -1,0 +1,11 @@
+//! A base network with the adapters of one lane, compiled into recordings: what a training step replays. Knows
+//! how passes fit together, not how they are run.
+
+mod lane;
+mod shared;
+
+pub use lane::{LaneProgram, compile};
+pub use shared::{Shared, share};
+
+/// Losses a lane keeps on the device before they must be read: steps per submission.
+pub const LOSS_SLOTS: usize = 256;

@@ -1,0 +1,88 @@
+//! What all lanes share: the pool of batches, the targets and the frozen base, in the padded layout of the
+//! kernels. The first layer's input never changes, so its frozen product is made once, here.
+
+use ndarray::linalg::general_mat_mul;
+
+use crate::kernel::recording::{Buffer, NOTHING_LEN};
+use crate::kernel::{Real, pad, view, view_mut};
+use crate::task::{LossKind, TaskData, Targets};
+
+/// Values of the shared buffers, by index, and the sizes every lane needs.
+pub struct Shared<F> {
+    pub buffers: Vec<(String, Vec<F>)>,
+    /// Padded and real tokens per batch.
+    pub tokens: usize,
+    pub real_tokens: usize,
+    pub batches: usize,
+}
+
+pub(super) const X: Buffer = Buffer::Shared(1);
+pub(super) const TARGET: Buffer = Buffer::Shared(2);
+
+/// The frozen weight of a layer.
+pub(super) const fn weight(layer: usize) -> Buffer {
+    Buffer::Shared(3 + 2 * layer)
+}
+
+/// Its bias; for the first layer, its whole frozen output for every row of the pool.
+pub(super) const fn base(layer: usize) -> Buffer {
+    Buffer::Shared(4 + 2 * layer)
+}
+
+impl<F> Shared<F> {
+    /// First row of batch `index` in the pool.
+    pub fn batch_row(&self, index: usize) -> usize {
+        index % self.batches * self.tokens
+    }
+}
+
+pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
+    let real_tokens = task.batch_rows();
+    let tokens = pad(real_tokens);
+    let pool = tokens * task.batches;
+    // Row of the padded pool for a row of the task's.
+    let place = |row: usize| row / real_tokens * tokens + row % real_tokens;
+    let first = task.layers[0];
+    let last = task.layers[task.layers.len() - 1];
+    let x = rows(&task.x, first.inputs, pool, place);
+    let target = match &task.y {
+        Targets::Dense(y) => rows(y, last.outputs, pool, place),
+        Targets::Classes(labels) => {
+            let mut out = vec![F::zero(); pool];
+            labels.iter().enumerate().for_each(|(r, &c)| out[place(r)] = F::of(f64::from(c)));
+            out
+        }
+    };
+    let mut buffers =
+        vec![("nothing".to_owned(), vec![F::zero(); NOTHING_LEN]), ("x".to_owned(), x), ("target".to_owned(), target)];
+    for (l, (layer, frozen)) in task.layers.iter().zip(&task.base).enumerate() {
+        let (i, o) = (pad(layer.inputs), pad(layer.outputs));
+        let w = rows(&frozen.weight, layer.inputs, o, |r| r);
+        let bias = rows::<F>(&frozen.bias, layer.outputs, 1, |r| r);
+        let base = if l == 0 {
+            let mut y = vec![F::zero(); pool * o];
+            let mut out = view_mut(&mut y, 0, pool, o, o);
+            out.assign(&view(&bias, 0, pool, o, 0));
+            let x = view(&buffers[1].1, 0, pool, i, i);
+            general_mat_mul(F::one(), &x, &view(&w, 0, o, i, i).t(), F::one(), &mut out);
+            y
+        } else {
+            bias
+        };
+        buffers.push((format!("layers.{l}.base.weight"), w));
+        buffers.push((format!("layers.{l}.base"), base));
+    }
+    debug_assert!(matches!((task.loss, &task.y), (LossKind::Mse, Targets::Dense(_)) | (LossKind::CrossEntropy, Targets::Classes(_))));
+    Shared { buffers, tokens, real_tokens, batches: task.batches }
+}
+
+/// `values`, rows `width` wide, spread over `count` padded rows.
+fn rows<F: Real>(values: &[f32], width: usize, count: usize, place: impl Fn(usize) -> usize) -> Vec<F> {
+    let stride = pad(width);
+    let mut out = vec![F::zero(); count * stride];
+    for (r, row) in values.chunks_exact(width).enumerate() {
+        let at = place(r) * stride;
+        out[at..at + width].iter_mut().zip(row).for_each(|(o, &v)| *o = F::of(f64::from(v)));
+    }
+    out
+}

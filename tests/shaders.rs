@@ -1,0 +1,58 @@
+//! Every shader is valid WGSL, and its `Dims` are the fields, in order and type, that its module writes.
+
+use lora_playground::kernel::{self, Op};
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+
+fn all() -> Vec<Op> {
+    use kernel::*;
+    vec![
+        Op::Project(project::Dims::default()),
+        Op::LayerForward(layer::ForwardDims::default()),
+        Op::LayerBackward(layer::BackwardDims::default()),
+        Op::WeightGrad(weight_grad::Dims::default()),
+        Op::GateForward(gate::Dims::default()),
+        Op::GateBackward(gate::Dims::default()),
+        Op::Balance(balance::Dims::default()),
+        Op::IntuitionForward(intuition::Dims::default()),
+        Op::IntuitionBackward(intuition::Dims::default()),
+        Op::IntuitionSums(intuition::Dims::default()),
+        Op::Gelu(gelu::Dims::default()),
+        Op::CrossEntropy(cross_entropy::Dims::default()),
+        Op::AdamW(adamw::Dims::default()),
+    ]
+}
+
+#[test]
+fn every_file_is_valid_and_used() {
+    let mut used: Vec<_> = all().iter().map(|op| op.describe().source).collect();
+    used.sort_unstable();
+    used.dedup();
+    let mut files = 0;
+    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).unwrap() {
+        let path = file.unwrap().path();
+        let source = std::fs::read_to_string(&path).unwrap();
+        let module = naga::front::wgsl::parse_str(&source)
+            .unwrap_or_else(|e| panic!("{}", e.emit_to_string_with_path(&source, &path.display().to_string())));
+        Validator::new(ValidationFlags::all(), Capabilities::default())
+            .validate(&module)
+            .unwrap_or_else(|e| panic!("{}", e.emit_to_string_with_path(&source, &path.display().to_string())));
+        assert!(used.contains(&source.as_str()), "{} is used by no kernel", path.display());
+        files += 1;
+    }
+    assert_eq!(files, used.len());
+}
+
+#[test]
+fn dims_and_bindings_match_their_shaders() {
+    for op in all() {
+        let about = op.describe();
+        let module = naga::front::wgsl::parse_str(about.source).unwrap();
+        let dims = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Dims")).unwrap().1;
+        let naga::TypeInner::Struct { members, .. } = &dims.inner else { panic!("Dims is no struct") };
+        let names: Vec<_> = members.iter().map(|m| m.name.as_deref().unwrap()).collect();
+        assert_eq!(names, about.dims, "{}", about.name);
+        let entry = module.entry_points.iter().find(|e| e.name == about.entry).unwrap();
+        assert!(entry.workgroup_size.iter().product::<u32>() <= 256);
+        assert!(about.bindings.len() <= 8, "{}: more storage buffers than every device has", about.name);
+    }
+}
