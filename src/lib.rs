@@ -5,6 +5,7 @@
 pub mod adapter;
 pub mod config;
 pub mod error;
+pub mod inspect;
 pub mod kernel;
 pub mod protocol;
 pub mod rng;
