@@ -9,3 +9,4 @@ pub mod kernel;
 pub mod protocol;
 pub mod rng;
 pub mod task;
+pub mod view;
