@@ -15,3 +15,4 @@ pub mod optim;
 pub mod exec;
 pub mod clock;
 pub mod lab;
+pub mod view;

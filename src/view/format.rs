@@ -1,0 +1,185 @@
+//! How numbers, lists and lanes are written, the same everywhere on the page. Knows no markup.
+
+use crate::config::{Lane, Method};
+
+/// Three significant digits: "0.750", "12,300", "2.40e-7"; "0" is exactly zero.
+pub fn three(value: f64) -> String {
+    if value.is_nan() {
+        return "not a number".into();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "∞" } else { "−∞" }.into();
+    }
+    if value == 0.0 {
+        return "0".into();
+    }
+    let sign = if value < 0.0 { "−" } else { "" };
+    // Rounding first: 0.9996 has the magnitude of 1.00, not of 0.100.
+    let rounded = format!("{:.2e}", value.abs());
+    let (digits, exponent) = rounded.split_once('e').unwrap_or((&rounded, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let magnitude = match exponent {
+        -3..=2 => {
+            let decimals = (2 - exponent) as usize;
+            format!("{:.decimals$}", value.abs())
+        }
+        3..=8 => {
+            let leading: usize = digits.replace('.', "").parse().unwrap_or(0);
+            count(leading * 10usize.pow(exponent as u32 - 2))
+        }
+        _ => rounded,
+    };
+    format!("{sign}{magnitude}")
+}
+
+/// A whole number in full, thousands separated: "2,363,396".
+pub fn count(value: usize) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A share as a percentage of three significant digits: "25.0 %".
+pub fn percent(share: f64) -> String {
+    format!("{} %", three(100.0 * share))
+}
+
+/// "a", "a and b", "a, b and c".
+pub fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+    }
+}
+
+/// What a lane is called among its neighbours: its method; with its size where a neighbour has the same method;
+/// with its place where even that is the same.
+pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
+    let Some(lane) = lanes.get(index) else {
+        return format!("lane {}", index + 1);
+    };
+    let shared = |name: &dyn Fn(&Lane) -> String| {
+        let ours = name(lane);
+        lanes.iter().filter(|other| name(other) == ours).count() > 1
+    };
+    let (method, sized) = (
+        |lane: &Lane| method_name(&lane.method),
+        |lane: &Lane| sized_name(&lane.method),
+    );
+    if !shared(&|lane| method(lane).into()) {
+        method(lane).into()
+    } else if !shared(&sized) {
+        sized(lane)
+    } else {
+        format!("{} (lane {})", method(lane), index + 1)
+    }
+}
+
+/// The method as it is written in prose.
+pub fn method_name(method: &Method) -> &'static str {
+    match method {
+        Method::Full => "full fine-tuning",
+        Method::Lora { .. } => "LoRA",
+        Method::Molora { .. } => "MoLoRA",
+        Method::Mor1e { .. } => "MoR1E",
+    }
+}
+
+fn sized_name(method: &Method) -> String {
+    let name = method_name(method);
+    match method {
+        Method::Full => name.into(),
+        Method::Lora { rank, .. } => format!("{name} r{rank}"),
+        Method::Molora { experts, rank, .. } => format!("{name} {experts} × r{rank}"),
+        Method::Mor1e { experts, .. } => format!("{name} {experts} × r1"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_significant_digits() {
+        for (value, text) in [
+            (0.75, "0.750"),
+            (0.7495, "0.750"),
+            (0.9996, "1.00"),
+            (1.0, "1.00"),
+            (9.996, "10.0"),
+            (99.96, "100"),
+            (310.2, "310"),
+            (999.6, "1,000"),
+            (12_345.6, "12,300"),
+            (999_600.0, "1,000,000"),
+            (0.0065, "0.00650"),
+            (0.00123456, "0.00123"),
+            (2.4e-7, "2.40e-7"),
+            (3e12, "3.00e12"),
+            (-0.031, "−0.0310"),
+            (0.0, "0"),
+            (f64::NAN, "not a number"),
+            (f64::NEG_INFINITY, "−∞"),
+        ] {
+            assert_eq!(three(value), text, "{value}");
+        }
+        assert_eq!(percent(0.25), "25.0 %");
+    }
+
+    #[test]
+    fn thousands() {
+        for (value, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (32_768, "32,768"),
+            (2_363_396, "2,363,396"),
+        ] {
+            assert_eq!(count(value), text);
+        }
+    }
+
+    #[test]
+    fn lists() {
+        let items: Vec<String> = ["a", "b", "c"].map(String::from).to_vec();
+        assert_eq!(list(&items), "a, b and c");
+        assert_eq!(list(&items[..2]), "a and b");
+        assert_eq!(list(&items[..1]), "a");
+    }
+
+    #[test]
+    fn lanes_are_told_apart() {
+        let mut small = Method::lora();
+        if let Method::Lora { rank, .. } = &mut small {
+            *rank = 2;
+        }
+        let lanes: Vec<Lane> = [
+            Method::Full,
+            Method::lora(),
+            small,
+            Method::mor1e(),
+            Method::Full,
+        ]
+        .map(Lane::from)
+        .to_vec();
+        let lanes: Vec<&Lane> = lanes.iter().collect();
+        let names: Vec<String> = (0..5).map(|i| lane_name(&lanes, i)).collect();
+        assert_eq!(
+            names,
+            [
+                "full fine-tuning (lane 1)",
+                "LoRA r8",
+                "LoRA r2",
+                "MoR1E",
+                "full fine-tuning (lane 5)"
+            ]
+        );
+    }
+}

@@ -1,0 +1,322 @@
+//! The "Now" line: one true sentence about what is to be seen at this moment, with its numbers. Each sentence has
+//! preconditions and is left unsaid where the numbers do not bear it out; the first that holds is said. Knows
+//! only what was reported, and no markup.
+
+mod floors;
+mod gates;
+mod history;
+#[cfg(test)]
+mod tests;
+
+pub use history::LaneHistory;
+
+use super::format::{count, lane_name, list, three};
+use crate::{
+    config::{Lane, Task},
+    protocol::{Accuracy, Frame, Started},
+};
+
+/// Steps for which something that happened is news, and comes before what merely is so.
+const NEWS: usize = 200;
+/// Accuracy must move by more than this before forgetting or learning is spoken of: 20 of 397 images.
+const ACCURACY: f32 = 0.05;
+
+/// All that the line is computed from.
+#[derive(Clone, Copy, Debug)]
+pub struct State<'a> {
+    pub started: &'a Started,
+    pub frame: &'a Frame,
+    /// One per lane of `frame`.
+    pub history: &'a [LaneHistory],
+}
+
+/// The sentence of this moment.
+pub fn line(state: &State<'_>) -> String {
+    let sentences: [fn(&State<'_>) -> Option<String>; 14] = [
+        start,
+        just_diverged,
+        size_changed,
+        no_learning_rate,
+        finished,
+        gates::at_zero,
+        warming_up,
+        gates::just_unused,
+        forgetting,
+        floors::met,
+        gates::unused,
+        gates::uniform,
+        diverged,
+        falling,
+    ];
+    let sentence = sentences
+        .iter()
+        .find_map(|say| say(state))
+        .unwrap_or_else(|| standing(state));
+    let mut letters = sentence.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => sentence,
+    }
+}
+
+impl State<'_> {
+    fn name(&self, lane: usize) -> String {
+        let lanes: Vec<&Lane> = self.frame.lanes.iter().map(|lane| &lane.lane).collect();
+        lane_name(&lanes, lane)
+    }
+
+    fn names(&self, lanes: &[usize]) -> String {
+        list(
+            &lanes
+                .iter()
+                .map(|&lane| self.name(lane))
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    /// Lanes that still train, with their history.
+    fn sound(&self) -> impl Iterator<Item = (usize, &LaneHistory)> {
+        let lanes = self.frame.lanes.iter().zip(self.history).enumerate();
+        lanes
+            .filter(|(_, (lane, _))| lane.diverged.is_none())
+            .map(|(i, (_, history))| (i, history))
+    }
+
+    /// Mean recent loss of every lane that has one and has not diverged.
+    fn recent(&self) -> Vec<(usize, f64)> {
+        self.sound()
+            .filter_map(|(i, history)| Some((i, history.recent()?)))
+            .collect()
+    }
+}
+
+fn start(state: &State<'_>) -> Option<String> {
+    let untouched = state
+        .frame
+        .lanes
+        .iter()
+        .all(|lane| lane.spectrum.iter().all(|&value| value == 0.0));
+    if state.frame.step > 0 || !untouched {
+        return None;
+    }
+    let how = match state.frame.running {
+        true => "Starting",
+        false => "Paused at step 0",
+    };
+    Some(format!(
+        "{how}: every change of the weight starts at zero, so all lanes still compute what the frozen network does."
+    ))
+}
+
+fn just_diverged(state: &State<'_>) -> Option<String> {
+    let last = state.frame.lanes.iter().filter_map(|l| l.diverged).max()?;
+    let all = state.frame.lanes.iter().all(|l| l.diverged.is_some());
+    (all || state.frame.step.saturating_sub(last) <= NEWS)
+        .then(|| diverged(state))
+        .flatten()
+}
+
+fn diverged(state: &State<'_>) -> Option<String> {
+    let lanes = state.frame.lanes.iter().enumerate();
+    let mut gone: Vec<(usize, usize)> = lanes
+        .filter_map(|(i, lane)| Some((lane.diverged?, i)))
+        .collect();
+    gone.sort_unstable();
+    let &(first, lane) = gone.first()?;
+    let rate = three(state.started.config.optimizer.lr);
+    let step = count(first);
+    Some(match (gone.len(), state.frame.lanes.len()) {
+        (1, 1) => format!(
+            "{} diverged: since step {step} its loss is no longer a number (learning rate {rate}).",
+            state.name(lane)
+        ),
+        (all, lanes) if all == lanes => format!(
+            "Every lane has diverged, the first at step {step}: no loss is a number any more (learning rate {rate})."
+        ),
+        (1, _) => format!(
+            "{} diverged: since step {step} its loss is no longer a number; the other lanes are unharmed.",
+            state.name(lane)
+        ),
+        _ => {
+            let lanes: Vec<usize> = gone.iter().map(|&(_, lane)| lane).collect();
+            format!(
+                "{} have diverged, the first at step {step}; the other lanes are unharmed.",
+                state.names(&lanes)
+            )
+        }
+    })
+}
+
+/// Share of the loss by which it must have moved to be said to have moved.
+const MOVED: f64 = 0.05;
+
+fn size_changed(state: &State<'_>) -> Option<String> {
+    let latest = state
+        .sound()
+        .filter_map(|(i, history)| Some((i, history.change.as_ref()?)));
+    let (lane, change) = latest.max_by_key(|(_, change)| change.step)?;
+    if state.frame.step.saturating_sub(change.step) > NEWS {
+        return None;
+    }
+    let (before, after, chance) = change.effect()?;
+    let rise = after - before;
+    let same = rise.abs() <= MOVED * before;
+    let (from, to) = (change.from, change.to);
+    let what = format!("{}'s {}", state.name(lane), change.what);
+    let when = format!("from {from} to {to} at step {}", count(change.step));
+    let rose = rise > chance.max(MOVED * before);
+    let (before, after) = (three(before), three(after));
+    if to > from && same {
+        Some(format!(
+            "{what} grew {when} and its loss did not jump, {before} before and {after} after: what is added starts with no effect."
+        ))
+    } else if to < from && same {
+        Some(format!(
+            "{what} was cut {when} and its loss hardly moved: {before} before, {after} after."
+        ))
+    } else if to < from && rose {
+        Some(format!(
+            "{what} was cut {when}: its loss rose from {before} to {after}."
+        ))
+    } else {
+        None
+    }
+}
+
+fn no_learning_rate(state: &State<'_>) -> Option<String> {
+    let optimizer = &state.started.config.optimizer;
+    (optimizer.lr == 0.0 && state.frame.lr == 0.0)
+        .then(|| "The learning rate is set to 0, so no lane changes.".into())
+}
+
+fn finished(state: &State<'_>) -> Option<String> {
+    let total = state.started.config.schedule.total;
+    if state.frame.step < total || state.frame.lr != 0.0 {
+        return None;
+    }
+    let end = format!("Finished (step {}, learning rate 0)", count(total));
+    if let Some(sentence) = forgetting(state).or_else(|| floors::met(state)) {
+        return Some(format!("{end}: {sentence}"));
+    }
+    let results: Vec<String> = match &state.started.config.task {
+        Task::Digits(_) => state
+            .sound()
+            .filter_map(|(i, history)| {
+                let accuracy = history.latest.as_ref()?;
+                let new = three(f64::from(new_domains(accuracy)?));
+                let old = three(f64::from(accuracy.old));
+                Some(format!("{} {new} (upright {old})", state.name(i)))
+            })
+            .collect(),
+        _ => state
+            .recent()
+            .into_iter()
+            .map(|(i, loss)| format!("{} {}", state.name(i), three(loss)))
+            .collect(),
+    };
+    if results.is_empty() {
+        return None;
+    }
+    let measure = match &state.started.config.task {
+        Task::Digits(_) => "mean accuracy on the new domains",
+        _ => "mean loss of the last steps",
+    };
+    Some(format!("{end}: {measure} {}.", list(&results)))
+}
+
+fn warming_up(state: &State<'_>) -> Option<String> {
+    let config = &state.started.config;
+    let (lr, peak) = (f64::from(state.frame.lr), config.optimizer.lr);
+    (state.frame.step < config.schedule.warmup && lr < peak).then(|| {
+        format!(
+            "Warming up: the learning rate is {} and reaches {} at step {}.",
+            three(lr),
+            three(peak),
+            count(config.schedule.warmup)
+        )
+    })
+}
+
+/// Mean accuracy over the domains that are trained on.
+fn new_domains(accuracy: &Accuracy) -> Option<f32> {
+    let n = accuracy.domains.len();
+    (n > 0).then(|| accuracy.domains.iter().sum::<f32>() / n as f32)
+}
+
+fn forgetting(state: &State<'_>) -> Option<String> {
+    if !matches!(state.started.config.task, Task::Digits(_)) {
+        return None;
+    }
+    let forgets = |history: &LaneHistory| {
+        let (first, latest) = (history.first.clone()?, history.latest.clone()?);
+        let (learned_from, learned_to) = (new_domains(&first)?, new_domains(&latest)?);
+        let forgot = first.old - latest.old > ACCURACY && learned_to - learned_from > ACCURACY;
+        forgot.then_some((first.old, latest.old, learned_from, learned_to))
+    };
+    let lanes: Vec<_> = state
+        .sound()
+        .filter_map(|(i, history)| Some((i, forgets(history)?)))
+        .collect();
+    let &(lane, (from, to, new_from, new_to)) = lanes
+        .iter()
+        .max_by(|(_, a), (_, b)| (a.0 - a.1).total_cmp(&(b.0 - b.1)))?;
+    let number = |value: f32| three(f64::from(value));
+    let others = match lanes.len() {
+        1 => "",
+        n if n == state.frame.lanes.len() => "; the other lanes forget too",
+        _ => "; it is not the only lane to forget",
+    };
+    Some(format!(
+        "{} forgets: its accuracy on upright digits fell from {} to {} while on the new domains it rose from {} to {}{others}.",
+        state.name(lane),
+        number(from),
+        number(to),
+        number(new_from),
+        number(new_to)
+    ))
+}
+
+fn falling(state: &State<'_>) -> Option<String> {
+    let (lane, earlier, recent) = state
+        .sound()
+        .filter_map(|(i, history)| Some((i, history.earlier()?, history.recent()?)))
+        .filter(|(_, earlier, recent)| *recent < 0.95 * earlier)
+        .min_by(|a, b| (a.2 / a.1).total_cmp(&(b.2 / b.1)))?;
+    Some(format!(
+        "{}'s loss falls fastest: on average {} over the last {n} steps, {} over the {n} before.",
+        state.name(lane),
+        three(recent),
+        three(earlier),
+        n = history::WINDOW
+    ))
+}
+
+/// What can always be said.
+fn standing(state: &State<'_>) -> String {
+    let step = count(state.frame.step);
+    let recent = state.recent();
+    let lowest = recent.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    let highest = recent.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    match (lowest, highest) {
+        (Some(&(low, a)), Some(&(high, b))) if low != high && b > 1.01 * a => format!(
+            "Step {step}: the lowest loss is {}'s, {}, the highest {}'s, {}.",
+            state.name(low),
+            three(a),
+            state.name(high),
+            three(b)
+        ),
+        (Some(&(_, a)), Some(&(_, b))) if recent.len() > 1 => format!(
+            "Step {step}: the losses of all lanes lie within 1 % of each other, from {} to {}.",
+            three(a),
+            three(b)
+        ),
+        (Some(&(lane, loss)), _) => {
+            format!(
+                "Step {step}: {}'s loss is {}.",
+                state.name(lane),
+                three(loss)
+            )
+        }
+        _ => format!("Step {step}: no loss has been measured yet."),
+    }
+}

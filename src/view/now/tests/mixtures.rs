@@ -1,0 +1,147 @@
+//! Sentences about floors, routing and gates.
+
+use super::{LORA, MOLORA, MOR1E, Run, rank};
+use crate::{config::Method, protocol::AblationFrame};
+
+#[test]
+fn gates_at_zero() {
+    let zero = |run: &mut Run| {
+        run.frame.step = 1;
+        run.frame.lanes[MOLORA].spectrum = vec![0.0; 2];
+        run.frame.lanes[MOR1E].spectrum = vec![0.0; 2];
+        run.frame.gates[0].entropy = 0.998;
+        run.frame.gates[1].entropy = 0.991;
+    };
+    Run::domains()
+        .and(zero)
+        .says("The gates of MoLoRA and MoR1E are still uniform (entropy 0.998 and 0.991 of 1): B and u are zero, so the task's loss gives them no gradient yet.")
+        .and(|run| run.frame.lanes[MOLORA].spectrum[0] = 1e-6)
+        .says("The gates of MoR1E are still uniform (entropy 0.991 of 1): u is zero, so the task's loss gives them no gradient yet.")
+        .and(|run| run.frame.gates[1].entropy = 0.97)
+        .does_not_say("uniform");
+    // With more layers than one, the spectrum must be that of a layer known to be adapted.
+    Run::domains()
+        .and(zero)
+        .and(|run| run.started.layers.push(run.started.layers[0].clone()))
+        .does_not_say("uniform");
+}
+
+#[test]
+fn nearly_uniform_gates() {
+    let run = Run::domains()
+        .steps(3, 0.01, [0.95; 4])
+        .and(|run| run.frame.gates[0].entropy = 0.995)
+        .does_not_say("uniform");
+    run.steps(4, 0.01, [0.95; 4])
+        .says("MoLoRA's gates are nearly uniform (entropy 0.995 of 1), so it acts almost as one LoRA of rank 8.")
+        .and(|run| {
+            if let Method::Molora { top_k, .. } = &mut run.frame.lanes[MOLORA].lane.method {
+                *top_k = 2;
+            }
+        })
+        .does_not_say("uniform");
+}
+
+#[test]
+fn stuck_and_routed() {
+    let own = |run: &mut Run| {
+        for domain in 0..4 {
+            run.frame.gates[0].domains[domain * 4..][..4].fill(0.05);
+            run.frame.gates[0].domains[domain * 4 + (domain + 1) % 4] = 0.85;
+        }
+    };
+    let run = || Run::domains().steps(10, 0.01, [0.749, 0.751, 0.11, 0.53]);
+    run()
+        .and(own)
+        .says("Full fine-tuning and LoRA are stuck at 0.750, the best any single weight can do (0.750); MoLoRA routes each domain to its own expert: 0.110; MoR1E goes below that by routing: 0.530.")
+        // Two domains on one expert.
+        .and(|run| run.frame.gates[0].domains.copy_within(0..4, 4))
+        .does_not_say("its own expert");
+    // One step short of two full windows.
+    Run::domains()
+        .steps(9, 0.01, [0.75; 4])
+        .does_not_say("stuck");
+    // Near the floor, but still falling towards it.
+    Run::domains()
+        .steps(5, 0.01, [0.85; 4])
+        .steps(5, 0.01, [0.76; 4])
+        .does_not_say("stuck");
+    // Still, but not at the floor.
+    Run::domains()
+        .steps(10, 0.01, [0.8; 4])
+        .does_not_say("stuck");
+    // A mixture just under the floor may be there by chance.
+    Run::domains()
+        .steps(10, 0.01, [0.75, 0.75, 0.72, 0.72])
+        .says("Full fine-tuning and LoRA are stuck at 0.750, the best any single weight can do (0.750).");
+    Run::domains()
+        .steps(10, 0.01, [0.9, 0.9, 0.3, 0.9])
+        .says("No single weight gets below 0.750; MoLoRA goes below that by routing: 0.300.");
+    // A floor of zero holds nobody up.
+    run()
+        .and(|run| run.started.floors[0].share = 0.0)
+        .does_not_say("stuck");
+}
+
+#[test]
+fn floor_of_a_rank() {
+    let run = || {
+        Run::domains()
+            .and(|run| run.started.floors[0].lanes = vec![LORA])
+            .steps(10, 0.01, [0.6, 0.75, 0.11, 0.53])
+    };
+    // It binds LoRA by its rank, so that mixtures are below it says nothing about routing.
+    run().says("LoRA is stuck at 0.750, the best a change of rank 8 can do (0.750).");
+    // Another size than the floor was computed for.
+    run()
+        .and(|run| rank(&mut run.frame.lanes[LORA], 4))
+        .does_not_say("stuck");
+}
+
+#[test]
+fn unused_experts() {
+    let idle = |run: &mut Run| {
+        run.frame.gates[0].mean[2] = 0.0021;
+        run.frame.gates[0].utilisation[2] = 0.0;
+    };
+    let level = [0.9; 4];
+    Run::domains()
+        .steps(6, 0.01, level)
+        .and(idle)
+        .steps(1, 0.01, level)
+        .says("MoLoRA's expert 3 has died: no probe token prefers it and its mean gate is 0.00210.")
+        .and(|run| {
+            run.frame.gates[0].ablation = Some(AblationFrame {
+                expert: 2,
+                with: Vec::new(),
+                without: Vec::new(),
+            });
+        })
+        .does_not_say("expert");
+    Run::domains().and(idle).steps(6, 0.01, level).says(
+        "MoLoRA's expert 3 is unused: no probe token prefers it and its mean gate is 0.00210.",
+    );
+    for (mean, used) in [(0.02, 0.0), (0.002, 0.01)] {
+        Run::domains()
+            .steps(6, 0.01, level)
+            .and(|run| {
+                run.frame.gates[0].mean[2] = mean;
+                run.frame.gates[0].utilisation[2] = used;
+            })
+            .steps(1, 0.01, level)
+            .does_not_say("expert 3");
+    }
+    // Switched off by hand from the start: never its own doing, nor remembered as such.
+    Run::domains()
+        .steps(6, 0.01, level)
+        .and(idle)
+        .and(|run| {
+            run.frame.gates[0].ablation = Some(AblationFrame {
+                expert: 2,
+                with: Vec::new(),
+                without: Vec::new(),
+            });
+        })
+        .steps(1, 0.01, level)
+        .does_not_say("expert 3");
+}

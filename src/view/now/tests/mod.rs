@@ -1,0 +1,332 @@
+//! Each sentence against a state in which it is true, and against a near miss in which it must not be said.
+
+mod mixtures;
+
+use super::*;
+use crate::{
+    config::{Config, Digits, Method},
+    protocol::{Floor, GateFrame, LaneFrame, LayerInfo},
+};
+
+const FULL: usize = 0;
+const LORA: usize = 1;
+const MOLORA: usize = 2;
+const MOR1E: usize = 3;
+
+/// A run of the default configuration, told frame by frame, ten steps each.
+struct Run {
+    started: Started,
+    frame: Frame,
+    history: Vec<LaneHistory>,
+}
+
+impl Run {
+    fn new(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        change(&mut config);
+        let lanes: Vec<LaneFrame> = config.lanes.iter().map(lane_frame).collect();
+        let gates = [MOLORA, MOR1E]
+            .into_iter()
+            .filter(|lane| *lane < lanes.len())
+            .map(|lane| gate_frame(lane, if lane == MOLORA { 4 } else { 8 }))
+            .collect();
+        let any = Floor {
+            lanes: vec![FULL, LORA],
+            share: 0.75,
+            label: "floor, any single W".into(),
+            why: "four conflicting domains".into(),
+        };
+        Self {
+            history: lanes.iter().map(|_| LaneHistory::new(2.0)).collect(),
+            started: Started {
+                backend: "cpu".into(),
+                adapter: "CPU".into(),
+                fallback: None,
+                layers: vec![LayerInfo {
+                    inputs: 64,
+                    outputs: 64,
+                    activation: String::new(),
+                }],
+                domains: (1..=4).map(|i| format!("domain {i}")).collect(),
+                energy: 2.0,
+                true_rank: Some(2),
+                floors: if matches!(config.task, Task::Domains(_)) {
+                    vec![any]
+                } else {
+                    Vec::new()
+                },
+                config,
+            },
+            frame: Frame {
+                step: 0,
+                running: true,
+                steps_per_second: 300.0,
+                lr: 0.0,
+                lanes,
+                gates,
+                weight: None,
+                drawing: Vec::new(),
+            },
+        }
+    }
+
+    fn domains() -> Self {
+        Self::new(|_| ())
+    }
+
+    fn digits() -> Self {
+        Self::new(|config| config.task = Task::Digits(Digits::default()))
+    }
+
+    /// `n` frames of ten steps with these shares of the energy, after which the learning rate is `lr`.
+    fn steps(mut self, n: usize, lr: f32, shares: [f32; 4]) -> Self {
+        for _ in 0..n {
+            for (lane, share) in self.frame.lanes.iter_mut().zip(shares) {
+                lane.losses_from = self.frame.step;
+                lane.losses = vec![2.0 * share; 10];
+                lane.spectrum = vec![0.5, 0.1];
+            }
+            self.frame.step += 10;
+            self.frame.lr = lr;
+            self.tell();
+        }
+        self
+    }
+
+    fn tell(&mut self) {
+        for (i, history) in self.history.iter_mut().enumerate() {
+            history.push(&self.frame, i);
+        }
+    }
+
+    fn and(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn line(&self) -> String {
+        line(&State {
+            started: &self.started,
+            frame: &self.frame,
+            history: &self.history,
+        })
+    }
+
+    #[track_caller]
+    fn says(self, sentence: &str) -> Self {
+        assert_eq!(self.line(), sentence);
+        self
+    }
+
+    #[track_caller]
+    fn does_not_say(self, words: &str) -> Self {
+        let line = self.line();
+        assert!(!line.contains(words), "{line}");
+        self
+    }
+}
+
+fn lane_frame(lane: &Lane) -> LaneFrame {
+    LaneFrame {
+        lane: lane.clone(),
+        parameters: 1024,
+        base_parameters: 4096,
+        formula: String::new(),
+        diverged: None,
+        losses_from: 0,
+        losses: Vec::new(),
+        accuracy: None,
+        spectrum: vec![0.0; 2],
+    }
+}
+
+/// Uniform where it is, but not so uniform that it would be mentioned.
+fn gate_frame(lane: usize, experts: usize) -> GateFrame {
+    let even = 1.0 / experts as f32;
+    GateFrame {
+        lane,
+        layer: 0,
+        experts,
+        token_domains: Vec::new(),
+        tokens: Vec::new(),
+        domains: vec![even; 4 * experts],
+        mean: vec![even; experts],
+        utilisation: vec![even; experts],
+        entropy: 0.9,
+        ablation: None,
+    }
+}
+
+fn rank(lane: &mut LaneFrame, to: usize) {
+    if let Method::Lora { rank, .. } = &mut lane.lane.method {
+        *rank = to;
+    }
+}
+
+const MIDWAY: [f32; 4] = [0.749, 0.75, 0.9, 0.9];
+
+#[test]
+fn at_step_zero() {
+    let rest = "every change of the weight starts at zero, so all lanes still compute what the frozen network does.";
+    Run::domains()
+        .says(&format!("Starting: {rest}"))
+        .and(|run| run.frame.running = false)
+        .says(&format!("Paused at step 0: {rest}"))
+        .and(|run| run.frame.lanes[LORA].spectrum[0] = 0.1)
+        .does_not_say("zero");
+}
+
+#[test]
+fn warming_up() {
+    Run::domains()
+        .steps(4, 0.008, MIDWAY)
+        .says("Warming up: the learning rate is 0.00800 and reaches 0.0100 at step 50.")
+        .steps(1, 0.01, MIDWAY)
+        .does_not_say("Warming");
+}
+
+#[test]
+fn rank_cut_and_grown() {
+    let change = |to, shares| {
+        Run::domains()
+            .steps(6, 0.01, [0.9, 0.8, 0.9, 0.9])
+            .and(|run| rank(&mut run.frame.lanes[LORA], to))
+            // The losses of this frame are of both ranks.
+            .steps(1, 0.01, [0.9, 0.85, 0.9, 0.9])
+            .steps(1, 0.01, shares)
+    };
+    let at = |share| [0.9, share, 0.9, 0.9];
+    change(2, at(0.94))
+        .says("LoRA's rank was cut from 8 to 2 at step 70: its loss rose from 0.800 to 0.940.")
+        .steps(20, 0.01, at(0.94))
+        .does_not_say("cut");
+    change(2, at(0.81))
+        .says("LoRA's rank was cut from 8 to 2 at step 70 and its loss hardly moved: 0.800 before, 0.810 after.");
+    change(16, at(0.79))
+        .says("LoRA's rank grew from 8 to 16 at step 70 and its loss did not jump, 0.800 before and 0.790 after: what is added starts with no effect.");
+    change(16, at(0.94)).does_not_say("rank");
+    change(2, at(0.7)).does_not_say("rank");
+    change(8, at(0.94)).does_not_say("rank");
+    // A rise that the scatter of the batches before it could explain.
+    Run::domains()
+        .and(|run| {
+            for (i, share) in [0.2, 1.4].into_iter().cycle().take(20).enumerate() {
+                run.frame.lanes[LORA].losses_from = i;
+                run.frame.lanes[LORA].losses = vec![2.0 * share];
+                run.frame.step = i + 1;
+                run.tell();
+            }
+            rank(&mut run.frame.lanes[LORA], 2);
+            run.frame.lanes[LORA].losses = Vec::new();
+            run.tell();
+        })
+        .steps(1, 0.01, at(0.94))
+        .does_not_say("rose");
+}
+
+#[test]
+fn diverged_lanes() {
+    let run = Run::domains()
+        .steps(6, 0.01, [0.9; 4])
+        .and(|run| run.frame.lanes[LORA].diverged = Some(37))
+        .says("LoRA diverged: since step 37 its loss is no longer a number; the other lanes are unharmed.")
+        .and(|run| run.frame.lanes[FULL].diverged = Some(21))
+        .says("Full fine-tuning and LoRA have diverged, the first at step 21; the other lanes are unharmed.");
+    run.steps(30, 0.01, [f32::NAN, f32::NAN, 0.9, 0.4])
+        .says("No single weight gets below 0.750; MoR1E goes below that by routing: 0.400.")
+        .and(|run| {
+            for lane in &mut run.frame.lanes {
+                lane.diverged = Some(21);
+            }
+        })
+        .says("Every lane has diverged, the first at step 21: no loss is a number any more (learning rate 0.0100).");
+}
+
+#[test]
+fn learning_rate_zero() {
+    Run::new(|config| config.optimizer.lr = 0.0)
+        .steps(6, 0.0, [1.0; 4])
+        .says("The learning rate is set to 0, so no lane changes.");
+    Run::domains()
+        .steps(6, 0.0, [1.0; 4])
+        .does_not_say("learning rate is set");
+}
+
+#[test]
+fn finished() {
+    let run = |lr, shares| Run::new(|config| config.schedule.total = 100).steps(10, lr, shares);
+    run(0.0, [0.8, 0.81, 0.9, 0.95])
+        .says("Finished (step 100, learning rate 0): mean loss of the last steps full fine-tuning 0.800, LoRA 0.810, MoLoRA 0.900 and MoR1E 0.950.");
+    run(0.0, MIDWAY)
+        .says("Finished (step 100, learning rate 0): full fine-tuning and LoRA are stuck at 0.750, the best any single weight can do (0.750).");
+    run(0.001, MIDWAY).does_not_say("Finished");
+    Run::new(|config| config.schedule.total = 101)
+        .steps(10, 0.0, MIDWAY)
+        .does_not_say("Finished");
+}
+
+#[test]
+fn forgetting() {
+    let accuracy = |lane: usize, step, new, old| {
+        move |run: &mut Run| {
+            run.frame.lanes[lane].accuracy = Some(Accuracy {
+                step,
+                domains: vec![new; 4],
+                old,
+            });
+        }
+    };
+    let run = |new, old| {
+        Run::digits()
+            .and(accuracy(LORA, 0, 0.3, 0.967))
+            .steps(6, 0.01, [0.9; 4])
+            .and(accuracy(LORA, 60, new, old))
+            .steps(1, 0.01, [0.9; 4])
+    };
+    run(0.912, 0.612)
+        .says("LoRA forgets: its accuracy on upright digits fell from 0.967 to 0.612 while on the new domains it rose from 0.300 to 0.912.")
+        .and(accuracy(FULL, 0, 0.3, 0.967))
+        .steps(1, 0.01, [0.9; 4])
+        .and(accuracy(FULL, 80, 0.9, 0.5))
+        .steps(1, 0.01, [0.9; 4])
+        .says("Full fine-tuning forgets: its accuracy on upright digits fell from 0.967 to 0.500 while on the new domains it rose from 0.300 to 0.900; it is not the only lane to forget.");
+    // Within a few images of the start, or nothing learned in exchange.
+    run(0.912, 0.93).does_not_say("forgets");
+    run(0.32, 0.612).does_not_say("forgets");
+    // Elsewhere there is no old task.
+    Run::domains()
+        .and(accuracy(LORA, 0, 0.3, 0.967))
+        .steps(6, 0.01, [0.9; 4])
+        .and(accuracy(LORA, 60, 0.9, 0.6))
+        .steps(1, 0.01, [0.9; 4])
+        .does_not_say("forgets");
+}
+
+#[test]
+fn falling_and_standing() {
+    Run::domains()
+        .steps(5, 0.01, [0.95, 0.95, 1.0, 0.95])
+        .steps(5, 0.01, [0.94, 0.94, 0.8, 0.85])
+        .says("MoLoRA's loss falls fastest: on average 0.800 over the last 50 steps, 1.00 over the 50 before.");
+    Run::domains()
+        .steps(10, 0.01, [0.95, 0.9, 0.92, 0.93])
+        .says("Step 100: the lowest loss is LoRA's, 0.900, the highest full fine-tuning's, 0.950.");
+    Run::domains()
+        .steps(6, 0.01, [0.95, 0.951, 0.952, 0.953])
+        .says(
+            "Step 60: the losses of all lanes lie within 1 % of each other, from 0.950 to 0.953.",
+        );
+    Run::new(|config| config.lanes.truncate(1))
+        .steps(6, 0.01, [0.95; 4])
+        .says("Step 60: full fine-tuning's loss is 0.950.");
+}
+
+/// After a return to an earlier snapshot the steps done again are not mixed with the old ones.
+#[test]
+fn history_after_going_back() {
+    let run = Run::domains().steps(10, 0.01, [0.75; 4]);
+    assert_eq!(run.history[LORA].earlier(), Some(0.75));
+    let run = run.and(|run| run.frame.step = 50).steps(1, 0.01, [0.5; 4]);
+    assert_eq!(run.history[LORA].earlier(), None);
+    assert_eq!(run.history[LORA].recent(), Some(0.5));
+}
