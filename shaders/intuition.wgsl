@@ -43,10 +43,10 @@ fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) gr
   if (row >= dims.real_rows) { return; }
   let h = dims.real_hidden;
   let act = row * (4u * dims.hidden + 8u);
-  let from = (dims.x_batched * clock.x_row + row * dims.gate_tokens) * dims.inputs;
+  let start = (dims.x_batched * clock.x_row + row * dims.gate_tokens) * dims.inputs;
   for (var c = id; c < dims.inputs; c += SIZE) {
     var sum = 0.0;
-    for (var t = 0u; t < dims.gate_tokens; t++) { sum += x[from + t * dims.inputs + c]; }
+    for (var t = 0u; t < dims.gate_tokens; t++) { sum += x[start + t * dims.inputs + c]; }
     q[row * dims.inputs + c] = sum / f32(dims.gate_tokens);
   }
   storageBarrier();
