@@ -1,3 +1,59 @@
+//! Developer commands: `cargo xtask <command>`. Orchestrates Trunk, wasm-pack, cargo and node, installs what is missing,
+//! and says what it does and about how long that takes. Knows nothing of what the code it builds means.
+
+mod bench;
+mod package;
+mod serve;
+mod shell;
+mod test;
+mod tools;
+
+use shell::Result;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  serve [--port N]       build the release page and serve it at http://127.0.0.1:8080
+  build                  build the release page into dist/
+  package                build the npm package into pkg/
+  test [--fast]          everything that must hold; --fast leaves out what needs a browser
+  bench [--rows 64,256] [--no-peers]
+                         time training steps beside other libraries; writes bench.json to the target directory
+  shots [DIR]            screenshots of the page, light and dark, desktop and phone
+";
+
 fn main() {
-    println!("xtask");
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match args.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("help", [].as_slice()),
+    };
+    if let Err(error) = dispatch(command, rest) {
+        eprintln!("\nxtask {command}: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn dispatch(command: &str, args: &[String]) -> Result {
+    shell::enter_root()?;
+    match command {
+        "serve" => serve::serve(args),
+        "build" => none(args).and_then(|()| serve::build()),
+        "package" => none(args).and_then(|()| package::package()),
+        "test" => test::test(args),
+        "bench" => bench::bench(args),
+        "shots" => bench::shots(args),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("there is no command \"{other}\"\n\n{HELP}")),
+    }
+}
+
+fn none(args: &[String]) -> Result {
+    match args.first() {
+        None => Ok(()),
+        Some(argument) => Err(format!("unknown argument \"{argument}\"\n\n{HELP}")),
+    }
 }

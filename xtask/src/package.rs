@@ -1,0 +1,44 @@
+//! The npm package of the JavaScript API: built by wasm-pack, with the manifest and README of www/npm.
+
+use std::fs;
+
+use crate::{
+    shell::{Result, command, run, stage},
+    tools,
+};
+
+pub fn package() -> Result {
+    tools::for_package()?;
+    stage(
+        "building the npm package into pkg/",
+        "about 3 minutes the first time, then under a minute",
+        || {
+            let build = "wasm-pack build . --release --no-opt --no-pack --no-gitignore --target web --out-dir pkg \
+                     --out-name lora_playground -- --no-default-features --locked";
+            run(&mut tools::with_tools(command(build)))?;
+            complete()
+        },
+    )
+}
+
+fn complete() -> Result {
+    let manifest = read("www/npm/package.json")?
+        .replace("\"0.0.0\"", &format!("\"{}\"", env!("CARGO_PKG_VERSION")));
+    write("pkg/package.json", manifest)?;
+    for (from, to) in [
+        ("www/npm/README.md", "pkg/README.md"),
+        ("LICENSE-MIT", "pkg/LICENSE-MIT"),
+        ("LICENSE-APACHE", "pkg/LICENSE-APACHE"),
+    ] {
+        write(to, read(from)?)?;
+    }
+    Ok(())
+}
+
+fn read(path: &str) -> Result<String> {
+    fs::read_to_string(path).map_err(|e| format!("cannot read {path}: {e}"))
+}
+
+fn write(path: &str, text: String) -> Result {
+    fs::write(path, text).map_err(|e| format!("cannot write {path}: {e}"))
+}

@@ -1,0 +1,124 @@
+//! Everything that must hold, stage by stage. Every stage runs, whatever the ones before it found, so that one run
+//! shows all there is to mend.
+
+use std::{path::Path, process::Command, time::Instant};
+
+use crate::{
+    package, serve,
+    shell::{Result, command, run, stage},
+    tools::{self, Browser},
+};
+
+pub fn test(args: &[String]) -> Result {
+    let fast = match args {
+        [] => false,
+        [flag] if flag == "--fast" => true,
+        _ => return Err(format!("test takes --fast or nothing, not {args:?}")),
+    };
+    let mut report = Report::default();
+
+    report.stage("format", "a second", || {
+        run(&mut command("cargo fmt --all --check"))
+    });
+    report.stage("clippy, native", "half a minute", || {
+        run(&mut command(
+            "cargo clippy --locked --workspace --all-targets -- -D warnings",
+        ))
+    });
+    report.stage("native tests", "two minutes", native);
+    if !fast {
+        tools::for_page()?;
+        tools::for_package()?;
+        let browser = tools::for_browser()?;
+        report.stage("clippy, wasm with the page", "half a minute", || {
+            run(&mut clippy_wasm(""))
+        });
+        report.stage("clippy, wasm without the page", "half a minute", || {
+            run(&mut clippy_wasm("--no-default-features"))
+        });
+        report.stage("wasm tests in Chromium", "two minutes", || {
+            wasm_pack(&browser)
+        });
+        let page = report.stage("release page", "a minute", serve::build);
+        let package = report.stage("npm package", "a minute", package::package);
+        if page && package {
+            report.stage("end to end in Chromium", "two minutes", || {
+                end_to_end(&browser)
+            });
+        } else {
+            report
+                .failed
+                .push("end to end in Chromium (nothing to test: a build failed)".into());
+        }
+    }
+    report.conclude()
+}
+
+fn native() -> Result {
+    let driver = tools::software_vulkan()?;
+    println!("  GPU tests run on {}", driver.display());
+    run(command("cargo test --locked --workspace --no-fail-fast").env("VK_DRIVER_FILES", driver))
+}
+
+fn clippy_wasm(features: &str) -> Command {
+    let clippy = "cargo clippy --locked --package lora-playground --target wasm32-unknown-unknown --all-targets";
+    command(&format!("{clippy} {features} -- -D warnings"))
+}
+
+fn wasm_pack(browser: &Browser) -> Result {
+    let mut test = tools::with_tools(command(
+        "wasm-pack test . --headless --chrome --chromedriver",
+    ));
+    run(test.arg(&browser.chromedriver))
+}
+
+fn end_to_end(browser: &Browser) -> Result {
+    tools::node_modules("tests/e2e")?;
+    let mut specs: Vec<_> = std::fs::read_dir("tests/e2e")
+        .map_err(|e| format!("cannot list tests/e2e: {e}"))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.to_string_lossy().ends_with(".spec.mjs"))
+        .collect();
+    specs.sort();
+    node(browser, Path::new("--test"), &specs)
+}
+
+/// Runs node with the browser's place told.
+pub fn node(browser: &Browser, first: &Path, rest: &[impl AsRef<std::ffi::OsStr>]) -> Result {
+    run(command("node")
+        .arg(first)
+        .args(rest)
+        .env("CHROMIUM", &browser.chromium))
+}
+
+#[derive(Default)]
+struct Report {
+    lines: Vec<String>,
+    failed: Vec<String>,
+}
+
+impl Report {
+    fn stage(&mut self, name: &str, estimate: &str, work: impl FnOnce() -> Result) -> bool {
+        let begun = Instant::now();
+        let passed = stage(name, estimate, work).is_ok();
+        let verdict = if passed { "ok" } else { "FAILED" };
+        self.lines.push(format!(
+            "{:>8.1} s  {verdict:<6}  {name}",
+            begun.elapsed().as_secs_f64()
+        ));
+        if !passed {
+            self.failed.push(name.into());
+        }
+        passed
+    }
+
+    fn conclude(self) -> Result {
+        println!("\n{}", self.lines.join("\n"));
+        if self.failed.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("failed: {}", self.failed.join("; ")))
+        }
+    }
+}
