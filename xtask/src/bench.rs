@@ -1,13 +1,12 @@
 //! What is measured rather than tested: training steps beside other libraries, start-up and long tasks of the page,
 //! and screenshots.
 
-use std::path::Path;
+use std::path::absolute;
 
 use crate::{
     package, serve,
-    shell::{Result, stage},
-    test::node,
-    tools,
+    shell::{Result, command, run, stage, target_dir},
+    tools::{self, Browser},
 };
 
 pub fn bench(args: &[String]) -> Result {
@@ -18,30 +17,43 @@ pub fn bench(args: &[String]) -> Result {
     if !args.iter().any(|argument| argument == "--no-peers") {
         tools::node_modules("bench")?;
     }
-    let json = std::path::absolute(crate::shell::target_dir().join("bench.json"))
-        .map_err(|e| e.to_string())?;
-    let mut with_output = vec!["--out".into(), json.to_string_lossy().into_owned()];
-    with_output.extend_from_slice(args);
+    let out = target_dir().join("bench.json");
+    let out = absolute(&out)
+        .map_err(|e| format!("{}: {e}", out.display()))?
+        .to_string_lossy()
+        .into_owned();
+    let with_out: Vec<_> = ["--out", &out]
+        .into_iter()
+        .chain(args.iter().map(String::as_str))
+        .collect();
     stage(
         "timing training steps",
-        "about 5 minutes with peers",
-        || node(&browser, Path::new("bench/steps.mjs"), &with_output),
+        "about 5 minutes with peers, one without",
+        || script(&browser, "bench/steps.mjs", &with_out),
     )?;
     stage("timing the page", "about a minute", || {
-        node(&browser, Path::new("bench/page.mjs"), &[] as &[&str])
+        script(&browser, "bench/page.mjs", &["--out", &out])
     })
 }
 
 pub fn shots(args: &[String]) -> Result {
+    let default = target_dir().join("shots").to_string_lossy().into_owned();
     let dir = match args {
-        [] => "target/shots",
+        [] => &default,
         [dir] => dir,
         _ => return Err(format!("shots takes one directory, not {args:?}")),
     };
     let browser = tools::for_browser()?;
     serve::build()?;
     tools::node_modules("tests/e2e")?;
-    stage("taking screenshots", "about two minutes", || {
-        node(&browser, Path::new("bench/shots.mjs"), &[dir])
+    stage("taking screenshots", "two or three minutes", || {
+        script(&browser, "bench/shots.mjs", &[dir])
     })
+}
+
+fn script(browser: &Browser, script: &str, args: &[&str]) -> Result {
+    run(command("node")
+        .arg(script)
+        .args(args)
+        .env("CHROMIUM", &browser.chromium))
 }

@@ -1,7 +1,7 @@
 //! Everything that must hold, stage by stage. Every stage runs, whatever the ones before it found, so that one run
 //! shows all there is to mend.
 
-use std::{path::Path, process::Command, time::Instant};
+use std::{process::Command, time::Instant};
 
 use crate::{
     package, serve,
@@ -81,15 +81,8 @@ fn end_to_end(browser: &Browser) -> Result {
         .filter(|path| path.to_string_lossy().ends_with(".spec.mjs"))
         .collect();
     specs.sort();
-    node(browser, Path::new("--test"), &specs)
-}
-
-/// Runs node with the browser's place told.
-pub fn node(browser: &Browser, first: &Path, rest: &[impl AsRef<std::ffi::OsStr>]) -> Result {
-    run(command("node")
-        .arg(first)
-        .args(rest)
-        .env("CHROMIUM", &browser.chromium))
+    let mut test = command("node --test --test-reporter=spec --test-concurrency=1");
+    run(test.args(specs).env("CHROMIUM", &browser.chromium))
 }
 
 #[derive(Default)]

@@ -1,0 +1,245 @@
+// The page in Chromium: what a visitor sees, can do, and can not break.
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { gzipSync } from "node:zlib";
+import { BASE, openSite, status, step, still, trained } from "./page.mjs";
+
+const button = (page, name) => page.getByRole("button", { name, exact: true });
+const slider = (page, name) => page.getByRole("slider", { name, exact: true });
+
+describe("the page, with WebGPU", () => {
+  let site;
+  before(async () => (site = await openSite()));
+  after(() => site?.close());
+
+  // Runs `body` on a fresh visit, and fails on anything the page reported as an error.
+  async function visiting(query, options, body) {
+    const page = await site.visit(query, options);
+    try {
+      await body(page);
+      assert.deepEqual(page.errors, [], "errors in the console");
+    } finally {
+      await page.context().close();
+    }
+  }
+
+  it("trains four lanes by itself, and asks no other host for anything", async () => {
+    await visiting("", {}, async (page) => {
+      await trained(page, 20);
+      assert.match(await status(page).innerText(), /WebGPU/i);
+      for (const name of ["LoRA rank", "MoLoRA rank", "MoR1E experts"]) {
+        assert.equal(await slider(page, name).count(), 1, `slider "${name}"`);
+      }
+      for (const name of ["Pause", "Step", "Reset", "Share"]) assert.equal(await button(page, name).count(), 1, `button "${name}"`);
+      const foreign = page.asked.filter((url) => !url.startsWith(`${site.server.origin}${BASE}`) && !url.startsWith("data:") && !url.startsWith("blob:"));
+      assert.deepEqual(foreign, []);
+      assert.ok(page.asked.length > 3, "requests were seen at all");
+    });
+  });
+
+  it("shows everything of the first view at 1440×900 without scrolling, each figure with a name", async () => {
+    await visiting("", {}, async (page) => {
+      await trained(page, 5);
+      const size = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]);
+      assert.ok(size[0] <= 1440 && size[1] <= 900, `the page is ${size.join(" × ")}`);
+      const figures = await page.getByRole("img").evaluateAll((all) =>
+        all.map((e) => ({ name: e.getAttribute("aria-label") ?? "", box: e.getBoundingClientRect().toJSON() })),
+      );
+      for (const { name, box } of figures) {
+        assert.ok(name.trim(), "every figure has a name");
+        assert.ok(box.top >= 0 && box.bottom <= 900, `"${name}" is in view`);
+      }
+      for (const wanted of [/loss/i, /gate/i, /W0|weight/i]) {
+        assert.ok(figures.some(({ name }) => wanted.test(name)), `a figure named like ${wanted}`);
+      }
+    });
+  });
+
+  it("pauses, steps, runs and resets", async () => {
+    await visiting("", {}, async (page) => {
+      await trained(page, 5);
+      await button(page, "Pause").click();
+      assert.ok(await still(page), "paused");
+      const paused = await step(page);
+      await button(page, "Step").click();
+      await trained(page, paused + 1);
+      assert.ok(await still(page), "one step only");
+      assert.equal(await step(page), paused + 1);
+      await button(page, "Run").click();
+      await trained(page, paused + 10);
+      await button(page, "Pause").click();
+      await page.waitForTimeout(500);
+      await button(page, "Reset").click();
+      await page.waitForFunction(() => /step\s*0\b/i.test(document.querySelector('[role="status"]')?.textContent ?? ""), null, { timeout: 15_000 });
+    });
+  });
+
+  it("waits when the link says ?paused", async () => {
+    await visiting("?paused", {}, async (page) => {
+      await button(page, "Run").waitFor({ timeout: 30_000 });
+      assert.ok(await still(page));
+      assert.equal(await step(page), 0);
+      await button(page, "Run").click();
+      await trained(page, 3);
+    });
+  });
+
+  it("waits when the visitor wants less motion", async () => {
+    await visiting("", { reducedMotion: "reduce" }, async (page) => {
+      await button(page, "Run").waitFor({ timeout: 30_000 });
+      assert.ok(await still(page));
+      assert.equal(await step(page), 0);
+    });
+  });
+
+  it("changes a rank in mid-training without starting again, and shares it", async () => {
+    await visiting("", {}, async (page) => {
+      await trained(page, 30);
+      const rank = slider(page, "LoRA rank");
+      const before = Number(await rank.inputValue());
+      await rank.focus();
+      await page.keyboard.press("ArrowRight");
+      await page.waitForFunction((old) => Number(document.querySelector('input[type="range"][aria-label="LoRA rank"]')?.value) > old, before);
+      const chosen = await rank.inputValue();
+      assert.ok((await trained(page, 30)) >= 30, "the step went on");
+      await trained(page, (await step(page)) + 20);
+
+      await button(page, "Share").click();
+      await page.waitForTimeout(300);
+      const link = await page.evaluate(() => navigator.clipboard.readText());
+      assert.ok(link.startsWith(`${site.server.origin}${BASE}`), link);
+      await visiting(link.slice(`${site.server.origin}${BASE}`.length), {}, async (copy) => {
+        await trained(copy, 3);
+        assert.equal(await slider(copy, "LoRA rank").inputValue(), chosen);
+      });
+    });
+  });
+
+  for (const query of ["?no_such_key=1", "?version=99", "?seed=banana", "?lanes=%5B%7B%22method%22%3A%22magic%22%7D%5D"]) {
+    it(`says what is wrong with ${query}, and works all the same`, async () => {
+      await visiting(query, {}, async (page) => {
+        const [key, value] = query.slice(1).split("=");
+        await trained(page, 3);
+        const alert = page.getByRole("alert").filter({ hasText: key });
+        await alert.first().waitFor({ timeout: 10_000 });
+        const word = value.includes("magic") ? "magic" : value;
+        assert.match(await alert.first().innerText(), new RegExp(`${key}|${word}`));
+      });
+    });
+  }
+
+  it("shows only the panels that an embedding asks for", async () => {
+    await visiting("?embed=loss", { viewport: { width: 640, height: 400 } }, async (page) => {
+      await page.getByRole("img", { name: /loss/i }).first().waitFor({ timeout: 30_000 });
+      assert.equal(await page.getByRole("img", { name: /gate|W0/i }).count(), 0);
+    });
+  });
+
+  it("can be worked by keyboard", async () => {
+    await visiting("?paused", {}, async (page) => {
+      await button(page, "Run").waitFor({ timeout: 30_000 });
+      const reached = new Set();
+      for (let presses = 0; presses < 150; presses++) {
+        await page.keyboard.press("Tab");
+        const name = await page.evaluate(() => {
+          const focused = document.activeElement;
+          return focused?.getAttribute("aria-label") || focused?.textContent?.trim() || "";
+        });
+        reached.add(name);
+      }
+      for (const name of ["Run", "Step", "Reset", "Share", "LoRA rank", "MoLoRA rank", "MoR1E experts"]) {
+        assert.ok(reached.has(name), `Tab reaches "${name}"; it reached ${[...reached].join(", ")}`);
+      }
+      await button(page, "Run").focus();
+      await page.keyboard.press("Enter");
+      await trained(page, 2);
+    });
+  });
+
+  it("fits a phone without sideways scrolling, in both themes", async () => {
+    for (const colorScheme of ["light", "dark"]) {
+      await visiting("", { viewport: { width: 390, height: 844 }, hasTouch: true, colorScheme }, async (page) => {
+        await trained(page, 3);
+        const width = await page.evaluate(() => document.documentElement.scrollWidth);
+        assert.ok(width <= 390, `${width} px wide`);
+        const small = await page.getByRole("button").evaluateAll((all) =>
+          all.map((e) => [e.textContent.trim(), e.getBoundingClientRect()]).filter(([, box]) => box.width && (box.height < 43.5 || box.width < 43.5)).map(([name, box]) => `${name} ${box.width}×${box.height}`),
+        );
+        assert.deepEqual(small, [], "touch targets under 44 px");
+      });
+    }
+  });
+
+  it("gives every figure a table twin", async () => {
+    await visiting("?paused", {}, async (page) => {
+      await button(page, "Run").waitFor({ timeout: 30_000 });
+      await button(page, "Step").click();
+      await trained(page, 1);
+      const twins = page.getByRole("button", { name: /as a table$/i });
+      const count = await twins.count();
+      assert.ok(count >= 3, `${count} buttons for tables`);
+      await twins.first().click();
+      const table = page.getByRole("table").first();
+      await table.waitFor({ timeout: 5_000 });
+      assert.ok((await table.getByRole("cell").count()) > 0, "the table has cells");
+    });
+  });
+
+  it("trains on digits, shows that it pretrains, and answers a drawing", async () => {
+    const task = encodeURIComponent(JSON.stringify({ kind: "digits" }));
+    await visiting(`?task=${task}`, {}, async (page) => {
+      await page.getByText(/pretrain/i).first().waitFor({ timeout: 30_000 });
+      await trained(page, 10, 120_000);
+      const pad = page.getByRole("img", { name: /draw/i }).first();
+      const box = await pad.boundingBox();
+      await page.mouse.move(box.x + box.width / 2, box.y + box.height * 0.2);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width / 2, box.y + box.height * 0.8, { steps: 12 });
+      await page.mouse.up();
+      await page.getByText(/%/).first().waitFor({ timeout: 15_000 });
+    });
+  });
+
+  it("transfers at most 400 KB before it trains, data aside", async () => {
+    await visiting("", {}, async (page) => {
+      await trained(page, 1);
+      const sizes = [...site.server.files]
+        .filter(([path]) => !path.startsWith(`${BASE}data/`))
+        .map(([path, body]) => [path, gzipSync(body, { level: 9 }).length]);
+      const total = sizes.reduce((sum, [, size]) => sum + size, 0);
+      assert.ok(sizes.some(([path]) => path.endsWith(".wasm")), "the engine was transferred");
+      assert.ok(total <= 400 * 1024, `${total} bytes: ${sizes.map(([path, size]) => `${path} ${size}`).join(", ")}`);
+    });
+  });
+});
+
+describe("the page, without WebGPU", () => {
+  let site;
+  before(async () => (site = await openSite({ webgpu: false })));
+  after(() => site?.close());
+
+  it("trains on the CPU and says why", async () => {
+    const page = await site.visit();
+    await trained(page, 10);
+    assert.match(await status(page).innerText(), /CPU/);
+    const words = await page.locator("body").innerText();
+    assert.match(words, /no (WebGPU|adapter)|without WebGPU|WebGPU (is|was) not|not available/i);
+    assert.deepEqual(page.errors, []);
+    await page.context().close();
+  });
+
+  it("says that WebGPU cannot be had when the link insists on it", async () => {
+    const page = await site.visit("?backend=webgpu");
+    await page.getByRole("alert").filter({ hasText: /webgpu/i }).first().waitFor({ timeout: 30_000 });
+    await page.context().close();
+  });
+});
+
+describe("the page, when the engine cannot start", () => {
+  it("says so in words", async () => {
+    const site = await openSite();
+    const page = await site.visit("", { init: "delete WebAssembly.instantiateStreaming; WebAssembly.instantiate = () => Promise.reject(new WebAssembly.CompileError('no SIMD'));" });
+    await page.getByText(/cannot compile the engine/).waitFor({ timeout: 10_000 });
+    await site.close();
+  });
+});
