@@ -11,7 +11,7 @@ if (!dir) throw new Error("say into which directory");
 await mkdir(dir, { recursive: true });
 
 const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
-const TASKS = { domains: "", digits: `?task=${encodeURIComponent('{"kind":"digits"}')}` };
+const TASKS = { domains: "", digits: "?task=digits" };
 
 const name = (text) => text.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "");
 

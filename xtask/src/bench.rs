@@ -28,7 +28,7 @@ pub fn bench(args: &[String]) -> Result {
         .collect();
     stage(
         "timing training steps",
-        "about 5 minutes with peers, one without",
+        "about 6 minutes with peers, one without",
         || script(&browser, "bench/steps.mjs", &with_out),
     )?;
     stage("timing the page", "about a minute", || {
