@@ -27,31 +27,43 @@ pub fn test(args: &[String]) -> Result {
     });
     report.stage("native tests", "two minutes", native);
     if !fast {
-        tools::for_page()?;
-        tools::for_package()?;
-        let browser = tools::for_browser()?;
-        report.stage("clippy, wasm with the page", "half a minute", || {
-            run(&mut clippy_wasm(""))
-        });
-        report.stage("clippy, wasm without the page", "half a minute", || {
-            run(&mut clippy_wasm("--no-default-features"))
-        });
-        report.stage("wasm tests in Chromium", "two minutes", || {
-            wasm_pack(&browser)
-        });
-        let page = report.stage("release page", "a minute", serve::build);
-        let package = report.stage("npm package", "a minute", package::package);
-        if page && package {
-            report.stage("end to end in Chromium", "two minutes", || {
-                end_to_end(&browser)
-            });
-        } else {
-            report
+        match browser_tools() {
+            Ok(browser) => in_browser(&mut report, &browser),
+            Err(error) => report
                 .failed
-                .push("end to end in Chromium (nothing to test: a build failed)".into());
+                .push(format!("everything in the browser ({error})")),
         }
     }
     report.conclude()
+}
+
+fn browser_tools() -> Result<Browser> {
+    tools::for_page()?;
+    tools::for_package()?;
+    tools::for_browser()
+}
+
+fn in_browser(report: &mut Report, browser: &Browser) {
+    report.stage("clippy, wasm with the page", "half a minute", || {
+        run(&mut clippy_wasm(""))
+    });
+    report.stage("clippy, wasm without the page", "half a minute", || {
+        run(&mut clippy_wasm("--no-default-features"))
+    });
+    report.stage("wasm tests in Chromium", "two minutes", || {
+        wasm_pack(browser)
+    });
+    let page = report.stage("release page", "a minute", serve::build);
+    let package = report.stage("npm package", "a minute", package::package);
+    if page && package {
+        report.stage("end to end in Chromium", "two minutes", || {
+            end_to_end(browser)
+        });
+    } else {
+        report
+            .failed
+            .push("end to end in Chromium (nothing to test: a build failed)".into());
+    }
 }
 
 fn native() -> Result {
