@@ -14,6 +14,7 @@ const RANKS: &[(&str, u8)] = &[
     ("tensor", 0),
     ("error", 0),
     ("protocol", 0),
+    ("clock", 0),
     ("kernel", 1),
     ("adapter", 2),
     ("task", 2),
@@ -22,6 +23,7 @@ const RANKS: &[(&str, u8)] = &[
     ("model", 3),
     ("exec", 4),
     ("inspect", 4),
+    ("lab", 5),
     ("trainer", 5),
     ("host", 6),
     ("api", 6),
@@ -30,20 +32,13 @@ const RANKS: &[(&str, u8)] = &[
 ];
 
 /// Imports that their ranks would allow and the design does not: views draw snapshots and know nothing of how they came.
-const FORBIDDEN: &[(&str, &str)] = &[
-    ("view", "trainer"),
-    ("view", "exec"),
-    ("view", "host"),
-    ("trainer", "host"),
-];
+const FORBIDDEN: &[(&str, &str)] =
+    &[("view", "trainer"), ("view", "exec"), ("view", "lab"), ("view", "host"), ("trainer", "host")];
 
 const LONGEST: usize = 450;
 
 fn rank(module: &str) -> Option<u8> {
-    RANKS
-        .iter()
-        .find(|(name, _)| *name == module)
-        .map(|(_, rank)| *rank)
+    RANKS.iter().find(|(name, _)| *name == module).map(|(_, rank)| *rank)
 }
 
 fn files(dir: &str, endings: &[&str]) -> Vec<PathBuf> {
@@ -54,10 +49,7 @@ fn files(dir: &str, endings: &[&str]) -> Vec<PathBuf> {
             let path = entry.expect("a readable directory entry").path();
             if path.is_dir() {
                 dirs.push(path);
-            } else if endings
-                .iter()
-                .any(|ending| path.extension().is_some_and(|e| e == *ending))
-            {
+            } else if endings.iter().any(|ending| path.extension().is_some_and(|e| e == *ending)) {
                 found.push(path);
             }
         }
@@ -70,29 +62,17 @@ fn files(dir: &str, endings: &[&str]) -> Vec<PathBuf> {
 fn module_of(path: &Path) -> Option<String> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let inside = path.strip_prefix(src).expect("a file under src/");
-    let first = inside
-        .components()
-        .next()
-        .expect("a file name")
-        .as_os_str()
-        .to_string_lossy();
+    let first = inside.components().next().expect("a file name").as_os_str().to_string_lossy();
     let name = first.trim_end_matches(".rs");
     (name != "lib").then(|| name.to_owned())
 }
 
 /// Top modules named after `crate::` in code: `crate::a::b`, and every member of `crate::{a, b::{c, d}, e}`.
 fn imports(source: &str) -> BTreeSet<String> {
-    let code: String = source
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or(""))
-        .collect::<Vec<_>>()
-        .join("\n");
+    let code: String = source.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
     let mut found = BTreeSet::new();
     for (at, prefix) in code.match_indices("crate::") {
-        let joined = code[..at]
-            .chars()
-            .next_back()
-            .is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let joined = code[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
         if !joined {
             members(&code[at + prefix.len()..], &mut found);
         }
@@ -101,12 +81,8 @@ fn imports(source: &str) -> BTreeSet<String> {
 }
 
 fn members(path: &str, found: &mut BTreeSet<String>) {
-    let name = |text: &str| {
-        text.trim_start()
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect::<String>()
-    };
+    let name =
+        |text: &str| text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let Some(list) = path.strip_prefix('{') else {
         found.insert(name(path));
         return;
@@ -136,9 +112,7 @@ fn upward(module: &str, source: &str) -> Vec<String> {
         .into_iter()
         .filter(|imported| imported != module)
         .filter(|imported| match (own, rank(imported)) {
-            (Some(own), Some(other)) => {
-                other > own || FORBIDDEN.contains(&(module, imported.as_str()))
-            }
+            (Some(own), Some(other)) => other > own || FORBIDDEN.contains(&(module, imported.as_str())),
             // Macros and items of the crate's root have no rank.
             _ => false,
         })
@@ -148,15 +122,9 @@ fn upward(module: &str, source: &str) -> Vec<String> {
 #[test]
 fn every_module_has_a_rank() {
     let sources = files("src", &["rs"]);
-    assert!(
-        !sources.is_empty(),
-        "src/ holds no files: the test looks in the wrong place"
-    );
-    let unranked: BTreeSet<_> = sources
-        .iter()
-        .filter_map(|path| module_of(path))
-        .filter(|name| rank(name).is_none())
-        .collect();
+    assert!(!sources.is_empty(), "src/ holds no files: the test looks in the wrong place");
+    let unranked: BTreeSet<_> =
+        sources.iter().filter_map(|path| module_of(path)).filter(|name| rank(name).is_none()).collect();
     assert!(unranked.is_empty(), "modules without a rank: {unranked:?}");
 }
 
@@ -169,87 +137,46 @@ fn no_module_imports_from_above() {
         };
         let source = fs::read_to_string(&path).expect("a readable source file");
         wrong.extend(
-            upward(&module, &source)
-                .into_iter()
-                .map(|imported| format!("{}: crate::{imported}", path.display())),
+            upward(&module, &source).into_iter().map(|imported| format!("{}: crate::{imported}", path.display())),
         );
     }
-    assert!(
-        wrong.is_empty(),
-        "imports against the layers:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "imports against the layers:\n{}", wrong.join("\n"));
 }
 
 #[test]
 fn only_the_gpu_executor_names_wgpu() {
-    let sources = files("src", &["rs"])
-        .into_iter()
-        .filter(|path| module_of(path).is_some_and(|module| module != "exec"));
+    let sources =
+        files("src", &["rs"]).into_iter().filter(|path| module_of(path).is_some_and(|module| module != "exec"));
     let naming: Vec<_> = sources
         .filter(|path| {
             let source = fs::read_to_string(path).expect("a readable source file");
-            source
-                .lines()
-                .any(|line| line.split("//").next().unwrap_or("").contains("wgpu::"))
+            source.lines().any(|line| line.split("//").next().unwrap_or("").contains("wgpu::"))
         })
         .collect();
-    assert!(
-        naming.is_empty(),
-        "wgpu is exec's alone, and named in {naming:?}"
-    );
+    assert!(naming.is_empty(), "wgpu is exec's alone, and named in {naming:?}");
 }
 
 #[test]
 fn the_test_sees_upward_imports() {
-    assert_eq!(
-        upward(
-            "kernel",
-            "use crate::{\n    error::{Error, Result},\n    trainer::{a, b},\n};"
-        ),
-        ["trainer"]
-    );
-    assert_eq!(
-        upward("model", "fn f() { crate::exec::gpu::run(); }"),
-        ["exec"]
-    );
+    assert_eq!(upward("kernel", "use crate::{\n    error::{Error, Result},\n    trainer::{a, b},\n};"), ["trainer"]);
+    assert_eq!(upward("model", "fn f() { crate::exec::gpu::run(); }"), ["exec"]);
     assert_eq!(upward("view", "use crate::trainer::Trainer;"), ["trainer"]);
-    assert!(
-        upward(
-            "model",
-            "// crate::app\nuse crate::{tensor::Tensor, kernel};\npub(crate) fn f() {}"
-        )
-        .is_empty()
-    );
+    assert!(upward("model", "// crate::app\nuse crate::{tensor::Tensor, kernel};\npub(crate) fn f() {}").is_empty());
 }
 
 #[test]
 fn files_stay_short() {
     let mut files_seen = 0;
     let mut long = Vec::new();
-    for (dir, endings) in [
-        ("src", ["rs", "rs"]),
-        ("shaders", ["wgsl", "wgsl"]),
-        ("xtask", ["rs", "mjs"]),
-    ] {
+    for (dir, endings) in [("src", ["rs", "rs"]), ("shaders", ["wgsl", "wgsl"]), ("xtask", ["rs", "mjs"])] {
         for path in files(dir, &endings) {
             files_seen += 1;
-            let lines = fs::read_to_string(&path)
-                .expect("a readable file")
-                .lines()
-                .count();
+            let lines = fs::read_to_string(&path).expect("a readable file").lines().count();
             if lines > LONGEST {
                 long.push(format!("{lines} {}", path.display()));
             }
         }
     }
-    assert!(
-        files_seen > 0,
-        "no files found: the test looks in the wrong place"
-    );
-    assert!(
-        long.is_empty(),
-        "files of more than {LONGEST} lines:\n{}",
-        long.join("\n")
-    );
+    assert!(files_seen > 0, "no files found: the test looks in the wrong place");
+    assert!(long.is_empty(), "files of more than {LONGEST} lines:\n{}", long.join("\n"));
 }
