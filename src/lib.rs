@@ -16,3 +16,5 @@ pub mod exec;
 pub mod clock;
 pub mod lab;
 pub mod view;
+#[cfg(target_arch = "wasm32")]
+pub mod api;

@@ -1,0 +1,241 @@
+//! The JavaScript API: the `Lab` class of the npm package. Turns JavaScript values into the lab's and errors into
+//! `Error` objects; knows nothing of views. Calls that arrive while another is running wait their turn.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use futures_util::lock::Mutex;
+use js_sys::{Float32Array, Float64Array, Reflect};
+use wasm_bindgen::prelude::*;
+
+use crate::clock;
+use crate::config::{Config, Task};
+use crate::error::Error;
+use crate::lab::{self, Lab};
+use crate::task::custom::{Shape, custom};
+use crate::task::{self, TaskData};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("api.d.ts");
+
+/// Milliseconds of training on the CPU between two returns to the event loop.
+const TURN: f64 = 100.0;
+
+/// See `api.d.ts`.
+#[wasm_bindgen(js_name = Lab, skip_typescript)]
+pub struct JsLab {
+    lab: Rc<Mutex<Lab>>,
+    backend: &'static str,
+    lanes: usize,
+    step: Rc<Cell<usize>>,
+    counts: Rc<Vec<Cell<usize>>>,
+}
+
+fn thrown(error: Error) -> JsValue {
+    js_sys::Error::new(&error.to_string()).into()
+}
+
+#[wasm_bindgen(js_class = Lab)]
+impl JsLab {
+    pub async fn create(config: JsValue, data: JsValue) -> Result<JsLab, JsValue> {
+        console_error_panic_hook::set_once();
+        let config = read_config(&config)?;
+        let task = match &config.task {
+            Task::Custom => read_data(&data)?,
+            _ if !data.is_undefined() && !data.is_null() => {
+                return Err(thrown(Error::Data {
+                    what: "data".into(),
+                    expected: "no arrays unless task.kind is \"custom\"".into(),
+                    got: format!("arrays with task.kind \"{}\"", config.task.kind()),
+                }));
+            }
+            Task::Domains(domains) => task::domains(domains, config.seed.into()).map_err(thrown)?,
+            Task::Digits(_) => return Err(js_sys::Error::new("digits").into()),
+        };
+        let (device, _) = lab::open(config.backend).await.map_err(thrown)?;
+        let lab = Lab::new(config, task, device).map_err(thrown)?;
+        let lanes = lab.lane_count();
+        Ok(Self {
+            backend: lab.backend(),
+            lanes,
+            step: Rc::new(Cell::new(0)),
+            counts: Rc::new((0..lanes).map(|l| Cell::new(lab.parameter_count(l))).collect()),
+            lab: Rc::new(Mutex::new(lab)),
+        })
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn backend(&self) -> String {
+        self.backend.to_owned()
+    }
+
+    #[wasm_bindgen(getter)]
+    pub fn step(&self) -> usize {
+        self.step.get()
+    }
+
+    pub fn train(&self, steps: f64) -> js_sys::Promise {
+        let (lab, step) = (self.lab.clone(), self.step.clone());
+        promise(async move {
+            let mut left = whole("steps", steps, 0, 100_000_000)?;
+            let mut lab = lab.lock().await;
+            let mut turn = clock::now();
+            while left > 0 {
+                // A slice of about half a second, so that `step` can be watched.
+                let slice = left.min(8 * lab.pace());
+                lab.train(slice).await?;
+                step.set(lab.step());
+                left -= slice;
+                if lab.backend() == "cpu" && clock::now() - turn > TURN {
+                    next_turn().await;
+                    turn = clock::now();
+                }
+            }
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    pub fn losses(&self, lane: f64) -> js_sys::Promise {
+        let lab = self.lab.clone();
+        promise(async move {
+            let lab = lab.lock().await;
+            Ok(Float64Array::from(lab.losses(lane_index(&lab, lane)?)).into())
+        })
+    }
+
+    pub fn tensors(&self, lane: f64) -> Result<js_sys::Array, JsValue> {
+        let lab = self.lab.try_lock().ok_or_else(|| {
+            JsValue::from(js_sys::Error::new("tensors: the lab is busy; await the calls made before this one"))
+        })?;
+        let list = lane_index(&lab, lane).and_then(|lane| lab.tensors(lane)).map_err(thrown)?;
+        let out = js_sys::Array::new();
+        for tensor in list {
+            let object = js_sys::Object::new();
+            let shape: js_sys::Array = tensor.shape.iter().map(|&n| JsValue::from(n as f64)).collect();
+            Reflect::set(&object, &"name".into(), &tensor.name.into())?;
+            Reflect::set(&object, &"shape".into(), &shape)?;
+            out.push(&object);
+        }
+        Ok(out)
+    }
+
+    pub fn tensor(&self, lane: f64, name: String) -> js_sys::Promise {
+        let lab = self.lab.clone();
+        promise(async move {
+            let lab = lab.lock().await;
+            let values = lab.tensor(lane_index(&lab, lane)?, &name).await?;
+            Ok(Float32Array::from(values.as_slice()).into())
+        })
+    }
+
+    #[wasm_bindgen(js_name = setTensor)]
+    pub fn set_tensor(&self, lane: f64, name: String, data: JsValue) -> js_sys::Promise {
+        let lab = self.lab.clone();
+        promise(async move {
+            let values = floats("data", &data)?;
+            let mut lab = lab.lock().await;
+            let lane = lane_index(&lab, lane)?;
+            lab.set_tensor(lane, &name, &values).await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    #[wasm_bindgen(js_name = parameterCount)]
+    pub fn parameter_count(&self, lane: f64) -> Result<usize, JsValue> {
+        let lane = whole("lane", lane, 0, self.lanes - 1).map_err(thrown)?;
+        Ok(self.counts[lane].get())
+    }
+}
+
+fn promise(work: impl Future<Output = Result<JsValue, Error>> + 'static) -> js_sys::Promise {
+    wasm_bindgen_futures::future_to_promise(async move { work.await.map_err(thrown) })
+}
+
+/// Let the event loop run: a timer, since promises alone never yield to it.
+async fn next_turn() {
+    let promise = js_sys::Promise::new(&mut |resolve, _| {
+        let timeout = Reflect::get(&js_sys::global(), &"setTimeout".into());
+        // Every browser and worker has setTimeout; without it, simply go on.
+        match timeout.and_then(|f| f.dyn_into::<js_sys::Function>()) {
+            Ok(f) => drop(f.call2(&JsValue::UNDEFINED, &resolve, &0.into())),
+            Err(_) => drop(resolve.call0(&JsValue::UNDEFINED)),
+        }
+    });
+    // The promise never rejects.
+    let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
+}
+
+fn lane_index(lab: &Lab, lane: f64) -> Result<usize, Error> {
+    whole("lane", lane, 0, lab.lane_count() - 1)
+}
+
+/// A whole number within bounds.
+fn whole(what: &str, value: f64, low: usize, high: usize) -> Result<usize, Error> {
+    if value.fract() == 0.0 && value >= low as f64 && value <= high as f64 {
+        return Ok(value as usize);
+    }
+    Err(Error::Data { what: what.into(), expected: format!("a whole number from {low} to {high}"), got: value.to_string() })
+}
+
+fn read_config(config: &JsValue) -> Result<Config, JsValue> {
+    if !config.is_object() {
+        return Err(thrown(Error::Data {
+            what: "config".into(),
+            expected: "an object".into(),
+            got: described(config),
+        }));
+    }
+    let text = js_sys::JSON::stringify(config)?.as_string().unwrap_or_default();
+    Config::from_json(&text).map_err(thrown)
+}
+
+fn read_data(data: &JsValue) -> Result<TaskData, JsValue> {
+    let missing = |what: &str, expected: &str, got: &JsValue| {
+        thrown(Error::Data { what: what.into(), expected: expected.into(), got: described(got) })
+    };
+    if !data.is_object() {
+        return Err(missing("data", "an object with shape, x and y, which task.kind \"custom\" needs", data));
+    }
+    let get = |object: &JsValue, key: &str| Reflect::get(object, &key.into());
+    let shape = get(data, "shape")?;
+    if !shape.is_object() {
+        return Err(missing("data.shape", "{ batch, sequence, in, out }", &shape));
+    }
+    let size = |key: &str| -> Result<usize, JsValue> {
+        let value = get(&shape, key)?;
+        let number = value.as_f64().ok_or_else(|| missing(&format!("data.shape.{key}"), "a whole number", &value))?;
+        whole(&format!("data.shape.{key}"), number, 1, 1 << 24).map_err(thrown)
+    };
+    let shape =
+        Shape { batch: size("batch")?, sequence: size("sequence")?, inputs: size("in")?, outputs: size("out")? };
+    let array = |key: &str| -> Result<Vec<f32>, JsValue> {
+        floats(&format!("data.{key}"), &get(data, key)?).map_err(thrown)
+    };
+    let optional = |key: &str| -> Result<Option<Vec<f32>>, JsValue> {
+        let value = get(data, key)?;
+        if value.is_undefined() || value.is_null() {
+            return Ok(None);
+        }
+        floats(&format!("data.{key}"), &value).map(Some).map_err(thrown)
+    };
+    custom(shape, array("x")?, array("y")?, optional("baseWeight")?, optional("baseBias")?).map_err(thrown)
+}
+
+fn floats(what: &str, value: &JsValue) -> Result<Vec<f32>, Error> {
+    match value.dyn_ref::<Float32Array>() {
+        Some(array) => Ok(array.to_vec()),
+        None => {
+            Err(Error::Data { what: what.into(), expected: "a Float32Array".into(), got: described(value) })
+        }
+    }
+}
+
+/// What a value is, for a message.
+fn described(value: &JsValue) -> String {
+    let name = value.dyn_ref::<js_sys::Object>().map(|o| String::from(o.constructor().name()));
+    name.unwrap_or_else(|| match value.js_typeof().as_string() {
+        Some(kind) if kind == "undefined" => "nothing".into(),
+        Some(kind) => format!("{kind} {value:?}"),
+        None => format!("{value:?}"),
+    })
+}
