@@ -3,18 +3,20 @@
 //! only from layers above it there.
 
 pub mod adapter;
+pub mod app;
+pub mod clock;
 pub mod config;
 pub mod error;
+pub mod exec;
+pub mod host;
 pub mod inspect;
 pub mod kernel;
+pub mod lab;
+pub mod model;
+pub mod optim;
 pub mod protocol;
 pub mod rng;
 pub mod task;
-pub mod model;
-pub mod optim;
-pub mod exec;
-pub mod clock;
-pub mod lab;
 pub mod view;
 #[cfg(target_arch = "wasm32")]
 pub mod api;

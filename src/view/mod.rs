@@ -1,4 +1,17 @@
-//! What is shown, as functions of what the trainer reports. Knows neither trainer nor how passes run.
+//! Functions from snapshots of a run to numbers, words, Html and pixels. All but `ui` is plain Rust and tested
+//! natively; nothing here knows the trainer or how its events arrive.
 
+pub mod action;
+pub mod axis;
+pub mod edit;
 pub mod format;
+pub mod history;
+pub mod ink;
 pub mod now;
+pub mod run;
+pub mod scale;
+pub mod snap;
+pub mod table;
+#[cfg(all(target_arch = "wasm32", feature = "app"))]
+pub mod ui;
+pub mod words;

@@ -1,0 +1,113 @@
+//! What the page reads from its own address: the run's configuration and the page's own wishes. Pure.
+
+use crate::config::Config;
+
+/// The parts of the page that an embedding page can ask for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Lanes,
+    Loss,
+    Gates,
+    Weight,
+    Digits,
+}
+
+impl Part {
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("lanes", Self::Lanes),
+        ("loss", Self::Loss),
+        ("gates", Self::Gates),
+        ("weight", Self::Weight),
+        ("digits", Self::Digits),
+    ];
+}
+
+/// The page's start, as its address asks for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Address {
+    pub config: Config,
+    /// Start without training.
+    pub paused: bool,
+    /// Only these parts, without the header; `None` is the whole page.
+    pub embed: Option<Vec<Part>>,
+    /// What could not be read, in words; defaults stand in its place.
+    pub problems: Vec<String>,
+}
+
+/// Reads a query such as "?seed=2&embed=loss,gates&paused".
+pub fn read(query: &str) -> Address {
+    let mut problems = Vec::new();
+    let config = Config::from_query(query).unwrap_or_else(|error| {
+        problems.push(format!(
+            "The link could not be read, so the page starts with its defaults. {error}."
+        ));
+        Config::default()
+    });
+    let mut paused = false;
+    let mut embed = None;
+    for pair in query.trim_start_matches('?').split('&') {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match key {
+            "paused" => paused = !matches!(value, "false" | "0"),
+            "embed" => embed = parts(value, &mut problems),
+            _ => {}
+        }
+    }
+    Address {
+        config,
+        paused,
+        embed,
+        problems,
+    }
+}
+
+fn parts(value: &str, problems: &mut Vec<String>) -> Option<Vec<Part>> {
+    let value = value.replace("%2C", ",").replace("%2c", ",");
+    let mut parts = Vec::new();
+    for name in value.split(',').filter(|name| !name.is_empty()) {
+        match Part::ALL.iter().find(|(known, _)| *known == name) {
+            Some((_, part)) => parts.push(*part),
+            None => {
+                let known = Part::ALL.map(|(known, _)| known).join(", ");
+                problems.push(format!(
+                    "embed: there is no panel \"{name}\"; there are {known}."
+                ));
+            }
+        }
+    }
+    (!parts.is_empty()).then_some(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_asks_for_the_whole_page_running() {
+        let address = read("");
+        assert_eq!(address.config, Config::default());
+        assert!(!address.paused && address.embed.is_none() && address.problems.is_empty());
+    }
+
+    #[test]
+    fn panels_pause_and_configuration_are_read_together() {
+        let address = read("?seed=7&embed=loss,gates&paused");
+        assert_eq!(address.config.seed, 7);
+        assert!(address.paused);
+        assert_eq!(address.embed, Some(vec![Part::Loss, Part::Gates]));
+        assert_eq!(
+            read("embed=loss%2Cdigits").embed,
+            Some(vec![Part::Loss, Part::Digits])
+        );
+    }
+
+    #[test]
+    fn a_bad_link_is_said_and_defaults_used() {
+        let address = read("?seed=x&embed=plot");
+        assert_eq!(address.config, Config::default());
+        assert_eq!(address.embed, None);
+        assert_eq!(address.problems.len(), 2);
+        assert!(address.problems[0].contains("seed") && address.problems[0].contains('x'));
+        assert!(address.problems[1].contains("plot") && address.problems[1].contains("weight"));
+    }
+}

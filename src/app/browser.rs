@@ -1,0 +1,108 @@
+//! The browser as the application sees it: address, theme, clipboard, visibility. Thin; knows nothing of runs.
+
+use gloo::events::EventListener;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{MediaQueryList, Window};
+
+fn window() -> Option<Window> {
+    web_sys::window()
+}
+
+fn media(query: &str) -> Option<MediaQueryList> {
+    window()?.match_media(query).ok().flatten()
+}
+
+fn matches(query: &str) -> bool {
+    media(query).is_some_and(|media| media.matches())
+}
+
+pub fn prefers_dark() -> bool {
+    matches("(prefers-color-scheme: dark)")
+}
+
+pub fn prefers_reduced_motion() -> bool {
+    matches("(prefers-reduced-motion: reduce)")
+}
+
+/// The page's query, with its "?".
+pub fn query() -> String {
+    window()
+        .and_then(|w| w.location().search().ok())
+        .unwrap_or_default()
+}
+
+/// A link to this page with another query.
+pub fn link(query: &str) -> String {
+    let location = window().map(|w| w.location());
+    let part = |get: fn(&web_sys::Location) -> Result<String, wasm_bindgen::JsValue>| {
+        location
+            .as_ref()
+            .and_then(|l| get(l).ok())
+            .unwrap_or_default()
+    };
+    let base = format!(
+        "{}{}",
+        part(web_sys::Location::origin),
+        part(web_sys::Location::pathname)
+    );
+    match query {
+        "" => base,
+        query => format!("{base}?{query}"),
+    }
+}
+
+/// Makes the address describe the run, keeping the page's own keys, without a new entry in the history.
+pub fn set_query(query: &str) {
+    let old = self::query();
+    let kept = old.trim_start_matches('?').split('&').filter(|pair| {
+        matches!(pair.split('=').next(), Some("embed" | "paused")) && !pair.is_empty()
+    });
+    let pairs: Vec<&str> = Some(query)
+        .into_iter()
+        .filter(|q| !q.is_empty())
+        .chain(kept)
+        .collect();
+    let address = link(&pairs.join("&"));
+    if let Some(history) = window().and_then(|w| w.history().ok()) {
+        // Refused in some embeddings; the run does not depend on it.
+        let _ = history.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&address));
+    }
+}
+
+/// The style sheet's theme.
+pub fn set_theme(dark: bool) {
+    let root = window()
+        .and_then(|w| w.document())
+        .and_then(|d| d.document_element());
+    if let Some(root) = root {
+        let _ = root.set_attribute("data-theme", if dark { "dark" } else { "light" });
+    }
+}
+
+/// Puts text in the clipboard; false if the browser does not allow it.
+pub async fn copy(text: &str) -> bool {
+    let Some(window) = window().filter(Window::is_secure_context) else {
+        return false;
+    };
+    JsFuture::from(window.navigator().clipboard().write_text(text))
+        .await
+        .is_ok()
+}
+
+/// Calls back when the tab is shown or hidden.
+pub fn on_visibility(tell: impl Fn(bool) + 'static) -> Option<EventListener> {
+    let document = window()?.document()?;
+    let target = document.clone();
+    Some(EventListener::new(&target, "visibilitychange", move |_| {
+        tell(!document.hidden())
+    }))
+}
+
+/// Calls back when the system's theme changes.
+pub fn on_theme(tell: impl Fn(bool) + 'static) -> Option<EventListener> {
+    let media = media("(prefers-color-scheme: dark)")?;
+    let target = media.clone();
+    Some(EventListener::new(&target, "change", move |_| {
+        tell(media.matches())
+    }))
+}

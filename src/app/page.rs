@@ -1,0 +1,309 @@
+//! The application itself: holds the state, carries out effects, and lays the views out.
+
+use std::{cell::RefCell, rc::Rc};
+
+use gloo::render::{AnimationFrame, request_animation_frame};
+use wasm_bindgen::prelude::wasm_bindgen;
+use yew::prelude::*;
+
+use super::{
+    address::{self, Part},
+    browser,
+    state::{Effect, Msg, State, update},
+};
+use crate::config::Task;
+use crate::host::client::{Arrival, Client};
+use crate::view::{
+    action::Action,
+    table::{self, Table},
+    ui::{
+        accuracy::AccuracyTable,
+        control::Button,
+        digits::DigitsPad,
+        explain::Explain,
+        gates::Gates,
+        header::{Header, Share, status, status_why},
+        lanes::Lanes,
+        loss::LossChart,
+        twin::Panel,
+        weight::Weight,
+    },
+    words::{lane_names, number, percent, run_title, thousands},
+};
+
+/// Starts the page in `#app`. Called once, by the page's script.
+#[wasm_bindgen]
+pub fn start_app() {
+    console_error_panic_hook::set_once();
+    let root = web_sys::window()
+        .and_then(|w| w.document())
+        .and_then(|d| d.get_element_by_id("app"));
+    if let Some(root) = root {
+        yew::Renderer::<App>::with_root(root).render();
+    }
+}
+
+/// State and worker, shared by all that calls back. Renders are asked for once per animation frame at most, however
+/// many events arrive.
+struct Core {
+    state: State,
+    client: Option<Client>,
+    frame: Option<AnimationFrame>,
+}
+
+#[derive(Clone)]
+struct Handle {
+    core: Rc<RefCell<Core>>,
+    render: Callback<()>,
+}
+
+impl Handle {
+    fn handle(&self, msg: Msg) {
+        let soon = matches!(msg, Msg::Engine(_));
+        let effects = update(&mut self.core.borrow_mut().state, msg);
+        self.carry_out(effects);
+        match soon {
+            true => self.render_soon(),
+            false => self.render.emit(()),
+        }
+    }
+
+    fn render_soon(&self) {
+        let mut core = self.core.borrow_mut();
+        if core.frame.is_none() {
+            let handle = self.clone();
+            core.frame = Some(request_animation_frame(move |_| {
+                handle.core.borrow_mut().frame = None;
+                handle.render.emit(());
+            }));
+        }
+    }
+
+    fn carry_out(&self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Send(command) => {
+                    let sent = match &self.core.borrow().client {
+                        Some(client) => client.send(&command),
+                        None => Ok(()),
+                    };
+                    if let Err(error) = sent {
+                        let message = format!("The trainer cannot be reached: {error}.");
+                        update(&mut self.core.borrow_mut().state, Msg::Worker(message));
+                    }
+                }
+                Effect::Address(query) => browser::set_query(&query),
+                Effect::Theme { dark } => browser::set_theme(dark),
+                Effect::Share(query) => {
+                    let link = browser::link(&query);
+                    self.core.borrow_mut().state.share = Some((link.clone(), false));
+                    let handle = self.clone();
+                    wasm_bindgen_futures::spawn_local(async move {
+                        let copied = browser::copy(&link).await;
+                        handle.handle(Msg::Copied(copied));
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[component]
+fn App() -> Html {
+    let trigger = use_force_update();
+    let handle = use_memo((), |()| {
+        let mut address = address::read(&browser::query());
+        address.paused |= browser::prefers_reduced_motion();
+        let dark = browser::prefers_dark();
+        let (state, effects) = State::start(address, dark);
+        let handle = Handle {
+            core: Rc::new(RefCell::new(Core {
+                state,
+                client: None,
+                frame: None,
+            })),
+            render: Callback::from(move |()| trigger.force_update()),
+        };
+        browser::set_theme(dark);
+        let on_arrival = {
+            let handle = handle.clone();
+            move |arrival| {
+                handle.handle(match arrival {
+                    Arrival::Event(event) => Msg::Engine(event),
+                    Arrival::Failure(message) => Msg::Worker(message),
+                });
+            }
+        };
+        match Client::start(on_arrival) {
+            Ok(client) => handle.core.borrow_mut().client = Some(client),
+            Err(error) => {
+                update(
+                    &mut handle.core.borrow_mut().state,
+                    Msg::Worker(format!("Training is not possible here: {error}.")),
+                );
+            }
+        }
+        handle.carry_out(effects);
+        handle
+    });
+    {
+        let handle = handle.clone();
+        use_effect_with((), move |()| {
+            let tell = |wrap: fn(bool) -> Msg| {
+                let handle = handle.clone();
+                move |value| handle.handle(wrap(value))
+            };
+            let listeners = (
+                browser::on_visibility(tell(Msg::Visible)),
+                browser::on_theme(tell(Msg::Dark)),
+            );
+            move || drop(listeners)
+        });
+    }
+    let dispatch = use_memo((), |()| {
+        let handle = handle.clone();
+        Callback::from(move |action: Action| handle.handle(Msg::Act(action)))
+    });
+    let core = handle.core.borrow();
+    page(&core.state, &dispatch)
+}
+
+/// The whole page for a state.
+fn page(state: &State, dispatch: &Callback<Action>) -> Html {
+    let shows = |part: Part| {
+        state
+            .embed
+            .as_ref()
+            .is_none_or(|parts| parts.contains(&part))
+    };
+    let digits = matches!(state.config.task, Task::Digits(_));
+    let layout = match (&state.embed, digits) {
+        (Some(_), _) => "page embed",
+        (None, true) => "page with-digits",
+        (None, false) => "page",
+    };
+    html! {
+        <>
+            if state.embed.is_none() {
+                <Header config={state.shown().clone()} running={state.run.running} ready={state.run.started.is_some()}
+                    speed={state.speed} status={status(&state.run)} status_why={status_why(&state.run)} dark={state.dark}
+                    share={state.share.as_ref().map(|(link, copied)| Share { link: link.clone(), copied: *copied })}
+                    dispatch={dispatch.clone()} />
+            }
+            <main class={layout}>
+                { notices(state, dispatch) }
+                if state.embed.is_none() {
+                    { lead(state) }
+                }
+                if shows(Part::Lanes) {
+                    <Lanes config={state.shown().clone()} live={state.draft.is_none() && state.run.started.is_some()}
+                        frames={match &state.draft {
+                            None => state.run.lanes.iter().map(|l| l.frame.clone()).collect(),
+                            Some(_) => vec![],
+                        }} dispatch={dispatch.clone()} />
+                }
+                { panels(state, dispatch, &shows) }
+            </main>
+            <Explain />
+        </>
+    }
+}
+
+/// What the run is, and what is to be seen in it now.
+fn lead(state: &State) -> Html {
+    let lanes = state.config.lanes.len();
+    html! {
+        <div class="lead">
+            <p class="title">{ run_title(&state.config.task, lanes) }</p>
+        </div>
+    }
+}
+
+/// Problems, the question before a restart, and what is being done before training begins.
+fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
+    let problems = state.problems.iter().enumerate().map(|(index, message)| {
+        html! {
+            <div class="notice" role="alert">
+                <p>{ message }</p>
+                <Button class="quiet" label="Dismiss" why="Put this message away." on_click={dispatch.reform(move |()| Action::Dismiss(index))} />
+            </div>
+        }
+    });
+    html! {
+        <>
+            { for problems }
+            if state.draft.is_some() {
+                <div class="notice" role="status">
+                    <p>{ format!("Restart at step 0 with this change? The {} steps done so far would be lost.", thousands(state.run.step)) }</p>
+                    <Button class="primary" label="Restart" why="Begin again at step 0 with the change." on_click={dispatch.reform(|()| Action::Restart)} />
+                    <Button class="quiet" label="Keep running" why="Drop the change and go on as before." on_click={dispatch.reform(|()| Action::KeepRunning)} />
+                </div>
+            }
+        </>
+    }
+}
+
+/// Everything that needs a run to be set up.
+fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bool) -> Html {
+    let run = &state.run;
+    let Some(started) = &run.started else {
+        return html! { <div class="loading" role="status">{ loading(state) }</div> };
+    };
+    let names = lane_names(&started.config.lanes);
+    let cross_entropy = !matches!(started.config.task, Task::Domains(_));
+    let unit = match started.config.task {
+        Task::Digits(_) => "cross-entropy",
+        _ => "share of target energy",
+    };
+    let digits = matches!(started.config.task, Task::Digits(_));
+    let tables = {
+        let (names, lanes, domains) = (names.clone(), run.lanes.clone(), started.domains.clone());
+        Callback::from(move |()| {
+            let mut tables: Vec<Table> = vec![table::losses(&names, &lanes, unit)];
+            if cross_entropy && digits {
+                let latest: Vec<_> = lanes.iter().map(|l| l.accuracy.last().cloned()).collect();
+                tables.push(table::accuracies(&names, &domains, &latest));
+            }
+            tables
+        })
+    };
+    html! {
+        <>
+            if shows(Part::Loss) {
+                <Panel id="loss" title="Loss" {tables} step={run.step}>
+                    <LossChart started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} {unit} />
+                    if digits {
+                        <AccuracyTable lanes={run.lanes.clone()} names={names.clone()} domains={started.domains.clone()} step={run.step} />
+                    }
+                </Panel>
+            }
+            if shows(Part::Gates) {
+                <Gates started={started.clone()} gates={run.gates.clone()} names={names.clone()} chosen={state.gate}
+                    step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
+            }
+            if let Some(weight) = run.weight.clone().filter(|_| shows(Part::Weight)) {
+                <Weight started={started.clone()} {weight} names={names.clone()} watch={state.watch}
+                    tokens={run.gates.first().map(|g| g.frame.token_domains.len())}
+                    step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
+            }
+            if digits && shows(Part::Digits) {
+                <DigitsPad answers={run.drawing.clone()} names={names.clone()} step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
+            }
+        </>
+    }
+}
+
+/// What is being done before the first step.
+fn loading(state: &State) -> Html {
+    let stage = state.run.stage.as_deref().unwrap_or("Starting the engine");
+    html! {
+        <>
+            <p>{ stage }{ " …" }</p>
+            if let Some(p) = state.run.pretraining {
+                <p class="note">{ format!("step {} of {} · loss {} · accuracy {}", thousands(p.step), thousands(p.total),
+                    number(f64::from(p.loss)), percent(f64::from(p.accuracy))) }</p>
+                <progress max={p.total.to_string()} value={p.step.to_string()} aria-label="Pretraining" />
+            }
+        </>
+    }
+}

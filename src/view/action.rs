@@ -1,0 +1,40 @@
+//! What a person can do to the page, as data: views emit it, the app carries it out.
+
+use crate::config::Config;
+use crate::protocol::{Ablate, Watch};
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    Run,
+    Pause,
+    Step,
+    /// Begin the present configuration again at step 0.
+    Reset,
+    /// At most this many steps per second; `None` is as fast as the backend goes.
+    Speed(Option<u32>),
+    /// Another configuration, which needs a restart.
+    Edit(Config),
+    /// Restart with the edited configuration.
+    Restart,
+    /// Drop the edit and keep the run.
+    KeepRunning,
+    /// Rank (MoR1E: experts) of a trained lane, in place.
+    SetRank {
+        lane: usize,
+        rank: usize,
+    },
+    Watch(Watch),
+    /// Which lane and layer the gates panel shows.
+    ShowGate {
+        lane: usize,
+        layer: usize,
+    },
+    Ablate(Option<Ablate>),
+    Draw(Option<Vec<f32>>),
+    Share,
+    CloseShare,
+    /// Set every lane to the budget of this one.
+    MatchParameters,
+    ToggleTheme,
+    Dismiss(usize),
+}

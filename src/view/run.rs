@@ -1,0 +1,274 @@
+//! All that the page knows of a run, gathered from the trainer's events. Pure: knows neither how events arrive nor
+//! how they are drawn.
+
+use super::{
+    history::{Recent, Series},
+    snap::Snap,
+};
+use crate::protocol::{
+    Accuracy, DrawAnswer, Event, Frame, GateFrame, LaneFrame, Started, WeightFrame,
+};
+
+/// Buckets of a loss curve: about one per pixel of the chart.
+const LOSS_BUCKETS: usize = 512;
+/// Columns of the picture of a gate over time.
+const GATE_BUCKETS: usize = 256;
+/// Accuracy measurements kept per lane.
+const ACCURACIES: usize = 256;
+
+/// The state of the run as last heard of.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Run {
+    /// What is being done before training begins.
+    pub stage: Option<String>,
+    pub pretraining: Option<Pretraining>,
+    /// `None` until the run is set up; frames of an earlier run are dropped until then.
+    pub started: Option<Snap<Started>>,
+    pub step: usize,
+    pub running: bool,
+    pub steps_per_second: f32,
+    pub lr: f32,
+    pub lanes: Vec<LaneView>,
+    pub gates: Vec<GateView>,
+    pub weight: Option<Snap<WeightFrame>>,
+    pub drawing: Option<Snap<Vec<DrawAnswer>>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pretraining {
+    pub step: usize,
+    pub total: usize,
+    pub loss: f32,
+    pub accuracy: f32,
+}
+
+/// One lane: its latest frame and what it left behind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaneView {
+    pub frame: Snap<LaneFrame>,
+    pub curve: Snap<Curve>,
+    pub accuracy: Snap<Vec<Accuracy>>,
+}
+
+/// A lane's loss as a share of the target's energy (cross-entropy: as it is).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    pub series: Series,
+    pub recent: Recent,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct GateView {
+    pub frame: Snap<GateFrame>,
+    /// Mean gate of each expert over training.
+    pub time: Snap<Series>,
+}
+
+impl Run {
+    /// Takes in one event. Problems are not of the run and are left to the caller.
+    pub fn apply(&mut self, event: Event) {
+        match event {
+            Event::Stage(stage) => {
+                self.stage = Some(stage);
+                self.pretraining = None;
+            }
+            Event::Pretraining {
+                step,
+                total,
+                loss,
+                accuracy,
+            } => {
+                self.pretraining = Some(Pretraining {
+                    step,
+                    total,
+                    loss,
+                    accuracy,
+                });
+            }
+            Event::Started(started) => {
+                self.stage = None;
+                self.pretraining = None;
+                self.started = Some(Snap::new(started));
+            }
+            Event::Frame(frame) => self.frame(*frame),
+            Event::Problem { .. } => {}
+        }
+    }
+
+    fn frame(&mut self, frame: Frame) {
+        let Some(started) = &self.started else { return };
+        let energy = match started.energy {
+            energy if energy > 0.0 => energy,
+            _ => 1.0,
+        };
+        self.step = frame.step;
+        self.running = frame.running;
+        self.steps_per_second = frame.steps_per_second;
+        self.lr = frame.lr;
+        self.lanes.truncate(frame.lanes.len());
+        for (index, mut lane) in frame.lanes.into_iter().enumerate() {
+            let losses = std::mem::take(&mut lane.losses);
+            let measured = lane.accuracy.take();
+            let from = lane.losses_from;
+            let lane = Snap::new(lane);
+            match self.lanes.get_mut(index) {
+                Some(view) => view.frame = lane,
+                None => self.lanes.push(LaneView {
+                    frame: lane,
+                    curve: Snap::new(Curve {
+                        series: Series::new(1, LOSS_BUCKETS),
+                        recent: Recent::default(),
+                    }),
+                    accuracy: Snap::new(Vec::new()),
+                }),
+            }
+            let view = &mut self.lanes[index];
+            if !losses.is_empty() {
+                view.curve.change(|curve| {
+                    for (offset, loss) in losses.iter().enumerate() {
+                        curve.series.push(from + offset, &[loss / energy]);
+                        curve.recent.push(loss / energy);
+                    }
+                });
+            }
+            if let Some(measured) = measured {
+                view.accuracy.change(|list| remember(list, measured));
+            }
+        }
+        let old = std::mem::take(&mut self.gates);
+        self.gates = frame
+            .gates
+            .into_iter()
+            .map(|gate| {
+                let mut time = old
+                    .iter()
+                    .find(|view| view.frame.lane == gate.lane && view.frame.layer == gate.layer)
+                    .map(|view| view.time.clone())
+                    .filter(|time| time.width() == gate.experts)
+                    .unwrap_or_else(|| Snap::new(Series::new(gate.experts, GATE_BUCKETS)));
+                if gate.mean.len() == gate.experts {
+                    time.change(|series| series.push(frame.step, &gate.mean));
+                }
+                GateView {
+                    frame: Snap::new(gate),
+                    time,
+                }
+            })
+            .collect();
+        if let Some(weight) = frame.weight {
+            self.weight = Some(Snap::new(weight));
+        }
+        self.drawing = (!frame.drawing.is_empty()).then(|| Snap::new(frame.drawing));
+    }
+}
+
+/// Keeps a measurement, thinning the old ones evenly when there are too many.
+fn remember(list: &mut Vec<Accuracy>, measured: Accuracy) {
+    list.retain(|old| old.step < measured.step);
+    if list.len() >= ACCURACIES {
+        let mut odd = false;
+        list.retain(|_| {
+            odd = !odd;
+            odd
+        });
+    }
+    list.push(measured);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{BackendChoice, Config, Lane, Method, Optimizer, Schedule, Task};
+
+    fn started(energy: f32) -> Event {
+        Event::Started(Started {
+            config: Config {
+                seed: 1,
+                backend: BackendChoice::Cpu,
+                task: Task::Custom,
+                lanes: vec![lane()],
+                optimizer: Optimizer {
+                    lr: 0.01,
+                    beta1: 0.9,
+                    beta2: 0.999,
+                    eps: 1e-8,
+                    weight_decay: 0.0,
+                },
+                schedule: Schedule {
+                    warmup: 0,
+                    total: 10,
+                },
+            },
+            backend: "cpu".into(),
+            adapter: "CPU".into(),
+            fallback: None,
+            layers: vec![],
+            domains: vec!["1".into()],
+            energy,
+            true_rank: None,
+            floors: vec![],
+        })
+    }
+
+    fn lane() -> Lane {
+        Lane {
+            method: Method::Full,
+            layers: None,
+        }
+    }
+
+    fn frame(from: usize, losses: Vec<f32>) -> Event {
+        Event::Frame(Box::new(Frame {
+            step: from + losses.len(),
+            running: true,
+            steps_per_second: 1.0,
+            lr: 0.0,
+            lanes: vec![LaneFrame {
+                lane: lane(),
+                parameters: 1,
+                base_parameters: 1,
+                formula: "1".into(),
+                diverged: None,
+                losses_from: from,
+                losses,
+                accuracy: None,
+                spectrum: vec![],
+            }],
+            gates: vec![],
+            weight: None,
+            drawing: vec![],
+        }))
+    }
+
+    #[test]
+    fn frames_before_the_run_is_set_up_are_dropped() {
+        let mut run = Run::default();
+        run.apply(frame(0, vec![1.0]));
+        assert!(run.lanes.is_empty());
+        run.apply(started(1.0));
+        run.apply(frame(0, vec![1.0]));
+        assert_eq!(run.lanes.len(), 1);
+    }
+
+    #[test]
+    fn losses_become_shares_of_energy() {
+        let mut run = Run::default();
+        run.apply(started(4.0));
+        run.apply(frame(0, vec![4.0, 2.0]));
+        run.apply(frame(2, vec![1.0]));
+        let points: Vec<_> = run.lanes[0].curve.series.points(0).collect();
+        assert_eq!(points, [(0.0, 1.0), (1.0, 0.5), (2.0, 0.25)]);
+        assert_eq!(run.step, 3);
+    }
+
+    #[test]
+    fn old_snapshots_stay_as_they_were() {
+        let mut run = Run::default();
+        run.apply(started(1.0));
+        run.apply(frame(0, vec![1.0]));
+        let before = run.lanes[0].curve.clone();
+        run.apply(frame(1, vec![0.5]));
+        assert_eq!(before.series.len(), 1);
+        assert!(before != run.lanes[0].curve);
+    }
+}

@@ -1,0 +1,204 @@
+//! The table twins of charts and heatmaps: the same values as rows and columns. Pure; knows no markup.
+
+use super::{
+    run::{GateView, LaneView},
+    words::{merge_name, number},
+};
+use crate::protocol::{Accuracy, GateFrame, WeightFrame};
+
+/// A table with a caption, a header row and a header column.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    pub caption: String,
+    pub head: Vec<String>,
+    /// Each row begins with its own heading.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// Rows of a loss table: enough to follow a curve, few enough to read.
+const LOSS_ROWS: usize = 24;
+/// Rows and columns of a weight shown as numbers at once.
+pub const WEIGHT_WINDOW: usize = 16;
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".into(), number)
+}
+
+/// Loss of every lane at evenly spaced steps.
+pub fn losses(names: &[String], lanes: &[LaneView], unit: &str) -> Table {
+    let mut head = vec!["step".to_string()];
+    head.extend(names.iter().cloned());
+    let buckets = lanes
+        .iter()
+        .map(|l| l.curve.series.len())
+        .max()
+        .unwrap_or(0);
+    let stride = lanes
+        .iter()
+        .map(|l| l.curve.series.stride())
+        .max()
+        .unwrap_or(1);
+    let every = buckets.div_ceil(LOSS_ROWS).max(1);
+    let rows = (0..buckets)
+        .step_by(every)
+        .map(|bucket| {
+            let step = bucket * stride;
+            let mut row = vec![step.to_string()];
+            row.extend(lanes.iter().map(|l| optional(l.curve.series.at(step, 0))));
+            row
+        })
+        .collect();
+    Table {
+        caption: format!("Loss ({unit}) by step"),
+        head,
+        rows,
+    }
+}
+
+/// Latest accuracy of every lane on each domain and on the old task.
+pub fn accuracies(names: &[String], domains: &[String], latest: &[Option<Accuracy>]) -> Table {
+    let mut head = vec!["images".to_string()];
+    head.extend(names.iter().cloned());
+    let cell = |value: Option<f32>| optional(value.map(f64::from));
+    let mut rows: Vec<Vec<String>> = domains
+        .iter()
+        .enumerate()
+        .map(|(k, domain)| {
+            let mut row = vec![domain.clone()];
+            row.extend(
+                latest
+                    .iter()
+                    .map(|a| cell(a.as_ref().and_then(|a| a.domains.get(k).copied()))),
+            );
+            row
+        })
+        .collect();
+    let mut old = vec!["upright (old task)".to_string()];
+    old.extend(latest.iter().map(|a| cell(a.as_ref().map(|a| a.old))));
+    rows.push(old);
+    Table {
+        caption: "Accuracy on held-out images".into(),
+        head,
+        rows,
+    }
+}
+
+/// The gate by domain, its use, and its value at some moments of training.
+pub fn gate(view: &GateView, domains: &[String]) -> Table {
+    let frame: &GateFrame = &view.frame;
+    let mut head = vec!["expert".to_string(), "used by".to_string()];
+    head.extend(domains.iter().cloned());
+    let time = &view.time;
+    let moments: Vec<usize> = (0..time.len())
+        .step_by(time.len().div_ceil(4).max(1))
+        .collect();
+    head.extend(
+        moments
+            .iter()
+            .map(|b| format!("mean, step {}", b * time.stride())),
+    );
+    let rows = (0..frame.experts)
+        .map(|expert| {
+            let mut row = vec![(expert + 1).to_string()];
+            row.push(optional(
+                frame.utilisation.get(expert).map(|&v| f64::from(v)),
+            ));
+            row.extend((0..domains.len()).map(|d| {
+                optional(
+                    frame
+                        .domains
+                        .get(d * frame.experts + expert)
+                        .map(|&v| f64::from(v)),
+                )
+            }));
+            row.extend(moments.iter().map(|&b| optional(time.mean(b, expert))));
+            row
+        })
+        .collect();
+    Table {
+        caption: "Mean gate of each expert by domain, share of tokens it leads, and mean gate over training".into(),
+        head,
+        rows,
+    }
+}
+
+/// W0, ΔW and their sum in a window of the weight that begins at (`row`, `col`).
+pub fn weight(frame: &WeightFrame, row: usize, col: usize) -> Table {
+    let row = row.min(frame.rows.saturating_sub(WEIGHT_WINDOW));
+    let col = col.min(frame.cols.saturating_sub(WEIGHT_WINDOW));
+    let rows = row..(row + WEIGHT_WINDOW).min(frame.rows);
+    let cols = col..(col + WEIGHT_WINDOW).min(frame.cols);
+    let mut head = vec!["output".to_string()];
+    head.extend(cols.clone().map(|c| format!("input {c}")));
+    let text = |r: usize, c: usize| {
+        let at = r * frame.cols + c;
+        match (frame.w0.get(at), frame.delta.get(at)) {
+            (Some(&w), Some(&d)) => format!("{w:.3} {d:+.3} = {:.3}", w + d),
+            _ => "–".into(),
+        }
+    };
+    Table {
+        caption: format!(
+            "W0 + ΔW, outputs {} to {}, inputs {} to {}",
+            rows.start,
+            rows.end - 1,
+            cols.start,
+            cols.end - 1
+        ),
+        head,
+        rows: rows
+            .map(|r| {
+                let mut line = vec![r.to_string()];
+                line.extend(cols.clone().map(|c| text(r, c)));
+                line
+            })
+            .collect(),
+    }
+}
+
+/// Singular values of ΔW, largest first.
+pub fn spectrum(values: &[f32], mode: Option<crate::protocol::MergeMode>) -> Table {
+    let of = mode.map_or(String::new(), |mode| {
+        format!(", merge {}", merge_name(mode))
+    });
+    Table {
+        caption: format!("Singular values of ΔW{of}"),
+        head: vec!["i".into(), "σᵢ".into()],
+        rows: values
+            .iter()
+            .enumerate()
+            .map(|(i, &v)| vec![(i + 1).to_string(), number(f64::from(v))])
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{MergeFrame, MergeMode, Watch};
+
+    #[test]
+    fn a_weight_window_stays_inside_and_adds_up() {
+        let frame = WeightFrame {
+            watch: Watch {
+                lane: 0,
+                layer: 0,
+                merge: MergeMode::MeanGate,
+                domain: 0,
+                token: 0,
+            },
+            rows: 20,
+            cols: 3,
+            w0: vec![0.25; 60],
+            delta: vec![-0.5; 60],
+            singular: vec![],
+            ratio: 0.0,
+            merge: MergeFrame::Exact { error: 0.0 },
+        };
+        let table = weight(&frame, 19, 2);
+        assert_eq!(table.rows.len(), 16);
+        assert_eq!(table.rows[0][0], "4");
+        assert_eq!(table.rows[15].len(), 4);
+        assert_eq!(table.rows[15][3], "0.250 -0.500 = -0.250");
+    }
+}

@@ -1,0 +1,79 @@
+//! `digits`: accuracy of every lane on each new domain and on the old task, as numbers with their course.
+
+use yew::prelude::*;
+
+use crate::protocol::Accuracy;
+use crate::view::{axis::path, run::LaneView, words::number};
+
+const WIDTH: f64 = 56.0;
+const HEIGHT: f64 = 20.0;
+
+#[derive(Properties, PartialEq)]
+pub struct AccuracyProps {
+    pub lanes: Vec<LaneView>,
+    pub names: Vec<String>,
+    pub domains: Vec<String>,
+    pub step: usize,
+}
+
+#[component]
+pub fn AccuracyTable(props: &AccuracyProps) -> Html {
+    let last = props.step.max(1) as f64;
+    let cell = |index: usize, lane: &LaneView, pick: &dyn Fn(&Accuracy) -> Option<f32>| {
+        let values: Vec<(f64, f64)> = lane
+            .accuracy
+            .iter()
+            .filter_map(|a| Some((a.step as f64, f64::from(pick(a)?))))
+            .collect();
+        let text = values.last().map_or("–".to_string(), |&(_, v)| number(v));
+        let d = path(
+            values
+                .iter()
+                .map(|&(s, v)| (s / last * WIDTH, 1.0 + (1.0 - v) * (HEIGHT - 2.0))),
+        );
+        html! {
+            <td>
+                <svg class="spark" aria-hidden="true" width={WIDTH.to_string()} height={HEIGHT.to_string()}>
+                    <path class={format!("curve lane-{index}")} {d} />
+                </svg>
+                <span>{ text }</span>
+            </td>
+        }
+    };
+    let line = |name: &str,
+                why: String,
+                class: &'static str,
+                pick: &dyn Fn(&Accuracy) -> Option<f32>| {
+        html! {
+            <tr {class}>
+                <th scope="row" tabindex="0" data-why={why}>{ name }</th>
+                { for props.lanes.iter().enumerate().map(|(index, lane)| cell(index, lane, pick)) }
+            </tr>
+        }
+    };
+    html! {
+        <table class="accuracy">
+            <caption>{ "accuracy on held-out images, 0 to 1 over steps" }</caption>
+            <thead><tr>
+                <td />
+                { for props.names.iter().take(props.lanes.len()).enumerate().map(|(index, name)| html! {
+                    <th scope="col"><span class={format!("dot lane-{index}")} />{ name }</th>
+                }) }
+            </tr></thead>
+            <tbody>
+                { for props.domains.iter().enumerate().map(|(k, domain)| line(
+                    domain,
+                    format!("Share of the held-out {domain} images that each lane names rightly."),
+                    "",
+                    &move |a: &Accuracy| a.domains.get(k).copied(),
+                )) }
+                { line(
+                    "upright (old task)",
+                    "Share of the held-out upright images named rightly. The base learned these; what falls here is forgotten.".into(),
+                    "old",
+                    &|a: &Accuracy| Some(a.old),
+                ) }
+            </tbody>
+        </table>
+    }
+}

@@ -1,0 +1,308 @@
+//! The drawing pad of `digits`: a person draws, and the frozen base and every lane answer, with their gates.
+
+use wasm_bindgen::{Clamped, JsCast, JsValue};
+use web_sys::{CanvasRenderingContext2d, Element, HtmlCanvasElement, ImageData};
+use yew::prelude::*;
+
+use super::{
+    control::Button,
+    heat::{Heat, Matrix},
+    twin::Panel,
+};
+use crate::protocol::DrawAnswer;
+use crate::view::{
+    action::Action,
+    ink::{CELLS, Ink, SIDE},
+    scale::Scale,
+    snap::Snap,
+    table::Table,
+    words::{number, percent},
+};
+
+#[derive(Properties, PartialEq)]
+pub struct DigitsProps {
+    pub answers: Option<Snap<Vec<DrawAnswer>>>,
+    pub names: Vec<String>,
+    pub step: usize,
+    pub dark: bool,
+    pub dispatch: Callback<Action>,
+}
+
+/// The pen: where it is, and whether it is down.
+#[derive(Clone, Copy, PartialEq)]
+struct Pen {
+    at: (f64, f64),
+    down: bool,
+}
+
+#[component]
+pub fn DigitsPad(props: &DigitsProps) -> Html {
+    let ink = use_state_eq(Ink::default);
+    // Between two renders several pointer events can come; the drawing is kept where all of them see it.
+    let live = use_mut_ref(|| {
+        (
+            Ink::default(),
+            Pen {
+                at: (16.0, 8.0),
+                down: false,
+            },
+        )
+    });
+    let pen = use_state_eq(|| None::<Pen>);
+    let canvas = use_node_ref();
+    {
+        let canvas = canvas.clone();
+        use_effect_with(((*ink).clone(), props.dark), move |(ink, dark)| {
+            if let Some(canvas) = canvas.cast::<HtmlCanvasElement>() {
+                let _ = paint(&canvas, ink, *dark);
+            }
+        });
+    }
+    let changed = {
+        let (ink, live, dispatch) = (ink.clone(), live.clone(), props.dispatch.clone());
+        Callback::from(move |()| {
+            let drawn = live.borrow().0.clone();
+            dispatch.emit(Action::Draw(drawn.cells()));
+            ink.set(drawn);
+        })
+    };
+    let move_to = {
+        let (live, changed) = (live.clone(), changed.clone());
+        Callback::from(move |(to, down): ((f64, f64), bool)| {
+            {
+                let (ink, pen) = &mut *live.borrow_mut();
+                if down {
+                    let from = if pen.down { pen.at } else { to };
+                    ink.stroke(from, to);
+                }
+                *pen = Pen { at: to, down };
+            }
+            if down {
+                changed.emit(());
+            }
+        })
+    };
+    let on_pointer = {
+        let move_to = move_to.clone();
+        Callback::from(move |event: PointerEvent| {
+            let down = event.buttons() & 1 == 1;
+            if let Some(at) = place(&event) {
+                move_to.emit((at, down));
+            }
+        })
+    };
+    let onpointerdown = {
+        let on_pointer = on_pointer.clone();
+        Callback::from(move |event: PointerEvent| {
+            let target = event
+                .current_target()
+                .and_then(|t| t.dyn_into::<Element>().ok());
+            if let Some(target) = target {
+                // Without capture a fast stroke that leaves the pad would end there, no worse.
+                let _ = target.set_pointer_capture(event.pointer_id());
+            }
+            on_pointer.emit(event);
+        })
+    };
+    let onkeydown = {
+        let (live, pen, changed) = (live.clone(), pen.clone(), changed.clone());
+        Callback::from(move |event: KeyboardEvent| {
+            let now = live.borrow().1;
+            let (dx, dy) = match event.key().as_str() {
+                "ArrowLeft" => (-2.0, 0.0),
+                "ArrowRight" => (2.0, 0.0),
+                "ArrowUp" => (0.0, -2.0),
+                "ArrowDown" => (0.0, 2.0),
+                " " | "Enter" => (0.0, 0.0),
+                _ => return,
+            };
+            event.prevent_default();
+            let toggles = dx == 0.0 && dy == 0.0;
+            let down = now.down != toggles;
+            let side = SIDE as f64 - 1.0;
+            let to = (
+                (now.at.0 + dx).clamp(1.0, side),
+                (now.at.1 + dy).clamp(1.0, side),
+            );
+            if down {
+                live.borrow_mut().0.stroke(now.at, to);
+            }
+            live.borrow_mut().1 = Pen { at: to, down };
+            pen.set(Some(Pen { at: to, down }));
+            if down {
+                changed.emit(());
+            }
+        })
+    };
+    let onblur = {
+        let (live, pen) = (live.clone(), pen.clone());
+        Callback::from(move |_: FocusEvent| {
+            live.borrow_mut().1.down = false;
+            pen.set(None);
+        })
+    };
+    let clear = {
+        let (live, changed) = (live.clone(), changed.clone());
+        Callback::from(move |()| {
+            live.borrow_mut().0 = Ink::default();
+            changed.emit(());
+        })
+    };
+    let seen = use_memo((*ink).clone(), |ink| {
+        Snap::new(Matrix {
+            rows: CELLS,
+            cols: CELLS,
+            values: ink.cells().map_or(vec![0.0; CELLS * CELLS], |cells| {
+                cells.iter().map(|c| c / 16.0).collect()
+            }),
+        })
+    });
+    let tables = {
+        let (answers, names) = (props.answers.clone(), props.names.clone());
+        Callback::from(move |()| {
+            vec![answer_table(
+                answers.as_deref().map_or(&[], Vec::as_slice),
+                &names,
+            )]
+        })
+    };
+    html! {
+        <Panel id="digits" title="Draw a digit" {tables} step={props.step}
+            controls={html! { <Button class="quiet" label="Clear" why="Wipe the pad." on_click={clear} /> }}>
+            <div class="digits-grid">
+                <div class="pad" role="img" tabindex="0"
+                    aria-label="Drawing pad. Arrow keys move the pen, Space lowers and lifts it."
+                    data-why="Draw with pointer or finger; or move the pen with the arrow keys and lower or lift it with Space."
+                    {onpointerdown} onpointermove={on_pointer.clone()} onpointerup={on_pointer} {onkeydown} {onblur}>
+                    <canvas ref={canvas} width={SIDE.to_string()} height={SIDE.to_string()} />
+                    <svg aria-hidden="true" viewBox={format!("0 0 {SIDE} {SIDE}")}>
+                        if let Some(pen) = *pen {
+                            <circle class={if pen.down { "pen down" } else { "pen" }} cx={pen.at.0.to_string()} cy={pen.at.1.to_string()} r="2" />
+                        }
+                    </svg>
+                </div>
+                <figure class="seen">
+                    <figcaption data-why="The drawing as the networks get it: moved to the middle, scaled to the full height, ink counted in 8 × 8 cells.">{ "what the networks see" }</figcaption>
+                    <Heat class="square" data={(*seen).clone()} scale={Scale::Unit} dark={props.dark}
+                        label="The drawing reduced to 8 × 8 cells" on_cursor={Callback::noop()} />
+                </figure>
+                <div class="answers">
+                    if let Some(answers) = &props.answers {
+                        { for answers.iter().map(|answer| answer_row(answer, &props.names)) }
+                    } else {
+                        <p class="note">{ "Draw an upright digit, or one turned, inverted or mirrored like the new domains: every lane answers as it trains." }</p>
+                    }
+                </div>
+            </div>
+        </Panel>
+    }
+}
+
+/// Place of a pointer on the pad, in bitmap pixels.
+fn place(event: &PointerEvent) -> Option<(f64, f64)> {
+    let target = event.current_target()?.dyn_into::<Element>().ok()?;
+    let rect = target.get_bounding_client_rect();
+    if rect.width() <= 0.0 || rect.height() <= 0.0 {
+        return None;
+    }
+    let part = |at: i32, from: f64, size: f64| (f64::from(at) - from) / size * SIDE as f64;
+    Some((
+        part(event.client_x(), rect.left(), rect.width()),
+        part(event.client_y(), rect.top(), rect.height()),
+    ))
+}
+
+fn paint(canvas: &HtmlCanvasElement, ink: &Ink, dark: bool) -> Result<(), JsValue> {
+    let Some(context) = canvas.get_context("2d")? else {
+        return Ok(());
+    };
+    let context = context.unchecked_into::<CanvasRenderingContext2d>();
+    let values = ink.bits().iter().map(|&bit| f32::from(u8::from(bit)));
+    let pixels = Scale::Unit.paint(values, dark);
+    let side = SIDE as u32;
+    let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels), side, side)?;
+    context.put_image_data(&image, 0.0, 0.0)
+}
+
+/// Most probable digit and its probability.
+fn best(answer: &DrawAnswer) -> Option<(usize, f32)> {
+    answer
+        .probabilities
+        .iter()
+        .copied()
+        .enumerate()
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+fn name_of(answer: &DrawAnswer, names: &[String]) -> String {
+    match answer.lane {
+        None => "frozen base".into(),
+        Some(lane) => names.get(lane).cloned().unwrap_or_default(),
+    }
+}
+
+fn answer_row(answer: &DrawAnswer, names: &[String]) -> Html {
+    let name = name_of(answer, names);
+    let Some((digit, confidence)) = best(answer) else {
+        return html! {};
+    };
+    let bars = answer.probabilities.iter().enumerate().map(|(k, &p)| {
+        let height = f64::from(p.clamp(0.0, 1.0)) * 24.0;
+        let x = k * 14;
+        html! {
+            <g>
+                <rect class={if k == digit { "best" } else { "bar" }} x={x.to_string()} width="11"
+                    y={format!("{:.1}", 24.0 - height)} height={format!("{:.1}", height.max(0.5))} />
+                <text x={format!("{:.1}", x as f64 + 5.5)} y="38" text-anchor="middle">{ k }</text>
+            </g>
+        }
+    });
+    let gates = answer.gates.iter().enumerate().filter(|(_, g)| !g.is_empty()).map(|(layer, gate)| {
+        let list: Vec<String> = gate.iter().map(|&g| number(f64::from(g))).collect();
+        let bars = gate.iter().enumerate().map(|(k, &g)| {
+            let height = f64::from(g.clamp(0.0, 1.0)) * 24.0;
+            html! { <rect class="bar" x={(k * 6).to_string()} width="4" y={format!("{:.1}", 24.0 - height)} height={format!("{:.1}", height.max(0.5))} /> }
+        });
+        html! {
+            <svg class="gate-bars" role="img" width={(gate.len() * 6).to_string()} height="24" tabindex="0"
+                aria-label={format!("Gate of layer {}", layer + 1)}
+                data-why={format!("Gate of layer {} for this drawing, expert by expert: {}.", layer + 1, list.join(", "))}>
+                { for bars }
+            </svg>
+        }
+    });
+    let class = answer.lane.map_or("answer base".to_string(), |lane| {
+        format!("answer lane-{lane}")
+    });
+    html! {
+        <div {class}>
+            <span class="who"><span class="dot" />{ &name }</span>
+            <span class="says" data-why={format!("{name} says {digit}, with probability {}.", percent(f64::from(confidence)))}>
+                <b>{ digit }</b>{ " " }{ percent(f64::from(confidence)) }
+            </span>
+            <svg class="probabilities" role="img" width="140" height="40"
+                aria-label={format!("{name}: probability of each digit; most probable {digit} at {}", percent(f64::from(confidence)))}>{ for bars }</svg>
+            <span class="gates">{ for gates }</span>
+        </div>
+    }
+}
+
+fn answer_table(answers: &[DrawAnswer], names: &[String]) -> Table {
+    let mut head = vec!["".to_string(), "answer".to_string()];
+    head.extend((0..10).map(|d| d.to_string()));
+    Table {
+        caption: "Probability of each digit for the drawing".into(),
+        head,
+        rows: answers
+            .iter()
+            .map(|answer| {
+                let mut row = vec![
+                    name_of(answer, names),
+                    best(answer).map_or("–".into(), |(d, _)| d.to_string()),
+                ];
+                row.extend(answer.probabilities.iter().map(|&p| number(f64::from(p))));
+                row
+            })
+            .collect(),
+    }
+}

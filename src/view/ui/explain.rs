@@ -1,0 +1,119 @@
+//! The one popover in which everything explains itself: any element that carries `data-why` shows that sentence
+//! while it is hovered or focused, and is described by it to assistive technology. Knows nothing of what is explained.
+
+use gloo::events::{EventListener, EventListenerOptions};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Document, Element, HtmlElement, KeyboardEvent, Window};
+use yew::prelude::*;
+
+const ID: &str = "why";
+const MARGIN: f64 = 8.0;
+
+/// Listens on the whole document, so that an explanation costs its element one attribute and nothing else.
+#[component]
+pub fn Explain() -> Html {
+    let node = use_node_ref();
+    {
+        let node = node.clone();
+        use_effect_with((), move |()| {
+            let popover = node.cast::<HtmlElement>().and_then(Popover::new);
+            let listeners = popover.map(listen);
+            move || drop(listeners)
+        });
+    }
+    html! { <div id={ID} class="why" role="tooltip" hidden=true ref={node} /> }
+}
+
+#[derive(Clone)]
+struct Popover {
+    window: Window,
+    document: Document,
+    node: HtmlElement,
+}
+
+fn listen(popover: Popover) -> Vec<EventListener> {
+    let document = popover.document.clone();
+    // Focus does not bubble and scrolling happens in inner boxes: capturing sees both.
+    let on = |name: &'static str, act: fn(&Popover, &web_sys::Event)| {
+        let popover = popover.clone();
+        let options = EventListenerOptions::run_in_capture_phase();
+        EventListener::new_with_options(&document, name, options, move |event| act(&popover, event))
+    };
+    vec![
+        on("pointerover", |popover, event| match source(event) {
+            Some(element) => popover.show(&element),
+            None => popover.hide(),
+        }),
+        on("focus", |popover, event| {
+            if let Some(element) = source(event) {
+                // Set for good: the sentence is the element's description from now on, shown or not.
+                let _ = element.set_attribute("aria-describedby", ID);
+                popover.show(&element);
+            }
+        }),
+        on("blur", |popover, event| {
+            if let Some(element) = source(event) {
+                let _ = element.remove_attribute("aria-describedby");
+            }
+            popover.hide();
+        }),
+        on("scroll", |popover, _| popover.hide()),
+        on("keydown", |popover, event| {
+            let key = event.dyn_ref::<KeyboardEvent>().map(KeyboardEvent::key);
+            if key.as_deref() == Some("Escape") {
+                popover.hide();
+            }
+        }),
+    ]
+}
+
+/// The nearest element around the event's target that explains itself.
+fn source(event: &web_sys::Event) -> Option<Element> {
+    let target = event.target()?.dyn_into::<Element>().ok()?;
+    target.closest("[data-why]").ok().flatten()
+}
+
+impl Popover {
+    fn new(node: HtmlElement) -> Option<Self> {
+        let window = web_sys::window()?;
+        let document = window.document()?;
+        Some(Self {
+            window,
+            document,
+            node,
+        })
+    }
+
+    fn hide(&self) {
+        let _ = self.node.set_attribute("hidden", "");
+    }
+
+    fn show(&self, element: &Element) {
+        let Some(why) = element.get_attribute("data-why").filter(|w| !w.is_empty()) else {
+            return self.hide();
+        };
+        self.node.set_text_content(Some(&why));
+        let _ = self.node.remove_attribute("hidden");
+        let size =
+            |value: Result<JsValue, JsValue>| value.ok().and_then(|v| v.as_f64()).unwrap_or(0.0);
+        let (width, height) = (
+            size(self.window.inner_width()),
+            size(self.window.inner_height()),
+        );
+        let at = element.get_bounding_client_rect();
+        let (w, h) = (
+            f64::from(self.node.offset_width()),
+            f64::from(self.node.offset_height()),
+        );
+        let x = at.left().min(width - w - MARGIN).max(MARGIN);
+        let below = at.bottom() + MARGIN;
+        let y = match below + h + MARGIN > height {
+            true => (at.top() - h - MARGIN).max(MARGIN),
+            false => below,
+        };
+        // The style object is allowed where the page's policy forbids style attributes.
+        let style = self.node.style();
+        let _ = style.set_property("left", &format!("{x:.0}px"));
+        let _ = style.set_property("top", &format!("{y:.0}px"));
+    }
+}

@@ -1,0 +1,312 @@
+//! The gates panel: what one gated lane's experts answer to, by domain, by token and over training; and what one of
+//! them carries, by switching it off.
+
+use yew::prelude::*;
+
+use super::{
+    heat::{Cell, Heat, Matrix},
+    twin::{Panel, table},
+};
+use crate::protocol::{Ablate, GateFrame, Started};
+use crate::view::{
+    action::Action,
+    run::GateView,
+    scale::Scale,
+    snap::Snap,
+    table::{self as twin, Table},
+    words::{gate_why, number, percent},
+};
+
+#[derive(Properties, PartialEq)]
+pub struct GatesProps {
+    pub started: Snap<Started>,
+    pub gates: Vec<GateView>,
+    pub names: Vec<String>,
+    /// Lane and layer chosen; the first gate if there is no such.
+    pub chosen: Option<(usize, usize)>,
+    pub step: usize,
+    pub dark: bool,
+    pub dispatch: Callback<Action>,
+}
+
+/// Where the cursor is: in which picture, on which cell.
+#[derive(Clone, Copy, PartialEq)]
+enum At {
+    Domains(Cell),
+    Tokens(Cell),
+    Time(Cell),
+}
+
+#[component]
+pub fn Gates(props: &GatesProps) -> Html {
+    let at = use_state_eq(|| None::<At>);
+    let view = props
+        .gates
+        .iter()
+        .find(|g| Some((g.frame.lane, g.frame.layer)) == props.chosen)
+        .or(props.gates.first());
+    let Some(view) = view else {
+        return html! {
+            <section id="gates" class="panel" aria-labelledby="gates-title">
+                <header><h2 id="gates-title">{ "Gates" }</h2></header>
+                <p class="note">{ "No lane has a gate: add a MoLoRA or MoR1E lane to see how experts share the work." }</p>
+            </section>
+        };
+    };
+    let frame = &view.frame;
+    let domains = &props.started.domains;
+    let tables = {
+        let (view, domains) = (view.clone(), domains.clone());
+        Callback::from(move |()| vec![twin::gate(&view, &domains)])
+    };
+    let tabs = props.gates.iter().map(|gate| tab(props, gate, view));
+    let name = props.names.get(frame.lane).cloned().unwrap_or_default();
+    let why = props
+        .started
+        .config
+        .lanes
+        .get(frame.lane)
+        .map_or("", |lane| gate_why(&lane.method));
+    let count = frame.token_domains.len();
+    let by_domain = by_expert(&frame.domains, domains.len(), frame.experts);
+    let by_token = by_expert(&frame.tokens, count, frame.experts);
+    let over_time = over_time(view);
+    let size = match frame.experts {
+        0..=4 => "few",
+        5..=10 => "some",
+        _ => "many",
+    };
+    let ablate = |expert: usize| {
+        let off = frame.ablation.as_ref().is_some_and(|a| a.expert == expert);
+        let target = Ablate {
+            lane: frame.lane,
+            layer: frame.layer,
+            expert,
+        };
+        Action::Ablate((!off).then_some(target))
+    };
+    let on_pick = {
+        let dispatch = props.dispatch.clone();
+        let actions: Vec<Action> = (0..frame.experts).map(ablate).collect();
+        Callback::from(move |(expert, _): Cell| {
+            if let Some(action) = actions.get(expert) {
+                dispatch.emit(action.clone());
+            }
+        })
+    };
+    let move_to = |wrap: fn(Cell) -> At| {
+        let at = at.clone();
+        Callback::from(move |cell: Option<Cell>| at.set(cell.map(wrap)))
+    };
+    let heat = |class: &'static str,
+                data: Matrix,
+                label: String,
+                cursor: Option<Cell>,
+                wrap: fn(Cell) -> At| {
+        html! {
+            <Heat {class} data={Snap::new(data)} scale={Scale::Unit} dark={props.dark} {label} {cursor}
+                on_cursor={move_to(wrap)} on_pick={on_pick.clone()} />
+        }
+    };
+    let cursor = |pick: fn(At) -> Option<Cell>| at.and_then(pick);
+    let experts = (0..frame.experts).map(|expert| {
+        let off = frame.ablation.as_ref().is_some_and(|a| a.expert == expert);
+        let action = ablate(expert);
+        html! {
+            <button type="button" class="expert" aria-pressed={off.to_string()}
+                aria-label={format!("Expert {} of {name}: {}", expert + 1, if off { "off" } else { "on" })}
+                data-why="Switch this expert off in the pictures and measure each domain's loss without it; training goes on untouched."
+                onclick={props.dispatch.reform(move |_: MouseEvent| action.clone())}>{ expert + 1 }</button>
+        }
+    });
+    let used = frame.utilisation.iter().map(|&share| {
+        html! { <span>{ percent(f64::from(share)) }</span> }
+    });
+    let moments = view.time.next();
+    html! {
+        <Panel id="gates" title="Gates" controls={html! { <div class="tabs">{ for tabs }</div> }} {tables} step={props.step}>
+            <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout(*at, view, domains) }</p>
+            <div class={classes!("gate-grid", size)}>
+                <div class="experts"><span class="axis">{ "expert" }</span><div class="cells">{ for experts }</div></div>
+                <figure class="by-domain">
+                    <figcaption data-why={why}>{ "by domain" }</figcaption>
+                    { heat("strip", by_domain, format!("{name}: mean gate, experts × domains"), cursor(|a| match a { At::Domains(c) => Some(c), _ => None }), At::Domains) }
+                    <div class="ticks">{ for (1..=domains.len()).map(|d| html! { <span>{ d }</span> }) }</div>
+                </figure>
+                <figure class="by-token">
+                    <figcaption data-why="The same tokens in every frame, sorted by domain where the task has pure domains; a column is one token.">{ "by token" }</figcaption>
+                    { heat("strip", by_token, format!("{name}: gate, experts × probe tokens"), cursor(|a| match a { At::Tokens(c) => Some(c), _ => None }), At::Tokens) }
+                    <div class="ticks ends"><span>{ "1" }</span><span>{ count }</span></div>
+                </figure>
+                <figure class="by-time">
+                    <figcaption data-why="Mean gate over all probe tokens, from the first step to now.">{ "over training" }</figcaption>
+                    { heat("strip", over_time, format!("{name}: mean gate, experts × training time"), cursor(|a| match a { At::Time(c) => Some(c), _ => None }), At::Time) }
+                    <div class="ticks ends"><span>{ "0" }</span><span>{ moments.saturating_sub(1) }</span></div>
+                </figure>
+                <div class="used" tabindex="0" data-why="Utilisation: share of probe tokens whose largest gate is this expert's.">
+                    <span class="axis">{ "leads" }</span><div class="cells">{ for used }</div>
+                </div>
+            </div>
+            <div class="row">
+                <span class="number" tabindex="0" data-why="Mean over tokens of the gate's entropy, divided by log N: 1 is uniform, 0 is one expert only.">
+                    { "entropy " }<b>{ number(f64::from(frame.entropy)) }</b>
+                </span>
+                <span class="spring" />
+                { unit_legend(props.dark) }
+            </div>
+            { ablation(frame, domains) }
+        </Panel>
+    }
+}
+
+fn tab(props: &GatesProps, gate: &GateView, shown: &GateView) -> Html {
+    let (lane, layer) = (gate.frame.lane, gate.frame.layer);
+    let name = props.names.get(lane).cloned().unwrap_or_default();
+    let label = match props.started.layers.len() {
+        0 | 1 => name,
+        _ => format!("{name} · layer {}", layer + 1),
+    };
+    let pressed = (lane, layer) == (shown.frame.lane, shown.frame.layer);
+    html! {
+        <button type="button" class={format!("tab lane-{lane}")} aria-pressed={pressed.to_string()}
+            data-why={format!("Show the gate of {label}.")}
+            onclick={props.dispatch.reform(move |_: MouseEvent| Action::ShowGate { lane, layer })}>
+            <span class="dot" />{ label }
+        </button>
+    }
+}
+
+/// `[n, experts]` turned so that experts are rows.
+fn by_expert(values: &[f32], n: usize, experts: usize) -> Matrix {
+    let at = |expert: usize, k: usize| {
+        values
+            .get(k * experts + expert)
+            .copied()
+            .unwrap_or(f32::NAN)
+    };
+    Matrix {
+        rows: experts,
+        cols: n,
+        values: (0..experts)
+            .flat_map(|e| (0..n).map(move |k| at(e, k)))
+            .collect(),
+    }
+}
+
+/// Mean gates over training, a bucket without a frame showing the one before it.
+fn over_time(view: &GateView) -> Matrix {
+    let (series, experts) = (&view.time, view.frame.experts);
+    let cols = series.len().max(1);
+    let mut values = vec![f32::NAN; experts * cols];
+    for expert in 0..experts {
+        let mut last = f32::NAN;
+        for col in 0..cols {
+            last = series.mean(col, expert).map_or(last, |v| v as f32);
+            values[expert * cols + col] = last;
+        }
+    }
+    Matrix {
+        rows: experts,
+        cols,
+        values,
+    }
+}
+
+fn readout(at: Option<At>, view: &GateView, domains: &[String]) -> String {
+    let frame = &view.frame;
+    let value = |v: Option<f32>| v.map_or("–".to_string(), |v| number(f64::from(v)));
+    let domain = |d: usize| domains.get(d).cloned().unwrap_or_default();
+    match at {
+        None => "gate, 0 to 1 · click an expert to switch it off".into(),
+        Some(At::Domains((e, d))) => {
+            let gate = frame.domains.get(d * frame.experts + e).copied();
+            format!(
+                "expert {} on {}: mean gate {}",
+                e + 1,
+                domain(d),
+                value(gate)
+            )
+        }
+        Some(At::Tokens((e, t))) => {
+            let gate = frame.tokens.get(t * frame.experts + e).copied();
+            let of = frame
+                .token_domains
+                .get(t)
+                .map(|&d| domain(d))
+                .unwrap_or_default();
+            format!(
+                "expert {} on token {} ({of}): gate {}",
+                e + 1,
+                t + 1,
+                value(gate)
+            )
+        }
+        Some(At::Time((e, c))) => {
+            let mean = (0..=c).rev().find_map(|c| view.time.mean(c, e));
+            format!(
+                "expert {} around step {}: mean gate {}",
+                e + 1,
+                c * view.time.stride(),
+                mean.map_or("–".to_string(), number)
+            )
+        }
+    }
+}
+
+/// The sequential scale with its ends.
+fn unit_legend(dark: bool) -> Html {
+    let ramp = Matrix {
+        rows: 1,
+        cols: 48,
+        values: (0..48).map(|i| i as f32 / 47.0).collect(),
+    };
+    html! {
+        <span class="legend"><span>{ "0" }</span><Legend {ramp} scale={Scale::Unit} {dark} /><span>{ "1" }</span></span>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct LegendProps {
+    pub ramp: Matrix,
+    pub scale: Scale,
+    pub dark: bool,
+}
+
+/// A colour scale as a strip; its ends are written beside it by the caller.
+#[component]
+pub fn Legend(props: &LegendProps) -> Html {
+    let data = use_memo(props.ramp.clone(), |ramp| Snap::new(ramp.clone()));
+    html! {
+        <Heat class="ramp" data={(*data).clone()} scale={props.scale} dark={props.dark} label="Colour scale"
+            on_cursor={Callback::noop()} />
+    }
+}
+
+fn ablation(frame: &GateFrame, domains: &[String]) -> Html {
+    let Some(ablation) = &frame.ablation else {
+        return html! {};
+    };
+    let cell = |values: &[f32], d: usize| {
+        values
+            .get(d)
+            .map_or("–".to_string(), |&v| number(f64::from(v)))
+    };
+    let line = |name: &str, values: &[f32]| {
+        let mut row = vec![name.to_string()];
+        row.extend((0..domains.len()).map(|d| cell(values, d)));
+        row
+    };
+    let mut head = vec!["loss".to_string()];
+    head.extend(domains.iter().cloned());
+    table(&Table {
+        caption: format!(
+            "What expert {} carries: loss with it and with its gate at zero",
+            ablation.expert + 1
+        ),
+        head,
+        rows: vec![
+            line("with", &ablation.with),
+            line("without", &ablation.without),
+        ],
+    })
+}

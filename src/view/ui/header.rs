@@ -1,0 +1,115 @@
+//! The bar at the top: what runs, how it runs, and the controls of the run.
+
+use yew::prelude::*;
+
+use super::{
+    control::{Button, Choice},
+    task::TaskPanel,
+};
+use crate::config::Config;
+use crate::view::{action::Action, run::Run, snap::Snap, words::thousands};
+
+#[derive(Properties, PartialEq)]
+pub struct HeaderProps {
+    pub config: Snap<Config>,
+    pub running: bool,
+    pub ready: bool,
+    pub speed: Option<u32>,
+    pub status: AttrValue,
+    /// Why the status is as it is: the reason for a fallback.
+    pub status_why: AttrValue,
+    pub dark: bool,
+    pub share: Option<Share>,
+    pub dispatch: Callback<Action>,
+}
+
+/// A link to be copied, and whether it already is in the clipboard.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share {
+    pub link: String,
+    pub copied: bool,
+}
+
+const SPEEDS: [Option<u32>; 6] = [Some(1), Some(10), Some(30), Some(100), Some(300), None];
+
+#[component]
+pub fn Header(props: &HeaderProps) -> Html {
+    let dispatch = &props.dispatch;
+    let speed = SPEEDS
+        .iter()
+        .position(|&s| s == props.speed)
+        .unwrap_or(SPEEDS.len() - 1);
+    let speeds = SPEEDS.map(|s| match s {
+        Some(n) => AttrValue::from(format!("{n} steps/s")),
+        None => AttrValue::from("full speed"),
+    });
+    html! {
+        <header class="bar">
+            <h1>{ "LoRA Playground" }</h1>
+            <TaskPanel config={props.config.clone()} dispatch={dispatch.clone()} />
+            <div class="transport">
+                if props.running {
+                    <Button class="primary" label="Pause" why="Stop after the present step; everything stays as it is." disabled={!props.ready}
+                        on_click={dispatch.reform(|()| Action::Pause)} />
+                } else {
+                    <Button class="primary" label="Run" why="Train on, all lanes together." disabled={!props.ready}
+                        on_click={dispatch.reform(|()| Action::Run)} />
+                }
+                <Button label="Step" why="One training step, then pause." disabled={!props.ready} on_click={dispatch.reform(|()| Action::Step)} />
+                <Button label="Reset" why="Begin again at step 0 with the same seed." disabled={!props.ready} on_click={dispatch.reform(|()| Action::Reset)} />
+                <Choice quiet=true label="Speed" why="How many training steps per second at most." options={speeds.to_vec()}
+                    chosen={speed} on_change={dispatch.reform(|index: usize| Action::Speed(SPEEDS[index]))} />
+            </div>
+            <span class="spring" />
+            <p class="status" role="status" aria-live="off" tabindex="0" data-why={props.status_why.clone()}>{ &props.status }</p>
+            <Button label="Share" why="Copy a link that opens this configuration and seed, and so repeats this run." on_click={dispatch.reform(|()| Action::Share)} />
+            <Button label={if props.dark { "Light" } else { "Dark" }} name={if props.dark { "Light theme" } else { "Dark theme" }}
+                why="Change between the light and the dark theme." on_click={dispatch.reform(|()| Action::ToggleTheme)} />
+            if let Some(share) = &props.share {
+                <div class="share" role="group" aria-label="Link to this run">
+                    <span>{ if share.copied { "Link copied." } else { "Copy this link:" } }</span>
+                    <input type="text" readonly=true value={share.link.clone()} aria-label="Link to this run" />
+                    <Button class="quiet" label="Close" why="Put the link away." on_click={dispatch.reform(|()| Action::CloseShare)} />
+                </div>
+            }
+        </header>
+    }
+}
+
+/// The status line: step, rate, backend and device.
+pub fn status(run: &Run) -> String {
+    let Some(started) = &run.started else {
+        return run.stage.clone().unwrap_or_else(|| "starting".into());
+    };
+    let backend = match started.backend.as_str() {
+        "webgpu" => format!("WebGPU ({})", started.adapter),
+        _ if started.adapter == "CPU" => "CPU".into(),
+        _ => format!("CPU ({})", started.adapter),
+    };
+    let rate = match run.running {
+        true => format!(
+            "{}/s",
+            thousands(run.steps_per_second.max(0.0).round() as usize)
+        ),
+        false => "paused".into(),
+    };
+    format!("step {} · {rate} · {backend}", thousands(run.step))
+}
+
+/// The sentence behind the status line.
+pub fn status_why(run: &Run) -> String {
+    match run
+        .started
+        .as_ref()
+        .map(|s| (s.backend.as_str(), &s.fallback))
+    {
+        None => "The engine is being set up.".into(),
+        Some((_, Some(reason))) => {
+            format!("Training runs on the CPU, because WebGPU cannot be used here: {reason}")
+        }
+        Some(("webgpu", None)) => {
+            "Steps done, steps per second, and the GPU that trains all lanes.".into()
+        }
+        Some(_) => "Steps done and steps per second; training runs on the CPU, as asked.".into(),
+    }
+}

@@ -1,0 +1,407 @@
+//! The lanes: method, rank or experts, size, and what can be done with each. Knows nothing of how they train.
+
+use yew::prelude::*;
+
+use super::{
+    control::{Button, Choice, Number, slider_value},
+    spectrum::Bars,
+};
+use crate::config::{Balance, BalanceKind, Config, Gate, Lane, Method, Named, Task, limits};
+use crate::protocol::LaneFrame;
+use crate::view::{
+    action::Action,
+    edit::set_rank,
+    snap::Snap,
+    words::{lane_names, percent, thousands},
+};
+
+/// Lanes the page has room and colours for.
+pub const LANES: usize = 4;
+/// Furthest the sliders go.
+const RANKS: usize = 32;
+const EXPERTS: usize = 16;
+
+#[derive(Properties, PartialEq)]
+pub struct LanesProps {
+    pub config: Snap<Config>,
+    /// Latest frame of each lane; empty while an edit waits.
+    pub frames: Vec<Snap<LaneFrame>>,
+    /// Whether sliders act on the run in place.
+    pub live: bool,
+    pub dispatch: Callback<Action>,
+}
+
+#[component]
+pub fn Lanes(props: &LanesProps) -> Html {
+    let names = lane_names(&props.config.lanes);
+    let rows = props.config.lanes.iter().enumerate().map(|(index, lane)| {
+        html! {
+            <LaneRow {index} name={names[index].clone()} lane={lane.clone()} config={props.config.clone()}
+                frame={props.frames.get(index).cloned()} live={props.live} dispatch={props.dispatch.clone()} />
+        }
+    });
+    let add = {
+        let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
+        Callback::from(move |()| {
+            let mut config = Config::clone(&config);
+            config.lanes.push(Lane::from(Method::lora()));
+            dispatch.emit(Action::Edit(config));
+        })
+    };
+    html! {
+        <section id="lanes" class="panel" aria-labelledby="lanes-title">
+            <header>
+                <h2 id="lanes-title">{ "Lanes" }</h2>
+                <span class="spring" />
+                if props.config.lanes.len() < LANES {
+                    <Button class="quiet" label="Add lane" why="Add a LoRA lane; the run restarts, so that all lanes see the same data." on_click={add} />
+                }
+                <Button class="quiet" label="Match parameters" on_click={props.dispatch.reform(|()| Action::MatchParameters)}
+                    why="Set ranks and experts so that every lane trains about as many parameters as the first adapter." />
+            </header>
+            <ol class="lanes">{ for rows }</ol>
+        </section>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct LaneProps {
+    index: usize,
+    name: AttrValue,
+    lane: Lane,
+    config: Snap<Config>,
+    frame: Option<Snap<LaneFrame>>,
+    live: bool,
+    dispatch: Callback<Action>,
+}
+
+#[component]
+fn LaneRow(props: &LaneProps) -> Html {
+    let index = props.index;
+    let edit = {
+        let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
+        Callback::from(move |method: Method| {
+            let mut config = Config::clone(&config);
+            config.lanes[index].method = method;
+            dispatch.emit(Action::Edit(config));
+        })
+    };
+    let methods = ["full", "LoRA", "MoLoRA", "MoR1E"];
+    let chosen = match props.lane.method {
+        Method::Full => 0,
+        Method::Lora { .. } => 1,
+        Method::Molora { .. } => 2,
+        Method::Mor1e { .. } => 3,
+    };
+    let on_method = edit.reform(|index| match index {
+        0 => Method::Full,
+        1 => Method::lora(),
+        2 => Method::molora(),
+        _ => Method::mor1e(),
+    });
+    let remove = {
+        let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
+        Callback::from(move |()| {
+            let mut config = Config::clone(&config);
+            config.lanes.remove(index);
+            dispatch.emit(Action::Edit(config));
+        })
+    };
+    let duplicate = {
+        let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
+        Callback::from(move |()| {
+            let mut config = Config::clone(&config);
+            let copy = config.lanes[index].clone();
+            config.lanes.insert(index + 1, copy);
+            dispatch.emit(Action::Edit(config));
+        })
+    };
+    let method_why = match props.lane.method {
+        Method::Full => "Every weight of the layer trains: ΔW is any matrix.",
+        Method::Lora { .. } => "ΔW = s·B·A, a product of two thin matrices: its rank is at most r.",
+        Method::Molora { .. } => "Several LoRA experts; a router weighs them anew for every token.",
+        Method::Mor1e { .. } => "Many experts of rank 1, weighed by a small gate network.",
+    };
+    let lane_count = props.config.lanes.len();
+    html! {
+        <li class={format!("lane lane-{index}")}>
+            <div class="row">
+                <span class="dot" />
+                <Choice quiet=true label={format!("Method of lane {}", index + 1)} why={method_why}
+                    options={methods.map(AttrValue::from).to_vec()} {chosen} on_change={on_method} />
+                { size(props.frame.as_deref()) }
+            </div>
+            { slider(props) }
+            <div class="row">
+                { extras(props, &edit) }
+                <span class="spring" />
+                if lane_count < LANES {
+                    <Button class="quiet" label="Copy" name={format!("Duplicate lane {}", props.name)}
+                        why="Add a copy of this lane." on_click={duplicate} />
+                }
+                if lane_count > 1 {
+                    <Button class="quiet" label="Remove" name={format!("Remove lane {}", props.name)}
+                        why="Take this lane away; the others restart without it." on_click={remove} />
+                }
+            </div>
+        </li>
+    }
+}
+
+/// Trainable parameters, their share of the base, and whether the lane still trains.
+fn size(frame: Option<&LaneFrame>) -> Html {
+    let Some(frame) = frame else {
+        return html! {};
+    };
+    let share = frame.parameters as f64 / frame.base_parameters.max(1) as f64;
+    let why = format!(
+        "Trainable parameters: {} = {}; {} of the {} frozen weights of the adapted layers.",
+        frame.formula,
+        thousands(frame.parameters),
+        percent(share),
+        thousands(frame.base_parameters),
+    );
+    html! {
+        <>
+            <Bars values={frame.spectrum.clone()} />
+            if let Some(step) = frame.diverged {
+                <span class="diverged" tabindex="0" data-why={format!("The loss stopped being a number at step {step}; this lane has stopped, the others go on. A lower learning rate or alpha helps.")}>
+                    { "diverged" }
+                </span>
+            }
+            <span class="size" tabindex="0" data-why={why}>
+                <b>{ thousands(frame.parameters) }</b>{ " · " }{ percent(share) }
+            </span>
+        </>
+    }
+}
+
+/// The slider that moves the trained adapter: rank, or experts of MoR1E.
+fn slider(props: &LaneProps) -> Html {
+    let (kind, value, max) = match props.lane.method {
+        Method::Full => {
+            return html! { <p class="note">{ "no rank: every weight trains" }</p> };
+        }
+        Method::Lora { rank, .. } => ("rank", rank, RANKS),
+        Method::Molora { rank, experts, .. } => (
+            "rank",
+            rank,
+            (RANKS / 2).min(limits::MIXTURE_RANK / experts),
+        ),
+        Method::Mor1e { experts, .. } => ("experts", experts, EXPERTS),
+    };
+    let max = match &props.config.task {
+        Task::Domains(d) if kind == "rank" => max.min(d.dim),
+        _ => max,
+    }
+    .max(value);
+    let why = match kind {
+        "rank" => {
+            "Rank of ΔW (for experts: of each). Changes the trained adapter in place: growing adds directions that change nothing yet, shrinking keeps the best part."
+        }
+        _ => "Number of rank-1 experts. Changes the trained adapter in place; training goes on.",
+    };
+    let oninput = {
+        let (live, index) = (props.live, props.index);
+        let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
+        Callback::from(move |event: InputEvent| {
+            let Some(new) = slider_value(&event) else {
+                return;
+            };
+            let new = new as usize;
+            if live {
+                return dispatch.emit(Action::SetRank {
+                    lane: index,
+                    rank: new,
+                });
+            }
+            let mut config = Config::clone(&config);
+            set_rank(&mut config.lanes[index].method, new);
+            dispatch.emit(Action::Edit(config));
+        })
+    };
+    html! {
+        <label class="slider" data-why={why}>
+            <span>{ kind }</span>
+            <input type="range" min="1" max={max.to_string()} value={value.to_string()}
+                aria-label={format!("{} {kind}", props.name)} {oninput} />
+            <output>{ value }</output>
+        </label>
+    }
+}
+
+/// What else the method has: alpha, experts, gate, balance. Changing these restarts the run.
+fn extras(props: &LaneProps, edit: &Callback<Method>) -> Html {
+    let method = props.lane.method.clone();
+    if method == Method::Full {
+        return html! {};
+    }
+    let set = |change: fn(&mut Method, f64)| {
+        let method = method.clone();
+        edit.reform(move |value| {
+            let mut method = method.clone();
+            change(&mut method, value);
+            method
+        })
+    };
+    let (alpha, alpha_why) = match method {
+        Method::Full => (0.0, ""),
+        Method::Lora {
+            alpha,
+            rslora: true,
+            ..
+        } => (
+            alpha,
+            "Strength of the adapter: s = α/√r. Changing it restarts the run.",
+        ),
+        Method::Lora { alpha, .. } | Method::Molora { alpha, .. } => (
+            alpha,
+            "Strength of the adapter: s = α/r. Changing it restarts the run.",
+        ),
+        Method::Mor1e { alpha, .. } => (
+            alpha,
+            "Strength of the experts: s = α. Changing it restarts the run.",
+        ),
+    };
+    let on_alpha = set(|method, value| match method {
+        Method::Full => {}
+        Method::Lora { alpha, .. } | Method::Molora { alpha, .. } | Method::Mor1e { alpha, .. } => {
+            *alpha = value
+        }
+    });
+    html! {
+        <>
+            <Number label="alpha" name={format!("{} alpha", props.name)} why={alpha_why} value={alpha}
+                min={limits::ALPHA.min} max={limits::ALPHA.max} on_change={on_alpha} />
+            if let Method::Molora { experts, rank, .. } = method {
+                <Number label="experts" name={format!("{} experts", props.name)} whole=true value={experts as f64}
+                    why="Number of LoRA experts in the mixture. Changing it restarts the run."
+                    min={1.0} max={limits::EXPERTS.max.min(limits::MIXTURE_RANK / rank) as f64}
+                    on_change={set(|method, value| if let Method::Molora { experts, top_k, .. } = method {
+                        *experts = value as usize;
+                        *top_k = (*top_k).min(*experts);
+                    })} />
+            }
+            if !matches!(method, Method::Full) {
+                <details class="more">
+                    <summary data-why="What else this method can be told; each change restarts the run.">{ "more" }</summary>
+                    <div class="menu">{ more(&method, edit) }</div>
+                </details>
+            }
+        </>
+    }
+}
+
+fn more(method: &Method, edit: &Callback<Method>) -> Html {
+    let with = |change: &dyn Fn(&mut Method)| {
+        let mut method = method.clone();
+        change(&mut method);
+        method
+    };
+    match method {
+        Method::Full => html! {},
+        Method::Lora { rslora, .. } => html! {
+            <super::control::Switch label="rank-stabilised: α/√r" on={*rslora}
+                why="Scale by α/√r in place of α/r, so that large ranks learn as fast as small ones."
+                on_change={
+                    let on = with(&|m| if let Method::Lora { rslora, .. } = m { *rslora = !*rslora; });
+                    edit.reform(move |_| on.clone())
+                } />
+        },
+        Method::Molora {
+            experts,
+            top_k,
+            renormalize,
+            balance,
+            ..
+        } => {
+            let method = method.clone();
+            let on_k = edit.reform(move |k: f64| {
+                let mut method = method.clone();
+                if let Method::Molora { top_k, .. } = &mut method {
+                    *top_k = k as usize;
+                }
+                method
+            });
+            let swap = with(&|m| {
+                if let Method::Molora { renormalize, .. } = m {
+                    *renormalize = !*renormalize;
+                }
+            });
+            html! {
+                <>
+                    <Number label="top-k" whole=true value={*top_k as f64} min={0.0} max={*experts as f64} on_change={on_k}
+                        why="Keep only the k largest gates of a token; 0 keeps all." />
+                    <super::control::Switch label="renormalise kept gates" on={*renormalize}
+                        why="Divide the kept gates by their sum, as MixLoRA and Mixtral do; MoLoRA does not."
+                        on_change={edit.reform(move |_| swap.clone())} />
+                    { balance_controls(with(&|_| ()), *balance, edit) }
+                </>
+            }
+        }
+        Method::Mor1e { gate, balance, .. } => {
+            let method = method.clone();
+            let on_gate = edit.reform(move |index: usize| {
+                let mut method = method.clone();
+                if let Method::Mor1e { gate, .. } = &mut method {
+                    *gate = Gate::ALL[index];
+                }
+                method
+            });
+            html! {
+                <>
+                    <Choice label="gate" options={names::<Gate>()} chosen={position(*gate)} on_change={on_gate}
+                        why="Pooled: one gate per sequence, from its mean. Token: one gate for every token." />
+                    { balance_controls(with(&|_| ()), *balance, edit) }
+                </>
+            }
+        }
+    }
+}
+
+fn balance_controls(method: Method, balance: Balance, edit: &Callback<Method>) -> Html {
+    let set = move |method: &Method, new: Balance| {
+        let mut method = method.clone();
+        if let Method::Molora { balance, .. } | Method::Mor1e { balance, .. } = &mut method {
+            *balance = new;
+        }
+        method
+    };
+    let on_kind = {
+        let method = method.clone();
+        edit.reform(move |index: usize| {
+            let kind = BalanceKind::ALL[index];
+            set(&method, Balance { kind, ..balance })
+        })
+    };
+    let on_coefficient = edit.reform(move |coefficient: f64| {
+        set(
+            &method,
+            Balance {
+                coefficient,
+                ..balance
+            },
+        )
+    });
+    html! {
+        <>
+            <Choice label="load balance" options={names::<BalanceKind>()} chosen={position(balance.kind)} on_change={on_kind}
+                why="A term added to the loss that evens the use of the experts." />
+            <Number label="balance weight" value={balance.coefficient} min={limits::COEFFICIENT.min} max={limits::COEFFICIENT.max}
+                why="What the balance term is multiplied by before it is added to the loss." on_change={on_coefficient} />
+        </>
+    }
+}
+
+/// Names of a closed choice, in order.
+pub fn names<T: Named>() -> Vec<AttrValue> {
+    T::ALL
+        .iter()
+        .map(|one| AttrValue::from(one.name()))
+        .collect()
+}
+
+/// Place of a value among its choice.
+pub fn position<T: Named + PartialEq>(value: T) -> usize {
+    T::ALL.iter().position(|&one| one == value).unwrap_or(0)
+}

@@ -1,0 +1,17 @@
+//! Components of the page: functions from snapshots to Html and pixels. They emit `Action`s and know nothing of
+//! workers, URLs or how an action is carried out.
+
+pub mod accuracy;
+pub mod control;
+pub mod digits;
+pub mod explain;
+pub mod gates;
+pub mod header;
+pub mod heat;
+pub mod lanes;
+pub mod loss;
+pub mod size;
+pub mod spectrum;
+pub mod task;
+pub mod twin;
+pub mod weight;

@@ -1,0 +1,233 @@
+//! The task panel: every parameter of the task, the optimiser and the schedule. Changing one needs a restart.
+
+use yew::prelude::*;
+
+use super::{
+    control::{Choice, Number, Switch},
+    lanes::{names, position},
+};
+use crate::config::{
+    BackendChoice, Config, DigitDomain, Digits, Domains, Named, Spectrum, Task, limits,
+    limits::{Real, Whole},
+};
+use crate::view::{action::Action, snap::Snap, words::task_summary};
+
+#[derive(Properties, PartialEq)]
+pub struct TaskProps {
+    pub config: Snap<Config>,
+    pub dispatch: Callback<Action>,
+}
+
+/// Makes controls that change one thing of the configuration.
+struct Form<'a> {
+    config: &'a Snap<Config>,
+    dispatch: &'a Callback<Action>,
+}
+
+impl Form<'_> {
+    fn set<T: 'static>(&self, change: fn(&mut Config, T)) -> Callback<T> {
+        let config = self.config.clone();
+        self.dispatch.reform(move |value: T| {
+            let mut config = Config::clone(&config);
+            change(&mut config, value);
+            Action::Edit(config)
+        })
+    }
+
+    fn whole(
+        &self,
+        label: &'static str,
+        why: &'static str,
+        value: usize,
+        limit: Whole,
+        change: fn(&mut Config, f64),
+    ) -> Html {
+        html! {
+            <Number {label} {why} whole=true value={value as f64} min={limit.min as f64} max={limit.max as f64} on_change={self.set(change)} />
+        }
+    }
+
+    fn real(
+        &self,
+        label: &'static str,
+        why: &'static str,
+        value: f64,
+        limit: Real,
+        change: fn(&mut Config, f64),
+    ) -> Html {
+        html! { <Number {label} {why} {value} min={limit.min} max={limit.max} on_change={self.set(change)} /> }
+    }
+
+    fn switch(
+        &self,
+        label: &'static str,
+        why: &'static str,
+        on: bool,
+        change: fn(&mut Config, bool),
+    ) -> Html {
+        html! { <Switch {label} {why} {on} on_change={self.set(change)} /> }
+    }
+
+    fn choice<T: Named + PartialEq>(
+        &self,
+        label: &'static str,
+        why: &'static str,
+        value: T,
+        change: fn(&mut Config, usize),
+    ) -> Html {
+        html! {
+            <Choice {label} {why} options={names::<T>()} chosen={position(value)} on_change={self.set(change)} />
+        }
+    }
+}
+
+fn domains_of(config: &mut Config, change: impl FnOnce(&mut Domains)) {
+    if let Task::Domains(domains) = &mut config.task {
+        change(domains);
+    }
+}
+
+fn digits_of(config: &mut Config, change: impl FnOnce(&mut Digits)) {
+    if let Task::Digits(digits) = &mut config.task {
+        change(digits);
+    }
+}
+
+#[component]
+pub fn TaskPanel(props: &TaskProps) -> Html {
+    let form = Form {
+        config: &props.config,
+        dispatch: &props.dispatch,
+    };
+    let config = &props.config;
+    let kinds = vec![AttrValue::from("domains"), AttrValue::from("digits")];
+    let chosen = usize::from(matches!(config.task, Task::Digits(_)));
+    let on_kind = form.set(|config, index: usize| {
+        config.task = match index {
+            0 => Task::Domains(Domains::default()),
+            _ => Task::Digits(Digits::default()),
+        };
+        // Layers of one task's network mean nothing in another's.
+        for lane in &mut config.lanes {
+            lane.layers = None;
+        }
+    });
+    let optimizer = config.optimizer;
+    let schedule = config.schedule;
+    html! {
+        <details class="task">
+            <summary data-why="What is trained on, and how; opening this changes nothing.">
+                { "Task " }<b>{ task_summary(&config.task) }</b>
+            </summary>
+            <div class="menu">
+                <fieldset>
+                    <legend>{ "Task" }</legend>
+                    <Choice label="task" why="Domains: linear tasks whose floors theory knows. Digits: handwritten 8 × 8 digits, changed in several ways."
+                        options={kinds} {chosen} on_change={on_kind} />
+                    { match &config.task {
+                        Task::Domains(domains) => domains_form(&form, domains),
+                        Task::Digits(digits) => digits_form(&form, digits),
+                        Task::Custom => html! {},
+                    } }
+                    { form.whole("seed", "All random numbers of the run come from this: same seed, same run.", config.seed as usize, limits::SEED,
+                        |c, v| c.seed = v as u32) }
+                </fieldset>
+                <fieldset>
+                    <legend>{ "Training" }</legend>
+                    { form.real("learning rate", "Largest step of the optimiser, reached after warmup.", optimizer.lr, limits::LR, |c, v| c.optimizer.lr = v) }
+                    { form.whole("warmup", "Steps over which the learning rate rises from 0.", schedule.warmup, limits::WARMUP, |c, v| {
+                        c.schedule.warmup = v as usize;
+                        c.schedule.total = c.schedule.total.max(c.schedule.warmup);
+                    }) }
+                    { form.whole("total steps", "Step at which the learning rate has fallen back to 0.", schedule.total, limits::TOTAL, |c, v| {
+                        c.schedule.total = v as usize;
+                        c.schedule.warmup = c.schedule.warmup.min(c.schedule.total);
+                    }) }
+                    { form.real("weight decay", "Share of each weight taken away per step, times the learning rate (AdamW).", optimizer.weight_decay, limits::WEIGHT_DECAY,
+                        |c, v| c.optimizer.weight_decay = v) }
+                    { form.real("beta 1", "How slowly the mean of the gradients forgets.", optimizer.beta1, below(limits::BETA), |c, v| c.optimizer.beta1 = v) }
+                    { form.real("beta 2", "How slowly the mean of their squares forgets.", optimizer.beta2, below(limits::BETA), |c, v| c.optimizer.beta2 = v) }
+                    { form.choice::<BackendChoice>("backend", "Auto: WebGPU where there is a GPU, else the CPU.", config.backend,
+                        |c, i| c.backend = BackendChoice::ALL[i]) }
+                </fieldset>
+            </div>
+        </details>
+    }
+}
+
+/// The nearest allowed end of a range that is open above.
+fn below(limit: Real) -> Real {
+    match limit.closed {
+        true => limit,
+        false => Real {
+            max: limit.max - 1e-6,
+            ..limit
+        },
+    }
+}
+
+fn domains_form(form: &Form, task: &Domains) -> Html {
+    html! {
+        <>
+            { form.whole("dimension", "Inputs and outputs of the frozen layer.", task.dim, limits::DIM, |c, v| domains_of(c, |d| d.dim = v as usize)) }
+            { form.whole("domains", "How many tasks are learned at once; each has its own true change of the weight.", task.domains, limits::DOMAINS,
+                |c, v| domains_of(c, |d| d.domains = v as usize)) }
+            { form.whole("true rank", "Rank of each domain's true change.", task.true_rank, limits::TRUE_RANK, |c, v| domains_of(c, |d| d.true_rank = v as usize)) }
+            { form.switch("conflicting", "All domains read the same input directions and want different outputs: no single weight can serve them all.", task.conflict,
+                |c, on| domains_of(c, |d| d.conflict = on)) }
+            { form.choice::<Spectrum>("spectrum", "Singular values of a true change: all 1, or 1/i.", task.spectrum,
+                |c, i| domains_of(c, |d| d.spectrum = Spectrum::ALL[i])) }
+            { form.whole("sequence", "Tokens per sequence.", task.sequence, limits::SEQUENCE, |c, v| domains_of(c, |d| d.sequence = v as usize)) }
+            { form.switch("mixed", "Domains change from token to token within a sequence, so that a gate for the whole sequence cannot follow.", task.mixed,
+                |c, on| domains_of(c, |d| d.mixed = on)) }
+            { form.real("noise", "Standard deviation of what is added to the targets and cannot be learned.", task.noise, limits::NOISE,
+                |c, v| domains_of(c, |d| d.noise = v)) }
+            { form.whole("batch", "Sequences per training step.", task.batch, limits::BATCH, |c, v| domains_of(c, |d| d.batch = v as usize)) }
+        </>
+    }
+}
+
+fn digits_form(form: &Form, task: &Digits) -> Html {
+    let why = |domain: DigitDomain| match domain {
+        DigitDomain::Inverted => "Ink and paper swapped.",
+        DigitDomain::Rotated => "Turned by 90 degrees.",
+        DigitDomain::Permuted => "Pixels shuffled, always in the same way.",
+        DigitDomain::Mirrored => "Left and right swapped.",
+        DigitDomain::Shifted => "Moved aside.",
+    };
+    let switches = DigitDomain::ALL.iter().map(|&domain| {
+        let set = form.set(move_domain(domain));
+        html! { <Switch label={domain.name()} why={why(domain)} on={task.domains.contains(&domain)} on_change={set} /> }
+    });
+    html! {
+        <>
+            { for switches }
+            { form.whole("batch", "Images per training step.", task.batch, limits::BATCH, |c, v| digits_of(c, |d| d.batch = v as usize)) }
+            { form.whole("pretraining", "Steps in which the base learns the upright digits before it is frozen.", task.pretrain, limits::PRETRAIN,
+                |c, v| digits_of(c, |d| d.pretrain = v as usize)) }
+        </>
+    }
+}
+
+/// Adds a domain to the task or takes it away; the last one stays.
+fn move_domain(domain: DigitDomain) -> fn(&mut Config, bool) {
+    fn set(config: &mut Config, on: bool, domain: DigitDomain) {
+        digits_of(config, |digits| {
+            let chosen = |one: &DigitDomain| match *one == domain {
+                true => on,
+                false => digits.domains.contains(one),
+            };
+            let domains: Vec<_> = DigitDomain::ALL.iter().copied().filter(chosen).collect();
+            if !domains.is_empty() {
+                digits.domains = domains;
+            }
+        });
+    }
+    match domain {
+        DigitDomain::Inverted => |c, on| set(c, on, DigitDomain::Inverted),
+        DigitDomain::Rotated => |c, on| set(c, on, DigitDomain::Rotated),
+        DigitDomain::Permuted => |c, on| set(c, on, DigitDomain::Permuted),
+        DigitDomain::Mirrored => |c, on| set(c, on, DigitDomain::Mirrored),
+        DigitDomain::Shifted => |c, on| set(c, on, DigitDomain::Shifted),
+    }
+}

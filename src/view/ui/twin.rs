@@ -1,0 +1,78 @@
+//! A panel's frame: its heading, its picture, and the picture's table twin on demand. Knows nothing of the content.
+
+use yew::prelude::*;
+
+use crate::view::table::Table;
+
+#[derive(Properties, PartialEq)]
+pub struct PanelProps {
+    pub id: AttrValue,
+    pub title: AttrValue,
+    /// Between the heading and the table button.
+    #[prop_or_default]
+    pub controls: Html,
+    /// The values as they are when asked for: a table that moved could not be read.
+    pub tables: Callback<(), Vec<Table>>,
+    pub step: usize,
+    #[prop_or_default]
+    pub children: Html,
+}
+
+/// A titled region whose picture can be exchanged for tables of the same values, frozen at the step they were opened.
+#[component]
+pub fn Panel(props: &PanelProps) -> Html {
+    let shown = use_state(|| None::<(usize, Vec<Table>)>);
+    let open = {
+        let (shown, tables, step) = (shown.clone(), props.tables.clone(), props.step);
+        Callback::from(move |_: MouseEvent| shown.set(Some((step, tables.emit(())))))
+    };
+    let close = {
+        let shown = shown.clone();
+        Callback::from(move |_: MouseEvent| shown.set(None))
+    };
+    let heading = format!("{}-title", props.id);
+    html! {
+        <section id={props.id.clone()} class="panel" aria-labelledby={heading.clone()}>
+            <header>
+                <h2 id={heading}>{ &props.title }</h2>
+                { props.controls.clone() }
+                <span class="spring" />
+                if shown.is_some() {
+                    <button type="button" class="quiet" onclick={open.clone()}
+                        data-why="Fill the table with the values of this moment.">{ "Refresh" }</button>
+                }
+                <button type="button" class="quiet" aria-pressed={shown.is_some().to_string()}
+                    aria-label={format!("{} as a table", props.title)}
+                    data-why="Show the same values as a table, as they are at this step."
+                    onclick={if shown.is_some() { close } else { open }}>{ "Table" }</button>
+            </header>
+            if let Some((step, tables)) = &*shown {
+                <div class="tables" tabindex="0" aria-label="Table">
+                    <p class="note">{ format!("Values at step {step}.") }</p>
+                    { for tables.iter().map(table) }
+                </div>
+            } else {
+                { props.children.clone() }
+            }
+        </section>
+    }
+}
+
+/// A table with its first column as row headings.
+pub fn table(table: &Table) -> Html {
+    let rows = table.rows.iter().map(|row| {
+        html! {
+            <tr>
+                { for row.iter().take(1).map(|cell| html! { <th scope="row">{ cell }</th> }) }
+                { for row.iter().skip(1).map(|cell| html! { <td>{ cell }</td> }) }
+            </tr>
+        }
+    });
+    html! {
+        <table>
+            <caption>{ &table.caption }</caption>
+            <thead><tr>{ for table.head.iter().map(|cell| html! { <th scope="col">{ cell }</th> }) }</tr></thead>
+            <tbody>{ for rows }</tbody>
+        </table>
+    }
+}

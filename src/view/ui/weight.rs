@@ -1,0 +1,317 @@
+//! The merged-weight inspector: W0, ΔW and their sum on one scale, the spectrum of ΔW, and how well the lane can be
+//! merged into one weight.
+
+use yew::prelude::*;
+
+use super::{
+    control::{Button, Choice, Number},
+    gates::Legend,
+    heat::{Cell, Heat, Matrix, Window},
+    spectrum::Spectrum,
+    twin::Panel,
+};
+use crate::protocol::{MergeFrame, MergeMode, Started, Watch, WeightFrame};
+use crate::view::{
+    action::Action,
+    scale::{Scale, nice_above},
+    snap::Snap,
+    table as twin,
+    words::{is_gated, merge_name, merge_why, number, signed},
+};
+
+const MODES: [MergeMode; 5] = [
+    MergeMode::PerInput,
+    MergeMode::MeanGate,
+    MergeMode::MeanGatePerDomain,
+    MergeMode::TopExpertPerDomain,
+    MergeMode::LeastSquares,
+];
+
+#[derive(Properties, PartialEq)]
+pub struct WeightProps {
+    pub started: Snap<Started>,
+    pub weight: Snap<WeightFrame>,
+    pub names: Vec<String>,
+    /// What was asked for; the weight shown may still be of what was asked before.
+    pub watch: Watch,
+    /// Tokens in the probe batch, if known.
+    pub tokens: Option<usize>,
+    pub step: usize,
+    pub dark: bool,
+    pub dispatch: Callback<Action>,
+}
+
+/// The three pictures and their common range.
+struct Pictures {
+    w0: Snap<Matrix>,
+    delta: Snap<Matrix>,
+    sum: Snap<Matrix>,
+    range: f64,
+}
+
+#[component]
+pub fn Weight(props: &WeightProps) -> Html {
+    let cursor = use_state_eq(|| None::<Cell>);
+    // How many times enlarged, and around which cell.
+    let zoom = use_state_eq(|| (1usize, (0usize, 0usize)));
+    let pictures = use_memo(props.weight.clone(), |weight| pictures(weight));
+    let singular = use_memo(props.weight.clone(), |weight| {
+        Snap::new(weight.singular.clone())
+    });
+    let weight = &props.weight;
+    let window = window(weight.rows, weight.cols, zoom.0, zoom.1);
+    let scale = Scale::Diverging {
+        range: pictures.range as f32,
+    };
+    let on_cursor = {
+        let (cursor, zoom) = (cursor.clone(), zoom.clone());
+        Callback::from(move |cell: Option<Cell>| {
+            cursor.set(cell);
+            // The arrow keys can leave the window: it follows.
+            if let Some((row, col)) = cell {
+                let inside = (window.row..window.row + window.rows).contains(&row)
+                    && (window.col..window.col + window.cols).contains(&col);
+                if !inside {
+                    zoom.set((zoom.0, (row, col)));
+                }
+            }
+        })
+    };
+    let picture = |name: &'static str, what: &'static str, data: &Snap<Matrix>| {
+        let label = format!(
+            "{name}, {} outputs × {} inputs, from {} to {}",
+            weight.rows,
+            weight.cols,
+            number(-pictures.range),
+            number(pictures.range)
+        );
+        html! {
+            <figure>
+                <figcaption data-why={what}>{ name }</figcaption>
+                <Heat class="square" data={data.clone()} window={Some(window)} {scale} dark={props.dark} {label}
+                    cursor={*cursor} on_cursor={on_cursor.clone()} />
+            </figure>
+        }
+    };
+    let gated = props
+        .started
+        .config
+        .lanes
+        .get(weight.watch.lane)
+        .is_some_and(|lane| is_gated(&lane.method));
+    let tables = {
+        let (weight, at) = (weight.clone(), cursor.unwrap_or((window.row, window.col)));
+        Callback::from(move |()| {
+            let mode =
+                matches!(weight.merge, MergeFrame::Mixture { .. }).then_some(weight.watch.merge);
+            vec![
+                twin::weight(&weight, at.0, at.1),
+                twin::spectrum(&weight.singular, mode),
+            ]
+        })
+    };
+    let zoom_to = |factor: usize| {
+        let (zoom, at) = (zoom.clone(), cursor.unwrap_or(zoom.1));
+        Callback::from(move |()| zoom.set((factor, at)))
+    };
+    let most = weight.rows.max(weight.cols) / 8;
+    html! {
+        <Panel id="weight" title="Merged weight" {tables} step={props.step} controls={choices(props)}>
+            <div class="weight-grid">
+                <div class="maps">
+                    { picture("W0", "The frozen base weight. Rows are outputs, columns inputs.", &pictures.w0) }
+                    <span class="sign" aria-hidden="true">{ "+" }</span>
+                    { picture("ΔW", "What the adapter adds to the base weight, on the same scale.", &pictures.delta) }
+                    <span class="sign" aria-hidden="true">{ "=" }</span>
+                    { picture("W0 + ΔW", "The merged weight: what one would ship in place of base and adapter.", &pictures.sum) }
+                </div>
+                <div class="row under">
+                    <p class="readout" aria-live={if cursor.is_some() { "polite" } else { "off" }}>{ readout(*cursor, weight) }</p>
+                    <span class="spring" />
+                    <Button class="quiet" label="Zoom out" why="Show more of the weight." disabled={zoom.0 <= 1} on_click={zoom_to((zoom.0 / 2).max(1))} />
+                    <Button class="quiet" label="Zoom in" why="Enlarge the part around the cell last pointed at; arrow keys move on from there."
+                        disabled={zoom.0 * 2 > most.max(1)} on_click={zoom_to(zoom.0 * 2)} />
+                    <span class="legend"><span>{ number(-pictures.range) }</span><Legend ramp={ramp(pictures.range as f32)} {scale} dark={props.dark} /><span>{ number(pictures.range) }</span></span>
+                </div>
+                <div class="facts">
+                    <div class="row">
+                        <span class="number" tabindex="0" data-why="Size of the change against the size of the base, both as Frobenius norms: the root of the sum of all squared cells.">
+                            { "‖ΔW‖ / ‖W0‖ " }<b>{ number(f64::from(weight.ratio)) }</b>
+                        </span>
+                    </div>
+                    <Spectrum values={(*singular).clone()} true_rank={props.started.true_rank} lane={weight.watch.lane} />
+                    { merge(weight, gated) }
+                </div>
+            </div>
+        </Panel>
+    }
+}
+
+fn pictures(weight: &WeightFrame) -> Pictures {
+    let sum: Vec<f32> = weight
+        .w0
+        .iter()
+        .zip(&weight.delta)
+        .map(|(a, b)| a + b)
+        .collect();
+    let top = [&weight.w0, &weight.delta, &sum]
+        .into_iter()
+        .flatten()
+        .filter(|v| v.is_finite())
+        .fold(0f32, |top, v| top.max(v.abs()));
+    let matrix = |values: Vec<f32>| {
+        Snap::new(Matrix {
+            rows: weight.rows,
+            cols: weight.cols,
+            values,
+        })
+    };
+    Pictures {
+        w0: matrix(weight.w0.clone()),
+        delta: matrix(weight.delta.clone()),
+        sum: matrix(sum),
+        range: nice_above(f64::from(top)),
+    }
+}
+
+/// The part shown when enlarged `zoom` times around a cell.
+fn window(rows: usize, cols: usize, zoom: usize, (row, col): Cell) -> Window {
+    let part = |size: usize, at: usize| {
+        let shown = (size / zoom).max(size.min(4));
+        (at.saturating_sub(shown / 2).min(size - shown), shown)
+    };
+    let ((row, rows), (col, cols)) = (part(rows, row), part(cols, col));
+    Window {
+        row,
+        col,
+        rows,
+        cols,
+    }
+}
+
+fn ramp(range: f32) -> Matrix {
+    Matrix {
+        rows: 1,
+        cols: 49,
+        values: (0..49).map(|i| (i as f32 / 24.0 - 1.0) * range).collect(),
+    }
+}
+
+fn readout(cursor: Option<Cell>, weight: &WeightFrame) -> String {
+    let value = |(row, col): Cell| {
+        let at = row * weight.cols + col;
+        Some((weight.w0.get(at)?, weight.delta.get(at)?))
+    };
+    match cursor.and_then(|cell| Some((cell, value(cell)?))) {
+        Some(((row, col), (w, d))) => format!(
+            "({row}, {col})  {} {} = {}",
+            signed(f64::from(*w)),
+            signed(f64::from(*d)),
+            signed(f64::from(w + d)),
+        ),
+        None => format!(
+            "{} outputs × {} inputs · point at a cell",
+            weight.rows, weight.cols
+        ),
+    }
+}
+
+/// Lane, layer and, for mixtures, the merge.
+fn choices(props: &WeightProps) -> Html {
+    let watch = props.watch;
+    let set = |change: fn(&mut Watch, usize)| {
+        props.dispatch.reform(move |value: usize| {
+            let mut watch = watch;
+            change(&mut watch, value);
+            Action::Watch(watch)
+        })
+    };
+    let options =
+        |names: &mut dyn Iterator<Item = String>| names.map(AttrValue::from).collect::<Vec<_>>();
+    let lanes = options(&mut props.names.iter().cloned());
+    let layers = options(
+        &mut props
+            .started
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(i, l)| format!("layer {} · {}×{}", i + 1, l.outputs, l.inputs)),
+    );
+    let gated = props
+        .started
+        .config
+        .lanes
+        .get(watch.lane)
+        .is_some_and(|lane| is_gated(&lane.method));
+    let merge = MODES.iter().position(|&m| m == watch.merge).unwrap_or(0);
+    let per_domain = matches!(
+        watch.merge,
+        MergeMode::MeanGatePerDomain | MergeMode::TopExpertPerDomain
+    );
+    html! {
+        <div class="choices">
+            <Choice quiet=true label="Lane of the weight" why="Whose ΔW is shown." options={lanes} chosen={watch.lane}
+                on_change={set(|w, lane| w.lane = lane)} />
+            if layers.len() > 1 {
+                <Choice quiet=true label="Layer of the weight" why="Which layer's weight is shown." options={layers}
+                    chosen={watch.layer} on_change={set(|w, layer| w.layer = layer)} />
+            }
+            if gated {
+                <Choice quiet=true label="Merge" why={merge_why(watch.merge)} chosen={merge}
+                    options={MODES.map(|m| AttrValue::from(merge_name(m))).to_vec()}
+                    on_change={set(|w, mode| w.merge = MODES[mode])} />
+                if per_domain {
+                    <Choice quiet=true label="Domain of the merge" why="Whose gate makes the weight." chosen={watch.domain}
+                        options={options(&mut props.started.domains.iter().cloned())}
+                        on_change={set(|w, domain| w.domain = domain)} />
+                }
+                if watch.merge == MergeMode::PerInput {
+                    <Number label="token" whole=true why="Token of the probe batch whose gate makes the weight."
+                        value={(watch.token + 1) as f64} min={1.0} max={props.tokens.unwrap_or(1).max(1) as f64}
+                        on_change={set(|w, token| w.token = token - 1).reform(|v: f64| v as usize)} />
+                }
+            }
+        </div>
+    }
+}
+
+/// The merge proof, or the errors of the merges there are.
+fn merge(weight: &WeightFrame, gated: bool) -> Html {
+    match &weight.merge {
+        MergeFrame::Exact { error } => html! {
+            <p class="proof" tabindex="0" data-why="Largest difference, over the probe batch, between the output of W0 + ΔW as one weight and of base and adapter apart: rounding, no more.">
+                { "merge proof: max |merged(x) − adapted(x)| = " }<b>{ number(f64::from(*error)) }</b>
+            </p>
+        },
+        MergeFrame::Mixture { routed, modes } => {
+            let row =
+                |name: &str, why: &str, loss: f32, error: Option<f32>, class: &'static str| {
+                    html! {
+                        <tr {class}>
+                            <th scope="row" tabindex="0" data-why={why.to_string()}>{ name }</th>
+                            <td>{ number(f64::from(loss)) }</td>
+                            <td>{ error.map_or("–".to_string(), |e| number(f64::from(e))) }</td>
+                        </tr>
+                    }
+                };
+            html! {
+                <table class="merges">
+                    <caption>
+                        if gated {
+                            { "No single weight is exact: the gate makes ΔW depend on x." }
+                        }
+                    </caption>
+                    <thead><tr>
+                        <th scope="col">{ "merge" }</th><th scope="col">{ "loss" }</th>
+                        <th scope="col" data-why="Largest difference from the routed model's output over the probe batch; for (a) over the chosen token.">{ "max error" }</th>
+                    </tr></thead>
+                    <tbody>
+                        { row("routed, unmerged", "The model as it trains: every token through its own gate.", *routed, None, "routed") }
+                        { for modes.iter().map(|m| row(merge_name(m.mode), merge_why(m.mode), m.loss, Some(m.error),
+                            if m.mode == weight.watch.merge { "chosen" } else { "" })) }
+                    </tbody>
+                </table>
+            }
+        }
+    }
+}
