@@ -5,34 +5,19 @@
 pub enum Error {
     /// A configuration, URL or API argument that is not allowed: names the key, the value and the range.
     #[error("{key}: {value} is not allowed; {allowed}")]
-    Config {
-        key: String,
-        value: String,
-        allowed: String,
-    },
+    Config { key: String, value: String, allowed: String },
     /// Text that is not JSON at all.
     #[error("the configuration is not valid JSON: {0}")]
     Json(String),
     /// Data given through the API does not fit its stated shape.
     #[error("{what}: expected {expected}, got {got}")]
-    Data {
-        what: String,
-        expected: String,
-        got: String,
-    },
+    Data { what: String, expected: String, got: String },
     /// A lane, layer or tensor that does not exist.
     #[error("there is no {what} \"{name}\"; {hint}")]
-    Missing {
-        what: &'static str,
-        name: String,
-        hint: String,
-    },
+    Missing { what: &'static str, name: String, hint: String },
     /// The requested backend cannot be had here.
     #[error("backend \"{backend}\" is not available: {reason}")]
-    Backend {
-        backend: &'static str,
-        reason: String,
-    },
+    Backend { backend: &'static str, reason: String },
     /// The GPU device was lost while running.
     #[error("the GPU device was lost: {0}")]
     DeviceLost(String),

@@ -232,10 +232,7 @@ pub enum MergeFrame {
     /// LoRA and full: `max |merged(x) − adapted(x)|` over the probe batch.
     Exact { error: f32 },
     /// Mixtures have no exact merge: the task loss of the routed model and of each merge, on the probe batch.
-    Mixture {
-        routed: f32,
-        modes: Vec<MergeResult>,
-    },
+    Mixture { routed: f32, modes: Vec<MergeResult> },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

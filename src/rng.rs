@@ -122,22 +122,8 @@ mod tests {
     #[test]
     fn values_never_change() {
         let mut rng = Rng::new(1, stream::DATA);
-        let bits = [
-            rng.uniform(-1.0, 1.0),
-            rng.normal(),
-            rng.normal(),
-            rng.below(1_000) as f64,
-        ]
-        .map(f64::to_bits);
-        assert_eq!(
-            bits,
-            [
-                4594084073917645184,
-                4602344955121370706,
-                4609064694175346875,
-                4617315517961601024
-            ]
-        );
+        let bits = [rng.uniform(-1.0, 1.0), rng.normal(), rng.normal(), rng.below(1_000) as f64].map(f64::to_bits);
+        assert_eq!(bits, [4594084073917645184, 4602344955121370706, 4609064694175346875, 4617315517961601024]);
         assert_eq!(rng.permutation(6), [0, 2, 4, 5, 3, 1]);
     }
 
@@ -151,22 +137,13 @@ mod tests {
         let fourth = normal.iter().map(|v| v.powi(4)).sum::<f64>() / n as f64;
         // Five standard errors.
         assert!(mean.abs() < 5.0 / (n as f64).sqrt(), "{mean}");
-        assert!(
-            (square - 1.0).abs() < 5.0 * (2.0 / n as f64).sqrt(),
-            "{square}"
-        );
-        assert!(
-            (fourth - 3.0).abs() < 5.0 * (96.0 / n as f64).sqrt(),
-            "{fourth}"
-        );
+        assert!((square - 1.0).abs() < 5.0 * (2.0 / n as f64).sqrt(), "{square}");
+        assert!((fourth - 3.0).abs() < 5.0 * (96.0 / n as f64).sqrt(), "{fourth}");
         let mut counts = [0usize; 7];
         for _ in 0..70_000 {
             counts[rng.below(7)] += 1;
         }
-        assert!(
-            counts.iter().all(|&c| (c as f64 - 1e4).abs() < 500.0),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|&c| (c as f64 - 1e4).abs() < 500.0), "{counts:?}");
     }
 
     #[test]

@@ -14,13 +14,7 @@ async fn follow(case: &Case, device: Option<Device>) -> Option<Device> {
     }
     let label = |what: &str| format!("{} on {}: {what}", case.name, lab.backend());
     let before = label("output");
-    assert_close(
-        &before,
-        &lab.tensor(0, "output").await.unwrap(),
-        &case.tensor("output.step1").unwrap(),
-        1e-5,
-        1e-4,
-    );
+    assert_close(&before, &lab.tensor(0, "output").await.unwrap(), &case.tensor("output.step1").unwrap(), 1e-5, 1e-4);
     lab.train(1).await.unwrap();
     let label = |what: &str| format!("{}: {what}", case.name);
     for name in case.names("grad1") {

@@ -9,11 +9,7 @@ pub fn lane_count(lane: &Lane, layers: &[(usize, usize)]) -> usize {
     layers
         .iter()
         .enumerate()
-        .filter(|(i, _)| {
-            lane.layers
-                .as_ref()
-                .is_none_or(|adapted| adapted.contains(i))
-        })
+        .filter(|(i, _)| lane.layers.as_ref().is_none_or(|adapted| adapted.contains(i)))
         .map(|(_, &(inputs, outputs))| count(&lane.method, inputs, outputs))
         .sum()
 }
@@ -27,10 +23,7 @@ pub fn match_parameters(lanes: &[Lane], layers: &[(usize, usize)], target: usize
         .map(|lane| {
             sizes(&lane.method)
                 .into_iter()
-                .map(|method| Lane {
-                    method,
-                    layers: lane.layers.clone(),
-                })
+                .map(|method| Lane { method, layers: lane.layers.clone() })
                 .min_by_key(|candidate| {
                     let count = lane_count(candidate, layers);
                     (count.abs_diff(target), count)
@@ -44,19 +37,16 @@ pub fn match_parameters(lanes: &[Lane], layers: &[(usize, usize)], target: usize
 fn sizes(method: &Method) -> Vec<Method> {
     match method {
         Method::Full => vec![Method::Full],
-        Method::Lora { .. } => (limits::RANK.min..=limits::RANK.max)
-            .map(|size| resized(method, 1, size))
-            .collect(),
+        Method::Lora { .. } => (limits::RANK.min..=limits::RANK.max).map(|size| resized(method, 1, size)).collect(),
         Method::Molora { experts, .. } => {
             let most = limits::RANK.max.min(limits::MIXTURE_RANK / experts);
             let ranks = (limits::RANK.min..=most).map(|rank| resized(method, *experts, rank));
-            let fewer =
-                (limits::EXPERTS.min..*experts).map(|n| resized(method, n, limits::RANK.min));
+            let fewer = (limits::EXPERTS.min..*experts).map(|n| resized(method, n, limits::RANK.min));
             ranks.chain(fewer).collect()
         }
-        Method::Mor1e { .. } => (limits::EXPERTS.min..=limits::EXPERTS.max)
-            .map(|size| resized(method, size, 1))
-            .collect(),
+        Method::Mor1e { .. } => {
+            (limits::EXPERTS.min..=limits::EXPERTS.max).map(|size| resized(method, size, 1)).collect()
+        }
     }
 }
 
@@ -65,12 +55,7 @@ fn resized(method: &Method, new_experts: usize, new_rank: usize) -> Method {
     match &mut method {
         Method::Full => {}
         Method::Lora { rank, .. } => *rank = new_rank,
-        Method::Molora {
-            experts,
-            rank,
-            top_k,
-            ..
-        } => {
+        Method::Molora { experts, rank, top_k, .. } => {
             *experts = new_experts;
             *rank = new_rank;
             *top_k = (*top_k).min(new_experts);
@@ -87,14 +72,7 @@ mod tests {
     const SQUARE: &[(usize, usize)] = &[(64, 64)];
 
     fn lanes() -> Vec<Lane> {
-        [
-            Method::Full,
-            Method::lora(),
-            Method::molora(),
-            Method::mor1e(),
-        ]
-        .map(Lane::from)
-        .to_vec()
+        [Method::Full, Method::lora(), Method::molora(), Method::mor1e()].map(Lane::from).to_vec()
     }
 
     fn counts(lanes: &[Lane], layers: &[(usize, usize)]) -> Vec<usize> {
@@ -107,11 +85,7 @@ mod tests {
         // 4 · 4 · 128 + 256 = 2,304 exactly; 18 · 128; 12 · 128 + 608 + 12 · 9 = 2,252 is nearer than 13's 2,389.
         assert_eq!(counts(&matched, SQUARE), [4096, 2304, 2304, 2252]);
         assert_eq!(matched[0], lanes()[0]);
-        assert_eq!(
-            match_parameters(&matched, SQUARE, 2304),
-            matched,
-            "matching twice changes nothing"
-        );
+        assert_eq!(match_parameters(&matched, SQUARE, 2304), matched, "matching twice changes nothing");
     }
 
     #[test]
@@ -130,18 +104,11 @@ mod tests {
                     Method::Mor1e { .. } => (1, 0),
                     _ => (0, 1),
                 };
-                for (n, r) in [
-                    (n + n_step, r + r_step),
-                    (
-                        n.saturating_sub(n_step).max(1),
-                        r.saturating_sub(r_step).max(1),
-                    ),
-                ] {
+                for (n, r) in
+                    [(n + n_step, r + r_step), (n.saturating_sub(n_step).max(1), r.saturating_sub(r_step).max(1))]
+                {
                     let other = Lane::from(resized(&lane.method, n.min(limits::EXPERTS.max), r));
-                    assert!(
-                        lane_count(&other, layers).abs_diff(target) >= distance,
-                        "{lane:?}"
-                    );
+                    assert!(lane_count(&other, layers).abs_diff(target) >= distance, "{lane:?}");
                 }
             }
         }
@@ -157,36 +124,16 @@ mod tests {
             renormalize: false,
             balance: Default::default(),
         };
-        let matched =
-            |target| match_parameters(&[method.clone().into()], SQUARE, target)[0].clone();
+        let matched = |target| match_parameters(&[method.clone().into()], SQUARE, target)[0].clone();
         // Rank 1 on eight experts holds 8 · 128 + 512 = 1,536.
-        assert!(matches!(
-            matched(1536).method,
-            Method::Molora {
-                experts: 8,
-                rank: 1,
-                top_k: 4,
-                ..
-            }
-        ));
+        assert!(matches!(matched(1536).method, Method::Molora { experts: 8, rank: 1, top_k: 4, .. }));
         // Two experts: 2 · 128 + 128 = 384.
-        assert!(matches!(
-            matched(400).method,
-            Method::Molora {
-                experts: 2,
-                rank: 1,
-                top_k: 2,
-                ..
-            }
-        ));
+        assert!(matches!(matched(400).method, Method::Molora { experts: 2, rank: 1, top_k: 2, .. }));
     }
 
     #[test]
     fn only_adapted_layers_count() {
-        let lane = Lane {
-            method: Method::lora(),
-            layers: Some(vec![2]),
-        };
+        let lane = Lane { method: Method::lora(), layers: Some(vec![2]) };
         let layers = &[(64, 64), (64, 64), (64, 10)];
         assert_eq!(lane_count(&lane, layers), 8 * 74);
         let matched = match_parameters(&[lane], layers, 740);

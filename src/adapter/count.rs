@@ -24,10 +24,7 @@ pub fn tensors(method: &Method, inputs: usize, outputs: usize) -> Vec<(&'static 
     let hidden = hidden_width(method, inputs);
     match *method {
         Method::Full => vec![("delta", vec![outputs, inputs])],
-        Method::Lora { rank, .. } => vec![
-            ("lora_A", vec![rank, inputs]),
-            ("lora_B", vec![outputs, rank]),
-        ],
+        Method::Lora { rank, .. } => vec![("lora_A", vec![rank, inputs]), ("lora_B", vec![outputs, rank])],
         Method::Molora { experts, rank, .. } => vec![
             ("lora_A", vec![experts, rank, inputs]),
             ("lora_B", vec![experts, outputs, rank]),
@@ -54,12 +51,8 @@ pub fn count(method: &Method, inputs: usize, outputs: usize) -> usize {
     match *method {
         Method::Full => outputs * inputs,
         Method::Lora { rank, .. } => rank * (inputs + outputs),
-        Method::Molora { experts, rank, .. } => {
-            experts * rank * (inputs + outputs) + experts * inputs
-        }
-        Method::Mor1e { experts, .. } => {
-            experts * (inputs + outputs) + intuition(experts, hidden, inputs)
-        }
+        Method::Molora { experts, rank, .. } => experts * rank * (inputs + outputs) + experts * inputs,
+        Method::Mor1e { experts, .. } => experts * (inputs + outputs) + intuition(experts, hidden, inputs),
     }
 }
 
@@ -95,14 +88,8 @@ pub fn formula(method: &Method, inputs: usize, outputs: usize) -> String {
 pub fn scaling(method: &Method) -> f64 {
     match *method {
         Method::Full => 1.0,
-        Method::Lora {
-            rank,
-            alpha,
-            rslora: true,
-        } => alpha / (rank as f64).sqrt(),
-        Method::Lora { rank, alpha, .. } | Method::Molora { rank, alpha, .. } => {
-            alpha / rank as f64
-        }
+        Method::Lora { rank, alpha, rslora: true } => alpha / (rank as f64).sqrt(),
+        Method::Lora { rank, alpha, .. } | Method::Molora { rank, alpha, .. } => alpha / rank as f64,
         Method::Mor1e { alpha, .. } => alpha,
     }
 }
@@ -112,19 +99,12 @@ mod tests {
     use super::*;
 
     fn lora(rank: usize, alpha: f64, rslora: bool) -> Method {
-        Method::Lora {
-            rank,
-            alpha,
-            rslora,
-        }
+        Method::Lora { rank, alpha, rslora }
     }
 
     fn mor1e(experts: usize, width: Option<usize>) -> Method {
         let mut method = Method::mor1e();
-        if let Method::Mor1e {
-            experts: n, hidden, ..
-        } = &mut method
-        {
+        if let Method::Mor1e { experts: n, hidden, .. } = &mut method {
             (*n, *hidden) = (experts, width);
         }
         method
@@ -135,18 +115,12 @@ mod tests {
         if let Some(open) = formula.find('(') {
             let close = formula.find(')').unwrap();
             let inner = value(&formula[open + 1..close]);
-            return value(&format!(
-                "{}{inner}{}",
-                &formula[..open],
-                &formula[close + 1..]
-            ));
+            return value(&format!("{}{inner}{}", &formula[..open], &formula[close + 1..]));
         }
         let product = |term: &str| -> usize {
             term.split('·')
                 .map(|factor| {
-                    let number = factor
-                        .trim()
-                        .trim_start_matches(|c: char| !c.is_ascii_digit());
+                    let number = factor.trim().trim_start_matches(|c: char| !c.is_ascii_digit());
                     number.parse::<usize>().unwrap()
                 })
                 .product()
@@ -171,10 +145,8 @@ mod tests {
     fn shapes_formula_and_count_agree() {
         for method in methods() {
             for (inputs, outputs) in [(64, 64), (64, 10), (8, 256), (4096, 4096)] {
-                let held: usize = tensors(&method, inputs, outputs)
-                    .iter()
-                    .map(|(_, shape)| shape.iter().product::<usize>())
-                    .sum();
+                let held: usize =
+                    tensors(&method, inputs, outputs).iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
                 assert_eq!(count(&method, inputs, outputs), held, "{method:?}");
                 let formula = formula(&method, inputs, outputs);
                 assert_eq!(value(&formula), held, "{formula}");
@@ -188,14 +160,8 @@ mod tests {
         assert_eq!(count(&Method::lora(), 64, 64), 1024);
         assert_eq!(formula(&Method::lora(), 64, 10), "(64 + 10) · 8");
         assert_eq!(formula(&Method::Full, 64, 10), "10 · 64");
-        assert_eq!(
-            formula(&Method::molora(), 64, 64),
-            "experts 4 · 2 · 64 · 2 + router 4 · 64"
-        );
-        assert_eq!(
-            formula(&Method::mor1e(), 64, 64),
-            "experts 8 · 2 · 64 + gate (8 · 64 + 8 · 8 + 8 · 8 + 4 · 8 + 8)"
-        );
+        assert_eq!(formula(&Method::molora(), 64, 64), "experts 4 · 2 · 64 · 2 + router 4 · 64");
+        assert_eq!(formula(&Method::mor1e(), 64, 64), "experts 8 · 2 · 64 + gate (8 · 64 + 8 · 8 + 8 · 8 + 4 · 8 + 8)");
     }
 
     #[test]

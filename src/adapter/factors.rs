@@ -104,8 +104,7 @@ impl Factors {
 
     /// Gradients of both factors, and of the router behind lora_A.
     pub fn gradients(&self, place: &Place, hg: Buffer, dhz: Buffer) -> Pass {
-        let (slots, down, i, o) =
-            (self.slots as u32, self.down_rows as u32, self.inputs as u32, self.outputs as u32);
+        let (slots, down, i, o) = (self.slots as u32, self.down_rows as u32, self.inputs as u32, self.outputs as u32);
         Pass {
             op: Op::WeightGrad(weight_grad::Dims {
                 rows: place.tokens as u32,

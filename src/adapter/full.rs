@@ -6,8 +6,7 @@ use crate::kernel::{Op, pad, weight_grad};
 
 pub fn record(place: &Place, arena: &mut Arena) -> Adapted {
     let (i, o) = (pad(place.inputs), pad(place.outputs));
-    let delta =
-        arena.param(format!("{}.delta", place.name), o * i, vec![place.outputs, place.inputs], vec![i, 1]);
+    let delta = arena.param(format!("{}.delta", place.name), o * i, vec![place.outputs, place.inputs], vec![i, 1]);
     let gradient = Pass {
         op: Op::WeightGrad(weight_grad::Dims {
             rows: place.tokens as u32,

@@ -47,10 +47,7 @@ pub fn record(routing: &Routing, scaling: f64, place: &Place, arena: &mut Arena)
     backward.push(Pass { op: Op::GateBackward(dims), buffers: vec![hz, g, dhg, bal, dhz, dg] });
     backward.push(factors.gradients(place, hg, dhz));
     Adapted {
-        forward: vec![
-            factors.down(place, 1.0, hz),
-            Pass { op: Op::GateForward(dims), buffers: vec![hz, g, hg] },
-        ],
+        forward: vec![factors.down(place, 1.0, hz), Pass { op: Op::GateForward(dims), buffers: vec![hz, g, hg] }],
         backward,
         up: Some(factors.up(hg)),
         down: Some(Down { dhz, rows: factors.down_rows, offset: factors.a }),

@@ -52,15 +52,7 @@ pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena
         scale: scaling as f32,
     };
     let mut backward = vec![factors.back(place, 1.0, dhg)];
-    let bal = balance_pass(
-        config.balance,
-        g,
-        bal,
-        network.real_rows as usize,
-        place.real_tokens,
-        n,
-        &mut backward,
-    );
+    let bal = balance_pass(config.balance, g, bal, network.real_rows as usize, place.real_tokens, n, &mut backward);
     backward.extend([
         Pass { op: Op::GateBackward(dims), buffers: vec![h, g, dhg, bal, dh, dg] },
         Pass { op: Op::IntuitionBackward(network), buffers: vec![PARAMS, acts, g, dg, dacts, dq] },
@@ -89,8 +81,7 @@ fn network(config: &Intuition, place: &Place, gate_tokens: usize, arena: &mut Ar
     let (real_i, real_h, real_n) = (place.inputs, config.hidden, config.experts);
     // (rows, padded rows) and (cols, padded cols); a vector is one row.
     let mut param = |name: &str, (rows, padded): (usize, usize), (cols, stride): (usize, usize)| {
-        let (shape, strides) =
-            if padded == 1 { (vec![cols], vec![1]) } else { (vec![rows, cols], vec![stride, 1]) };
+        let (shape, strides) = if padded == 1 { (vec![cols], vec![1]) } else { (vec![rows, cols], vec![stride, 1]) };
         arena.param(format!("{}.{name}", place.name), padded * stride, shape, strides) as u32
     };
     const VECTOR: (usize, usize) = (1, 1);

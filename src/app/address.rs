@@ -1,6 +1,7 @@
 //! What the page reads from its own address: the run's configuration and the page's own wishes. Pure.
 
 use crate::config::Config;
+use crate::view::edit::LANES;
 
 /// The parts of the page that an embedding page can ask for by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +38,14 @@ pub struct Address {
 /// Reads a query such as "?seed=2&embed=loss,gates&paused".
 pub fn read(query: &str) -> Address {
     let mut problems = Vec::new();
-    let config = Config::from_query(query).unwrap_or_else(|error| {
-        problems.push(format!(
-            "The link could not be read, so the page starts with its defaults. {error}."
-        ));
+    let mut config = Config::from_query(query).unwrap_or_else(|error| {
+        problems.push(format!("The link could not be read, so the page starts with its defaults. {error}."));
         Config::default()
     });
+    if config.lanes.len() > LANES {
+        config.lanes.truncate(LANES);
+        problems.push(format!("The page has room for {LANES} lanes; the link's others are left out."));
+    }
     let mut paused = false;
     let mut embed = None;
     for pair in query.trim_start_matches('?').split('&') {
@@ -53,12 +56,7 @@ pub fn read(query: &str) -> Address {
             _ => {}
         }
     }
-    Address {
-        config,
-        paused,
-        embed,
-        problems,
-    }
+    Address { config, paused, embed, problems }
 }
 
 fn parts(value: &str, problems: &mut Vec<String>) -> Option<Vec<Part>> {
@@ -69,9 +67,7 @@ fn parts(value: &str, problems: &mut Vec<String>) -> Option<Vec<Part>> {
             Some((_, part)) => parts.push(*part),
             None => {
                 let known = Part::ALL.map(|(known, _)| known).join(", ");
-                problems.push(format!(
-                    "embed: there is no panel \"{name}\"; there are {known}."
-                ));
+                problems.push(format!("embed: there is no panel \"{name}\"; there are {known}."));
             }
         }
     }
@@ -95,10 +91,14 @@ mod tests {
         assert_eq!(address.config.seed, 7);
         assert!(address.paused);
         assert_eq!(address.embed, Some(vec![Part::Loss, Part::Gates]));
-        assert_eq!(
-            read("embed=loss%2Cdigits").embed,
-            Some(vec![Part::Loss, Part::Digits])
-        );
+        assert_eq!(read("embed=loss%2Cdigits").embed, Some(vec![Part::Loss, Part::Digits]));
+    }
+
+    #[test]
+    fn lanes_beyond_the_page_are_left_out_and_said() {
+        let address = read("?lanes=full~full~full~full~full");
+        assert_eq!(address.config.lanes.len(), LANES);
+        assert_eq!(address.problems.len(), 1);
     }
 
     #[test]

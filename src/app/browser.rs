@@ -26,25 +26,16 @@ pub fn prefers_reduced_motion() -> bool {
 
 /// The page's query, with its "?".
 pub fn query() -> String {
-    window()
-        .and_then(|w| w.location().search().ok())
-        .unwrap_or_default()
+    window().and_then(|w| w.location().search().ok()).unwrap_or_default()
 }
 
 /// A link to this page with another query.
 pub fn link(query: &str) -> String {
     let location = window().map(|w| w.location());
     let part = |get: fn(&web_sys::Location) -> Result<String, wasm_bindgen::JsValue>| {
-        location
-            .as_ref()
-            .and_then(|l| get(l).ok())
-            .unwrap_or_default()
+        location.as_ref().and_then(|l| get(l).ok()).unwrap_or_default()
     };
-    let base = format!(
-        "{}{}",
-        part(web_sys::Location::origin),
-        part(web_sys::Location::pathname)
-    );
+    let base = format!("{}{}", part(web_sys::Location::origin), part(web_sys::Location::pathname));
     match query {
         "" => base,
         query => format!("{base}?{query}"),
@@ -54,14 +45,11 @@ pub fn link(query: &str) -> String {
 /// Makes the address describe the run, keeping the page's own keys, without a new entry in the history.
 pub fn set_query(query: &str) {
     let old = self::query();
-    let kept = old.trim_start_matches('?').split('&').filter(|pair| {
-        matches!(pair.split('=').next(), Some("embed" | "paused")) && !pair.is_empty()
-    });
-    let pairs: Vec<&str> = Some(query)
-        .into_iter()
-        .filter(|q| !q.is_empty())
-        .chain(kept)
-        .collect();
+    let kept = old
+        .trim_start_matches('?')
+        .split('&')
+        .filter(|pair| matches!(pair.split('=').next(), Some("embed" | "paused")) && !pair.is_empty());
+    let pairs: Vec<&str> = Some(query).into_iter().filter(|q| !q.is_empty()).chain(kept).collect();
     let address = link(&pairs.join("&"));
     if let Some(history) = window().and_then(|w| w.history().ok()) {
         // Refused in some embeddings; the run does not depend on it.
@@ -71,9 +59,7 @@ pub fn set_query(query: &str) {
 
 /// The style sheet's theme.
 pub fn set_theme(dark: bool) {
-    let root = window()
-        .and_then(|w| w.document())
-        .and_then(|d| d.document_element());
+    let root = window().and_then(|w| w.document()).and_then(|d| d.document_element());
     if let Some(root) = root {
         let _ = root.set_attribute("data-theme", if dark { "dark" } else { "light" });
     }
@@ -84,25 +70,19 @@ pub async fn copy(text: &str) -> bool {
     let Some(window) = window().filter(Window::is_secure_context) else {
         return false;
     };
-    JsFuture::from(window.navigator().clipboard().write_text(text))
-        .await
-        .is_ok()
+    JsFuture::from(window.navigator().clipboard().write_text(text)).await.is_ok()
 }
 
 /// Calls back when the tab is shown or hidden.
 pub fn on_visibility(tell: impl Fn(bool) + 'static) -> Option<EventListener> {
     let document = window()?.document()?;
     let target = document.clone();
-    Some(EventListener::new(&target, "visibilitychange", move |_| {
-        tell(!document.hidden())
-    }))
+    Some(EventListener::new(&target, "visibilitychange", move |_| tell(!document.hidden())))
 }
 
 /// Calls back when the system's theme changes.
 pub fn on_theme(tell: impl Fn(bool) + 'static) -> Option<EventListener> {
     let media = media("(prefers-color-scheme: dark)")?;
     let target = media.clone();
-    Some(EventListener::new(&target, "change", move |_| {
-        tell(media.matches())
-    }))
+    Some(EventListener::new(&target, "change", move |_| tell(media.matches())))
 }

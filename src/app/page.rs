@@ -15,6 +15,7 @@ use crate::config::Task;
 use crate::host::client::{Arrival, Client};
 use crate::view::{
     action::Action,
+    format::{count, percent, three},
     table::{self, Table},
     ui::{
         accuracy::AccuracyTable,
@@ -28,16 +29,14 @@ use crate::view::{
         twin::Panel,
         weight::Weight,
     },
-    words::{lane_names, number, percent, run_title, thousands},
+    words::{lane_names, run_title},
 };
 
 /// Starts the page in `#app`. Called once, by the page's script.
 #[wasm_bindgen]
 pub fn start_app() {
     console_error_panic_hook::set_once();
-    let root = web_sys::window()
-        .and_then(|w| w.document())
-        .and_then(|d| d.get_element_by_id("app"));
+    let root = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("app"));
     if let Some(root) = root {
         yew::Renderer::<App>::with_root(root).render();
     }
@@ -117,11 +116,7 @@ fn App() -> Html {
         let dark = browser::prefers_dark();
         let (state, effects) = State::start(address, dark);
         let handle = Handle {
-            core: Rc::new(RefCell::new(Core {
-                state,
-                client: None,
-                frame: None,
-            })),
+            core: Rc::new(RefCell::new(Core { state, client: None, frame: None })),
             render: Callback::from(move |()| trigger.force_update()),
         };
         browser::set_theme(dark);
@@ -153,10 +148,7 @@ fn App() -> Html {
                 let handle = handle.clone();
                 move |value| handle.handle(wrap(value))
             };
-            let listeners = (
-                browser::on_visibility(tell(Msg::Visible)),
-                browser::on_theme(tell(Msg::Dark)),
-            );
+            let listeners = (browser::on_visibility(tell(Msg::Visible)), browser::on_theme(tell(Msg::Dark)));
             move || drop(listeners)
         });
     }
@@ -170,12 +162,7 @@ fn App() -> Html {
 
 /// The whole page for a state.
 fn page(state: &State, dispatch: &Callback<Action>) -> Html {
-    let shows = |part: Part| {
-        state
-            .embed
-            .as_ref()
-            .is_none_or(|parts| parts.contains(&part))
-    };
+    let shows = |part: Part| state.embed.as_ref().is_none_or(|parts| parts.contains(&part));
     let digits = matches!(state.config.task, Task::Digits(_));
     let layout = match (&state.embed, digits) {
         (Some(_), _) => "page embed",
@@ -215,6 +202,7 @@ fn lead(state: &State) -> Html {
     html! {
         <div class="lead">
             <p class="title">{ run_title(&state.config.task, lanes) }</p>
+            <p class="now">{ &state.run.now }</p>
         </div>
     }
 }
@@ -234,7 +222,7 @@ fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
             { for problems }
             if state.draft.is_some() {
                 <div class="notice" role="status">
-                    <p>{ format!("Restart at step 0 with this change? The {} steps done so far would be lost.", thousands(state.run.step)) }</p>
+                    <p>{ format!("Restart at step 0 with this change? The {} steps done so far would be lost.", count(state.run.step)) }</p>
                     <Button class="primary" label="Restart" why="Begin again at step 0 with the change." on_click={dispatch.reform(|()| Action::Restart)} />
                     <Button class="quiet" label="Keep running" why="Drop the change and go on as before." on_click={dispatch.reform(|()| Action::KeepRunning)} />
                 </div>
@@ -300,8 +288,8 @@ fn loading(state: &State) -> Html {
         <>
             <p>{ stage }{ " …" }</p>
             if let Some(p) = state.run.pretraining {
-                <p class="note">{ format!("step {} of {} · loss {} · accuracy {}", thousands(p.step), thousands(p.total),
-                    number(f64::from(p.loss)), percent(f64::from(p.accuracy))) }</p>
+                <p class="note">{ format!("step {} of {} · loss {} · accuracy {}", count(p.step), count(p.total),
+                    three(f64::from(p.loss)), percent(f64::from(p.accuracy))) }</p>
                 <progress max={p.total.to_string()} value={p.step.to_string()} aria-label="Pretraining" />
             }
         </>

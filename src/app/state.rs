@@ -10,7 +10,7 @@ use crate::view::{action::Action, edit::set_rank, run::Run, snap::Snap, words::i
 /// Messages kept at most; the oldest go first.
 const PROBLEMS: usize = 4;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct State {
     /// What runs.
     pub config: Snap<Config>,
@@ -92,10 +92,7 @@ impl State {
             self.watch = first_watch(&self.config);
         }
         let mut effects = vec![
-            Effect::Send(Command::Start {
-                config: Config::clone(&self.config),
-                paused: !self.wants_to_run,
-            }),
+            Effect::Send(Command::Start { config: Config::clone(&self.config), paused: !self.wants_to_run }),
             Effect::Send(Command::Watch(self.watch)),
         ];
         if self.speed.is_some() {
@@ -117,11 +114,7 @@ impl State {
 fn first_watch(config: &Config) -> Watch {
     let is_lora = |method: &Method| matches!(method, Method::Lora { .. });
     Watch {
-        lane: config
-            .lanes
-            .iter()
-            .position(|l| is_lora(&l.method))
-            .unwrap_or(0),
+        lane: config.lanes.iter().position(|l| is_lora(&l.method)).unwrap_or(0),
         layer: 0,
         merge: MergeMode::MeanGate,
         domain: 0,
@@ -228,10 +221,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             }
             let query = config.to_query();
             state.config = Snap::new(config);
-            vec![
-                Effect::Send(Command::SetRank { lane, rank }),
-                Effect::Address(query),
-            ]
+            vec![Effect::Send(Command::SetRank { lane, rank }), Effect::Address(query)]
         }
         Action::Watch(mut watch) => {
             let Some(lane) = state.config.lanes.get(watch.lane) else {
@@ -283,11 +273,7 @@ fn edit(state: &mut State, config: Snap<Config>) -> Vec<Effect> {
 /// The shown configuration with every lane brought to the size of its first adapter.
 fn matched(state: &State) -> Option<Config> {
     let started = state.run.started.as_ref()?;
-    let layers: Vec<(usize, usize)> = started
-        .layers
-        .iter()
-        .map(|l| (l.inputs, l.outputs))
-        .collect();
+    let layers: Vec<(usize, usize)> = started.layers.iter().map(|l| (l.inputs, l.outputs)).collect();
     let mut config = Config::clone(state.shown());
     let first = config.lanes.iter().find(|l| l.method != Method::Full)?;
     let target = lane_count(first, &layers);
@@ -308,11 +294,7 @@ mod tests {
             backend: "cpu".into(),
             adapter: "CPU".into(),
             fallback: None,
-            layers: vec![crate::protocol::LayerInfo {
-                inputs: 64,
-                outputs: 64,
-                activation: String::new(),
-            }],
+            layers: vec![crate::protocol::LayerInfo { inputs: 64, outputs: 64, activation: String::new() }],
             domains: vec![],
             energy: 1.0,
             true_rank: None,
@@ -337,16 +319,11 @@ mod tests {
     }
 
     fn reseeded(state: &State) -> Config {
-        Config {
-            seed: 99,
-            ..Config::clone(&state.config)
-        }
+        Config { seed: 99, ..Config::clone(&state.config) }
     }
 
     fn starts(effects: &[Effect]) -> bool {
-        effects
-            .iter()
-            .any(|e| matches!(e, Effect::Send(Command::Start { .. })))
+        effects.iter().any(|e| matches!(e, Effect::Send(Command::Start { .. })))
     }
 
     #[test]
@@ -366,10 +343,7 @@ mod tests {
         let config = reseeded(&state);
         let effects = update(&mut state, Msg::Act(Action::Edit(config)));
         assert!(starts(&effects));
-        assert!(
-            effects.contains(&Effect::Address("seed=99".into())),
-            "{effects:?}"
-        );
+        assert!(effects.contains(&Effect::Address("seed=99".into())), "{effects:?}");
     }
 
     #[test]
@@ -396,15 +370,9 @@ mod tests {
         let mut state = started_state();
         at_step(&mut state, 40);
         let effects = update(&mut state, Msg::Act(Action::SetRank { lane: 1, rank: 3 }));
-        assert_eq!(
-            effects[0],
-            Effect::Send(Command::SetRank { lane: 1, rank: 3 })
-        );
+        assert_eq!(effects[0], Effect::Send(Command::SetRank { lane: 1, rank: 3 }));
         assert!(!starts(&effects));
-        assert!(matches!(
-            state.config.lanes[1].method,
-            Method::Lora { rank: 3, .. }
-        ));
+        assert!(matches!(state.config.lanes[1].method, Method::Lora { rank: 3, .. }));
         assert_eq!(state.run.step, 40);
     }
 
@@ -425,12 +393,7 @@ mod tests {
         let mut state = started_state();
         update(&mut state, Msg::Act(Action::MatchParameters));
         let layers = [(64, 64)];
-        let sizes: Vec<usize> = state
-            .config
-            .lanes
-            .iter()
-            .map(|l| lane_count(l, &layers))
-            .collect();
+        let sizes: Vec<usize> = state.config.lanes.iter().map(|l| lane_count(l, &layers)).collect();
         assert_eq!(sizes[1], 1024, "the first adapter sets the size: {sizes:?}");
         assert!(sizes[2].abs_diff(1024) <= 512, "{sizes:?}");
     }
@@ -440,13 +403,7 @@ mod tests {
         let mut state = started_state();
         for k in 0..10 {
             let message = format!("problem {k}");
-            update(
-                &mut state,
-                Msg::Engine(Event::Problem {
-                    message,
-                    fatal: false,
-                }),
-            );
+            update(&mut state, Msg::Engine(Event::Problem { message, fatal: false }));
         }
         assert_eq!(state.problems.len(), PROBLEMS);
         assert_eq!(state.problems[3], "problem 9");

@@ -36,14 +36,7 @@ impl Task {
 }
 
 fn check_domains(task: &Domains) -> Result<()> {
-    let Domains {
-        dim,
-        domains,
-        true_rank,
-        sequence,
-        batch,
-        ..
-    } = *task;
+    let Domains { dim, domains, true_rank, sequence, batch, .. } = *task;
     // Directions that must be orthogonal to each other in a space of `dim`.
     let (needed, sum) = if task.conflict {
         let outputs = domains * true_rank;
@@ -53,29 +46,20 @@ fn check_domains(task: &Domains) -> Result<()> {
             false => (inputs, "true_rank + domains"),
         }
     } else {
-        (
-            domains * true_rank + domains,
-            "domains · true_rank + domains",
-        )
+        (domains * true_rank + domains, "domains · true_rank + domains")
     };
     if needed > dim {
         return Err(refuse(
             "task.true_rank",
             &true_rank.into(),
-            format_args!(
-                "with {domains} domains, {sum} = {needed} orthogonal directions must fit into dim = {dim}"
-            ),
+            format_args!("with {domains} domains, {sum} = {needed} orthogonal directions must fit into dim = {dim}"),
         ));
     }
     if batch * sequence > limits::TOKENS {
         return Err(refuse(
             "task.batch",
             &batch.into(),
-            format_args!(
-                "batch · sequence = {} must be at most {}",
-                batch * sequence,
-                limits::TOKENS
-            ),
+            format_args!("batch · sequence = {} must be at most {}", batch * sequence, limits::TOKENS),
         ));
     }
     Ok(())
@@ -88,11 +72,7 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
         return Err(refuse(
             format!("{path}.rank"),
             &rank.into(),
-            format_args!(
-                "experts · rank = {} must be at most {}",
-                experts * rank,
-                limits::MIXTURE_RANK
-            ),
+            format_args!("experts · rank = {} must be at most {}", experts * rank, limits::MIXTURE_RANK),
         ));
     }
     let count = task.layer_count();

@@ -1,8 +1,8 @@
 //! What is meant by everything left out. Plain values; knows nothing of how they are written.
 
 use super::{
-    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Gate, Lane, Method,
-    Optimizer, Schedule, Spectrum, Task,
+    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Gate, Lane, Method, Optimizer, Schedule,
+    Spectrum, Task,
 };
 
 impl Default for Config {
@@ -12,15 +12,10 @@ impl Default for Config {
             seed: 1,
             backend: BackendChoice::Auto,
             task: Task::Domains(Domains::default()),
-            lanes: [
-                Method::Full,
-                Method::lora(),
-                Method::molora(),
-                Method::mor1e(),
-            ]
-            .into_iter()
-            .map(Lane::from)
-            .collect(),
+            lanes: [Method::Full, Method::lora(), Method::molora(), Method::mor1e()]
+                .into_iter()
+                .map(Lane::from)
+                .collect(),
             optimizer: Optimizer::default(),
             schedule: Schedule::default(),
         }
@@ -46,12 +41,7 @@ impl Default for Domains {
 impl Default for Digits {
     fn default() -> Self {
         Self {
-            domains: vec![
-                DigitDomain::Inverted,
-                DigitDomain::Rotated,
-                DigitDomain::Permuted,
-                DigitDomain::Mirrored,
-            ],
+            domains: vec![DigitDomain::Inverted, DigitDomain::Rotated, DigitDomain::Permuted, DigitDomain::Mirrored],
             batch: 64,
             pretrain: 1500,
         }
@@ -60,74 +50,42 @@ impl Default for Digits {
 
 impl Default for Optimizer {
     fn default() -> Self {
-        Self {
-            lr: 0.01,
-            beta1: 0.9,
-            beta2: 0.999,
-            eps: 1e-8,
-            weight_decay: 0.0,
-        }
+        Self { lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 }
     }
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self {
-            warmup: 50,
-            total: 2000,
-        }
+        Self { warmup: 50, total: 2000 }
     }
 }
 
 impl Default for Balance {
     fn default() -> Self {
-        Self {
-            kind: BalanceKind::None,
-            coefficient: 0.0,
-        }
+        Self { kind: BalanceKind::None, coefficient: 0.0 }
     }
 }
 
 impl From<Method> for Lane {
     /// The method on every layer.
     fn from(method: Method) -> Self {
-        Self {
-            method,
-            layers: None,
-        }
+        Self { method, layers: None }
     }
 }
 
 impl Method {
     /// LoRA with its defaults: rank 8, alpha 16.
     pub fn lora() -> Self {
-        Self::Lora {
-            rank: 8,
-            alpha: 16.0,
-            rslora: false,
-        }
+        Self::Lora { rank: 8, alpha: 16.0, rslora: false }
     }
 
     /// MoLoRA with its defaults: four experts of rank 2, soft routing.
     pub fn molora() -> Self {
-        Self::Molora {
-            experts: 4,
-            rank: 2,
-            alpha: 4.0,
-            top_k: 0,
-            renormalize: false,
-            balance: Balance::default(),
-        }
+        Self::Molora { experts: 4, rank: 2, alpha: 4.0, top_k: 0, renormalize: false, balance: Balance::default() }
     }
 
     /// MoR1E with its defaults: eight experts of rank 1 under a pooled gate.
     pub fn mor1e() -> Self {
-        Self::Mor1e {
-            experts: 8,
-            alpha: 2.0,
-            gate: Gate::Pooled,
-            hidden: None,
-            balance: Balance::default(),
-        }
+        Self::Mor1e { experts: 8, alpha: 2.0, gate: Gate::Pooled, hidden: None, balance: Balance::default() }
     }
 }

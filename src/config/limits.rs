@@ -20,11 +20,7 @@ const fn whole(min: usize, max: usize) -> Whole {
 }
 
 const fn real(min: f64, max: f64) -> Real {
-    Real {
-        min,
-        max,
-        closed: true,
-    }
+    Real { min, max, closed: true }
 }
 
 impl std::fmt::Display for Whole {
@@ -81,11 +77,7 @@ pub const HIDDEN: Whole = whole(2, 512);
 pub const COEFFICIENT: Real = real(0.0, 100.0);
 
 pub const LR: Real = real(0.0, 100.0);
-pub const BETA: Real = Real {
-    min: 0.0,
-    max: 1.0,
-    closed: false,
-};
+pub const BETA: Real = Real { min: 0.0, max: 1.0, closed: false };
 /// Not 0: a gradient that is exactly 0, as a gate's at the first step, would be 0/0.
 pub const EPS: Real = real(1e-16, 1.0);
 pub const WEIGHT_DECAY: Real = real(0.0, 10.0);

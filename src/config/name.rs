@@ -40,13 +40,7 @@ impl Named for Spectrum {
 }
 
 impl Named for DigitDomain {
-    const ALL: &'static [Self] = &[
-        Self::Inverted,
-        Self::Rotated,
-        Self::Permuted,
-        Self::Mirrored,
-        Self::Shifted,
-    ];
+    const ALL: &'static [Self] = &[Self::Inverted, Self::Rotated, Self::Permuted, Self::Mirrored, Self::Shifted];
 
     fn name(self) -> &'static str {
         match self {

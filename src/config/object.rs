@@ -12,30 +12,18 @@ use crate::error::{Error, Result};
 const SHOWN: usize = 80;
 
 /// The error that `value` at `key` is not allowed.
-pub(super) fn refuse(
-    key: impl Into<String>,
-    value: &Value,
-    allowed: impl std::fmt::Display,
-) -> Error {
+pub(super) fn refuse(key: impl Into<String>, value: &Value, allowed: impl std::fmt::Display) -> Error {
     let mut text = value.to_string();
     if let Some((end, _)) = text.char_indices().nth(SHOWN) {
         text.truncate(end);
         text.push('…');
     }
-    Error::Config {
-        key: key.into(),
-        value: text,
-        allowed: allowed.to_string(),
-    }
+    Error::Config { key: key.into(), value: text, allowed: allowed.to_string() }
 }
 
 /// The error that `key` was left out.
 fn absent(key: String) -> Error {
-    Error::Config {
-        key,
-        value: "leaving it out".into(),
-        allowed: "it must be given".into(),
-    }
+    Error::Config { key, value: "leaving it out".into(), allowed: "it must be given".into() }
 }
 
 /// A JSON object whose keys are known to be among those asked for.
@@ -69,14 +57,8 @@ impl<'a> Object<'a> {
     }
 
     fn map(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>> {
-        let key = if path.is_empty() {
-            "the configuration"
-        } else {
-            path
-        };
-        value
-            .as_object()
-            .ok_or_else(|| refuse(key, value, "an object, {…}"))
+        let key = if path.is_empty() { "the configuration" } else { path };
+        value.as_object().ok_or_else(|| refuse(key, value, "an object, {…}"))
     }
 
     /// Full path of a key of this object.
@@ -100,33 +82,25 @@ impl<'a> Object<'a> {
     }
 
     pub fn maybe_whole(&self, key: &str, limit: Whole) -> Result<Option<usize>> {
-        self.get(key)
-            .map(|value| whole(value, limit, || self.key(key)))
-            .transpose()
+        self.get(key).map(|value| whole(value, limit, || self.key(key))).transpose()
     }
 
     pub fn real(&self, key: &str, limit: Real, default: f64) -> Result<f64> {
         let Some(value) = self.get(key) else {
             return Ok(default);
         };
-        value
-            .as_f64()
-            .filter(|number| limit.contains(*number))
-            .ok_or_else(|| refuse(self.key(key), value, limit))
+        value.as_f64().filter(|number| limit.contains(*number)).ok_or_else(|| refuse(self.key(key), value, limit))
     }
 
     pub fn flag(&self, key: &str, default: bool) -> Result<bool> {
         let Some(value) = self.get(key) else {
             return Ok(default);
         };
-        value
-            .as_bool()
-            .ok_or_else(|| refuse(self.key(key), value, "true or false"))
+        value.as_bool().ok_or_else(|| refuse(self.key(key), value, "true or false"))
     }
 
     pub fn choice<T: Named>(&self, key: &str, default: T) -> Result<T> {
-        self.get(key)
-            .map_or(Ok(default), |value| choice(value, || self.key(key)))
+        self.get(key).map_or(Ok(default), |value| choice(value, || self.key(key)))
     }
 
     /// The elements of a list that must not be empty nor hold anything twice, each with its path.
@@ -141,20 +115,10 @@ impl<'a> Object<'a> {
             .ok_or_else(|| refuse(&path, value, "a list of at least one"))?;
         for (i, item) in items.iter().enumerate() {
             if items[..i].contains(item) {
-                return Err(refuse(
-                    format!("{path}[{i}]"),
-                    item,
-                    "each may be there once only",
-                ));
+                return Err(refuse(format!("{path}[{i}]"), item, "each may be there once only"));
             }
         }
-        Ok(Some(
-            items
-                .iter()
-                .enumerate()
-                .map(|(i, item)| (format!("{path}[{i}]"), item))
-                .collect(),
-        ))
+        Ok(Some(items.iter().enumerate().map(|(i, item)| (format!("{path}[{i}]"), item)).collect()))
     }
 }
 
@@ -163,25 +127,18 @@ pub(super) fn whole(value: &Value, limit: Whole, key: impl Fn() -> String) -> Re
     let number = match (value.as_u64(), value.as_f64()) {
         (Some(number), _) => usize::try_from(number).ok(),
         // Every limit is far below 2^53, so a float in range converts exactly.
-        (None, Some(number))
-            if number.fract() == 0.0 && number >= 0.0 && number <= limit.max as f64 =>
-        {
+        (None, Some(number)) if number.fract() == 0.0 && number >= 0.0 && number <= limit.max as f64 => {
             Some(number as usize)
         }
         _ => None,
     };
-    number
-        .filter(|number| limit.contains(*number))
-        .ok_or_else(|| refuse(key(), value, limit))
+    number.filter(|number| limit.contains(*number)).ok_or_else(|| refuse(key(), value, limit))
 }
 
 /// The value of that name.
 pub(super) fn choice<T: Named>(value: &Value, key: impl Fn() -> String) -> Result<T> {
     value.as_str().and_then(T::from_name).ok_or_else(|| {
-        let names: Vec<String> = T::ALL
-            .iter()
-            .map(|one| format!("\"{}\"", one.name()))
-            .collect();
+        let names: Vec<String> = T::ALL.iter().map(|one| format!("\"{}\"", one.name())).collect();
         refuse(key(), value, format_args!("one of {}", names.join(", ")))
     })
 }

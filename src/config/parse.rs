@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::{
-    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Gate, Lane, Method,
-    Optimizer, Schedule, Spectrum, Task, limits,
+    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Gate, Lane, Method, Optimizer, Schedule,
+    Spectrum, Task, limits,
     object::{self, Object, refuse},
 };
 use crate::error::{Error, Result};
@@ -25,49 +25,26 @@ impl Config {
     /// # Errors
     /// `Error::Config` with the key's path ("lanes[1].top_k"), its value and what is allowed there.
     pub fn from_value(value: &Value) -> Result<Self> {
-        const KEYS: &[&str] = &[
-            "version",
-            "seed",
-            "backend",
-            "task",
-            "lanes",
-            "optimizer",
-            "schedule",
-        ];
+        const KEYS: &[&str] = &["version", "seed", "backend", "task", "lanes", "optimizer", "schedule"];
         let document = Object::new(value, "", "the configuration", KEYS)?;
-        object::whole(document.required("version")?, limits::VERSION, || {
-            "version".into()
-        })?;
+        object::whole(document.required("version")?, limits::VERSION, || "version".into())?;
         let lanes = document.required("lanes")?;
-        let lanes = lanes
-            .as_array()
-            .filter(|lanes| limits::LANES.contains(lanes.len()))
-            .ok_or_else(|| {
-                let limits::Whole { min, max } = limits::LANES;
-                refuse(
-                    "lanes",
-                    lanes,
-                    format_args!("a list of {min} to {max} lanes"),
-                )
-            })?;
+        let lanes = lanes.as_array().filter(|lanes| limits::LANES.contains(lanes.len())).ok_or_else(|| {
+            let limits::Whole { min, max } = limits::LANES;
+            refuse("lanes", lanes, format_args!("a list of {min} to {max} lanes"))
+        })?;
         let config = Self {
             // The limit is that of u32.
             seed: document.whole("seed", limits::SEED, 1)? as u32,
             backend: document.choice("backend", BackendChoice::Auto)?,
-            task: document
-                .get("task")
-                .map_or_else(|| Ok(Task::Domains(Domains::default())), task)?,
+            task: document.get("task").map_or_else(|| Ok(Task::Domains(Domains::default())), task)?,
             lanes: lanes
                 .iter()
                 .enumerate()
                 .map(|(i, value)| lane(value, &format!("lanes[{i}]")))
                 .collect::<Result<_>>()?,
-            optimizer: document
-                .get("optimizer")
-                .map_or_else(|| Ok(Optimizer::default()), optimizer)?,
-            schedule: document
-                .get("schedule")
-                .map_or_else(|| Ok(Schedule::default()), schedule)?,
+            optimizer: document.get("optimizer").map_or_else(|| Ok(Optimizer::default()), optimizer)?,
+            schedule: document.get("schedule").map_or_else(|| Ok(Schedule::default()), schedule)?,
         };
         config.check()?;
         Ok(config)
@@ -88,27 +65,13 @@ fn task(value: &Value) -> Result<Task> {
         "domains" => domains(value, path).map(Task::Domains),
         "digits" => digits(value, path).map(Task::Digits),
         "custom" => Object::new(value, path, "task \"custom\"", &["kind"]).map(|_| Task::Custom),
-        other => Err(refuse(
-            "task.kind",
-            &other.into(),
-            "one of \"domains\", \"digits\", \"custom\"",
-        )),
+        other => Err(refuse("task.kind", &other.into(), "one of \"domains\", \"digits\", \"custom\"")),
     }
 }
 
 fn domains(value: &Value, path: &str) -> Result<Domains> {
-    const KEYS: &[&str] = &[
-        "kind",
-        "dim",
-        "domains",
-        "true_rank",
-        "conflict",
-        "spectrum",
-        "sequence",
-        "mixed",
-        "noise",
-        "batch",
-    ];
+    const KEYS: &[&str] =
+        &["kind", "dim", "domains", "true_rank", "conflict", "spectrum", "sequence", "mixed", "noise", "batch"];
     let object = Object::new(value, path, "task \"domains\"", KEYS)?;
     let default = Domains::default();
     Ok(Domains {
@@ -146,29 +109,11 @@ fn lane(value: &Value, path: &str) -> Result<Lane> {
     // Each reader writes over the method's defaults, so those are given once, in `default`.
     let (mut method, keys): (Method, &[&str]) = match Object::peek(value, path, "method", "lora")? {
         "full" => (Method::Full, &["method", "layers"]),
-        "lora" => (
-            Method::lora(),
-            &["method", "rank", "alpha", "rslora", "layers"],
-        ),
-        "molora" => (
-            Method::molora(),
-            &[
-                "method",
-                "experts",
-                "rank",
-                "alpha",
-                "top_k",
-                "renormalize",
-                "balance",
-                "layers",
-            ],
-        ),
-        "mor1e" => (
-            Method::mor1e(),
-            &[
-                "method", "experts", "alpha", "gate", "hidden", "balance", "layers",
-            ],
-        ),
+        "lora" => (Method::lora(), &["method", "rank", "alpha", "rslora", "layers"]),
+        "molora" => {
+            (Method::molora(), &["method", "experts", "rank", "alpha", "top_k", "renormalize", "balance", "layers"])
+        }
+        "mor1e" => (Method::mor1e(), &["method", "experts", "alpha", "gate", "hidden", "balance", "layers"]),
         other => {
             return Err(refuse(
                 format!("{path}.method"),
@@ -180,41 +125,21 @@ fn lane(value: &Value, path: &str) -> Result<Lane> {
     let object = Object::new(value, path, &format!("method \"{}\"", method.name()), keys)?;
     match &mut method {
         Method::Full => {}
-        Method::Lora {
-            rank,
-            alpha,
-            rslora,
-        } => {
+        Method::Lora { rank, alpha, rslora } => {
             *rank = object.whole("rank", limits::RANK, *rank)?;
             *alpha = object.real("alpha", limits::ALPHA, *alpha)?;
             *rslora = object.flag("rslora", *rslora)?;
         }
-        Method::Molora {
-            experts,
-            rank,
-            alpha,
-            top_k,
-            renormalize,
-            balance,
-        } => {
+        Method::Molora { experts, rank, alpha, top_k, renormalize, balance } => {
             *experts = object.whole("experts", limits::EXPERTS, *experts)?;
             *rank = object.whole("rank", limits::RANK, *rank)?;
             *alpha = object.real("alpha", limits::ALPHA, *alpha)?;
-            let kept = limits::Whole {
-                min: 0,
-                max: *experts,
-            };
+            let kept = limits::Whole { min: 0, max: *experts };
             *top_k = object.whole("top_k", kept, *top_k)?;
             *renormalize = object.flag("renormalize", *renormalize)?;
             *balance = self::balance(&object)?;
         }
-        Method::Mor1e {
-            experts,
-            alpha,
-            gate,
-            hidden,
-            balance,
-        } => {
+        Method::Mor1e { experts, alpha, gate, hidden, balance } => {
             *experts = object.whole("experts", limits::EXPERTS, *experts)?;
             *alpha = object.real("alpha", limits::ALPHA, *alpha)?;
             *gate = object.choice::<Gate>("gate", *gate)?;
@@ -222,18 +147,10 @@ fn lane(value: &Value, path: &str) -> Result<Lane> {
             *balance = self::balance(&object)?;
         }
     }
-    let every = limits::Whole {
-        min: 0,
-        max: usize::MAX,
-    };
+    let every = limits::Whole { min: 0, max: usize::MAX };
     let layers = object
         .set("layers")?
-        .map(|items| {
-            items
-                .into_iter()
-                .map(|(key, item)| object::whole(item, every, || key.clone()))
-                .collect()
-        })
+        .map(|items| items.into_iter().map(|(key, item)| object::whole(item, every, || key.clone())).collect())
         .transpose()?;
     Ok(Lane { method, layers })
 }
@@ -269,8 +186,5 @@ fn schedule(value: &Value) -> Result<Schedule> {
     let default = Schedule::default();
     // A total given alone may be below the default warmup, which then shrinks with it.
     let total = object.whole("total", limits::TOTAL, default.total)?;
-    Ok(Schedule {
-        warmup: object.whole("warmup", limits::WARMUP, default.warmup.min(total))?,
-        total,
-    })
+    Ok(Schedule { warmup: object.whole("warmup", limits::WARMUP, default.warmup.min(total))?, total })
 }

@@ -35,13 +35,7 @@ const KEYS: &[(&str, &str, &str)] = &[
 ];
 
 /// Numbers of a lane: letter in the query, key in the document.
-const NUMBERS: &[(&str, &str)] = &[
-    ("n", "experts"),
-    ("r", "rank"),
-    ("a", "alpha"),
-    ("k", "top_k"),
-    ("h", "hidden"),
-];
+const NUMBERS: &[(&str, &str)] = &[("n", "experts"), ("r", "rank"), ("a", "alpha"), ("k", "top_k"), ("h", "hidden")];
 
 impl Config {
     /// The query without its "?". Equal configurations give equal text; the default gives none.
@@ -108,10 +102,7 @@ impl Config {
                 return Err(refuse(
                     shown,
                     &text.into(),
-                    format_args!(
-                        "there is no such key; a link has lanes, {}",
-                        known.join(", ")
-                    ),
+                    format_args!("there is no such key; a link has lanes, {}", known.join(", ")),
                 ));
             }
             seen.push(key);
@@ -151,9 +142,7 @@ fn read(name: &str, text: &str) -> Value {
             other => other.into(),
         },
         // A count under one task, a list of names under the other.
-        "domains" if !text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => {
-            text.split('~').collect()
-        }
+        "domains" if !text.starts_with(|c: char| c.is_ascii_digit() || c == '-') => text.split('~').collect(),
         _ => number(text),
     }
 }
@@ -177,11 +166,7 @@ fn write_lane(lane: &Lane) -> String {
         Method::Molora { .. } => Method::molora(),
         Method::Mor1e { .. } => Method::mor1e(),
     };
-    let ours = Config {
-        lanes: vec![lane.clone(), default.into()],
-        ..Config::default()
-    }
-    .to_value();
+    let ours = Config { lanes: vec![lane.clone(), default.into()], ..Config::default() }.to_value();
     let (ours, theirs) = (&ours["lanes"][0], &ours["lanes"][1]);
     let mut parts = vec![lane.method.name().to_string()];
     for (letter, key) in NUMBERS {
@@ -211,10 +196,7 @@ fn write_lane(lane: &Lane) -> String {
 }
 
 fn read_lanes(text: &str) -> Result<Value> {
-    text.split('~')
-        .enumerate()
-        .map(|(i, lane)| read_lane(lane, &format!("lanes[{i}]")))
-        .collect()
+    text.split('~').enumerate().map(|(i, lane)| read_lane(lane, &format!("lanes[{i}]"))).collect()
 }
 
 fn read_lane(text: &str, path: &str) -> Result<Value> {
@@ -233,9 +215,7 @@ fn read_lane(text: &str, path: &str) -> Result<Value> {
         }
     }
     for part in &parts {
-        let end = part
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(part.len());
+        let end = part.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(part.len());
         let (name, rest) = part.split_at(end);
         let number_key = NUMBERS.iter().find(|(letter, _)| *letter == name);
         let (key, value) = match (name, number_key) {
@@ -258,11 +238,7 @@ fn read_lane(text: &str, path: &str) -> Result<Value> {
             }
         };
         if map.insert(key.into(), value).is_some() {
-            return Err(refuse(
-                format!("{path}.{key}"),
-                &part.as_str().into(),
-                "it may be given once only",
-            ));
+            return Err(refuse(format!("{path}.{key}"), &part.as_str().into(), "it may be given once only"));
         }
     }
     Ok(Value::Object(map))
@@ -271,24 +247,14 @@ fn read_lane(text: &str, path: &str) -> Result<Value> {
 /// Names the key as it stands in the query ("lr") instead of the document ("optimizer.lr").
 fn as_in_query(error: Error) -> Error {
     match error {
-        Error::Config {
-            key,
-            value,
-            allowed,
-        } => {
+        Error::Config { key, value, allowed } => {
             let short = KEYS
                 .iter()
                 .find(|(_, object, name)| {
-                    key.strip_prefix(object)
-                        .and_then(|rest| rest.strip_prefix('.'))
-                        == Some(name)
+                    key.strip_prefix(object).and_then(|rest| rest.strip_prefix('.')) == Some(name)
                 })
                 .map_or(key.clone(), |(short, ..)| short.to_string());
-            Error::Config {
-                key: short,
-                value,
-                allowed,
-            }
+            Error::Config { key: short, value, allowed }
         }
         other => other,
     }

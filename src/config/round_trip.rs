@@ -2,8 +2,8 @@
 //! instead is refused without a panic.
 
 use super::{
-    BackendChoice, Balance, Config, DigitDomain, Digits, Domains, Gate, Lane, Method, Named,
-    Optimizer, Schedule, Spectrum, Task,
+    BackendChoice, Balance, Config, DigitDomain, Digits, Domains, Gate, Lane, Method, Named, Optimizer, Schedule,
+    Spectrum, Task,
 };
 
 /// A linear congruential generator (Knuth's MMIX constants): the test needs variety, not quality.
@@ -11,10 +11,7 @@ struct Draw(u64);
 
 impl Draw {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % bound
     }
 
@@ -34,21 +31,14 @@ impl Draw {
     fn balance(&mut self) -> Balance {
         match self.flag() {
             true => Balance::default(),
-            false => Balance {
-                kind: self.of(),
-                coefficient: self.real(),
-            },
+            false => Balance { kind: self.of(), coefficient: self.real() },
         }
     }
 
     fn lane(&mut self, layers: usize) -> Lane {
         let method = match self.below(4) {
             0 => Method::Full,
-            1 => Method::Lora {
-                rank: 1 + self.below(512),
-                alpha: self.real().max(0.001),
-                rslora: self.flag(),
-            },
+            1 => Method::Lora { rank: 1 + self.below(512), alpha: self.real().max(0.001), rslora: self.flag() },
             2 => {
                 let experts = 1 + self.below(16);
                 Method::Molora {
@@ -69,10 +59,7 @@ impl Draw {
             },
         };
         let all: Vec<usize> = (0..layers).filter(|_| self.flag()).collect();
-        Lane {
-            method,
-            layers: (!all.is_empty()).then_some(all),
-        }
+        Lane { method, layers: (!all.is_empty()).then_some(all) }
     }
 
     fn config(&mut self) -> Config {
@@ -92,11 +79,7 @@ impl Draw {
                 let mut domains = DigitDomain::ALL.to_vec();
                 domains.rotate_left(self.below(5));
                 domains.truncate(1 + self.below(5));
-                Task::Digits(Digits {
-                    domains,
-                    batch: 1 + self.below(512),
-                    pretrain: self.below(3000),
-                })
+                Task::Digits(Digits { domains, batch: 1 + self.below(512), pretrain: self.below(3000) })
             }
             _ => Task::Custom,
         };
@@ -114,10 +97,7 @@ impl Draw {
                 eps: self.real() * 1e-9,
                 weight_decay: self.real() / 10.0,
             },
-            schedule: Schedule {
-                warmup: self.below(total + 1),
-                total,
-            },
+            schedule: Schedule { warmup: self.below(total + 1), total },
         }
     }
 }
@@ -145,10 +125,7 @@ fn damaged_input_never_panics() {
     let mut refused = 0;
     for _ in 0..3000 {
         let config = draw.config();
-        let mut texts = [
-            config.to_query().into_bytes(),
-            config.to_json().into_bytes(),
-        ];
+        let mut texts = [config.to_query().into_bytes(), config.to_json().into_bytes()];
         for text in &mut texts {
             for _ in 0..1 + draw.below(3) {
                 let at = draw.below(text.len().max(1));

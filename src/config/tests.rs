@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Lane, Method, Named, Schedule, Task,
-};
+use super::{Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Lane, Method, Named, Schedule, Task};
 
 const EXAMPLE: &str = r#"{"version":1,"seed":1,"backend":"auto",
  "task":{"kind":"domains","dim":64,"domains":4,"true_rank":2,"conflict":true,"spectrum":"flat","sequence":8,"mixed":false,"noise":0.0,"batch":32},
@@ -22,9 +20,7 @@ fn document(change: impl FnOnce(&mut Value)) -> Value {
 }
 
 fn error(change: impl FnOnce(&mut Value)) -> String {
-    Config::from_value(&document(change))
-        .unwrap_err()
-        .to_string()
+    Config::from_value(&document(change)).unwrap_err().to_string()
 }
 
 fn query_error(query: &str) -> String {
@@ -41,12 +37,7 @@ fn example_reads_as_written() {
     assert_eq!(
         config,
         Config {
-            lanes: vec![
-                Method::lora().into(),
-                Method::molora().into(),
-                mor1e.into(),
-                Method::Full.into()
-            ],
+            lanes: vec![Method::lora().into(), Method::molora().into(), mor1e.into(), Method::Full.into()],
             ..Config::default()
         }
     );
@@ -82,20 +73,10 @@ fn every_default_is_the_example() {
             let parent = value.pointer_mut(&parent).unwrap();
             assert!(parent.as_object_mut().unwrap().remove(&key).is_some());
         });
-        assert_eq!(
-            Config::from_value(&value).unwrap(),
-            whole,
-            "without {parent}/{key}"
-        );
+        assert_eq!(Config::from_value(&value).unwrap(), whole, "without {parent}/{key}");
     }
     let bare = Config::from_json(r#"{"version":1,"lanes":[{"method":"mor1e"}]}"#).unwrap();
-    assert_eq!(
-        bare,
-        Config {
-            lanes: vec![Method::mor1e().into()],
-            ..Config::default()
-        }
-    );
+    assert_eq!(bare, Config { lanes: vec![Method::mor1e().into()], ..Config::default() });
 }
 
 #[test]
@@ -145,18 +126,9 @@ fn errors_name_key_value_and_range() {
         error(|v| v["lanes"][0]["layers"] = json!([1])),
         "lanes[0].layers[0]: 1 is not allowed; task \"domains\" has 1 layer, counted from 0"
     );
-    assert_eq!(
-        query_error("lr=fast"),
-        "lr: \"fast\" is not allowed; a number from 0.0 to 100.0"
-    );
-    assert_eq!(
-        query_error("lanes=lora.r0"),
-        "lanes[0].rank: 0 is not allowed; a whole number from 1 to 512"
-    );
-    assert!(
-        query_error("colour=red")
-            .starts_with("colour: \"red\" is not allowed; there is no such key")
-    );
+    assert_eq!(query_error("lr=fast"), "lr: \"fast\" is not allowed; a number from 0.0 to 100.0");
+    assert_eq!(query_error("lanes=lora.r0"), "lanes[0].rank: 0 is not allowed; a whole number from 1 to 512");
+    assert!(query_error("colour=red").starts_with("colour: \"red\" is not allowed; there is no such key"));
 }
 
 /// Each case: where, what, and the key that the error must name.
@@ -187,16 +159,8 @@ fn refused_values() {
         ("/lanes/0/layers", json!([1e30]), "lanes[0].layers[0]"),
         ("/lanes/1/experts", json!(65), "lanes[1].experts"),
         ("/lanes/1/rank", json!(129), "lanes[1].rank"),
-        (
-            "/lanes/1/balance/kind",
-            json!("l2"),
-            "lanes[1].balance.kind",
-        ),
-        (
-            "/lanes/1/balance/coefficient",
-            json!(-1),
-            "lanes[1].balance.coefficient",
-        ),
+        ("/lanes/1/balance/kind", json!("l2"), "lanes[1].balance.kind"),
+        ("/lanes/1/balance/coefficient", json!(-1), "lanes[1].balance.coefficient"),
         ("/lanes/1/balance", json!("none"), "lanes[1].balance"),
         ("/lanes/2/gate", json!("prototype"), "lanes[2].gate"),
         ("/lanes/2/hidden", json!(1), "lanes[2].hidden"),
@@ -215,31 +179,11 @@ fn refused_values() {
         ("/task/batch", json!(513), "task.batch"),
         ("/task/noise", json!(-0.5), "task.noise"),
         ("/task", json!({"batch": 65, "sequence": 64}), "task.batch"),
-        (
-            "/task",
-            json!({"conflict": false, "true_rank": 16}),
-            "task.true_rank",
-        ),
-        (
-            "/task",
-            json!({"domains": 1, "true_rank": 64}),
-            "task.true_rank",
-        ),
-        (
-            "/task",
-            json!({"kind": "digits", "domains": []}),
-            "task.domains",
-        ),
-        (
-            "/task",
-            json!({"kind": "digits", "domains": ["upright"]}),
-            "task.domains[0]",
-        ),
-        (
-            "/task",
-            json!({"kind": "digits", "domains": ["shifted", "shifted"]}),
-            "task.domains[1]",
-        ),
+        ("/task", json!({"conflict": false, "true_rank": 16}), "task.true_rank"),
+        ("/task", json!({"domains": 1, "true_rank": 64}), "task.true_rank"),
+        ("/task", json!({"kind": "digits", "domains": []}), "task.domains"),
+        ("/task", json!({"kind": "digits", "domains": ["upright"]}), "task.domains[0]"),
+        ("/task", json!({"kind": "digits", "domains": ["shifted", "shifted"]}), "task.domains[1]"),
         ("/task", json!({"kind": "digits", "dim": 64}), "task.dim"),
         ("/task", json!({"kind": "custom", "dim": 64}), "task.dim"),
         ("/optimizer/beta2", json!(-0.1), "optimizer.beta2"),
@@ -255,17 +199,15 @@ fn refused_values() {
             Value::Array(items) => items[last.parse::<usize>().unwrap()] = value.clone(),
             object => object[last] = value.clone(),
         });
-        assert!(
-            message.starts_with(&format!("{key}: ")),
-            "{pointer} = {value}: {message}"
-        );
+        assert!(message.starts_with(&format!("{key}: ")), "{pointer} = {value}: {message}");
     }
 }
 
 #[test]
 fn edges_of_ranges_are_allowed() {
     let config = Config::from_value(&document(|v| {
-        v["task"] = json!({"dim": 64, "domains": 1, "true_rank": 16, "spectrum": "harmonic", "batch": 512, "sequence": 8.0});
+        v["task"] =
+            json!({"dim": 64, "domains": 1, "true_rank": 16, "spectrum": "harmonic", "batch": 512, "sequence": 8.0});
         v["seed"] = json!(u32::MAX);
         v["optimizer"]["lr"] = json!(0);
         v["schedule"] = json!({"total": 20});
@@ -273,40 +215,18 @@ fn edges_of_ranges_are_allowed() {
     }))
     .unwrap();
     assert_eq!(config.seed, u32::MAX);
-    assert_eq!(
-        config.schedule,
-        Schedule {
-            warmup: 20,
-            total: 20
-        }
-    );
-    assert!(
-        Config::from_value(&document(
-            |v| v["task"] = json!({"conflict": false, "true_rank": 15})
-        ))
-        .is_ok()
-    );
+    assert_eq!(config.schedule, Schedule { warmup: 20, total: 20 });
+    assert!(Config::from_value(&document(|v| v["task"] = json!({"conflict": false, "true_rank": 15}))).is_ok());
 }
 
 #[test]
 fn numbers_that_json_cannot_hold_are_refused() {
     let mut config = Config::default();
     config.optimizer.lr = f64::NAN;
-    assert!(
-        config
-            .validate()
-            .unwrap_err()
-            .to_string()
-            .starts_with("optimizer.lr: null")
-    );
+    assert!(config.validate().unwrap_err().to_string().starts_with("optimizer.lr: null"));
     assert!(Config::default().validate().is_ok());
     assert!(Config::from_json("{\"version\":1,\"lanes\":[{}],\"seed\":1e999}").is_err());
-    assert!(
-        Config::from_json("")
-            .unwrap_err()
-            .to_string()
-            .starts_with("the configuration is not valid JSON")
-    );
+    assert!(Config::from_json("").unwrap_err().to_string().starts_with("the configuration is not valid JSON"));
 }
 
 #[test]
@@ -316,10 +236,7 @@ fn query_writes_only_what_differs() {
     config.seed = 7;
     config.optimizer.lr = 0.02;
     config.optimizer.eps = 1e-7;
-    config.task = Task::Domains(Domains {
-        dim: 32,
-        ..Domains::default()
-    });
+    config.task = Task::Domains(Domains { dim: 32, ..Domains::default() });
     config.lanes.truncate(2);
     config.lanes.push(Lane {
         method: Method::Molora {
@@ -328,10 +245,7 @@ fn query_writes_only_what_differs() {
             alpha: 0.5,
             top_k: 2,
             renormalize: true,
-            balance: Balance {
-                kind: BalanceKind::Entropy,
-                coefficient: 0.05,
-            },
+            balance: Balance { kind: BalanceKind::Entropy, coefficient: 0.05 },
         },
         layers: Some(vec![0]),
     });
@@ -344,16 +258,12 @@ fn query_writes_only_what_differs() {
 
 #[test]
 fn query_is_read_as_browsers_write_it() {
-    let plain = Config::from_query(
-        "task=digits&domains=inverted~shifted&lanes=full~mor1e.n4.token.h6.l0-2",
-    )
-    .unwrap();
-    let encoded = "?paused&embed=loss,gates&task=digits&domains=inverted%7Eshifted&&lanes=full%7emor1e.n4.token.h6.l0%2D2&";
+    let plain = Config::from_query("task=digits&domains=inverted~shifted&lanes=full~mor1e.n4.token.h6.l0-2").unwrap();
+    let encoded =
+        "?paused&embed=loss,gates&task=digits&domains=inverted%7Eshifted&&lanes=full%7emor1e.n4.token.h6.l0%2D2&";
     assert_eq!(Config::from_query(encoded).unwrap(), plain);
     assert_eq!(plain.lanes[1].layers, Some(vec![0, 2]));
-    assert!(
-        matches!(&plain.task, Task::Digits(digits) if digits.domains[1] == DigitDomain::Shifted)
-    );
+    assert!(matches!(&plain.task, Task::Digits(digits) if digits.domains[1] == DigitDomain::Shifted));
 }
 
 #[test]

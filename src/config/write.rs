@@ -60,23 +60,12 @@ fn lane(lane: &Lane) -> Value {
     put("method", lane.method.name().into());
     match &lane.method {
         Method::Full => {}
-        Method::Lora {
-            rank,
-            alpha,
-            rslora,
-        } => {
+        Method::Lora { rank, alpha, rslora } => {
             put("rank", json!(rank));
             put("alpha", json!(alpha));
             put("rslora", json!(rslora));
         }
-        Method::Molora {
-            experts,
-            rank,
-            alpha,
-            top_k,
-            renormalize,
-            balance,
-        } => {
+        Method::Molora { experts, rank, alpha, top_k, renormalize, balance } => {
             put("experts", json!(experts));
             put("rank", json!(rank));
             put("alpha", json!(alpha));
@@ -84,13 +73,7 @@ fn lane(lane: &Lane) -> Value {
             put("renormalize", json!(renormalize));
             put("balance", self::balance(balance));
         }
-        Method::Mor1e {
-            experts,
-            alpha,
-            gate,
-            hidden,
-            balance,
-        } => {
+        Method::Mor1e { experts, alpha, gate, hidden, balance } => {
             put("experts", json!(experts));
             put("alpha", json!(alpha));
             put("gate", json!(gate.name()));

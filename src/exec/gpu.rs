@@ -116,8 +116,7 @@ impl Device {
                 entry(binding, wgpu::BufferBindingType::Storage { read_only }, false)
             }));
             let label = Some(about.name);
-            let layout =
-                device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+            let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label,
                 source: wgpu::ShaderSource::Wgsl(about.source.into()),
@@ -219,8 +218,7 @@ impl Gpu {
 
     /// See [`super::Engine::set_lane`].
     pub fn set_lane(&mut self, index: usize, program: LaneProgram, params: &[f32]) -> Result<()> {
-        let buffers: Vec<_> =
-            program.buffers.iter().map(|(name, len)| self.device.buffer(name, *len, None)).collect();
+        let buffers: Vec<_> = program.buffers.iter().map(|(name, len)| self.device.buffer(name, *len, None)).collect();
         let gradients = self.dispatches(&program.gradients, &buffers);
         let update = self.dispatches(std::slice::from_ref(&program.update), &buffers);
         let output = self.dispatches(&program.output, &buffers);
@@ -279,10 +277,8 @@ impl Gpu {
 
     /// Submit `steps` (at most [`LOSS_SLOTS`]) of `lanes`.
     pub fn train(&self, lanes: &[usize], steps: &[Step]) -> Result<()> {
-        let groups: Vec<&[Dispatch]> = lanes
-            .iter()
-            .flat_map(|&l| [self.lanes[l].gradients.as_slice(), self.lanes[l].update.as_slice()])
-            .collect();
+        let groups: Vec<&[Dispatch]> =
+            lanes.iter().flat_map(|&l| [self.lanes[l].gradients.as_slice(), self.lanes[l].update.as_slice()]).collect();
         self.submit(&groups, steps)
     }
 

@@ -39,9 +39,7 @@ impl Client {
         };
         let on_error = Closure::new(move |event: web_sys::Event| {
             let message = js_sys::Reflect::get(&event, &"message".into()).unwrap_or(JsValue::NULL);
-            let message = message
-                .as_string()
-                .unwrap_or_else(|| "it could not be loaded".into());
+            let message = message.as_string().unwrap_or_else(|| "it could not be loaded".into());
             on_arrival(Arrival::Failure(format!(
                 "The trainer has stopped: {message}. Reloading the page starts it again."
             )));
@@ -53,10 +51,7 @@ impl Client {
         };
         listen("message", &on_message)?;
         listen("error", &on_error)?;
-        Ok(Self {
-            worker,
-            _listeners: [on_message, on_error],
-        })
+        Ok(Self { worker, _listeners: [on_message, on_error] })
     }
 
     /// Sends a command.
@@ -65,9 +60,7 @@ impl Client {
     /// In words, when it could not be sent.
     pub fn send(&self, command: &Command) -> Result<(), String> {
         let bytes = postcard::to_stdvec(command).map_err(|error| error.to_string())?;
-        self.worker
-            .post_message(&Uint8Array::from(bytes.as_slice()))
-            .map_err(|error| text(&error))
+        self.worker.post_message(&Uint8Array::from(bytes.as_slice())).map_err(|error| text(&error))
     }
 }
 
@@ -84,15 +77,10 @@ fn decode(data: Option<JsValue>) -> Arrival {
     };
     match postcard::from_bytes(&bytes.to_vec()) {
         Ok(event) => Arrival::Event(event),
-        Err(error) => Arrival::Failure(format!(
-            "An event from the trainer could not be read: {error}."
-        )),
+        Err(error) => Arrival::Failure(format!("An event from the trainer could not be read: {error}.")),
     }
 }
 
 fn text(value: &JsValue) -> String {
-    value
-        .dyn_ref::<js_sys::Error>()
-        .map(|error| String::from(error.message()))
-        .unwrap_or_else(|| format!("{value:?}"))
+    value.dyn_ref::<js_sys::Error>().map(|error| String::from(error.message())).unwrap_or_else(|| format!("{value:?}"))
 }

@@ -49,9 +49,7 @@ pub fn resize(
     let old = experts.count;
     experts.v.check("v", old * experts.inputs)?;
     experts.u.check("u", old * experts.outputs)?;
-    experts
-        .gate_weight
-        .check("gate weight", old * experts.hidden)?;
+    experts.gate_weight.check("gate weight", old * experts.hidden)?;
     experts.gate_bias.check("gate bias", old)?;
     if count == 0 || old == 0 || mean_gate.len() != old {
         return Err(Error::Data {
@@ -74,9 +72,7 @@ fn strongest(experts: &RankOneExperts, count: usize, mean_gate: &[f64]) -> Vec<u
     };
     let size: Vec<f64> = (0..experts.count)
         .map(|i| {
-            mean_gate[i].abs()
-                * norm(&experts.u.value, experts.outputs, i)
-                * norm(&experts.v.value, experts.inputs, i)
+            mean_gate[i].abs() * norm(&experts.u.value, experts.outputs, i) * norm(&experts.v.value, experts.inputs, i)
         })
         .collect();
     let mut order: Vec<usize> = (0..experts.count).collect();
@@ -87,12 +83,7 @@ fn strongest(experts: &RankOneExperts, count: usize, mean_gate: &[f64]) -> Vec<u
     order
 }
 
-fn split(
-    experts: &RankOneExperts,
-    count: usize,
-    mean_gate: &[f64],
-    rng: &mut Rng,
-) -> (RankOneExperts, Vec<usize>) {
+fn split(experts: &RankOneExperts, count: usize, mean_gate: &[f64], rng: &mut Rng) -> (RankOneExperts, Vec<usize>) {
     let old = experts.count;
     let mut pieces = vec![1usize; old];
     let mut origin: Vec<usize> = (0..old).collect();
@@ -142,26 +133,15 @@ impl RankOneExperts {
 
 impl Parameter {
     fn select(&self, rows: &[usize], width: usize) -> Self {
-        let pick = |values: &[f32]| {
-            rows.iter()
-                .flat_map(|&r| &values[r * width..(r + 1) * width])
-                .copied()
-                .collect()
-        };
-        Self {
-            value: pick(&self.value),
-            first: pick(&self.first),
-            second: pick(&self.second),
-        }
+        let pick = |values: &[f32]| rows.iter().flat_map(|&r| &values[r * width..(r + 1) * width]).copied().collect();
+        Self { value: pick(&self.value), first: pick(&self.first), second: pick(&self.second) }
     }
 
     /// For a gradient that becomes `1/m` of what it was.
     fn shrink_moments(&mut self, row: usize, width: usize, m: f64) {
         let range = row * width..(row + 1) * width;
         let scale = |values: &mut [f32], by: f64| {
-            values
-                .iter_mut()
-                .for_each(|x| *x = (f64::from(*x) / by) as f32);
+            values.iter_mut().for_each(|x| *x = (f64::from(*x) / by) as f32);
         };
         scale(&mut self.first[range.clone()], m);
         scale(&mut self.second[range], m * m);
@@ -176,11 +156,7 @@ mod tests {
         let mut draw = || (0..length).map(|_| rng.normal() as f32).collect::<Vec<_>>();
         let (value, first) = (draw(), draw());
         let second = draw().into_iter().map(|x| x * x).collect();
-        Parameter {
-            value,
-            first,
-            second,
-        }
+        Parameter { value, first, second }
     }
 
     fn experts(count: usize) -> RankOneExperts {
@@ -201,12 +177,7 @@ mod tests {
         let logits: Vec<f64> = (0..e.count)
             .map(|n| {
                 let row = &e.gate_weight.value[n * 4..n * 4 + 4];
-                f64::from(e.gate_bias.value[n])
-                    + row
-                        .iter()
-                        .zip(hidden)
-                        .map(|(&w, h)| f64::from(w) * h)
-                        .sum::<f64>()
+                f64::from(e.gate_bias.value[n]) + row.iter().zip(hidden).map(|(&w, h)| f64::from(w) * h).sum::<f64>()
             })
             .collect();
         let sum: f64 = logits.iter().map(|l| l.exp()).sum();
@@ -240,12 +211,7 @@ mod tests {
                 let hidden: Vec<f64> = (0..4).map(|_| rng.normal()).collect();
                 let (a, b) = (output(&before, &x, &hidden), output(&after, &x, &hidden));
                 let size = a.iter().map(|v| v * v).sum::<f64>().sqrt();
-                let gap = a
-                    .iter()
-                    .zip(&b)
-                    .map(|(a, b)| (a - b).powi(2))
-                    .sum::<f64>()
-                    .sqrt();
+                let gap = a.iter().zip(&b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
                 assert!(gap <= 1e-6 * size, "{count}: {gap} of {size}");
                 let (old, new) = (gates(&before, &hidden), gates(&after, &hidden));
                 for (n, &from) in origin.iter().enumerate() {
@@ -259,11 +225,7 @@ mod tests {
         assert_eq!(four.u.first[5], before.u.first[5] / 2.0);
         assert_eq!(four.u.second[5], before.u.second[5] / 4.0);
         assert!(four.u.value[15..].iter().all(|&x| x == 0.0));
-        assert!(
-            four.v.value[21..]
-                .iter()
-                .all(|&x| x != 0.0 && x.abs() < 0.378)
-        );
+        assert!(four.v.value[21..].iter().all(|&x| x != 0.0 && x.abs() < 0.378));
     }
 
     #[test]

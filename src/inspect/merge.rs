@@ -115,9 +115,7 @@ impl Experts {
         self.check(observed)?;
         let Observed { x, gates, .. } = observed;
         match mode {
-            MergeMode::PerInput if token < gates.nrows() => {
-                Ok(Merged::One(self.weighted(gates.row(token))))
-            }
+            MergeMode::PerInput if token < gates.nrows() => Ok(Merged::One(self.weighted(gates.row(token)))),
             MergeMode::PerInput => Err(Error::Missing {
                 what: "token",
                 name: token.to_string(),
@@ -133,11 +131,7 @@ impl Experts {
         }
     }
 
-    fn per_domain(
-        &self,
-        observed: Observed,
-        choose: impl Fn(Array1<f64>) -> Array1<f64>,
-    ) -> Merged {
+    fn per_domain(&self, observed: Observed, choose: impl Fn(Array1<f64>) -> Array1<f64>) -> Merged {
         let merged = (0..observed.domains).map(|domain| {
             let of = |t: usize| usize::from(observed.row_domains[t]) == domain;
             if !(0..observed.row_domains.len()).any(of) {
@@ -169,29 +163,18 @@ impl Experts {
         };
         let solved = factor.solve(&cross);
         let change = Array2::from_shape_fn((self.b.nrows(), inputs), |(o, i)| solved[(i, o)]);
-        Ok(if ridge > 0.0 {
-            Merged::Ridge { change, ridge }
-        } else {
-            Merged::One(change)
-        })
+        Ok(if ridge > 0.0 { Merged::Ridge { change, ridge } } else { Merged::One(change) })
     }
 
     fn check(&self, observed: Observed) -> Result<()> {
-        let Observed {
-            x,
-            gates,
-            row_domains,
-            domains,
-        } = observed;
+        let Observed { x, gates, row_domains, domains } = observed;
         let tokens = x.nrows();
         let fits = tokens > 0
             && x.ncols() == self.a.ncols()
             && gates.dim() == (tokens, self.count)
             && row_domains.len() == tokens
             && row_domains.iter().all(|&d| usize::from(d) < domains);
-        let finite = [x, gates, &self.a, &self.b]
-            .iter()
-            .all(|m| m.iter().all(|v| v.is_finite()));
+        let finite = [x, gates, &self.a, &self.b].iter().all(|m| m.iter().all(|v| v.is_finite()));
         if fits && finite {
             return Ok(());
         }
@@ -205,12 +188,7 @@ impl Experts {
             got: if fits {
                 "NaN or infinity".into()
             } else {
-                format!(
-                    "inputs {:?}, gates {:?}, {} domains",
-                    x.dim(),
-                    gates.dim(),
-                    row_domains.len()
-                )
+                format!("inputs {:?}, gates {:?}, {} domains", x.dim(), gates.dim(), row_domains.len())
             },
         })
     }
@@ -229,8 +207,7 @@ impl Merged {
             Self::PerDomain(changes) => {
                 let outputs = changes.first().map_or(0, Array2::nrows);
                 let mut y = Array2::zeros((x.nrows(), outputs));
-                for ((mut y, x), &domain) in y.outer_iter_mut().zip(x.outer_iter()).zip(row_domains)
-                {
+                for ((mut y, x), &domain) in y.outer_iter_mut().zip(x.outer_iter()).zip(row_domains) {
                     y.assign(&changes[usize::from(domain)].dot(&x));
                 }
                 y

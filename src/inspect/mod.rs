@@ -18,11 +18,7 @@ pub struct Parameter {
 
 impl Parameter {
     fn check(&self, what: &str, length: usize) -> crate::error::Result<()> {
-        for (part, values) in [
-            ("", &self.value),
-            (" first moment", &self.first),
-            (" second moment", &self.second),
-        ] {
+        for (part, values) in [("", &self.value), (" first moment", &self.first), (" second moment", &self.second)] {
             if values.len() != length {
                 return Err(crate::error::Error::Data {
                     what: format!("{what}{part}"),

@@ -53,19 +53,8 @@ struct Matrices {
 /// # Errors
 /// `Error::Data` where a tensor does not have its shape, a value is not finite, the new rank is 0 or a scaling is not
 /// positive.
-pub fn resize(
-    factors: &Factors,
-    rank: usize,
-    scales: (f64, f64),
-    rng: &mut Rng,
-) -> Result<Factors> {
-    let Factors {
-        experts,
-        rank: old,
-        inputs,
-        outputs,
-        ..
-    } = *factors;
+pub fn resize(factors: &Factors, rank: usize, scales: (f64, f64), rng: &mut Rng) -> Result<Factors> {
+    let Factors { experts, rank: old, inputs, outputs, .. } = *factors;
     factors.a.check("lora_A", experts * old * inputs)?;
     factors.b.check("lora_B", experts * outputs * old)?;
     let c = scales.0 / scales.1;
@@ -76,12 +65,7 @@ pub fn resize(
             got: format!("rank {rank}, scalings {} and {}", scales.0, scales.1),
         });
     }
-    let mut resized = Factors {
-        rank,
-        a: empty(),
-        b: empty(),
-        ..*factors
-    };
+    let mut resized = Factors { rank, a: empty(), b: empty(), ..*factors };
     for expert in 0..experts {
         let a = Matrices::read(&factors.a, expert, (old, inputs));
         let b = Matrices::read(&factors.b, expert, (outputs, old));
@@ -101,29 +85,14 @@ pub fn resize(
 }
 
 fn grow(a: &Matrices, b: &Matrices, rank: usize, c: f64, rng: &mut Rng) -> (Matrices, Matrices) {
-    let b = Matrices {
-        value: &b.value * c,
-        first: &b.first / c,
-        second: &b.second / (c * c),
-    };
+    let b = Matrices { value: &b.value * c, first: &b.first / c, second: &b.second / (c * c) };
     extend(a.clone(), b, rank, rng)
 }
 
-fn shrink(
-    a: &Matrices,
-    b: &Matrices,
-    rank: usize,
-    c: f64,
-    rng: &mut Rng,
-) -> Option<(Matrices, Matrices)> {
+fn shrink(a: &Matrices, b: &Matrices, rank: usize, c: f64, rng: &mut Rng) -> Option<(Matrices, Matrices)> {
     let svd = svd_low_rank(&a.value, &b.value, 1.0)?;
     let largest = svd.singular.first().copied().unwrap_or(0.0);
-    let kept = svd
-        .singular
-        .iter()
-        .take(rank)
-        .take_while(|&&s| s > NEGLIGIBLE * largest)
-        .count();
+    let kept = svd.singular.iter().take(rank).take_while(|&&s| s > NEGLIGIBLE * largest).count();
     let root = libm::sqrt(c);
     // P and Q of the module's first lines, both [kept, old rank].
     let u_b = svd.u.transpose() * to_nalgebra(&b.value);
@@ -134,16 +103,12 @@ fn shrink(
     let q = Array2::from_shape_fn(shape, |(i, j)| root / half(i) * v_a[(i, j)]);
     let (to_a, to_b) = (&q / c, &p / c);
     let smaller_a = Matrices {
-        value: Array2::from_shape_fn((kept, a.value.ncols()), |(i, j)| {
-            root * half(i) * svd.v[(j, i)]
-        }),
+        value: Array2::from_shape_fn((kept, a.value.ncols()), |(i, j)| root * half(i) * svd.v[(j, i)]),
         first: to_a.dot(&a.first),
         second: (&to_a * &to_a).dot(&a.second),
     };
     let smaller_b = Matrices {
-        value: Array2::from_shape_fn((b.value.nrows(), kept), |(i, j)| {
-            root * half(j) * svd.u[(i, j)]
-        }),
+        value: Array2::from_shape_fn((b.value.nrows(), kept), |(i, j)| root * half(j) * svd.u[(i, j)]),
         first: b.first.dot(&to_b.t()),
         second: b.second.dot(&(&to_b * &to_b).t()),
     };
@@ -164,17 +129,10 @@ fn extend(a: Matrices, b: Matrices, rank: usize, rng: &mut Rng) -> (Matrices, Ma
     let mean_b = b.second.mean_axis(Axis(1));
     let at = |mean: &Option<ndarray::Array1<f64>>, i: usize| mean.as_ref().map_or(0.0, |m| m[i]);
     let more = |m: &Array2<f64>, new: &dyn Fn(usize, usize) -> f64| {
-        Array2::from_shape_fn((rank, inputs), |(r, i)| {
-            if r < old { m[[r, i]] } else { new(r - old, i) }
-        })
+        Array2::from_shape_fn((rank, inputs), |(r, i)| if r < old { m[[r, i]] } else { new(r - old, i) })
     };
     let wider = |m: &Array2<f64>, new: &dyn Fn(usize) -> f64| {
-        Array2::from_shape_fn(
-            (outputs, rank),
-            |(o, r)| {
-                if r < old { m[[o, r]] } else { new(o) }
-            },
-        )
+        Array2::from_shape_fn((outputs, rank), |(o, r)| if r < old { m[[o, r]] } else { new(o) })
     };
     (
         Matrices {
@@ -193,14 +151,8 @@ fn extend(a: Matrices, b: Matrices, rank: usize, rng: &mut Rng) -> (Matrices, Ma
 impl Matrices {
     fn read(parameter: &Parameter, expert: usize, shape: (usize, usize)) -> Self {
         let from = expert * shape.0 * shape.1;
-        let matrix = |values: &[f32]| {
-            Array2::from_shape_fn(shape, |(r, c)| f64::from(values[from + r * shape.1 + c]))
-        };
-        Self {
-            value: matrix(&parameter.value),
-            first: matrix(&parameter.first),
-            second: matrix(&parameter.second),
-        }
+        let matrix = |values: &[f32]| Array2::from_shape_fn(shape, |(r, c)| f64::from(values[from + r * shape.1 + c]));
+        Self { value: matrix(&parameter.value), first: matrix(&parameter.first), second: matrix(&parameter.second) }
     }
 
     fn write(&self, parameter: &mut Parameter) {
@@ -231,11 +183,7 @@ impl Matrices {
 }
 
 fn empty() -> Parameter {
-    Parameter {
-        value: Vec::new(),
-        first: Vec::new(),
-        second: Vec::new(),
-    }
+    Parameter { value: Vec::new(), first: Vec::new(), second: Vec::new() }
 }
 
 #[cfg(test)]
@@ -245,11 +193,7 @@ mod tests {
 
     fn parameter(length: usize, rng: &mut Rng) -> Parameter {
         let mut draw = |f: fn(f64) -> f64| (0..length).map(|_| f(rng.normal()) as f32).collect();
-        Parameter {
-            value: draw(|v| v),
-            first: draw(|v| v * 0.1),
-            second: draw(|v| v * v),
-        }
+        Parameter { value: draw(|v| v), first: draw(|v| v * 0.1), second: draw(|v| v * v) }
     }
 
     fn factors(experts: usize, rank: usize) -> Factors {
@@ -301,9 +245,7 @@ mod tests {
             let svd = to_nalgebra(&full).svd(true, true);
             let (u, v) = (svd.u.unwrap(), svd.v_t.unwrap());
             let expected = Array2::from_shape_fn(full.dim(), |(r, c)| {
-                (0..2)
-                    .map(|i| u[(r, i)] * svd.singular_values[i] * v[(i, c)])
-                    .sum()
+                (0..2).map(|i| u[(r, i)] * svd.singular_values[i] * v[(i, c)]).sum()
             });
             let got = change(&after, expert, s_new);
             assert!(norm(&(&got - &expected)) <= 1e-6 * norm(&expected));
@@ -342,14 +284,7 @@ mod tests {
                     assert!((first_b[[o, r]] - b[[o, r]]).abs() < 1e-4);
                 }
             }
-            assert!(
-                after
-                    .a
-                    .second
-                    .iter()
-                    .chain(&after.b.second)
-                    .all(|&v| v >= 0.0)
-            );
+            assert!(after.a.second.iter().chain(&after.b.second).all(|&v| v >= 0.0));
         }
     }
 

@@ -23,16 +23,9 @@ pub fn singular_values(matrix: &Array2<f64>) -> Vec<f64> {
     if matrix.iter().any(|v| !v.is_finite()) {
         return Vec::new();
     }
-    let gram = if matrix.nrows() <= matrix.ncols() {
-        matrix.dot(&matrix.t())
-    } else {
-        matrix.t().dot(matrix)
-    };
-    let mut values: Vec<f64> = to_nalgebra(&gram)
-        .symmetric_eigenvalues()
-        .iter()
-        .map(|&square| libm::sqrt(square.max(0.0)))
-        .collect();
+    let gram = if matrix.nrows() <= matrix.ncols() { matrix.dot(&matrix.t()) } else { matrix.t().dot(matrix) };
+    let mut values: Vec<f64> =
+        to_nalgebra(&gram).symmetric_eigenvalues().iter().map(|&square| libm::sqrt(square.max(0.0))).collect();
     values.sort_by(|a, b| b.total_cmp(a));
     values
 }
@@ -46,11 +39,7 @@ pub fn singular_values_low_rank(a: &Array2<f64>, b: &Array2<f64>, scale: f64) ->
         return Vec::new();
     }
     let core = to_nalgebra(b).qr().r() * to_nalgebra(a).transpose().qr().r().transpose() * scale;
-    core.svd(false, false)
-        .singular_values
-        .iter()
-        .copied()
-        .collect()
+    core.svd(false, false).singular_values.iter().copied().collect()
 }
 
 /// Decomposition of `scale · b a` the same way; `None` where an entry is not finite or a factor is empty.
@@ -111,8 +100,7 @@ mod tests {
             }
             let svd = svd_low_rank(&a, &b, 0.5).unwrap();
             let k = svd.singular.len();
-            let diagonal =
-                DMatrix::from_fn(k, k, |r, c| if r == c { svd.singular[r] } else { 0.0 });
+            let diagonal = DMatrix::from_fn(k, k, |r, c| if r == c { svd.singular[r] } else { 0.0 });
             let back = &svd.u * diagonal * svd.v.transpose();
             assert!((back - to_nalgebra(&product)).amax() < 1e-10);
             assert!((svd.u.transpose() * &svd.u - DMatrix::identity(k, k)).amax() < 1e-10);

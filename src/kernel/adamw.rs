@@ -23,14 +23,8 @@ dims!(
     }
 );
 
-pub const BINDINGS: &[(&str, Access)] = &[
-    ("params", Write),
-    ("grads", Read),
-    ("first", Write),
-    ("second", Write),
-    ("loss", Read),
-    ("losses", Write),
-];
+pub const BINDINGS: &[(&str, Access)] =
+    &[("params", Write), ("grads", Read), ("first", Write), ("second", Write), ("loss", Read), ("losses", Write)];
 
 impl Dims {
     pub fn workgroups(&self) -> u32 {
@@ -40,24 +34,12 @@ impl Dims {
 }
 
 pub fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (mut params, grads, mut first, mut second) =
-        (b.write(0), b.read(1), b.write(2), b.write(3));
-    let (beta1, beta2, eps) = (
-        F::of(f64::from(d.beta1)),
-        F::of(f64::from(d.beta2)),
-        F::of(f64::from(d.eps)),
-    );
-    let (rate, keep, root) = (
-        F::of(f64::from(step.rate)),
-        F::of(f64::from(step.keep)),
-        F::of(f64::from(step.second)),
-    );
+    let (mut params, grads, mut first, mut second) = (b.write(0), b.read(1), b.write(2), b.write(3));
+    let (beta1, beta2, eps) = (F::of(f64::from(d.beta1)), F::of(f64::from(d.beta2)), F::of(f64::from(d.eps)));
+    let (rate, keep, root) = (F::of(f64::from(step.rate)), F::of(f64::from(step.keep)), F::of(f64::from(step.second)));
     let (rest1, rest2) = (F::of(f64::from(d.rest1)), F::of(f64::from(d.rest2)));
-    for ((p, &g), (m, v)) in params
-        .iter_mut()
-        .zip(grads.iter())
-        .zip(first.iter_mut().zip(second.iter_mut()))
-        .take(d.elements as usize)
+    for ((p, &g), (m, v)) in
+        params.iter_mut().zip(grads.iter()).zip(first.iter_mut().zip(second.iter_mut())).take(d.elements as usize)
     {
         *m = beta1 * *m + rest1 * g;
         *v = beta2 * *v + rest2 * g * g;
@@ -66,12 +48,7 @@ pub fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let (loss, mut losses) = (b.read(4), b.write(5));
     let from = step.slot as usize * LOSS_PARTS;
     for part in 0..LOSS_PARTS {
-        let sum: F = loss[..d.tiles as usize]
-            .iter()
-            .skip(part)
-            .step_by(LOSS_PARTS)
-            .copied()
-            .sum();
+        let sum: F = loss[..d.tiles as usize].iter().skip(part).step_by(LOSS_PARTS).copied().sum();
         losses[from + part] = F::of(f64::from(d.loss_scale)) * sum;
     }
 }

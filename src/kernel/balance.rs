@@ -42,8 +42,5 @@ pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
 
 /// Index of the largest value; of equals, the first.
 pub fn argmax<F: Real>(values: &[F]) -> usize {
-    values
-        .iter()
-        .enumerate()
-        .fold(0, |best, (i, &v)| if v > values[best] { i } else { best })
+    values.iter().enumerate().fold(0, |best, (i, &v)| if v > values[best] { i } else { best })
 }

@@ -7,12 +7,7 @@ dims!(
     Dims { tokens: u32, outputs: u32, real_tokens: u32, real_outputs: u32 }
 );
 
-pub const BINDINGS: &[(&str, Access)] = &[
-    ("y", Read),
-    ("labels", Read),
-    ("dy", Write),
-    ("loss", Write),
-];
+pub const BINDINGS: &[(&str, Access)] = &[("y", Read), ("labels", Read), ("dy", Write), ("loss", Write)];
 
 impl Dims {
     pub fn workgroups(&self) -> u32 {

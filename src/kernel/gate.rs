@@ -29,14 +29,8 @@ dims!(
 );
 
 pub const FORWARD: &[(&str, Access)] = &[("hz", Read), ("g", Write), ("hg", Write)];
-pub const BACKWARD: &[(&str, Access)] = &[
-    ("hz", Read),
-    ("g", Read),
-    ("dhg", Read),
-    ("bal", Read),
-    ("dhz", Write),
-    ("dg", Write),
-];
+pub const BACKWARD: &[(&str, Access)] =
+    &[("hz", Read), ("g", Read), ("dhg", Read), ("bal", Read), ("dhz", Write), ("dg", Write)];
 
 impl Dims {
     pub fn workgroups(&self) -> u32 {
@@ -52,18 +46,9 @@ impl Dims {
 pub fn softmax_top_k<F: Real>(logits: &[F], top_k: usize, renormalize: bool) -> Vec<F> {
     let max = logits.iter().copied().fold(F::neg_infinity(), F::max);
     let mut gate: Vec<F> = logits.iter().map(|&z| (z - max).exp()).collect();
-    let kept: Vec<bool> = (0..logits.len())
-        .map(|i| is_kept(logits, i, top_k))
-        .collect();
-    let sum: F = gate
-        .iter()
-        .zip(&kept)
-        .filter(|&(_, &k)| k || !renormalize)
-        .map(|(&g, _)| g)
-        .sum();
-    gate.iter_mut()
-        .zip(&kept)
-        .for_each(|(g, &k)| *g = if k { *g / sum } else { F::zero() });
+    let kept: Vec<bool> = (0..logits.len()).map(|i| is_kept(logits, i, top_k)).collect();
+    let sum: F = gate.iter().zip(&kept).filter(|&(_, &k)| k || !renormalize).map(|(&g, _)| g).sum();
+    gate.iter_mut().zip(&kept).for_each(|(g, &k)| *g = if k { *g / sum } else { F::zero() });
     gate
 }
 
@@ -74,13 +59,8 @@ fn is_kept<F: Real>(logits: &[F], i: usize, top_k: usize) -> bool {
 
 pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
     let (hz, mut g, mut hg) = (b.read(0), b.write(1), b.write(2));
-    let (n, rank, slots, logits, width) = (
-        d.experts as usize,
-        d.rank as usize,
-        d.slots as usize,
-        d.logits as usize,
-        d.width(),
-    );
+    let (n, rank, slots, logits, width) =
+        (d.experts as usize, d.rank as usize, d.slots as usize, d.logits as usize, d.width());
     let scale = F::of(f64::from(d.scale));
     for t in 0..d.tokens as usize {
         let row = &hz[t * width..(t + 1) * width];
@@ -97,21 +77,9 @@ pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
 }
 
 pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (hz, g, dhg, bal, mut dhz, mut dg) = (
-        b.read(0),
-        b.read(1),
-        b.read(2),
-        b.read(3),
-        b.write(4),
-        b.write(5),
-    );
-    let (n, rank, slots, logits, width) = (
-        d.experts as usize,
-        d.rank as usize,
-        d.slots as usize,
-        d.logits as usize,
-        d.width(),
-    );
+    let (hz, g, dhg, bal, mut dhz, mut dg) = (b.read(0), b.read(1), b.read(2), b.read(3), b.write(4), b.write(5));
+    let (n, rank, slots, logits, width) =
+        (d.experts as usize, d.rank as usize, d.slots as usize, d.logits as usize, d.width());
     let scale = F::of(f64::from(d.scale));
     let mut gate_grad = vec![F::zero(); n];
     for t in 0..d.tokens as usize {
@@ -134,25 +102,13 @@ pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
             let (k, renormalize) = (d.top_k as usize, d.renormalize == 1);
             // Renormalised gates are the softmax over the kept ones alone; otherwise the dropped gates still
             // take part in the normaliser.
-            let p = if renormalize {
-                gate.to_vec()
-            } else {
-                softmax_top_k(z, 0, false)
-            };
+            let p = if renormalize { gate.to_vec() } else { softmax_top_k(z, 0, false) };
             let dp = |e: usize| {
-                if is_kept(z, e, k) {
-                    gate_grad[e]
-                } else {
-                    F::zero()
-                }
+                if is_kept(z, e, k) { gate_grad[e] } else { F::zero() }
             };
             let mean: F = (0..n).map(|e| p[e] * dp(e)).sum();
             for e in 0..n {
-                out[slots + e] = if real {
-                    p[e] * (dp(e) - mean)
-                } else {
-                    F::zero()
-                };
+                out[slots + e] = if real { p[e] * (dp(e) - mean) } else { F::zero() };
             }
         }
     }

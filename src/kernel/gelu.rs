@@ -34,8 +34,5 @@ pub fn derivative<F: Real>(a: F) -> F {
 
 pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
     let (pre, mut out) = (b.read(0), b.write(1));
-    out.iter_mut()
-        .zip(pre.iter())
-        .take(d.elements as usize)
-        .for_each(|(o, &a)| *o = value(a));
+    out.iter_mut().zip(pre.iter()).take(d.elements as usize).for_each(|(o, &a)| *o = value(a));
 }

@@ -36,21 +36,9 @@ dims!(
     }
 );
 
-pub const FORWARD: &[(&str, Access)] = &[
-    ("x", Read),
-    ("params", Read),
-    ("q", Write),
-    ("acts", Write),
-    ("g", Write),
-];
-pub const BACKWARD: &[(&str, Access)] = &[
-    ("params", Read),
-    ("acts", Read),
-    ("g", Read),
-    ("dg", Read),
-    ("dacts", Write),
-    ("dq", Write),
-];
+pub const FORWARD: &[(&str, Access)] = &[("x", Read), ("params", Read), ("q", Write), ("acts", Write), ("g", Write)];
+pub const BACKWARD: &[(&str, Access)] =
+    &[("params", Read), ("acts", Read), ("g", Read), ("dg", Read), ("dacts", Write), ("dq", Write)];
 pub const SUMS: &[(&str, Access)] = &[("acts", Read), ("dacts", Read), ("grads", Write)];
 
 impl Dims {
@@ -73,17 +61,10 @@ fn dot<F: Real>(a: &[F], b: &[F]) -> F {
 }
 
 pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (x, params, mut q, mut acts, mut g) =
-        (b.read(0), b.read(1), b.write(2), b.write(3), b.write(4));
-    let (i, h, n, logits) = (
-        d.inputs as usize,
-        d.hidden as usize,
-        d.experts as usize,
-        d.logits as usize,
-    );
+    let (x, params, mut q, mut acts, mut g) = (b.read(0), b.read(1), b.write(2), b.write(3), b.write(4));
+    let (i, h, n, logits) = (d.inputs as usize, d.hidden as usize, d.experts as usize, d.logits as usize);
     let (real_h, s) = (d.real_hidden as usize, d.gate_tokens as usize);
-    let at =
-        |offset: u32, row: usize, width: usize| &params[offset as usize + row * width..][..width];
+    let at = |offset: u32, row: usize, width: usize| &params[offset as usize + row * width..][..width];
     let first = (d.x_batched * step.x_row) as usize;
     for r in 0..d.real_rows as usize {
         let q = &mut q[r * i..(r + 1) * i];
@@ -107,28 +88,15 @@ pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
         for j in 0..real_h {
             row[3 * h + j] = dot(&row[2 * h..3 * h], at(d.w2, j, h)) + at(d.b2, 0, h)[j];
         }
-        let z: Vec<F> = (0..n)
-            .map(|e| dot(&row[3 * h..4 * h], at(d.gate_w, e, h)) + at(d.gate_b, 0, logits)[e])
-            .collect();
+        let z: Vec<F> =
+            (0..n).map(|e| dot(&row[3 * h..4 * h], at(d.gate_w, e, h)) + at(d.gate_b, 0, logits)[e]).collect();
         g[r * logits..r * logits + n].copy_from_slice(&super::gate::softmax_top_k(&z, 0, false));
     }
 }
 
 pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, acts, g, dg, mut dacts, mut dq) = (
-        b.read(0),
-        b.read(1),
-        b.read(2),
-        b.read(3),
-        b.write(4),
-        b.write(5),
-    );
-    let (i, h, n, logits) = (
-        d.inputs as usize,
-        d.hidden as usize,
-        d.experts as usize,
-        d.logits as usize,
-    );
+    let (params, acts, g, dg, mut dacts, mut dq) = (b.read(0), b.read(1), b.read(2), b.read(3), b.write(4), b.write(5));
+    let (i, h, n, logits) = (d.inputs as usize, d.hidden as usize, d.experts as usize, d.logits as usize);
     let (real_h, s) = (d.real_hidden as usize, d.gate_tokens as usize);
     let size = F::of(real_h as f64);
     for r in 0..d.real_rows as usize {
@@ -142,22 +110,14 @@ pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
             *z = (0..s).map(|t| dg[(r * s + t) * logits + e]).sum();
         }
         let mean = dot(gate, &dz[..n]);
-        dz.iter_mut()
-            .zip(gate)
-            .for_each(|(z, &p)| *z = p * (*z - mean));
+        dz.iter_mut().zip(gate).for_each(|(z, &p)| *z = p * (*z - mean));
         for j in 0..real_h {
-            dc[j] = (0..n)
-                .map(|e| dz[e] * params[d.gate_w as usize + e * h + j])
-                .sum();
+            dc[j] = (0..n).map(|e| dz[e] * params[d.gate_w as usize + e * h + j]).sum();
         }
         for j in 0..real_h {
-            dn[j] = (0..real_h)
-                .map(|k| dc[k] * params[d.w2 as usize + k * h + j])
-                .sum();
+            dn[j] = (0..real_h).map(|k| dc[k] * params[d.w2 as usize + k * h + j]).sum();
         }
-        let scaled: Vec<F> = (0..real_h)
-            .map(|j| dn[j] * params[d.ln_weight as usize + j])
-            .collect();
+        let scaled: Vec<F> = (0..real_h).map(|j| dn[j] * params[d.ln_weight as usize + j]).collect();
         let mean = scaled.iter().copied().sum::<F>() / size;
         let along = dot(&scaled, &row[h..h + real_h]) / size;
         for j in 0..real_h {
@@ -165,9 +125,7 @@ pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
             da[j] = de * gelu::derivative(row[j]);
         }
         for (c, out) in dq[r * i..(r + 1) * i].iter_mut().enumerate() {
-            *out = (0..real_h)
-                .map(|j| da[j] * params[d.w1 as usize + j * i + c])
-                .sum();
+            *out = (0..real_h).map(|j| da[j] * params[d.w1 as usize + j * i + c]).sum();
         }
     }
 }
@@ -185,9 +143,7 @@ pub fn sums<F: Real>(d: &Dims, b: &Bound<F>) {
         grads[d.b2 as usize + j] = column(logits + j);
         grads[d.ln_bias as usize + j] = column(logits + h + j);
         grads[d.b1 as usize + j] = column(logits + 2 * h + j);
-        grads[d.ln_weight as usize + j] = rows
-            .clone()
-            .map(|r| dacts[r * d.dacts() + logits + h + j] * acts[r * d.acts() + h + j])
-            .sum();
+        grads[d.ln_weight as usize + j] =
+            rows.clone().map(|r| dacts[r * d.dacts() + logits + h + j] * acts[r * d.acts() + h + j]).sum();
     }
 }

@@ -56,12 +56,7 @@ impl ForwardDims {
 }
 
 pub fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
-    let (t, i, o, p) = (
-        d.tokens as usize,
-        d.inputs as usize,
-        d.outputs as usize,
-        d.slots as usize,
-    );
+    let (t, i, o, p) = (d.tokens as usize, d.inputs as usize, d.outputs as usize, d.slots as usize);
     let (x, w0, params, hg, base) = (b.read(0), b.read(1), b.read(2), b.read(3), b.read(4));
     let mut out = b.write(6);
     let one = F::one();
@@ -79,13 +74,7 @@ pub fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
             general_mat_mul(one, &x, &view(&w0, 0, o, i, i).t(), one, &mut y);
         }
         if d.dense == 1 {
-            general_mat_mul(
-                one,
-                &x,
-                &view(&params, d.offset as usize, o, i, i).t(),
-                one,
-                &mut y,
-            );
+            general_mat_mul(one, &x, &view(&params, d.offset as usize, o, i, i).t(), one, &mut y);
         }
         if p > 0 {
             let bt = view(&params, d.offset as usize, p, o, o);
@@ -102,11 +91,7 @@ pub fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
         for r in 0..t {
             for c in 0..o {
                 let at = r * o + c;
-                let diff = if r < real_t && c < real_o {
-                    out[at] - target[at]
-                } else {
-                    F::zero()
-                };
+                let diff = if r < real_t && c < real_o { out[at] - target[at] } else { F::zero() };
                 out[at] = scale * diff;
                 loss[r / 8 * columns + c / 4] += diff * diff;
             }
@@ -134,15 +119,8 @@ dims!(
     }
 );
 
-pub const BACKWARD: &[(&str, Access)] = &[
-    ("dy", Read),
-    ("w0", Read),
-    ("params", Read),
-    ("dhz", Read),
-    ("dq", Read),
-    ("pre", Read),
-    ("dx", Write),
-];
+pub const BACKWARD: &[(&str, Access)] =
+    &[("dy", Read), ("w0", Read), ("params", Read), ("dhz", Read), ("dq", Read), ("pre", Read), ("dx", Write)];
 
 impl BackwardDims {
     pub fn workgroups(&self) -> u32 {
@@ -151,33 +129,15 @@ impl BackwardDims {
 }
 
 pub fn backward<F: Real>(d: &BackwardDims, b: &Bound<F>) {
-    let (t, i, o, p) = (
-        d.tokens as usize,
-        d.inputs as usize,
-        d.outputs as usize,
-        d.slots as usize,
-    );
-    let (dy, w0, params, dhz, dq, pre) = (
-        b.read(0),
-        b.read(1),
-        b.read(2),
-        b.read(3),
-        b.read(4),
-        b.read(5),
-    );
+    let (t, i, o, p) = (d.tokens as usize, d.inputs as usize, d.outputs as usize, d.slots as usize);
+    let (dy, w0, params, dhz, dq, pre) = (b.read(0), b.read(1), b.read(2), b.read(3), b.read(4), b.read(5));
     let mut dx = b.write(6);
     let one = F::one();
     let dy = view(&dy, 0, t, o, o);
     let mut out = view_mut(&mut dx, 0, t, i, i);
     general_mat_mul(one, &dy, &view(&w0, 0, o, i, i), F::zero(), &mut out);
     if d.dense == 1 {
-        general_mat_mul(
-            one,
-            &dy,
-            &view(&params, d.offset as usize, o, i, i),
-            one,
-            &mut out,
-        );
+        general_mat_mul(one, &dy, &view(&params, d.offset as usize, o, i, i), one, &mut out);
     }
     if p > 0 {
         let a = view(&params, d.offset as usize, p, i, i);
@@ -192,14 +152,10 @@ pub fn backward<F: Real>(d: &BackwardDims, b: &Bound<F>) {
             let Some(source) = dq.get(from..from + i) else {
                 continue;
             };
-            row.iter_mut()
-                .zip(source)
-                .for_each(|(x, &g)| *x += share * g);
+            row.iter_mut().zip(source).for_each(|(x, &g)| *x += share * g);
         }
     }
     if d.gelu == 1 {
-        out.iter_mut()
-            .zip(pre.iter())
-            .for_each(|(x, &a)| *x = *x * gelu::derivative(a));
+        out.iter_mut().zip(pre.iter()).for_each(|(x, &a)| *x = *x * gelu::derivative(a));
     }
 }

@@ -31,14 +31,7 @@ pub const fn pad(n: usize) -> usize {
 
 /// The element types the twins run in: f32 to train, f64 to check.
 pub trait Real:
-    Float
-    + LinalgScalar
-    + ScalarOperand
-    + FromPrimitive
-    + ToPrimitive
-    + std::iter::Sum
-    + std::ops::AddAssign
-    + 'static
+    Float + LinalgScalar + ScalarOperand + FromPrimitive + ToPrimitive + std::iter::Sum + std::ops::AddAssign + 'static
 {
     /// A constant in this type; exact for f64, rounded for f32.
     fn of(value: f64) -> Self;
@@ -81,16 +74,7 @@ pub struct Step {
 impl Step {
     /// As the shaders' `Step` struct reads it.
     pub fn words(&self) -> [u32; 8] {
-        [
-            self.x_row,
-            self.slot,
-            self.rate.to_bits(),
-            self.keep.to_bits(),
-            self.second.to_bits(),
-            0,
-            0,
-            0,
-        ]
+        [self.x_row, self.slot, self.rate.to_bits(), self.keep.to_bits(), self.second.to_bits(), 0, 0, 0]
     }
 }
 
@@ -171,91 +155,31 @@ macro_rules! wgsl {
 
 impl Op {
     pub fn describe(&self) -> Description {
-        let d = |name, source, entry, bindings, dims| Description {
-            name,
-            source,
-            entry,
-            bindings,
-            dims,
-        };
+        let d = |name, source, entry, bindings, dims| Description { name, source, entry, bindings, dims };
         match self {
-            Op::Project(_) => d(
-                "project",
-                wgsl!("project"),
-                "forward",
-                project::BINDINGS,
-                project::Dims::FIELDS,
-            ),
-            Op::LayerForward(_) => d(
-                "layer_forward",
-                wgsl!("layer_forward"),
-                "forward",
-                layer::FORWARD,
-                layer::ForwardDims::FIELDS,
-            ),
-            Op::LayerBackward(_) => d(
-                "layer_backward",
-                wgsl!("layer_backward"),
-                "backward",
-                layer::BACKWARD,
-                layer::BackwardDims::FIELDS,
-            ),
-            Op::WeightGrad(_) => d(
-                "weight_grad",
-                wgsl!("weight_grad"),
-                "backward",
-                weight_grad::BINDINGS,
-                weight_grad::Dims::FIELDS,
-            ),
-            Op::GateForward(_) => d(
-                "gate",
-                wgsl!("gate"),
-                "forward",
-                gate::FORWARD,
-                gate::Dims::FIELDS,
-            ),
-            Op::GateBackward(_) => d(
-                "gate_backward",
-                wgsl!("gate"),
-                "backward",
-                gate::BACKWARD,
-                gate::Dims::FIELDS,
-            ),
-            Op::Balance(_) => d(
-                "balance",
-                wgsl!("balance"),
-                "forward",
-                balance::BINDINGS,
-                balance::Dims::FIELDS,
-            ),
-            Op::IntuitionForward(_) => d(
-                "intuition",
-                wgsl!("intuition"),
-                "forward",
-                intuition::FORWARD,
-                intuition::Dims::FIELDS,
-            ),
-            Op::IntuitionBackward(_) => d(
-                "intuition_backward",
-                wgsl!("intuition"),
-                "backward",
-                intuition::BACKWARD,
-                intuition::Dims::FIELDS,
-            ),
-            Op::IntuitionSums(_) => d(
-                "intuition_sums",
-                wgsl!("intuition"),
-                "sums",
-                intuition::SUMS,
-                intuition::Dims::FIELDS,
-            ),
-            Op::Gelu(_) => d(
-                "gelu",
-                wgsl!("gelu"),
-                "forward",
-                gelu::BINDINGS,
-                gelu::Dims::FIELDS,
-            ),
+            Op::Project(_) => d("project", wgsl!("project"), "forward", project::BINDINGS, project::Dims::FIELDS),
+            Op::LayerForward(_) => {
+                d("layer_forward", wgsl!("layer_forward"), "forward", layer::FORWARD, layer::ForwardDims::FIELDS)
+            }
+            Op::LayerBackward(_) => {
+                d("layer_backward", wgsl!("layer_backward"), "backward", layer::BACKWARD, layer::BackwardDims::FIELDS)
+            }
+            Op::WeightGrad(_) => {
+                d("weight_grad", wgsl!("weight_grad"), "backward", weight_grad::BINDINGS, weight_grad::Dims::FIELDS)
+            }
+            Op::GateForward(_) => d("gate", wgsl!("gate"), "forward", gate::FORWARD, gate::Dims::FIELDS),
+            Op::GateBackward(_) => d("gate_backward", wgsl!("gate"), "backward", gate::BACKWARD, gate::Dims::FIELDS),
+            Op::Balance(_) => d("balance", wgsl!("balance"), "forward", balance::BINDINGS, balance::Dims::FIELDS),
+            Op::IntuitionForward(_) => {
+                d("intuition", wgsl!("intuition"), "forward", intuition::FORWARD, intuition::Dims::FIELDS)
+            }
+            Op::IntuitionBackward(_) => {
+                d("intuition_backward", wgsl!("intuition"), "backward", intuition::BACKWARD, intuition::Dims::FIELDS)
+            }
+            Op::IntuitionSums(_) => {
+                d("intuition_sums", wgsl!("intuition"), "sums", intuition::SUMS, intuition::Dims::FIELDS)
+            }
+            Op::Gelu(_) => d("gelu", wgsl!("gelu"), "forward", gelu::BINDINGS, gelu::Dims::FIELDS),
             Op::CrossEntropy(_) => d(
                 "cross_entropy",
                 wgsl!("cross_entropy"),
@@ -263,13 +187,7 @@ impl Op {
                 cross_entropy::BINDINGS,
                 cross_entropy::Dims::FIELDS,
             ),
-            Op::AdamW(_) => d(
-                "adamw",
-                wgsl!("adamw"),
-                "step",
-                adamw::BINDINGS,
-                adamw::Dims::FIELDS,
-            ),
+            Op::AdamW(_) => d("adamw", wgsl!("adamw"), "step", adamw::BINDINGS, adamw::Dims::FIELDS),
         }
     }
 
@@ -340,44 +258,18 @@ impl<F> Bound<'_, F> {
 }
 
 /// `rows × cols` of `data` from `offset` on, with rows `stride` apart. Panics if they are not there, as an index would.
-pub fn view<F>(
-    data: &[F],
-    offset: usize,
-    rows: usize,
-    cols: usize,
-    stride: usize,
-) -> ArrayView2<'_, F> {
-    let used = if rows == 0 {
-        0
-    } else {
-        (rows - 1) * stride + cols
-    };
-    match ArrayView2::from_shape(
-        (rows, cols).strides((stride, 1)),
-        &data[offset..offset + used],
-    ) {
+pub fn view<F>(data: &[F], offset: usize, rows: usize, cols: usize, stride: usize) -> ArrayView2<'_, F> {
+    let used = if rows == 0 { 0 } else { (rows - 1) * stride + cols };
+    match ArrayView2::from_shape((rows, cols).strides((stride, 1)), &data[offset..offset + used]) {
         Ok(view) => view,
         Err(error) => unreachable!("the slice was cut to the view's size: {error}"),
     }
 }
 
 /// The mutable twin of [`view`].
-pub fn view_mut<F>(
-    data: &mut [F],
-    offset: usize,
-    rows: usize,
-    cols: usize,
-    stride: usize,
-) -> ArrayViewMut2<'_, F> {
-    let used = if rows == 0 {
-        0
-    } else {
-        (rows - 1) * stride + cols
-    };
-    match ArrayViewMut2::from_shape(
-        (rows, cols).strides((stride, 1)),
-        &mut data[offset..offset + used],
-    ) {
+pub fn view_mut<F>(data: &mut [F], offset: usize, rows: usize, cols: usize, stride: usize) -> ArrayViewMut2<'_, F> {
+    let used = if rows == 0 { 0 } else { (rows - 1) * stride + cols };
+    match ArrayViewMut2::from_shape((rows, cols).strides((stride, 1)), &mut data[offset..offset + used]) {
         Ok(view) => view,
         Err(error) => unreachable!("the slice was cut to the view's size: {error}"),
     }

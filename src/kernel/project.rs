@@ -33,11 +33,5 @@ pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let row = (d.x_batched * step.x_row) as usize;
     let x = view(&x, row * k, t, k, k);
     let w = view(&w, d.w_offset as usize, m, k, k);
-    general_mat_mul(
-        F::of(f64::from(d.scale)),
-        &x,
-        &w.t(),
-        F::zero(),
-        &mut view_mut(&mut out, 0, t, m, m),
-    );
+    general_mat_mul(F::of(f64::from(d.scale)), &x, &w.t(), F::zero(), &mut view_mut(&mut out, 0, t, m, m));
 }

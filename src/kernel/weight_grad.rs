@@ -29,13 +29,8 @@ dims!(
     }
 );
 
-pub const BINDINGS: &[(&str, Access)] = &[
-    ("left0", Read),
-    ("right0", Read),
-    ("left1", Read),
-    ("right1", Read),
-    ("grads", Write),
-];
+pub const BINDINGS: &[(&str, Access)] =
+    &[("left0", Read), ("right0", Read), ("left1", Read), ("right1", Read), ("grads", Write)];
 
 impl Dims {
     pub fn workgroups(&self) -> u32 {
@@ -50,49 +45,18 @@ pub fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
         if m == 0 {
             return;
         }
-        let (m, n, ls, lo, rs, ro) = (
-            m as usize,
-            n as usize,
-            ls as usize,
-            lo as usize,
-            rs as usize,
-            ro as usize,
-        );
+        let (m, n, ls, lo, rs, ro) = (m as usize, n as usize, ls as usize, lo as usize, rs as usize, ro as usize);
         let (l, r) = (b.read(left), b.read(left + 1));
         let l = view(&l, lo, rows, m, ls);
         let r = view(&r, ro + (batched * step.x_row) as usize * rs, rows, n, rs);
-        general_mat_mul(
-            F::one(),
-            &l.t(),
-            &r,
-            F::zero(),
-            &mut view_mut(&mut grads, out as usize, m, n, n),
-        );
+        general_mat_mul(F::one(), &l.t(), &r, F::zero(), &mut view_mut(&mut grads, out as usize, m, n, n));
     };
     product(
         0,
-        [
-            d.m0,
-            d.n0,
-            d.left_stride0,
-            d.left_offset0,
-            d.right_stride0,
-            d.right_offset0,
-            d.right_batched0,
-            d.out0,
-        ],
+        [d.m0, d.n0, d.left_stride0, d.left_offset0, d.right_stride0, d.right_offset0, d.right_batched0, d.out0],
     );
     product(
         2,
-        [
-            d.m1,
-            d.n1,
-            d.left_stride1,
-            d.left_offset1,
-            d.right_stride1,
-            d.right_offset1,
-            d.right_batched1,
-            d.out1,
-        ],
+        [d.m1, d.n1, d.left_stride1, d.left_offset1, d.right_stride1, d.right_offset1, d.right_batched1, d.out1],
     );
 }

@@ -97,17 +97,7 @@ impl Lab {
             engine.set_lane(index, program, &params)?;
             lanes.push(LaneState { lane: lane.clone(), losses: Vec::new(), diverged: None, stale: true, resizes: 0 });
         }
-        Ok(Self {
-            config,
-            task,
-            engine,
-            tokens,
-            step: 0,
-            lanes,
-            pace: 0.05,
-            half: 0,
-            in_flight: VecDeque::new(),
-        })
+        Ok(Self { config, task, engine, tokens, step: 0, lanes, pace: 0.05, half: 0, in_flight: VecDeque::new() })
     }
 
     /// The device, to build the next run on.
@@ -273,4 +263,3 @@ fn initial(task: &TaskData, program: &LaneProgram, rng: &mut Rng) -> Vec<f32> {
     }
     params
 }
-

@@ -5,9 +5,7 @@ use super::shared::{TARGET, X, base, weight};
 use crate::adapter::{Adapted, Place, record};
 use crate::config::{Lane, Optimizer};
 use crate::kernel::adamw::LOSS_PARTS;
-use crate::kernel::recording::{
-    Arena, Buffer, FIRST, GRADS, LOSSES, NOTHING, PARAMS, Pass, SECOND, SINK, Tensor,
-};
+use crate::kernel::recording::{Arena, Buffer, FIRST, GRADS, LOSSES, NOTHING, PARAMS, Pass, SECOND, SINK, Tensor};
 use crate::kernel::{Op, adamw, cross_entropy, gelu, layer, pad};
 use crate::task::{Activation, LossKind, TaskData};
 
@@ -201,10 +199,7 @@ fn layer_forward(
         None => (at.y, SINK, NOTHING),
     };
     let hg = up.map_or(NOTHING, |u| u.hg);
-    Pass {
-        op: Op::LayerForward(dims),
-        buffers: vec![at.x, weight(l), PARAMS, hg, base(l), target, out, partial],
-    }
+    Pass { op: Op::LayerForward(dims), buffers: vec![at.x, weight(l), PARAMS, hg, base(l), target, out, partial] }
 }
 
 /// The gradient of layer `l`'s input, which is that of the layer before's output.

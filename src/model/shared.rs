@@ -5,7 +5,7 @@ use ndarray::linalg::general_mat_mul;
 
 use crate::kernel::recording::{Buffer, NOTHING_LEN};
 use crate::kernel::{Real, pad, view, view_mut};
-use crate::task::{LossKind, TaskData, Targets};
+use crate::task::{LossKind, Targets, TaskData};
 
 /// Values of the shared buffers, by index, and the sizes every lane needs.
 pub struct Shared<F> {
@@ -72,7 +72,10 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
         buffers.push((format!("layers.{l}.base.weight"), w));
         buffers.push((format!("layers.{l}.base"), base));
     }
-    debug_assert!(matches!((task.loss, &task.y), (LossKind::Mse, Targets::Dense(_)) | (LossKind::CrossEntropy, Targets::Classes(_))));
+    debug_assert!(matches!(
+        (task.loss, &task.y),
+        (LossKind::Mse, Targets::Dense(_)) | (LossKind::CrossEntropy, Targets::Classes(_))
+    ));
     Shared { buffers, tokens, real_tokens, batches: task.batches }
 }
 

@@ -27,24 +27,10 @@ pub fn custom(
     weight: Option<Vec<f32>>,
     bias: Option<Vec<f32>>,
 ) -> Result<TaskData> {
-    let Shape {
-        batch,
-        sequence,
-        inputs,
-        outputs,
-    } = shape;
-    for (what, size) in [
-        ("batch", batch),
-        ("sequence", sequence),
-        ("in", inputs),
-        ("out", outputs),
-    ] {
+    let Shape { batch, sequence, inputs, outputs } = shape;
+    for (what, size) in [("batch", batch), ("sequence", sequence), ("in", inputs), ("out", outputs)] {
         if size == 0 {
-            return Err(Error::Data {
-                what: format!("shape.{what}"),
-                expected: "at least 1".into(),
-                got: "0".into(),
-            });
+            return Err(Error::Data { what: format!("shape.{what}"), expected: "at least 1".into(), got: "0".into() });
         }
     }
     let rows = product(batch, sequence)?;
@@ -60,21 +46,12 @@ pub fn custom(
     };
     let row_domains = vec![0; rows];
     Ok(TaskData {
-        layers: vec![Layer {
-            inputs,
-            outputs,
-            activation: Activation::None,
-        }],
+        layers: vec![Layer { inputs, outputs, activation: Activation::None }],
         loss: LossKind::Mse,
         batch_sequences: batch,
         sequence,
         batches: 1,
-        probe: Probe {
-            sequence,
-            x: x.clone(),
-            y: Targets::Dense(y.clone()),
-            row_domains: row_domains.clone(),
-        },
+        probe: Probe { sequence, x: x.clone(), y: Targets::Dense(y.clone()), row_domains: row_domains.clone() },
         x,
         y: Targets::Dense(y),
         row_domains,
@@ -121,12 +98,7 @@ fn check(what: &str, values: &[f32], rows: usize, cols: usize) -> Result<()> {
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape {
-        batch: 2,
-        sequence: 3,
-        inputs: 4,
-        outputs: 5,
-    };
+    const SHAPE: Shape = Shape { batch: 2, sequence: 3, inputs: 4, outputs: 5 };
 
     #[test]
     fn absent_base_is_zero() {
@@ -138,11 +110,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_named() {
-        let message = |x: Vec<f32>, weight| {
-            custom(SHAPE, x, vec![0.0; 30], weight, None)
-                .unwrap_err()
-                .to_string()
-        };
+        let message = |x: Vec<f32>, weight| custom(SHAPE, x, vec![0.0; 30], weight, None).unwrap_err().to_string();
         assert!(message(vec![0.0; 23], None).contains("x: expected 6 × 4 = 24 values, got 23"));
         assert!(message(vec![0.0; 24], Some(vec![0.0; 4])).contains("baseWeight"));
         let mut x = vec![0.0; 24];

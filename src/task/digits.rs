@@ -98,16 +98,7 @@ pub fn digits(config: &Digits, seed: u64, csv: &str) -> Result<DigitsTask> {
 /// counts as paper.
 pub fn input(pixels: &[f32]) -> Vec<f32> {
     let ink = f32::from(INK);
-    pixels
-        .iter()
-        .map(|&p| {
-            if p.is_nan() {
-                0.0
-            } else {
-                p.clamp(0.0, ink) / ink
-            }
-        })
-        .collect()
+    pixels.iter().map(|&p| if p.is_nan() { 0.0 } else { p.clamp(0.0, ink) / ink }).collect()
 }
 
 impl DigitsTask {
@@ -119,15 +110,8 @@ impl DigitsTask {
             .iter()
             .map(|layer| {
                 let bound = 1.0 / libm::sqrt(layer.inputs as f64);
-                let mut draw = |n| {
-                    (0..n)
-                        .map(|_| rng.uniform(-bound, bound) as f32)
-                        .collect::<Vec<f32>>()
-                };
-                BaseLayer {
-                    weight: draw(layer.outputs * layer.inputs),
-                    bias: draw(layer.outputs),
-                }
+                let mut draw = |n| (0..n).map(|_| rng.uniform(-bound, bound) as f32).collect::<Vec<f32>>();
+                BaseLayer { weight: draw(layer.outputs * layer.inputs), bias: draw(layer.outputs) }
             })
             .collect();
         self.data(&[None], base, stream::PRETRAINING)
@@ -150,11 +134,7 @@ impl DigitsTask {
             let expected = sizes(layer.outputs * layer.inputs, layer.outputs);
             let got = sizes(given.weight.len(), given.bias.len());
             if expected != got {
-                return Err(Error::Data {
-                    what: format!("base layer {index}"),
-                    expected,
-                    got,
-                });
+                return Err(Error::Data { what: format!("base layer {index}"), expected, got });
             }
         }
         let domains: Vec<_> = self.config.domains.iter().copied().map(Some).collect();
@@ -163,11 +143,7 @@ impl DigitsTask {
 
     /// Held-out images of every chosen domain, in the domains' order.
     pub fn held_out(&self) -> Vec<HeldOut> {
-        self.config
-            .domains
-            .iter()
-            .map(|&domain| self.changed(Some(domain)))
-            .collect()
+        self.config.domains.iter().map(|&domain| self.changed(Some(domain))).collect()
     }
 
     /// Held-out images of the old task.
@@ -177,23 +153,14 @@ impl DigitsTask {
 
     fn changed(&self, domain: Option<DigitDomain>) -> HeldOut {
         HeldOut {
-            x: self
-                .held_out
-                .iter()
-                .flat_map(|image| self.network_input(image, domain))
-                .collect(),
+            x: self.held_out.iter().flat_map(|image| self.network_input(image, domain)).collect(),
             classes: self.held_out.iter().map(|image| image.class).collect(),
         }
     }
 
     /// Every training image in every domain (`None`: upright), in one shuffled order, cut into batches; the last
     /// batch is filled up from the start of the order.
-    fn data(
-        &self,
-        domains: &[Option<DigitDomain>],
-        base: Vec<BaseLayer>,
-        order_stream: u64,
-    ) -> TaskData {
+    fn data(&self, domains: &[Option<DigitDomain>], base: Vec<BaseLayer>, order_stream: u64) -> TaskData {
         let batch = self.config.batch.max(1);
         let count = domains.len() * self.training.len();
         let batches = count.div_ceil(batch);
@@ -232,17 +199,11 @@ impl DigitsTask {
     /// The first held-out images, the same ones in every domain.
     fn probe(&self, domains: &[Option<DigitDomain>]) -> Probe {
         let images = &self.held_out[..PROBE_IMAGES.min(self.held_out.len())];
-        let rows = || {
-            domains
-                .iter()
-                .enumerate()
-                .flat_map(|(d, &domain)| images.iter().map(move |image| (d, domain, image)))
-        };
+        let rows =
+            || domains.iter().enumerate().flat_map(|(d, &domain)| images.iter().map(move |image| (d, domain, image)));
         Probe {
             sequence: 1,
-            x: rows()
-                .flat_map(|(_, domain, image)| self.network_input(image, domain))
-                .collect(),
+            x: rows().flat_map(|(_, domain, image)| self.network_input(image, domain)).collect(),
             y: Targets::Classes(rows().map(|(_, _, image)| image.class).collect()),
             row_domains: rows().map(|(d, _, _)| d as u8).collect(),
         }
@@ -271,11 +232,7 @@ impl DigitsTask {
 }
 
 fn layers() -> [Layer; 3] {
-    let layer = |inputs, outputs, activation| Layer {
-        inputs,
-        outputs,
-        activation,
-    };
+    let layer = |inputs, outputs, activation| Layer { inputs, outputs, activation };
     [
         layer(PIXELS, HIDDEN, Activation::Gelu),
         layer(HIDDEN, HIDDEN, Activation::Gelu),
@@ -300,10 +257,7 @@ fn parse(line: &str) -> Option<Image> {
     let pixels: Vec<u8> = values.collect::<Option<_>>()?;
     let pixels: [u8; PIXELS] = pixels.try_into().ok()?;
     let valid = usize::from(class) < CLASSES && pixels.iter().all(|&p| p <= INK);
-    valid.then_some(Image {
-        pixels,
-        class: u32::from(class),
-    })
+    valid.then_some(Image { pixels, class: u32::from(class) })
 }
 
 #[cfg(test)]
@@ -332,11 +286,7 @@ mod tests {
         let task = task();
         assert_eq!((task.training.len(), task.held_out.len()), (1_400, 397));
         let lines: std::collections::HashSet<_> = CSV.lines().skip(1).collect();
-        let shared = task
-            .held_out
-            .iter()
-            .filter(|image| task.training.contains(image))
-            .count();
+        let shared = task.held_out.iter().filter(|image| task.training.contains(image)).count();
         // Only images that stand twice in the file can be on both sides.
         assert!(shared <= 1_797 - lines.len());
         let classes: std::collections::HashSet<_> = task.held_out.iter().map(|i| i.class).collect();
@@ -360,10 +310,7 @@ mod tests {
         let mirrored = change(DigitDomain::Mirrored, &ramp);
         assert_eq!(at(&mirrored, 3, 0), at(&ramp, 3, 7));
         let shifted = change(DigitDomain::Shifted, &ramp);
-        assert_eq!(
-            (at(&shifted, 2, 1), at(&shifted, 2, 2)),
-            (0, at(&ramp, 2, 0))
-        );
+        assert_eq!((at(&shifted, 2, 1), at(&shifted, 2, 2)), (0, at(&ramp, 2, 0)));
         let mut permuted = change(DigitDomain::Permuted, &ramp);
         assert_ne!(permuted, ramp);
         permuted.sort_unstable();
@@ -380,19 +327,17 @@ mod tests {
         assert_eq!(data.x.len(), data.rows() * PIXELS);
         assert!(data.x.iter().all(|v| (0.0..=1.0).contains(v)));
         for d in 0..5u8 {
-            let count = data.row_domains[..7_000]
-                .iter()
-                .filter(|&&r| r == d)
-                .count();
+            let count = data.row_domains[..7_000].iter().filter(|&&r| r == d).count();
             assert_eq!(count, 1_400);
         }
         // The first row's pixels are one of the training images, changed.
         let domain = task.config.domains[data.row_domains[0] as usize];
-        let Targets::Classes(classes) = &data.y else {
-            panic!("classes expected")
-        };
-        assert!(task.training.iter().any(|image| image.class == classes[0]
-            && task.network_input(image, Some(domain)) == data.x[..PIXELS]));
+        let Targets::Classes(classes) = &data.y else { panic!("classes expected") };
+        assert!(
+            task.training
+                .iter()
+                .any(|image| image.class == classes[0] && task.network_input(image, Some(domain)) == data.x[..PIXELS])
+        );
         assert_eq!(data.probe.rows(), 5 * PROBE_IMAGES);
         assert_eq!(task.held_out()[4].x.len(), 397 * PIXELS);
         let before = task.pretraining();
@@ -407,12 +352,7 @@ mod tests {
         let error = digits(config, 1, &bad).unwrap_err().to_string();
         assert!(error.contains("line 3"), "{error}");
         let short: String = CSV.lines().take(20).collect::<Vec<_>>().join("\n");
-        assert!(
-            digits(config, 1, &short)
-                .unwrap_err()
-                .to_string()
-                .contains("got 19")
-        );
+        assert!(digits(config, 1, &short).unwrap_err().to_string().contains("got 19"));
         let mut base = task().pretraining().base;
         base[1].bias.pop();
         let error = task().adaptation(base).unwrap_err().to_string();

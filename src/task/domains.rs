@@ -42,9 +42,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
     let teacher = Teacher::new(config, seed)?;
     let mut rng = Rng::new(seed, stream::BASE);
     let scale = 1.0 / libm::sqrt(dim as f64);
-    let weight: Vec<f32> = (0..dim * dim)
-        .map(|_| (rng.normal() * scale) as f32)
-        .collect();
+    let weight: Vec<f32> = (0..dim * dim).map(|_| (rng.normal() * scale) as f32).collect();
 
     let batch_rows = config.batch * config.sequence;
     let batches = (POOL_ROWS / batch_rows.max(1)).max(MIN_BATCHES);
@@ -59,11 +57,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
     let changes = teacher.changes();
     let square: f64 = teacher.singular.iter().map(|s| s * s).sum();
     Ok(TaskData {
-        layers: vec![Layer {
-            inputs: dim,
-            outputs: dim,
-            activation: Activation::None,
-        }],
+        layers: vec![Layer { inputs: dim, outputs: dim, activation: Activation::None }],
         loss: LossKind::Mse,
         batch_sequences: config.batch,
         sequence: config.sequence,
@@ -71,13 +65,8 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
         x,
         y: Targets::Dense(y),
         row_domains,
-        base: vec![BaseLayer {
-            weight,
-            bias: vec![0.0; dim],
-        }],
-        domain_names: (1..=config.domains)
-            .map(|d| format!("domain {d}"))
-            .collect(),
+        base: vec![BaseLayer { weight, bias: vec![0.0; dim] }],
+        domain_names: (1..=config.domains).map(|d| format!("domain {d}")).collect(),
         // E‖T z‖² = ‖T‖² for standard normal z.
         energy: square / dim as f64,
         pool_energy,
@@ -85,12 +74,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
         true_rank: Some(config.true_rank),
         teacher: Some(changes),
         mixed: config.mixed,
-        probe: Probe {
-            sequence: config.sequence,
-            x: probe_x,
-            y: Targets::Dense(probe_y),
-            row_domains: probe_domains,
-        },
+        probe: Probe { sequence: config.sequence, x: probe_x, y: Targets::Dense(probe_y), row_domains: probe_domains },
     })
 }
 
@@ -125,12 +109,8 @@ impl Teacher {
             Array2::from_shape_fn((rows, dim), |(r, c)| all[[from + r, c]])
         };
         Ok(Self {
-            u: (0..count)
-                .map(|d| block(&outputs, d * rank, rank))
-                .collect(),
-            v: (0..count)
-                .map(|d| block(&inputs, if config.conflict { 0 } else { d * rank }, rank))
-                .collect(),
+            u: (0..count).map(|d| block(&outputs, d * rank, rank)).collect(),
+            v: (0..count).map(|d| block(&inputs, if config.conflict { 0 } else { d * rank }, rank)).collect(),
             singular: singular_values(config),
             means: block(&inputs, reads, count) * MEAN_NORM,
         })
@@ -139,32 +119,17 @@ impl Teacher {
     /// `T_d = U_d diag(σ) V_dᵀ`, `[outputs, inputs]` each.
     fn changes(&self) -> Vec<Array2<f64>> {
         let singular = ArrayView1::from(&self.singular);
-        self.u
-            .iter()
-            .zip(&self.v)
-            .map(|(u, v)| (u.t().to_owned() * singular).dot(v))
-            .collect()
+        self.u.iter().zip(&self.v).map(|(u, v)| (u.t().to_owned() * singular).dot(v)).collect()
     }
 
     /// Inputs, targets and mean squared target change per element. Targets are computed in f64 from the inputs
     /// and weights as stored, so that `W0 + T` reproduces them to the last rounding.
-    fn rows(
-        &self,
-        weight: &[f32],
-        row_domains: &[u8],
-        noise: f64,
-        rng: &mut Rng,
-    ) -> (Vec<f32>, Vec<f32>, f64) {
+    fn rows(&self, weight: &[f32], row_domains: &[u8], noise: f64, rng: &mut Rng) -> (Vec<f32>, Vec<f32>, f64) {
         let dim = self.means.ncols();
         let rows = row_domains.len();
         let mut x = Vec::with_capacity(rows * dim);
         for &domain in row_domains {
-            x.extend(
-                self.means
-                    .row(domain as usize)
-                    .iter()
-                    .map(|mean| (rng.normal() + mean) as f32),
-            );
+            x.extend(self.means.row(domain as usize).iter().map(|mean| (rng.normal() + mean) as f32));
         }
         let wide = Array2::from_shape_fn((rows, dim), |(r, c)| f64::from(x[r * dim + c]));
         let weight = Array2::from_shape_fn((dim, dim), |(r, c)| f64::from(weight[r * dim + c]));
@@ -207,24 +172,14 @@ fn orthonormal(count: usize, dim: usize, rng: &mut Rng) -> Array2<f64> {
 /// Domain of every row. Domains are dealt in turn, on from batch to batch, so that each batch is as balanced as its
 /// size allows; the order within a batch is shuffled.
 fn deal(config: &Domains, sequences: usize, batches: usize, rng: &mut Rng) -> Vec<u8> {
-    let (hands, repeat) = if config.mixed {
-        (sequences * config.sequence, 1)
-    } else {
-        (sequences, config.sequence)
-    };
+    let (hands, repeat) = if config.mixed { (sequences * config.sequence, 1) } else { (sequences, config.sequence) };
     let mut next = 0;
     let mut rows = Vec::with_capacity(batches * sequences * config.sequence);
     for _ in 0..batches {
-        let mut batch: Vec<u8> = (next..next + hands)
-            .map(|i| (i % config.domains) as u8)
-            .collect();
+        let mut batch: Vec<u8> = (next..next + hands).map(|i| (i % config.domains) as u8).collect();
         next += hands;
         rng.shuffle(&mut batch);
-        rows.extend(
-            batch
-                .iter()
-                .flat_map(|&domain| std::iter::repeat_n(domain, repeat)),
-        );
+        rows.extend(batch.iter().flat_map(|&domain| std::iter::repeat_n(domain, repeat)));
     }
     rows
 }
@@ -235,9 +190,7 @@ fn probe_domains(config: &Domains, rng: &mut Rng) -> Vec<u8> {
     if config.mixed {
         return deal(config, sequences, 1, rng);
     }
-    (0..sequences * config.sequence)
-        .map(|row| (row / (PROBE_SEQUENCES * config.sequence)) as u8)
-        .collect()
+    (0..sequences * config.sequence).map(|row| (row / (PROBE_SEQUENCES * config.sequence)) as u8).collect()
 }
 
 #[cfg(test)]
@@ -268,14 +221,7 @@ mod tests {
     #[test]
     fn teacher_has_the_stated_geometry() {
         for conflict in [true, false] {
-            let teacher = Teacher::new(
-                &Domains {
-                    conflict,
-                    ..config()
-                },
-                3,
-            )
-            .unwrap();
+            let teacher = Teacher::new(&Domains { conflict, ..config() }, 3).unwrap();
             let changes = teacher.changes();
             for (i, a) in changes.iter().enumerate() {
                 for mean in teacher.means.outer_iter() {
@@ -304,8 +250,7 @@ mod tests {
             for o in 0..32 {
                 let expected: f64 = (0..32)
                     .map(|i| {
-                        let w =
-                            f64::from(task.base[0].weight[o * 32 + i]) + teacher[domain][[o, i]];
+                        let w = f64::from(task.base[0].weight[o * 32 + i]) + teacher[domain][[o, i]];
                         w * f64::from(task.x[row * 32 + i])
                     })
                     .sum();
@@ -345,31 +290,17 @@ mod tests {
     #[test]
     fn noise_has_the_stated_variance_and_leaves_inputs_alone() {
         let clean = domains(&config(), 5).unwrap();
-        let noisy = domains(
-            &Domains {
-                noise: 0.5,
-                ..config()
-            },
-            5,
-        )
-        .unwrap();
+        let noisy = domains(&Domains { noise: 0.5, ..config() }, 5).unwrap();
         assert_eq!(clean.x, noisy.x);
         let (a, b) = (dense(&clean.y), dense(&noisy.y));
-        let square = a
-            .iter()
-            .zip(b)
-            .map(|(a, b)| f64::from(a - b).powi(2))
-            .sum::<f64>();
+        let square = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum::<f64>();
         // Half a million values: a standard error of 0.2 %.
         assert!((square / a.len() as f64 / 0.25 - 1.0).abs() < 0.01);
     }
 
     #[test]
     fn same_seed_same_task_and_probe_is_not_in_the_pool() {
-        let (a, b) = (
-            domains(&config(), 5).unwrap(),
-            domains(&config(), 5).unwrap(),
-        );
+        let (a, b) = (domains(&config(), 5).unwrap(), domains(&config(), 5).unwrap());
         assert_eq!((&a.x, &a.y, &a.probe.x), (&b.x, &b.y, &b.probe.x));
         assert_ne!(a.x, domains(&config(), 6).unwrap().x);
         assert_eq!(a.probe.row_domains.len(), 2 * 4 * 4);

@@ -44,10 +44,7 @@ pub fn floors(config: &Config, task: &TaskData) -> Vec<Floor> {
             floor.share += noise;
             floor.why += &format!(" Noise in the targets adds {}.", number(noise));
         }
-        match floors
-            .iter_mut()
-            .find(|known| known.label == floor.label && (known.share - floor.share).abs() < SAME)
-        {
+        match floors.iter_mut().find(|known| known.label == floor.label && (known.share - floor.share).abs() < SAME) {
             Some(known) => known.lanes.push(index),
             None => {
                 floor.lanes.push(index);
@@ -81,11 +78,7 @@ impl Spectra {
             ndarray::linalg::general_mat_mul(share, change, &change.t(), 1.0, &mut outputs);
         }
         // Squares of singular values are all that is needed, so the Gram matrix loses nothing.
-        Self {
-            mean: eigenvalues(&mean.dot(&mean.t())),
-            total: outputs.diag().sum(),
-            outputs: eigenvalues(&outputs),
-        }
+        Self { mean: eigenvalues(&mean.dot(&mean.t())), total: outputs.diag().sum(), outputs: eigenvalues(&outputs) }
     }
 
     fn fixed(&self, rank: usize) -> f64 {
@@ -104,16 +97,9 @@ impl Spectra {
         match &lane.method {
             Method::Full => Some(self.fixed_floor(inputs, domains.domains)),
             Method::Lora { rank, .. } => Some(self.fixed_floor(*rank, domains.domains)),
-            Method::Molora {
-                experts,
-                rank,
-                top_k,
-                ..
-            } => self.routed_lane(domains, *experts, *rank, *top_k),
+            Method::Molora { experts, rank, top_k, .. } => self.routed_lane(domains, *experts, *rank, *top_k),
             // One gate for a sequence of several domains: no bound near the truth is proved.
-            Method::Mor1e {
-                gate: Gate::Pooled, ..
-            } if domains.mixed && domains.sequence > 1 => None,
+            Method::Mor1e { gate: Gate::Pooled, .. } if domains.mixed && domains.sequence > 1 => None,
             Method::Mor1e { experts, .. } => self.routed_lane(domains, *experts, 1, 0),
         }
     }
@@ -123,10 +109,7 @@ impl Spectra {
         let any = share - self.fixed(self.mean.len()) < SAME;
         let kept = number(1.0 - share);
         let why = match (any, count) {
-            (true, 1) => {
-                "One domain, and rank enough for its true change: a single weight can reach 0."
-                    .into()
-            }
+            (true, 1) => "One domain, and rank enough for its true change: a single weight can reach 0.".into(),
             (false, 1) => format!(
                 "Eckart–Young: the best change of rank {rank} is the truncated SVD of the true change; its {rank} largest singular values hold {kept} of the energy and leave {}.",
                 number(share)
@@ -143,22 +126,12 @@ impl Spectra {
         Floor {
             lanes: Vec::new(),
             share,
-            label: if any {
-                "floor, any single W".into()
-            } else {
-                format!("floor, rank {rank}")
-            },
+            label: if any { "floor, any single W".into() } else { format!("floor, rank {rank}") },
             why,
         }
     }
 
-    fn routed_lane(
-        &self,
-        domains: &Domains,
-        experts: usize,
-        rank: usize,
-        top_k: usize,
-    ) -> Option<Floor> {
+    fn routed_lane(&self, domains: &Domains, experts: usize, rank: usize, top_k: usize) -> Option<Floor> {
         let bound = self.routed(experts * rank);
         let reached = assigned(domains, experts, rank, top_k);
         // A bound of 0 that no assignment of experts to domains meets says nothing.
@@ -166,10 +139,7 @@ impl Spectra {
             return None;
         }
         let directions = domains.domains * domains.true_rank;
-        let experts_are = format!(
-            "{experts} expert{} of rank {rank}",
-            if experts == 1 { "" } else { "s" }
-        );
+        let experts_are = format!("{experts} expert{} of rank {rank}", if experts == 1 { "" } else { "s" });
         let why = if bound < SAME {
             format!(
                 "{} domains need {directions} directions and {experts_are} have {}, each domain its own: a gate that knows the domain can reach 0; one that must guess it from a noisy token stays above.",
@@ -185,22 +155,14 @@ impl Spectra {
                 number(bound)
             )
         };
-        Some(Floor {
-            lanes: Vec::new(),
-            share: bound,
-            label: format!("floor, {experts} × rank {rank}, routed"),
-            why,
-        })
+        Some(Floor { lanes: Vec::new(), share: bound, label: format!("floor, {experts} × rank {rank}, routed"), why })
     }
 }
 
 /// The share left when each expert serves one domain and every gate knows its domain: experts go where they gain
 /// most, which is optimal because a domain's gains only shrink.
 fn assigned(domains: &Domains, experts: usize, rank: usize, top_k: usize) -> f64 {
-    let squares: Vec<f64> = domains::singular_values(domains)
-        .iter()
-        .map(|s| s * s)
-        .collect();
+    let squares: Vec<f64> = domains::singular_values(domains).iter().map(|s| s * s).collect();
     let total = squares.iter().sum::<f64>() * domains.domains as f64;
     let limit = if top_k == 0 { experts } else { top_k };
     let mut gains: Vec<f64> = squares
@@ -222,11 +184,8 @@ fn tail(values: &[f64], count: usize, total: f64) -> f64 {
 /// Eigenvalues of a symmetric matrix, largest first.
 fn eigenvalues(matrix: &Array2<f64>) -> Vec<f64> {
     let n = matrix.nrows();
-    let mut values: Vec<f64> = DMatrix::from_fn(n, n, |r, c| matrix[[r, c]])
-        .symmetric_eigenvalues()
-        .iter()
-        .copied()
-        .collect();
+    let mut values: Vec<f64> =
+        DMatrix::from_fn(n, n, |r, c| matrix[[r, c]]).symmetric_eigenvalues().iter().copied().collect();
     values.sort_by(|a, b| b.total_cmp(a));
     values
 }
@@ -238,11 +197,7 @@ fn number(value: f64) -> String {
     }
     let digits = (2 - libm::floor(libm::log10(value.abs())) as i32).clamp(0, 9) as usize;
     let text = format!("{value:.digits$}");
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').into()
-    } else {
-        text
-    }
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
 }
 
 #[cfg(test)]
@@ -250,23 +205,10 @@ mod tests {
     use super::*;
     use crate::config::{BackendChoice, Balance, BalanceKind, Optimizer, Schedule, Spectrum};
 
-    const BALANCE: Balance = Balance {
-        kind: BalanceKind::None,
-        coefficient: 0.0,
-    };
+    const BALANCE: Balance = Balance { kind: BalanceKind::None, coefficient: 0.0 };
 
     fn task(domains: usize, true_rank: usize, conflict: bool, spectrum: Spectrum) -> Domains {
-        Domains {
-            dim: 64,
-            domains,
-            true_rank,
-            conflict,
-            spectrum,
-            sequence: 2,
-            mixed: false,
-            noise: 0.0,
-            batch: 4,
-        }
+        Domains { dim: 64, domains, true_rank, conflict, spectrum, sequence: 2, mixed: false, noise: 0.0, batch: 4 }
     }
 
     fn config(task: &Domains, methods: Vec<Method>) -> Config {
@@ -274,54 +216,22 @@ mod tests {
             seed: 1,
             backend: BackendChoice::Cpu,
             task: Task::Domains(task.clone()),
-            lanes: methods
-                .into_iter()
-                .map(|method| Lane {
-                    method,
-                    layers: None,
-                })
-                .collect(),
-            optimizer: Optimizer {
-                lr: 0.01,
-                beta1: 0.9,
-                beta2: 0.999,
-                eps: 1e-8,
-                weight_decay: 0.0,
-            },
-            schedule: Schedule {
-                warmup: 1,
-                total: 2,
-            },
+            lanes: methods.into_iter().map(|method| Lane { method, layers: None }).collect(),
+            optimizer: Optimizer { lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 },
+            schedule: Schedule { warmup: 1, total: 2 },
         }
     }
 
     fn lora(rank: usize) -> Method {
-        Method::Lora {
-            rank,
-            alpha: 16.0,
-            rslora: false,
-        }
+        Method::Lora { rank, alpha: 16.0, rslora: false }
     }
 
     fn molora(experts: usize, rank: usize) -> Method {
-        Method::Molora {
-            experts,
-            rank,
-            alpha: 4.0,
-            top_k: 0,
-            renormalize: false,
-            balance: BALANCE,
-        }
+        Method::Molora { experts, rank, alpha: 4.0, top_k: 0, renormalize: false, balance: BALANCE }
     }
 
     fn mor1e(experts: usize, gate: Gate) -> Method {
-        Method::Mor1e {
-            experts,
-            alpha: 2.0,
-            gate,
-            hidden: None,
-            balance: BALANCE,
-        }
+        Method::Mor1e { experts, alpha: 2.0, gate, hidden: None, balance: BALANCE }
     }
 
     fn shares(task: &Domains, methods: Vec<Method>) -> Vec<(Vec<usize>, f64)> {
@@ -340,9 +250,8 @@ mod tests {
         let task = task(1, 16, true, Spectrum::Harmonic);
         let ranks = [1, 2, 4, 8, 16];
         let found = shares(&task, ranks.iter().map(|&r| lora(r)).collect());
-        for ((lanes, share), (i, expected)) in found
-            .iter()
-            .zip([0.3688, 0.2110, 0.1015, 0.0359, 0.0].iter().enumerate())
+        for ((lanes, share), (i, expected)) in
+            found.iter().zip([0.3688, 0.2110, 0.1015, 0.0359, 0.0].iter().enumerate())
         {
             assert_eq!(lanes, &[i]);
             assert!((share - expected).abs() < 5e-5, "{share} {expected}");

@@ -1,7 +1,7 @@
 //! Geometry of charts: axes, ticks, paths, and labels that do not cover each other. Numbers in, numbers out; knows
 //! no markup beyond the text of an SVG path.
 
-use super::scale::{nice_above, nice_below};
+use super::scale::nice_below;
 
 /// A logarithmic axis from `low` (bottom, at pixel `to`) to `high` (top, at pixel `from`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,13 +25,8 @@ impl LogAxis {
         }
         // Below float32's resolution of the losses there is nothing to read.
         let low = nice_below(low.max(1e-9) * 0.9);
-        let high = nice_above(high.max(low)) * 1.15;
-        Self {
-            low: low.min(high / 4.0),
-            high,
-            from,
-            to,
-        }
+        let high = high.max(low) * 1.15;
+        Self { low: low.min(high / 4.0), high, from, to }
     }
 
     /// Pixel of a value; what lies below the axis sits on its end.
@@ -96,11 +91,7 @@ pub fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
                 break;
             }
             runs.pop();
-            run = (
-                sum + run.0 - (run.2 * count) as f64 * gap,
-                first,
-                count + run.2,
-            );
+            run = (sum + run.0 - (run.2 * count) as f64 * gap, first, count + run.2);
         }
         runs.push(run);
     }
@@ -124,20 +115,11 @@ mod tests {
         let placed = spread(&wanted, 16.0, 0.0, 200.0);
         let mut sorted = placed.clone();
         sorted.sort_by(f64::total_cmp);
-        assert!(
-            sorted.windows(2).all(|w| w[1] - w[0] >= 16.0 - 1e-9),
-            "{placed:?}"
-        );
+        assert!(sorted.windows(2).all(|w| w[1] - w[0] >= 16.0 - 1e-9), "{placed:?}");
         assert!(sorted[0] >= 0.0 && sorted[5] <= 200.0 + 1e-9, "{placed:?}");
         assert_eq!(placed[3], 100.0, "a free label stays");
-        assert!(
-            placed[0] < placed[2] && placed[2] < placed[1],
-            "order is kept"
-        );
-        assert!(
-            (placed[2] - 51.0).abs() < 1e-9,
-            "a group stays centred: {placed:?}"
-        );
+        assert!(placed[0] < placed[2] && placed[2] < placed[1], "order is kept");
+        assert!((placed[2] - 51.0).abs() < 1e-9, "a group stays centred: {placed:?}");
     }
 
     #[test]
@@ -145,10 +127,7 @@ mod tests {
         let axis = LogAxis::around([1.0, 0.067].into_iter(), 10.0, 210.0);
         assert!((axis.pixel(axis.low) - 210.0).abs() < 1e-9);
         assert!((axis.pixel(axis.high) - 10.0).abs() < 1e-9);
-        assert!(
-            (axis.pixel(0.0) - 210.0).abs() < 1e-9,
-            "zero sits on the end"
-        );
+        assert!((axis.pixel(0.0) - 210.0).abs() < 1e-9, "zero sits on the end");
         assert!(axis.low <= 0.067 && axis.high > 1.0);
         assert!(axis.ticks().iter().any(|t| (t - 1.0).abs() < 1e-9));
         assert!(axis.ticks().len() <= 8, "{:?}", axis.ticks());
@@ -168,9 +147,6 @@ mod tests {
 
     #[test]
     fn path_text() {
-        assert_eq!(
-            path([(0.0, 1.0), (2.25, 3.0)].into_iter()),
-            "M0.0 1.0L2.2 3.0"
-        );
+        assert_eq!(path([(0.0, 1.0), (2.25, 3.0)].into_iter()), "M0.0 1.0L2.2 3.0");
     }
 }

@@ -2,6 +2,9 @@
 
 use crate::config::Method;
 
+/// Lanes the page has room and colours for.
+pub const LANES: usize = 4;
+
 /// Sets what a lane's slider moves: the rank, or the experts of MoR1E; full fine-tuning has neither.
 pub fn set_rank(method: &mut Method, value: usize) {
     match method {

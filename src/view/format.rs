@@ -69,10 +69,7 @@ pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
         let ours = name(lane);
         lanes.iter().filter(|other| name(other) == ours).count() > 1
     };
-    let (method, sized) = (
-        |lane: &Lane| method_name(&lane.method),
-        |lane: &Lane| sized_name(&lane.method),
-    );
+    let (method, sized) = (|lane: &Lane| method_name(&lane.method), |lane: &Lane| sized_name(&lane.method));
     if !shared(&|lane| method(lane).into()) {
         method(lane).into()
     } else if !shared(&sized) {
@@ -135,13 +132,7 @@ mod tests {
 
     #[test]
     fn thousands() {
-        for (value, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (32_768, "32,768"),
-            (2_363_396, "2,363,396"),
-        ] {
+        for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (32_768, "32,768"), (2_363_396, "2,363,396")] {
             assert_eq!(count(value), text);
         }
     }
@@ -160,26 +151,10 @@ mod tests {
         if let Method::Lora { rank, .. } = &mut small {
             *rank = 2;
         }
-        let lanes: Vec<Lane> = [
-            Method::Full,
-            Method::lora(),
-            small,
-            Method::mor1e(),
-            Method::Full,
-        ]
-        .map(Lane::from)
-        .to_vec();
+        let lanes: Vec<Lane> =
+            [Method::Full, Method::lora(), small, Method::mor1e(), Method::Full].map(Lane::from).to_vec();
         let lanes: Vec<&Lane> = lanes.iter().collect();
         let names: Vec<String> = (0..5).map(|i| lane_name(&lanes, i)).collect();
-        assert_eq!(
-            names,
-            [
-                "full fine-tuning (lane 1)",
-                "LoRA r8",
-                "LoRA r2",
-                "MoR1E",
-                "full fine-tuning (lane 5)"
-            ]
-        );
+        assert_eq!(names, ["full fine-tuning (lane 1)", "LoRA r8", "LoRA r2", "MoR1E", "full fine-tuning (lane 5)"]);
     }
 }

@@ -91,10 +91,7 @@ impl Series {
             let pair = [2 * bucket, 2 * bucket + 1];
             self.counts[bucket] = pair.iter().filter_map(|&i| self.counts.get(i)).sum();
             for k in 0..width {
-                self.sums[bucket * width + k] = pair
-                    .iter()
-                    .filter_map(|&i| self.sums.get(i * width + k))
-                    .sum();
+                self.sums[bucket * width + k] = pair.iter().filter_map(|&i| self.sums.get(i * width + k)).sum();
             }
         }
         self.counts.truncate(new);
@@ -121,35 +118,6 @@ impl Series {
             let last = (first + self.stride).min(self.next.max(first + 1)) - 1;
             Some(((first + last) as f64 / 2.0, mean))
         })
-    }
-}
-
-/// The mean of the last few values: what is written where a noisy curve ends.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Recent {
-    ring: Vec<f32>,
-    at: usize,
-}
-
-impl Recent {
-    /// Batches that are averaged.
-    pub const STEPS: usize = 32;
-
-    pub fn push(&mut self, value: f32) {
-        if !value.is_finite() {
-            return;
-        }
-        if self.ring.len() < Self::STEPS {
-            self.ring.push(value);
-        } else {
-            self.ring[self.at] = value;
-        }
-        self.at = (self.at + 1) % Self::STEPS;
-    }
-
-    pub fn mean(&self) -> Option<f64> {
-        let n = self.ring.len();
-        (n > 0).then(|| self.ring.iter().map(|&v| f64::from(v)).sum::<f64>() / n as f64)
     }
 }
 
@@ -190,20 +158,6 @@ mod tests {
         series.push(0, &[1.0]);
         series.push(1, &[f32::NAN]);
         series.push(2, &[3.0]);
-        assert_eq!(
-            series.points(0).collect::<Vec<_>>(),
-            [(0.0, 1.0), (2.0, 3.0)]
-        );
-    }
-
-    #[test]
-    fn recent_is_the_mean_of_the_last_values() {
-        let mut recent = Recent::default();
-        assert_eq!(recent.mean(), None);
-        for value in 0..100 {
-            recent.push(value as f32);
-        }
-        let expected = (68..100).sum::<usize>() as f64 / 32.0;
-        assert_eq!(recent.mean(), Some(expected));
+        assert_eq!(series.points(0).collect::<Vec<_>>(), [(0.0, 1.0), (2.0, 3.0)]);
     }
 }

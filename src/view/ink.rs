@@ -16,9 +16,7 @@ pub struct Ink {
 
 impl Default for Ink {
     fn default() -> Self {
-        Self {
-            bits: vec![false; SIDE * SIDE],
-        }
+        Self { bits: vec![false; SIDE * SIDE] }
     }
 }
 
@@ -65,8 +63,7 @@ impl Ink {
         let mut cells = vec![0.0; CELLS * CELLS];
         for row in 0..SIDE {
             for col in 0..SIDE {
-                let at =
-                    |k: usize, c: f64| (c + (k as f64 + 0.5 - SIDE as f64 / 2.0) * scale).floor();
+                let at = |k: usize, c: f64| (c + (k as f64 + 0.5 - SIDE as f64 / 2.0) * scale).floor();
                 let (x, y) = (at(col, cx), at(row, cy));
                 let inside = |v: f64| (0.0..SIDE as f64).contains(&v);
                 if inside(x) && inside(y) && self.bits[y as usize * SIDE + x as usize] {
@@ -105,17 +102,14 @@ mod tests {
             assert!(line[3] + line[4] > 8.0, "row {row}: {line:?}");
             assert_eq!(line[0] + line[7], 0.0, "row {row}: {line:?}");
         }
-        let (left, right): (f32, f32) = (0..8).fold((0.0, 0.0), |(l, r), row| {
-            (l + cells[row * 8 + 3], r + cells[row * 8 + 4])
-        });
+        let (left, right): (f32, f32) =
+            (0..8).fold((0.0, 0.0), |(l, r), row| (l + cells[row * 8 + 3], r + cells[row * 8 + 4]));
         assert!((left - right).abs() <= 8.0, "centred: {left} {right}");
     }
 
     #[test]
     fn full_ink_is_sixteen_everywhere() {
-        let ink = Ink {
-            bits: vec![true; SIDE * SIDE],
-        };
+        let ink = Ink { bits: vec![true; SIDE * SIDE] };
         assert_eq!(ink.cells(), Some(vec![16.0; 64]));
     }
 }

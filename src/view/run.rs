@@ -2,22 +2,23 @@
 //! how they are drawn.
 
 use super::{
-    history::{Recent, Series},
+    history::Series,
+    now::{self, LaneHistory},
     snap::Snap,
 };
-use crate::protocol::{
-    Accuracy, DrawAnswer, Event, Frame, GateFrame, LaneFrame, Started, WeightFrame,
-};
+use crate::protocol::{Accuracy, DrawAnswer, Event, Frame, GateFrame, LaneFrame, Started, WeightFrame};
 
 /// Buckets of a loss curve: about one per pixel of the chart.
 const LOSS_BUCKETS: usize = 512;
 /// Columns of the picture of a gate over time.
 const GATE_BUCKETS: usize = 256;
+/// Frames for which the Now line stands.
+const SENTENCE: usize = 5;
 /// Accuracy measurements kept per lane.
 const ACCURACIES: usize = 256;
 
 /// The state of the run as last heard of.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Run {
     /// What is being done before training begins.
     pub stage: Option<String>,
@@ -32,6 +33,10 @@ pub struct Run {
     pub gates: Vec<GateView>,
     pub weight: Option<Snap<WeightFrame>>,
     pub drawing: Option<Snap<Vec<DrawAnswer>>>,
+    /// The Now line.
+    pub now: String,
+    memory: Vec<LaneHistory>,
+    frames: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,7 +59,8 @@ pub struct LaneView {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     pub series: Series,
-    pub recent: Recent,
+    /// Mean over the last `now::WINDOW` steps: what is written where the noisy curve ends.
+    pub recent: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -72,18 +78,8 @@ impl Run {
                 self.stage = Some(stage);
                 self.pretraining = None;
             }
-            Event::Pretraining {
-                step,
-                total,
-                loss,
-                accuracy,
-            } => {
-                self.pretraining = Some(Pretraining {
-                    step,
-                    total,
-                    loss,
-                    accuracy,
-                });
+            Event::Pretraining { step, total, loss, accuracy } => {
+                self.pretraining = Some(Pretraining { step, total, loss, accuracy });
             }
             Event::Started(started) => {
                 self.stage = None;
@@ -101,6 +97,18 @@ impl Run {
             energy if energy > 0.0 => energy,
             _ => 1.0,
         };
+        if frame.step < self.step {
+            self.memory.clear();
+        }
+        self.memory.resize_with(frame.lanes.len(), || LaneHistory::new(energy));
+        for (index, memory) in self.memory.iter_mut().enumerate() {
+            memory.push(&frame, index);
+        }
+        // A sentence whose numbers change ten times a second cannot be read.
+        if self.frames.is_multiple_of(SENTENCE) || !frame.running {
+            self.now = now::line(&now::State { started, frame: &frame, history: &self.memory });
+        }
+        self.frames += 1;
         self.step = frame.step;
         self.running = frame.running;
         self.steps_per_second = frame.steps_per_second;
@@ -111,14 +119,12 @@ impl Run {
             let measured = lane.accuracy.take();
             let from = lane.losses_from;
             let lane = Snap::new(lane);
+            let recent = self.memory.get(index).and_then(LaneHistory::recent);
             match self.lanes.get_mut(index) {
                 Some(view) => view.frame = lane,
                 None => self.lanes.push(LaneView {
                     frame: lane,
-                    curve: Snap::new(Curve {
-                        series: Series::new(1, LOSS_BUCKETS),
-                        recent: Recent::default(),
-                    }),
+                    curve: Snap::new(Curve { series: Series::new(1, LOSS_BUCKETS), recent: None }),
                     accuracy: Snap::new(Vec::new()),
                 }),
             }
@@ -127,8 +133,8 @@ impl Run {
                 view.curve.change(|curve| {
                     for (offset, loss) in losses.iter().enumerate() {
                         curve.series.push(from + offset, &[loss / energy]);
-                        curve.recent.push(loss / energy);
                     }
+                    curve.recent = recent;
                 });
             }
             if let Some(measured) = measured {
@@ -149,10 +155,7 @@ impl Run {
                 if gate.mean.len() == gate.experts {
                     time.change(|series| series.push(frame.step, &gate.mean));
                 }
-                GateView {
-                    frame: Snap::new(gate),
-                    time,
-                }
+                GateView { frame: Snap::new(gate), time }
             })
             .collect();
         if let Some(weight) = frame.weight {
@@ -187,17 +190,8 @@ mod tests {
                 backend: BackendChoice::Cpu,
                 task: Task::Custom,
                 lanes: vec![lane()],
-                optimizer: Optimizer {
-                    lr: 0.01,
-                    beta1: 0.9,
-                    beta2: 0.999,
-                    eps: 1e-8,
-                    weight_decay: 0.0,
-                },
-                schedule: Schedule {
-                    warmup: 0,
-                    total: 10,
-                },
+                optimizer: Optimizer { lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 },
+                schedule: Schedule { warmup: 0, total: 10 },
             },
             backend: "cpu".into(),
             adapter: "CPU".into(),
@@ -211,10 +205,7 @@ mod tests {
     }
 
     fn lane() -> Lane {
-        Lane {
-            method: Method::Full,
-            layers: None,
-        }
+        Lane { method: Method::Full, layers: None }
     }
 
     fn frame(from: usize, losses: Vec<f32>) -> Event {

@@ -102,11 +102,7 @@ pub fn nice_above(value: f64) -> f64 {
         return 1.0;
     }
     let decade = 10f64.powf(value.log10().floor());
-    [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|m| m * decade)
-        .find(|&n| n >= value * (1.0 - 1e-9))
-        .unwrap_or(10.0 * decade)
+    [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * decade).find(|&n| n >= value * (1.0 - 1e-9)).unwrap_or(10.0 * decade)
 }
 
 /// The largest of 1, 2, 5 · 10ⁿ that is at most `value`.
@@ -125,11 +121,7 @@ mod tests {
     fn zero_is_the_ground_in_both_themes() {
         for dark in [false, true] {
             let zero = Scale::Diverging { range: 2.0 }.paint([0.0].into_iter(), dark);
-            let ground = if dark {
-                DIVERGING_DARK[4]
-            } else {
-                DIVERGING_LIGHT[4]
-            };
+            let ground = if dark { DIVERGING_DARK[4] } else { DIVERGING_LIGHT[4] };
             assert_eq!(zero[..3], ground);
         }
     }
@@ -146,26 +138,17 @@ mod tests {
 
     #[test]
     fn lightness_of_the_gate_scale_is_monotonic() {
-        let light =
-            |p: &[u8]| 0.21 * f64::from(p[0]) + 0.72 * f64::from(p[1]) + 0.07 * f64::from(p[2]);
+        let light = |p: &[u8]| 0.21 * f64::from(p[0]) + 0.72 * f64::from(p[1]) + 0.07 * f64::from(p[2]);
         for dark in [false, true] {
             let pixels = Scale::Unit.paint((0..=20).map(|i| i as f32 / 20.0), dark);
             let lights: Vec<f64> = pixels.chunks(4).map(light).collect();
-            assert!(
-                lights.windows(2).all(|w| (w[1] > w[0]) == dark),
-                "{lights:?}"
-            );
+            assert!(lights.windows(2).all(|w| (w[1] > w[0]) == dark), "{lights:?}");
         }
     }
 
     #[test]
     fn nice_bounds() {
-        for (value, above, below) in [
-            (0.3, 0.5, 0.2),
-            (1.0, 1.0, 1.0),
-            (7.0, 10.0, 5.0),
-            (0.012, 0.02, 0.01),
-        ] {
+        for (value, above, below) in [(0.3, 0.5, 0.2), (1.0, 1.0, 1.0), (7.0, 10.0, 5.0), (0.012, 0.02, 0.01)] {
             assert!((nice_above(value) / above - 1.0).abs() < 1e-9, "{value}");
             assert!((nice_below(value) / below - 1.0).abs() < 1e-9, "{value}");
         }

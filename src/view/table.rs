@@ -1,8 +1,9 @@
 //! The table twins of charts and heatmaps: the same values as rows and columns. Pure; knows no markup.
 
 use super::{
+    format::three,
     run::{GateView, LaneView},
-    words::{merge_name, number},
+    words::merge_name,
 };
 use crate::protocol::{Accuracy, GateFrame, WeightFrame};
 
@@ -21,23 +22,15 @@ const LOSS_ROWS: usize = 24;
 pub const WEIGHT_WINDOW: usize = 16;
 
 fn optional(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".into(), number)
+    value.map_or_else(|| "–".into(), three)
 }
 
 /// Loss of every lane at evenly spaced steps.
 pub fn losses(names: &[String], lanes: &[LaneView], unit: &str) -> Table {
     let mut head = vec!["step".to_string()];
     head.extend(names.iter().cloned());
-    let buckets = lanes
-        .iter()
-        .map(|l| l.curve.series.len())
-        .max()
-        .unwrap_or(0);
-    let stride = lanes
-        .iter()
-        .map(|l| l.curve.series.stride())
-        .max()
-        .unwrap_or(1);
+    let buckets = lanes.iter().map(|l| l.curve.series.len()).max().unwrap_or(0);
+    let stride = lanes.iter().map(|l| l.curve.series.stride()).max().unwrap_or(1);
     let every = buckets.div_ceil(LOSS_ROWS).max(1);
     let rows = (0..buckets)
         .step_by(every)
@@ -48,11 +41,7 @@ pub fn losses(names: &[String], lanes: &[LaneView], unit: &str) -> Table {
             row
         })
         .collect();
-    Table {
-        caption: format!("Loss ({unit}) by step"),
-        head,
-        rows,
-    }
+    Table { caption: format!("Loss ({unit}) by step"), head, rows }
 }
 
 /// Latest accuracy of every lane on each domain and on the old task.
@@ -65,22 +54,14 @@ pub fn accuracies(names: &[String], domains: &[String], latest: &[Option<Accurac
         .enumerate()
         .map(|(k, domain)| {
             let mut row = vec![domain.clone()];
-            row.extend(
-                latest
-                    .iter()
-                    .map(|a| cell(a.as_ref().and_then(|a| a.domains.get(k).copied()))),
-            );
+            row.extend(latest.iter().map(|a| cell(a.as_ref().and_then(|a| a.domains.get(k).copied()))));
             row
         })
         .collect();
     let mut old = vec!["upright (old task)".to_string()];
     old.extend(latest.iter().map(|a| cell(a.as_ref().map(|a| a.old))));
     rows.push(old);
-    Table {
-        caption: "Accuracy on held-out images".into(),
-        head,
-        rows,
-    }
+    Table { caption: "Accuracy on held-out images".into(), head, rows }
 }
 
 /// The gate by domain, its use, and its value at some moments of training.
@@ -89,28 +70,16 @@ pub fn gate(view: &GateView, domains: &[String]) -> Table {
     let mut head = vec!["expert".to_string(), "used by".to_string()];
     head.extend(domains.iter().cloned());
     let time = &view.time;
-    let moments: Vec<usize> = (0..time.len())
-        .step_by(time.len().div_ceil(4).max(1))
-        .collect();
-    head.extend(
-        moments
-            .iter()
-            .map(|b| format!("mean, step {}", b * time.stride())),
-    );
+    let moments: Vec<usize> = (0..time.len()).step_by(time.len().div_ceil(4).max(1)).collect();
+    head.extend(moments.iter().map(|b| format!("mean, step {}", b * time.stride())));
     let rows = (0..frame.experts)
         .map(|expert| {
             let mut row = vec![(expert + 1).to_string()];
-            row.push(optional(
-                frame.utilisation.get(expert).map(|&v| f64::from(v)),
-            ));
-            row.extend((0..domains.len()).map(|d| {
-                optional(
-                    frame
-                        .domains
-                        .get(d * frame.experts + expert)
-                        .map(|&v| f64::from(v)),
-                )
-            }));
+            row.push(optional(frame.utilisation.get(expert).map(|&v| f64::from(v))));
+            row.extend(
+                (0..domains.len())
+                    .map(|d| optional(frame.domains.get(d * frame.experts + expert).map(|&v| f64::from(v)))),
+            );
             row.extend(moments.iter().map(|&b| optional(time.mean(b, expert))));
             row
         })
@@ -158,17 +127,11 @@ pub fn weight(frame: &WeightFrame, row: usize, col: usize) -> Table {
 
 /// Singular values of ΔW, largest first.
 pub fn spectrum(values: &[f32], mode: Option<crate::protocol::MergeMode>) -> Table {
-    let of = mode.map_or(String::new(), |mode| {
-        format!(", merge {}", merge_name(mode))
-    });
+    let of = mode.map_or(String::new(), |mode| format!(", merge {}", merge_name(mode)));
     Table {
         caption: format!("Singular values of ΔW{of}"),
         head: vec!["i".into(), "σᵢ".into()],
-        rows: values
-            .iter()
-            .enumerate()
-            .map(|(i, &v)| vec![(i + 1).to_string(), number(f64::from(v))])
-            .collect(),
+        rows: values.iter().enumerate().map(|(i, &v)| vec![(i + 1).to_string(), three(f64::from(v))]).collect(),
     }
 }
 
@@ -180,13 +143,7 @@ mod tests {
     #[test]
     fn a_weight_window_stays_inside_and_adds_up() {
         let frame = WeightFrame {
-            watch: Watch {
-                lane: 0,
-                layer: 0,
-                merge: MergeMode::MeanGate,
-                domain: 0,
-                token: 0,
-            },
+            watch: Watch { lane: 0, layer: 0, merge: MergeMode::MeanGate, domain: 0, token: 0 },
             rows: 20,
             cols: 3,
             w0: vec![0.25; 60],

@@ -42,12 +42,7 @@ impl Case {
     }
 
     fn observed(&self) -> Observed<'_> {
-        Observed {
-            x: &self.x,
-            gates: &self.gates,
-            row_domains: &self.row_domains,
-            domains: 2,
-        }
+        Observed { x: &self.x, gates: &self.gates, row_domains: &self.row_domains, domains: 2 }
     }
 
     /// `0.5 Σ gᵢ Bᵢ Aᵢ`, element by element from the flat arrays.
@@ -77,20 +72,14 @@ fn own_gate_is_exact_for_its_token() {
     let experts = case.experts();
     let routed = experts.routed(&case.x, &case.gates);
     for token in [0, 7] {
-        let merged = experts
-            .merge(MergeMode::PerInput, case.observed(), token)
-            .unwrap();
+        let merged = experts.merge(MergeMode::PerInput, case.observed(), token).unwrap();
         let gate = case.gates.row(token).to_vec();
         assert!(distance(merged.of(0).unwrap(), &case.plain(&gate)) < 1e-12);
         let output = merged.output(&case.x, &case.row_domains);
         let gap = &output.row(token) - &routed.row(token);
         assert!(gap.iter().all(|v| v.abs() < 1e-12));
     }
-    assert!(
-        experts
-            .merge(MergeMode::PerInput, case.observed(), TOKENS)
-            .is_err()
-    );
+    assert!(experts.merge(MergeMode::PerInput, case.observed(), TOKENS).is_err());
 }
 
 #[test]
@@ -99,9 +88,7 @@ fn means_and_tops_are_those_of_the_tokens() {
     let experts = case.experts();
     let average = |pick: &dyn Fn(usize) -> bool| -> Vec<f64> {
         let tokens: Vec<_> = (0..TOKENS).filter(|&t| pick(t)).collect();
-        (0..COUNT)
-            .map(|n| tokens.iter().map(|&t| case.gates[[t, n]]).sum::<f64>() / tokens.len() as f64)
-            .collect()
+        (0..COUNT).map(|n| tokens.iter().map(|&t| case.gates[[t, n]]).sum::<f64>() / tokens.len() as f64).collect()
     };
     let merged = |mode| experts.merge(mode, case.observed(), 0).unwrap();
     let all = merged(MergeMode::MeanGate);
@@ -111,9 +98,7 @@ fn means_and_tops_are_those_of_the_tokens() {
     for d in 0..2 {
         let gate = average(&|t| t % 2 == d);
         assert!(distance(means.of(d).unwrap(), &case.plain(&gate)) < 1e-12);
-        let best = (0..COUNT)
-            .max_by(|&i, &j| gate[i].total_cmp(&gate[j]))
-            .unwrap();
+        let best = (0..COUNT).max_by(|&i, &j| gate[i].total_cmp(&gate[j])).unwrap();
         let one: Vec<f64> = (0..COUNT).map(|n| f64::from(u8::from(n == best))).collect();
         assert!(distance(tops.of(d).unwrap(), &case.plain(&one)) < 1e-12);
     }
@@ -124,17 +109,13 @@ fn least_squares_beats_every_other_single_weight() {
     let case = case();
     let experts = case.experts();
     let routed = experts.routed(&case.x, &case.gates);
-    let best = experts
-        .merge(MergeMode::LeastSquares, case.observed(), 0)
-        .unwrap();
+    let best = experts.merge(MergeMode::LeastSquares, case.observed(), 0).unwrap();
     assert!(matches!(best, Merged::One(_)));
     let residual = best.output(&case.x, &case.row_domains) - &routed;
     // Normal equations: what is left is orthogonal to every input.
     assert!(residual.t().dot(&case.x).iter().all(|v| v.abs() < 1e-9));
     let left = |m: &Array2<f64>| m.iter().map(|v| v * v).sum::<f64>();
-    let mean = experts
-        .merge(MergeMode::MeanGate, case.observed(), 0)
-        .unwrap();
+    let mean = experts.merge(MergeMode::MeanGate, case.observed(), 0).unwrap();
     assert!(left(&residual) < left(&(mean.output(&case.x, &case.row_domains) - &routed)));
 }
 
@@ -143,17 +124,10 @@ fn least_squares_says_when_the_data_do_not_span_the_inputs() {
     let case = case();
     let few = case.x.select(Axis(0), &[0, 1, 2]);
     let gates = case.gates.select(Axis(0), &[0, 1, 2]);
-    let observed = Observed {
-        x: &few,
-        gates: &gates,
-        row_domains: &[0, 0, 0],
-        domains: 1,
-    };
+    let observed = Observed { x: &few, gates: &gates, row_domains: &[0, 0, 0], domains: 1 };
     let experts = case.experts();
     let merged = experts.merge(MergeMode::LeastSquares, observed, 0).unwrap();
-    let Merged::Ridge { ridge, .. } = &merged else {
-        panic!("three tokens cannot span six inputs")
-    };
+    let Merged::Ridge { ridge, .. } = &merged else { panic!("three tokens cannot span six inputs") };
     assert!(*ridge > 0.0);
     // Three tokens are still reproduced, up to the ridge.
     let routed = experts.routed(&few, &gates);
@@ -173,12 +147,7 @@ fn constant_gate_is_one_lora() {
     let (a, b) = experts.factors(ArrayView1::from(&gate));
     assert_eq!((a.nrows(), b.ncols()), (COUNT * RANK, COUNT * RANK));
     assert!(distance(&case.x.dot(&a.t()).dot(&b.t()), &routed) < 1e-12);
-    for mode in [
-        MergeMode::PerInput,
-        MergeMode::MeanGate,
-        MergeMode::MeanGatePerDomain,
-        MergeMode::LeastSquares,
-    ] {
+    for mode in [MergeMode::PerInput, MergeMode::MeanGate, MergeMode::MeanGatePerDomain, MergeMode::LeastSquares] {
         let merged = experts.merge(mode, case.observed(), 3).unwrap();
         assert!(distance(&merged.output(&case.x, &case.row_domains), &routed) < 1e-9);
     }
@@ -202,13 +171,6 @@ fn rank_one_experts_are_a_diagonal_product() {
 fn what_does_not_fit_is_refused() {
     let case = case();
     assert!(Experts::new((COUNT, RANK), (INPUTS, OUTPUTS), &case.a[1..], &case.b, 1.0).is_err());
-    let observed = Observed {
-        domains: 1,
-        ..case.observed()
-    };
-    assert!(
-        case.experts()
-            .merge(MergeMode::MeanGate, observed, 0)
-            .is_err()
-    );
+    let observed = Observed { domains: 1, ..case.observed() };
+    assert!(case.experts().merge(MergeMode::MeanGate, observed, 0).is_err());
 }

@@ -28,8 +28,7 @@ pub fn met(state: &State<'_>) -> Option<String> {
         .max_by(|a, b| a.share.total_cmp(&b.share));
     let routed = any_weight.map_or_else(Vec::new, |floor| {
         let low = state.recent().into_iter();
-        low.filter(|&(i, loss)| is_gated(state, i) && loss < BELOW * floor.share)
-            .collect()
+        low.filter(|&(i, loss)| is_gated(state, i) && loss < BELOW * floor.share).collect()
     });
     let routing = |(lane, loss): &(usize, f64)| {
         let how = match routes_each_domain(state, *lane) {
@@ -43,12 +42,9 @@ pub fn met(state: &State<'_>) -> Option<String> {
         (true, true) => None,
         (false, true) => Some(format!("{}.", stuck.join("; "))),
         (false, false) => Some(format!("{}; {routing}.", stuck.join("; "))),
-        (true, false) => any_weight.map(|floor| {
-            format!(
-                "no single weight gets below {}; {routing}.",
-                three(floor.share)
-            )
-        }),
+        (true, false) => {
+            any_weight.map(|floor| format!("no single weight gets below {}; {routing}.", three(floor.share)))
+        }
     }
 }
 
@@ -57,12 +53,9 @@ fn stuck(state: &State<'_>) -> Vec<String> {
     let mut at: Vec<(usize, Vec<(usize, f64)>)> = Vec::new();
     for (lane, history) in state.sound() {
         let floors = state.started.floors.iter().enumerate();
-        let binding = floors
-            .filter(|(_, floor)| floor.lanes.contains(&lane))
-            .max_by(|a, b| a.1.share.total_cmp(&b.1.share));
-        let (Some((index, floor)), Some(recent), Some(earlier)) =
-            (binding, history.recent(), history.earlier())
-        else {
+        let binding =
+            floors.filter(|(_, floor)| floor.lanes.contains(&lane)).max_by(|a, b| a.1.share.total_cmp(&b.1.share));
+        let (Some((index, floor)), Some(recent), Some(earlier)) = (binding, history.recent(), history.earlier()) else {
             continue;
         };
         let near = (recent - floor.share).abs() <= NEAR * floor.share;

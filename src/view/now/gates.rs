@@ -25,10 +25,7 @@ fn gates<'a>(state: &State<'a>, lane: usize) -> Vec<&'a GateFrame> {
 /// The smallest entropy of the lane's gates where all are uniform and there is something to choose from.
 fn uniform_entropy(state: &State<'_>, lane: usize) -> Option<f64> {
     let gates = gates(state, lane);
-    let lowest = gates
-        .iter()
-        .map(|gate| gate.entropy)
-        .min_by(f32::total_cmp)?;
+    let lowest = gates.iter().map(|gate| gate.entropy).min_by(f32::total_cmp)?;
     let choice = gates.iter().all(|gate| gate.experts > 1);
     (choice && lowest >= UNIFORM).then_some(f64::from(lowest))
 }
@@ -39,9 +36,7 @@ fn is_zero(state: &State<'_>, lane: usize) -> bool {
         Some(weight) => Some(weight.watch.layer),
         None => (state.started.layers.len() == 1).then_some(0),
     };
-    let told = gates(state, lane)
-        .iter()
-        .any(|gate| Some(gate.layer) == watched);
+    let told = gates(state, lane).iter().any(|gate| Some(gate.layer) == watched);
     let spectrum = &state.frame.lanes[lane].spectrum;
     told && !spectrum.is_empty() && spectrum.iter().all(|&value| value == 0.0)
 }
@@ -85,12 +80,7 @@ pub fn uniform(state: &State<'_>) -> Option<String> {
     state.sound().find_map(|(lane, _)| {
         let entropy = uniform_entropy(state, lane)?;
         let rank = match state.frame.lanes[lane].lane.method {
-            Method::Molora {
-                experts,
-                rank,
-                top_k,
-                ..
-            } if top_k == 0 || top_k == experts => experts * rank,
+            Method::Molora { experts, rank, top_k, .. } if top_k == 0 || top_k == experts => experts * rank,
             Method::Mor1e { experts, .. } => experts,
             // Which gates are kept still depends on the token.
             _ => return None,
@@ -148,8 +138,6 @@ pub fn routes_each_domain(state: &State<'_>, lane: usize) -> bool {
     let mut taken = vec![false; gate.experts];
     gate.domains.chunks(gate.experts).all(|shares| {
         let top = shares.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-        top.is_some_and(|(expert, &share)| {
-            share >= ROUTED && !std::mem::replace(&mut taken[expert], true)
-        })
+        top.is_some_and(|(expert, &share)| share >= ROUTED && !std::mem::replace(&mut taken[expert], true))
     })
 }

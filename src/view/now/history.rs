@@ -98,28 +98,18 @@ impl LaneHistory {
 
     /// Mean share over the `WINDOW` steps before those of `recent`, once there are as many.
     pub fn earlier(&self) -> Option<f64> {
-        (self.losses.len() == 2 * WINDOW)
-            .then(|| mean(self.losses.iter().take(WINDOW)))
-            .flatten()
+        (self.losses.len() == 2 * WINDOW).then(|| mean(self.losses.iter().take(WINDOW))).flatten()
     }
 
     /// Experts out of use in the latest frame.
     pub fn unused(&self) -> impl Iterator<Item = Unused> + '_ {
         self.experts.iter().filter_map(|one| {
-            one.unused_since.map(|since| Unused {
-                layer: one.layer,
-                expert: one.expert,
-                since,
-                died: one.was_used,
-            })
+            one.unused_since.map(|since| Unused { layer: one.layer, expert: one.expert, since, died: one.was_used })
         })
     }
 
     fn note_size(&mut self, method: &Method, step: usize) -> bool {
-        let change = self
-            .method
-            .as_ref()
-            .and_then(|old| size_change(old, method, step));
+        let change = self.method.as_ref().and_then(|old| size_change(old, method, step));
         self.method = Some(method.clone());
         let Some(mut change) = change else {
             return false;
@@ -171,12 +161,7 @@ impl LaneHistory {
                     .iter()
                     .position(|one| one.layer == gate.layer && one.expert == expert)
                     .unwrap_or_else(|| {
-                        self.experts.push(Expert {
-                            layer: gate.layer,
-                            expert,
-                            was_used: false,
-                            unused_since: None,
-                        });
+                        self.experts.push(Expert { layer: gate.layer, expert, was_used: false, unused_since: None });
                         self.experts.len() - 1
                     });
                 let known = &mut self.experts[at];
@@ -225,14 +210,7 @@ fn size_change(old: &Method, new: &Method, step: usize) -> Option<SizeChange> {
         }
         _ => return None,
     };
-    Some(SizeChange {
-        step,
-        what,
-        from,
-        to,
-        before: Vec::new(),
-        after: Vec::new(),
-    })
+    Some(SizeChange { step, what, from, to, before: Vec::new(), after: Vec::new() })
 }
 
 fn mean<'a>(values: impl IntoIterator<Item = &'a f64>) -> Option<f64> {

@@ -8,7 +8,7 @@ mod history;
 #[cfg(test)]
 mod tests;
 
-pub use history::LaneHistory;
+pub use history::{LaneHistory, WINDOW};
 
 use super::format::{count, lane_name, list, three};
 use crate::{
@@ -48,10 +48,7 @@ pub fn line(state: &State<'_>) -> String {
         diverged,
         falling,
     ];
-    let sentence = sentences
-        .iter()
-        .find_map(|say| say(state))
-        .unwrap_or_else(|| standing(state));
+    let sentence = sentences.iter().find_map(|say| say(state)).unwrap_or_else(|| standing(state));
     let mut letters = sentence.chars();
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),
@@ -66,36 +63,23 @@ impl State<'_> {
     }
 
     fn names(&self, lanes: &[usize]) -> String {
-        list(
-            &lanes
-                .iter()
-                .map(|&lane| self.name(lane))
-                .collect::<Vec<_>>(),
-        )
+        list(&lanes.iter().map(|&lane| self.name(lane)).collect::<Vec<_>>())
     }
 
     /// Lanes that still train, with their history.
     fn sound(&self) -> impl Iterator<Item = (usize, &LaneHistory)> {
         let lanes = self.frame.lanes.iter().zip(self.history).enumerate();
-        lanes
-            .filter(|(_, (lane, _))| lane.diverged.is_none())
-            .map(|(i, (_, history))| (i, history))
+        lanes.filter(|(_, (lane, _))| lane.diverged.is_none()).map(|(i, (_, history))| (i, history))
     }
 
     /// Mean recent loss of every lane that has one and has not diverged.
     fn recent(&self) -> Vec<(usize, f64)> {
-        self.sound()
-            .filter_map(|(i, history)| Some((i, history.recent()?)))
-            .collect()
+        self.sound().filter_map(|(i, history)| Some((i, history.recent()?))).collect()
     }
 }
 
 fn start(state: &State<'_>) -> Option<String> {
-    let untouched = state
-        .frame
-        .lanes
-        .iter()
-        .all(|lane| lane.spectrum.iter().all(|&value| value == 0.0));
+    let untouched = state.frame.lanes.iter().all(|lane| lane.spectrum.iter().all(|&value| value == 0.0));
     if state.frame.step > 0 || !untouched {
         return None;
     }
@@ -111,16 +95,12 @@ fn start(state: &State<'_>) -> Option<String> {
 fn just_diverged(state: &State<'_>) -> Option<String> {
     let last = state.frame.lanes.iter().filter_map(|l| l.diverged).max()?;
     let all = state.frame.lanes.iter().all(|l| l.diverged.is_some());
-    (all || state.frame.step.saturating_sub(last) <= NEWS)
-        .then(|| diverged(state))
-        .flatten()
+    (all || state.frame.step.saturating_sub(last) <= NEWS).then(|| diverged(state)).flatten()
 }
 
 fn diverged(state: &State<'_>) -> Option<String> {
     let lanes = state.frame.lanes.iter().enumerate();
-    let mut gone: Vec<(usize, usize)> = lanes
-        .filter_map(|(i, lane)| Some((lane.diverged?, i)))
-        .collect();
+    let mut gone: Vec<(usize, usize)> = lanes.filter_map(|(i, lane)| Some((lane.diverged?, i))).collect();
     gone.sort_unstable();
     let &(first, lane) = gone.first()?;
     let rate = three(state.started.config.optimizer.lr);
@@ -139,10 +119,7 @@ fn diverged(state: &State<'_>) -> Option<String> {
         ),
         _ => {
             let lanes: Vec<usize> = gone.iter().map(|&(_, lane)| lane).collect();
-            format!(
-                "{} have diverged, the first at step {step}; the other lanes are unharmed.",
-                state.names(&lanes)
-            )
+            format!("{} have diverged, the first at step {step}; the other lanes are unharmed.", state.names(&lanes))
         }
     })
 }
@@ -151,9 +128,7 @@ fn diverged(state: &State<'_>) -> Option<String> {
 const MOVED: f64 = 0.05;
 
 fn size_changed(state: &State<'_>) -> Option<String> {
-    let latest = state
-        .sound()
-        .filter_map(|(i, history)| Some((i, history.change.as_ref()?)));
+    let latest = state.sound().filter_map(|(i, history)| Some((i, history.change.as_ref()?)));
     let (lane, change) = latest.max_by_key(|(_, change)| change.step)?;
     if state.frame.step.saturating_sub(change.step) > NEWS {
         return None;
@@ -171,13 +146,9 @@ fn size_changed(state: &State<'_>) -> Option<String> {
             "{what} grew {when} and its loss did not jump, {before} before and {after} after: what is added starts with no effect."
         ))
     } else if to < from && same {
-        Some(format!(
-            "{what} was cut {when} and its loss hardly moved: {before} before, {after} after."
-        ))
+        Some(format!("{what} was cut {when} and its loss hardly moved: {before} before, {after} after."))
     } else if to < from && rose {
-        Some(format!(
-            "{what} was cut {when}: its loss rose from {before} to {after}."
-        ))
+        Some(format!("{what} was cut {when}: its loss rose from {before} to {after}."))
     } else {
         None
     }
@@ -185,8 +156,7 @@ fn size_changed(state: &State<'_>) -> Option<String> {
 
 fn no_learning_rate(state: &State<'_>) -> Option<String> {
     let optimizer = &state.started.config.optimizer;
-    (optimizer.lr == 0.0 && state.frame.lr == 0.0)
-        .then(|| "The learning rate is set to 0, so no lane changes.".into())
+    (optimizer.lr == 0.0 && state.frame.lr == 0.0).then(|| "The learning rate is set to 0, so no lane changes.".into())
 }
 
 fn finished(state: &State<'_>) -> Option<String> {
@@ -208,11 +178,7 @@ fn finished(state: &State<'_>) -> Option<String> {
                 Some(format!("{} {new} (upright {old})", state.name(i)))
             })
             .collect(),
-        _ => state
-            .recent()
-            .into_iter()
-            .map(|(i, loss)| format!("{} {}", state.name(i), three(loss)))
-            .collect(),
+        _ => state.recent().into_iter().map(|(i, loss)| format!("{} {}", state.name(i), three(loss))).collect(),
     };
     if results.is_empty() {
         return None;
@@ -253,13 +219,9 @@ fn forgetting(state: &State<'_>) -> Option<String> {
         let forgot = first.old - latest.old > ACCURACY && learned_to - learned_from > ACCURACY;
         forgot.then_some((first.old, latest.old, learned_from, learned_to))
     };
-    let lanes: Vec<_> = state
-        .sound()
-        .filter_map(|(i, history)| Some((i, forgets(history)?)))
-        .collect();
-    let &(lane, (from, to, new_from, new_to)) = lanes
-        .iter()
-        .max_by(|(_, a), (_, b)| (a.0 - a.1).total_cmp(&(b.0 - b.1)))?;
+    let lanes: Vec<_> = state.sound().filter_map(|(i, history)| Some((i, forgets(history)?))).collect();
+    let &(lane, (from, to, new_from, new_to)) =
+        lanes.iter().max_by(|(_, a), (_, b)| (a.0 - a.1).total_cmp(&(b.0 - b.1)))?;
     let number = |value: f32| three(f64::from(value));
     let others = match lanes.len() {
         1 => "",
@@ -311,11 +273,7 @@ fn standing(state: &State<'_>) -> String {
             three(b)
         ),
         (Some(&(lane, loss)), _) => {
-            format!(
-                "Step {step}: {}'s loss is {}.",
-                state.name(lane),
-                three(loss)
-            )
+            format!("Step {step}: {}'s loss is {}.", state.name(lane), three(loss))
         }
         _ => format!("Step {step}: no loss has been measured yet."),
     }

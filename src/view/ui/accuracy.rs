@@ -3,7 +3,7 @@
 use yew::prelude::*;
 
 use crate::protocol::Accuracy;
-use crate::view::{axis::path, run::LaneView, words::number};
+use crate::view::{axis::path, format::three, run::LaneView};
 
 const WIDTH: f64 = 56.0;
 const HEIGHT: f64 = 20.0;
@@ -20,17 +20,10 @@ pub struct AccuracyProps {
 pub fn AccuracyTable(props: &AccuracyProps) -> Html {
     let last = props.step.max(1) as f64;
     let cell = |index: usize, lane: &LaneView, pick: &dyn Fn(&Accuracy) -> Option<f32>| {
-        let values: Vec<(f64, f64)> = lane
-            .accuracy
-            .iter()
-            .filter_map(|a| Some((a.step as f64, f64::from(pick(a)?))))
-            .collect();
-        let text = values.last().map_or("–".to_string(), |&(_, v)| number(v));
-        let d = path(
-            values
-                .iter()
-                .map(|&(s, v)| (s / last * WIDTH, 1.0 + (1.0 - v) * (HEIGHT - 2.0))),
-        );
+        let values: Vec<(f64, f64)> =
+            lane.accuracy.iter().filter_map(|a| Some((a.step as f64, f64::from(pick(a)?)))).collect();
+        let text = values.last().map_or("–".to_string(), |&(_, v)| three(v));
+        let d = path(values.iter().map(|&(s, v)| (s / last * WIDTH, 1.0 + (1.0 - v) * (HEIGHT - 2.0))));
         html! {
             <td>
                 <svg class="spark" aria-hidden="true" width={WIDTH.to_string()} height={HEIGHT.to_string()}>
@@ -40,10 +33,7 @@ pub fn AccuracyTable(props: &AccuracyProps) -> Html {
             </td>
         }
     };
-    let line = |name: &str,
-                why: String,
-                class: &'static str,
-                pick: &dyn Fn(&Accuracy) -> Option<f32>| {
+    let line = |name: &str, why: String, class: &'static str, pick: &dyn Fn(&Accuracy) -> Option<f32>| {
         html! {
             <tr {class}>
                 <th scope="row" tabindex="0" data-why={why}>{ name }</th>

@@ -4,6 +4,8 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
+use crate::config::Named;
+
 #[derive(Properties, PartialEq)]
 pub struct NumberProps {
     pub label: AttrValue,
@@ -63,9 +65,7 @@ pub struct ChoiceProps {
 pub fn Choice(props: &ChoiceProps) -> Html {
     let on_change = props.on_change.clone();
     let onchange = Callback::from(move |event: web_sys::Event| {
-        let select = event
-            .target()
-            .and_then(|t| t.dyn_into::<HtmlSelectElement>().ok());
+        let select = event.target().and_then(|t| t.dyn_into::<HtmlSelectElement>().ok());
         if let Some(index) = select.and_then(|s| usize::try_from(s.selected_index()).ok()) {
             on_change.emit(index);
         }
@@ -135,12 +135,20 @@ pub fn Button(props: &ButtonProps) -> Html {
 }
 
 fn input(event: &web_sys::Event) -> Option<HtmlInputElement> {
-    event
-        .target()
-        .and_then(|t| t.dyn_into::<HtmlInputElement>().ok())
+    event.target().and_then(|t| t.dyn_into::<HtmlInputElement>().ok())
 }
 
 /// The value of the range slider that an input event comes from.
 pub fn slider_value(event: &InputEvent) -> Option<f64> {
     input(event).map(|i| i.value_as_number())
+}
+
+/// Names of a closed choice, in order.
+pub fn names<T: Named>() -> Vec<AttrValue> {
+    T::ALL.iter().map(|one| AttrValue::from(one.name())).collect()
+}
+
+/// Place of a value among its choice.
+pub fn position<T: Named + PartialEq>(value: T) -> usize {
+    T::ALL.iter().position(|&one| one == value).unwrap_or(0)
 }

@@ -12,11 +12,11 @@ use super::{
 use crate::protocol::DrawAnswer;
 use crate::view::{
     action::Action,
+    format::{percent, three},
     ink::{CELLS, Ink, SIDE},
     scale::Scale,
     snap::Snap,
     table::Table,
-    words::{number, percent},
 };
 
 #[derive(Properties, PartialEq)]
@@ -39,15 +39,7 @@ struct Pen {
 pub fn DigitsPad(props: &DigitsProps) -> Html {
     let ink = use_state_eq(Ink::default);
     // Between two renders several pointer events can come; the drawing is kept where all of them see it.
-    let live = use_mut_ref(|| {
-        (
-            Ink::default(),
-            Pen {
-                at: (16.0, 8.0),
-                down: false,
-            },
-        )
-    });
+    let live = use_mut_ref(|| (Ink::default(), Pen { at: (16.0, 8.0), down: false }));
     let pen = use_state_eq(|| None::<Pen>);
     let canvas = use_node_ref();
     {
@@ -94,9 +86,7 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
     let onpointerdown = {
         let on_pointer = on_pointer.clone();
         Callback::from(move |event: PointerEvent| {
-            let target = event
-                .current_target()
-                .and_then(|t| t.dyn_into::<Element>().ok());
+            let target = event.current_target().and_then(|t| t.dyn_into::<Element>().ok());
             if let Some(target) = target {
                 // Without capture a fast stroke that leaves the pad would end there, no worse.
                 let _ = target.set_pointer_capture(event.pointer_id());
@@ -120,10 +110,7 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
             let toggles = dx == 0.0 && dy == 0.0;
             let down = now.down != toggles;
             let side = SIDE as f64 - 1.0;
-            let to = (
-                (now.at.0 + dx).clamp(1.0, side),
-                (now.at.1 + dy).clamp(1.0, side),
-            );
+            let to = ((now.at.0 + dx).clamp(1.0, side), (now.at.1 + dy).clamp(1.0, side));
             if down {
                 live.borrow_mut().0.stroke(now.at, to);
             }
@@ -152,19 +139,12 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
         Snap::new(Matrix {
             rows: CELLS,
             cols: CELLS,
-            values: ink.cells().map_or(vec![0.0; CELLS * CELLS], |cells| {
-                cells.iter().map(|c| c / 16.0).collect()
-            }),
+            values: ink.cells().map_or(vec![0.0; CELLS * CELLS], |cells| cells.iter().map(|c| c / 16.0).collect()),
         })
     });
     let tables = {
         let (answers, names) = (props.answers.clone(), props.names.clone());
-        Callback::from(move |()| {
-            vec![answer_table(
-                answers.as_deref().map_or(&[], Vec::as_slice),
-                &names,
-            )]
-        })
+        Callback::from(move |()| vec![answer_table(answers.as_deref().map_or(&[], Vec::as_slice), &names)])
     };
     html! {
         <Panel id="digits" title="Draw a digit" {tables} step={props.step}
@@ -206,10 +186,7 @@ fn place(event: &PointerEvent) -> Option<(f64, f64)> {
         return None;
     }
     let part = |at: i32, from: f64, size: f64| (f64::from(at) - from) / size * SIDE as f64;
-    Some((
-        part(event.client_x(), rect.left(), rect.width()),
-        part(event.client_y(), rect.top(), rect.height()),
-    ))
+    Some((part(event.client_x(), rect.left(), rect.width()), part(event.client_y(), rect.top(), rect.height())))
 }
 
 fn paint(canvas: &HtmlCanvasElement, ink: &Ink, dark: bool) -> Result<(), JsValue> {
@@ -226,12 +203,7 @@ fn paint(canvas: &HtmlCanvasElement, ink: &Ink, dark: bool) -> Result<(), JsValu
 
 /// Most probable digit and its probability.
 fn best(answer: &DrawAnswer) -> Option<(usize, f32)> {
-    answer
-        .probabilities
-        .iter()
-        .copied()
-        .enumerate()
-        .max_by(|a, b| a.1.total_cmp(&b.1))
+    answer.probabilities.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 fn name_of(answer: &DrawAnswer, names: &[String]) -> String {
@@ -258,7 +230,7 @@ fn answer_row(answer: &DrawAnswer, names: &[String]) -> Html {
         }
     });
     let gates = answer.gates.iter().enumerate().filter(|(_, g)| !g.is_empty()).map(|(layer, gate)| {
-        let list: Vec<String> = gate.iter().map(|&g| number(f64::from(g))).collect();
+        let list: Vec<String> = gate.iter().map(|&g| three(f64::from(g))).collect();
         let bars = gate.iter().enumerate().map(|(k, &g)| {
             let height = f64::from(g.clamp(0.0, 1.0)) * 24.0;
             html! { <rect class="bar" x={(k * 6).to_string()} width="4" y={format!("{:.1}", 24.0 - height)} height={format!("{:.1}", height.max(0.5))} /> }
@@ -271,9 +243,7 @@ fn answer_row(answer: &DrawAnswer, names: &[String]) -> Html {
             </svg>
         }
     });
-    let class = answer.lane.map_or("answer base".to_string(), |lane| {
-        format!("answer lane-{lane}")
-    });
+    let class = answer.lane.map_or("answer base".to_string(), |lane| format!("answer lane-{lane}"));
     html! {
         <div {class}>
             <span class="who"><span class="dot" />{ &name }</span>
@@ -296,11 +266,8 @@ fn answer_table(answers: &[DrawAnswer], names: &[String]) -> Table {
         rows: answers
             .iter()
             .map(|answer| {
-                let mut row = vec![
-                    name_of(answer, names),
-                    best(answer).map_or("–".into(), |(d, _)| d.to_string()),
-                ];
-                row.extend(answer.probabilities.iter().map(|&p| number(f64::from(p))));
+                let mut row = vec![name_of(answer, names), best(answer).map_or("–".into(), |(d, _)| d.to_string())];
+                row.extend(answer.probabilities.iter().map(|&p| three(f64::from(p))));
                 row
             })
             .collect(),

@@ -77,11 +77,7 @@ impl Popover {
     fn new(node: HtmlElement) -> Option<Self> {
         let window = web_sys::window()?;
         let document = window.document()?;
-        Some(Self {
-            window,
-            document,
-            node,
-        })
+        Some(Self { window, document, node })
     }
 
     fn hide(&self) {
@@ -94,17 +90,10 @@ impl Popover {
         };
         self.node.set_text_content(Some(&why));
         let _ = self.node.remove_attribute("hidden");
-        let size =
-            |value: Result<JsValue, JsValue>| value.ok().and_then(|v| v.as_f64()).unwrap_or(0.0);
-        let (width, height) = (
-            size(self.window.inner_width()),
-            size(self.window.inner_height()),
-        );
+        let size = |value: Result<JsValue, JsValue>| value.ok().and_then(|v| v.as_f64()).unwrap_or(0.0);
+        let (width, height) = (size(self.window.inner_width()), size(self.window.inner_height()));
         let at = element.get_bounding_client_rect();
-        let (w, h) = (
-            f64::from(self.node.offset_width()),
-            f64::from(self.node.offset_height()),
-        );
+        let (w, h) = (f64::from(self.node.offset_width()), f64::from(self.node.offset_height()));
         let x = at.left().min(width - w - MARGIN).max(MARGIN);
         let below = at.bottom() + MARGIN;
         let y = match below + h + MARGIN > height {

@@ -10,11 +10,12 @@ use super::{
 use crate::protocol::{Ablate, GateFrame, Started};
 use crate::view::{
     action::Action,
+    format::{percent, three},
     run::GateView,
     scale::Scale,
     snap::Snap,
     table::{self as twin, Table},
-    words::{gate_why, number, percent},
+    words::gate_why,
 };
 
 #[derive(Properties, PartialEq)]
@@ -40,11 +41,7 @@ enum At {
 #[component]
 pub fn Gates(props: &GatesProps) -> Html {
     let at = use_state_eq(|| None::<At>);
-    let view = props
-        .gates
-        .iter()
-        .find(|g| Some((g.frame.lane, g.frame.layer)) == props.chosen)
-        .or(props.gates.first());
+    let view = props.gates.iter().find(|g| Some((g.frame.lane, g.frame.layer)) == props.chosen).or(props.gates.first());
     let Some(view) = view else {
         return html! {
             <section id="gates" class="panel" aria-labelledby="gates-title">
@@ -61,12 +58,7 @@ pub fn Gates(props: &GatesProps) -> Html {
     };
     let tabs = props.gates.iter().map(|gate| tab(props, gate, view));
     let name = props.names.get(frame.lane).cloned().unwrap_or_default();
-    let why = props
-        .started
-        .config
-        .lanes
-        .get(frame.lane)
-        .map_or("", |lane| gate_why(&lane.method));
+    let why = props.started.config.lanes.get(frame.lane).map_or("", |lane| gate_why(&lane.method));
     let count = frame.token_domains.len();
     let by_domain = by_expert(&frame.domains, domains.len(), frame.experts);
     let by_token = by_expert(&frame.tokens, count, frame.experts);
@@ -78,11 +70,7 @@ pub fn Gates(props: &GatesProps) -> Html {
     };
     let ablate = |expert: usize| {
         let off = frame.ablation.as_ref().is_some_and(|a| a.expert == expert);
-        let target = Ablate {
-            lane: frame.lane,
-            layer: frame.layer,
-            expert,
-        };
+        let target = Ablate { lane: frame.lane, layer: frame.layer, expert };
         Action::Ablate((!off).then_some(target))
     };
     let on_pick = {
@@ -98,11 +86,7 @@ pub fn Gates(props: &GatesProps) -> Html {
         let at = at.clone();
         Callback::from(move |cell: Option<Cell>| at.set(cell.map(wrap)))
     };
-    let heat = |class: &'static str,
-                data: Matrix,
-                label: String,
-                cursor: Option<Cell>,
-                wrap: fn(Cell) -> At| {
+    let heat = |class: &'static str, data: Matrix, label: String, cursor: Option<Cell>, wrap: fn(Cell) -> At| {
         html! {
             <Heat {class} data={Snap::new(data)} scale={Scale::Unit} dark={props.dark} {label} {cursor}
                 on_cursor={move_to(wrap)} on_pick={on_pick.clone()} />
@@ -149,7 +133,7 @@ pub fn Gates(props: &GatesProps) -> Html {
             </div>
             <div class="row">
                 <span class="number" tabindex="0" data-why="Mean over tokens of the gate's entropy, divided by log N: 1 is uniform, 0 is one expert only.">
-                    { "entropy " }<b>{ number(f64::from(frame.entropy)) }</b>
+                    { "entropy " }<b>{ three(f64::from(frame.entropy)) }</b>
                 </span>
                 <span class="spring" />
                 { unit_legend(props.dark) }
@@ -178,19 +162,8 @@ fn tab(props: &GatesProps, gate: &GateView, shown: &GateView) -> Html {
 
 /// `[n, experts]` turned so that experts are rows.
 fn by_expert(values: &[f32], n: usize, experts: usize) -> Matrix {
-    let at = |expert: usize, k: usize| {
-        values
-            .get(k * experts + expert)
-            .copied()
-            .unwrap_or(f32::NAN)
-    };
-    Matrix {
-        rows: experts,
-        cols: n,
-        values: (0..experts)
-            .flat_map(|e| (0..n).map(move |k| at(e, k)))
-            .collect(),
-    }
+    let at = |expert: usize, k: usize| values.get(k * experts + expert).copied().unwrap_or(f32::NAN);
+    Matrix { rows: experts, cols: n, values: (0..experts).flat_map(|e| (0..n).map(move |k| at(e, k))).collect() }
 }
 
 /// Mean gates over training, a bucket without a frame showing the one before it.
@@ -205,41 +178,23 @@ fn over_time(view: &GateView) -> Matrix {
             values[expert * cols + col] = last;
         }
     }
-    Matrix {
-        rows: experts,
-        cols,
-        values,
-    }
+    Matrix { rows: experts, cols, values }
 }
 
 fn readout(at: Option<At>, view: &GateView, domains: &[String]) -> String {
     let frame = &view.frame;
-    let value = |v: Option<f32>| v.map_or("–".to_string(), |v| number(f64::from(v)));
+    let value = |v: Option<f32>| v.map_or("–".to_string(), |v| three(f64::from(v)));
     let domain = |d: usize| domains.get(d).cloned().unwrap_or_default();
     match at {
         None => "gate, 0 to 1 · click an expert to switch it off".into(),
         Some(At::Domains((e, d))) => {
             let gate = frame.domains.get(d * frame.experts + e).copied();
-            format!(
-                "expert {} on {}: mean gate {}",
-                e + 1,
-                domain(d),
-                value(gate)
-            )
+            format!("expert {} on {}: mean gate {}", e + 1, domain(d), value(gate))
         }
         Some(At::Tokens((e, t))) => {
             let gate = frame.tokens.get(t * frame.experts + e).copied();
-            let of = frame
-                .token_domains
-                .get(t)
-                .map(|&d| domain(d))
-                .unwrap_or_default();
-            format!(
-                "expert {} on token {} ({of}): gate {}",
-                e + 1,
-                t + 1,
-                value(gate)
-            )
+            let of = frame.token_domains.get(t).map(|&d| domain(d)).unwrap_or_default();
+            format!("expert {} on token {} ({of}): gate {}", e + 1, t + 1, value(gate))
         }
         Some(At::Time((e, c))) => {
             let mean = (0..=c).rev().find_map(|c| view.time.mean(c, e));
@@ -247,7 +202,7 @@ fn readout(at: Option<At>, view: &GateView, domains: &[String]) -> String {
                 "expert {} around step {}: mean gate {}",
                 e + 1,
                 c * view.time.stride(),
-                mean.map_or("–".to_string(), number)
+                mean.map_or("–".to_string(), three)
             )
         }
     }
@@ -255,11 +210,7 @@ fn readout(at: Option<At>, view: &GateView, domains: &[String]) -> String {
 
 /// The sequential scale with its ends.
 fn unit_legend(dark: bool) -> Html {
-    let ramp = Matrix {
-        rows: 1,
-        cols: 48,
-        values: (0..48).map(|i| i as f32 / 47.0).collect(),
-    };
+    let ramp = Matrix { rows: 1, cols: 48, values: (0..48).map(|i| i as f32 / 47.0).collect() };
     html! {
         <span class="legend"><span>{ "0" }</span><Legend {ramp} scale={Scale::Unit} {dark} /><span>{ "1" }</span></span>
     }
@@ -286,11 +237,7 @@ fn ablation(frame: &GateFrame, domains: &[String]) -> Html {
     let Some(ablation) = &frame.ablation else {
         return html! {};
     };
-    let cell = |values: &[f32], d: usize| {
-        values
-            .get(d)
-            .map_or("–".to_string(), |&v| number(f64::from(v)))
-    };
+    let cell = |values: &[f32], d: usize| values.get(d).map_or("–".to_string(), |&v| three(f64::from(v)));
     let line = |name: &str, values: &[f32]| {
         let mut row = vec![name.to_string()];
         row.extend((0..domains.len()).map(|d| cell(values, d)));
@@ -299,14 +246,8 @@ fn ablation(frame: &GateFrame, domains: &[String]) -> Html {
     let mut head = vec!["loss".to_string()];
     head.extend(domains.iter().cloned());
     table(&Table {
-        caption: format!(
-            "What expert {} carries: loss with it and with its gate at zero",
-            ablation.expert + 1
-        ),
+        caption: format!("What expert {} carries: loss with it and with its gate at zero", ablation.expert + 1),
         head,
-        rows: vec![
-            line("with", &ablation.with),
-            line("without", &ablation.without),
-        ],
+        rows: vec![line("with", &ablation.with), line("without", &ablation.without)],
     })
 }

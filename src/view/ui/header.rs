@@ -7,7 +7,7 @@ use super::{
     task::TaskPanel,
 };
 use crate::config::Config;
-use crate::view::{action::Action, run::Run, snap::Snap, words::thousands};
+use crate::view::{action::Action, format::count, run::Run, snap::Snap};
 
 #[derive(Properties, PartialEq)]
 pub struct HeaderProps {
@@ -35,10 +35,7 @@ const SPEEDS: [Option<u32>; 6] = [Some(1), Some(10), Some(30), Some(100), Some(3
 #[component]
 pub fn Header(props: &HeaderProps) -> Html {
     let dispatch = &props.dispatch;
-    let speed = SPEEDS
-        .iter()
-        .position(|&s| s == props.speed)
-        .unwrap_or(SPEEDS.len() - 1);
+    let speed = SPEEDS.iter().position(|&s| s == props.speed).unwrap_or(SPEEDS.len() - 1);
     let speeds = SPEEDS.map(|s| match s {
         Some(n) => AttrValue::from(format!("{n} steps/s")),
         None => AttrValue::from("full speed"),
@@ -87,29 +84,20 @@ pub fn status(run: &Run) -> String {
         _ => format!("CPU ({})", started.adapter),
     };
     let rate = match run.running {
-        true => format!(
-            "{}/s",
-            thousands(run.steps_per_second.max(0.0).round() as usize)
-        ),
+        true => format!("{}/s", count(run.steps_per_second.max(0.0).round() as usize)),
         false => "paused".into(),
     };
-    format!("step {} · {rate} · {backend}", thousands(run.step))
+    format!("step {} · {rate} · {backend}", count(run.step))
 }
 
 /// The sentence behind the status line.
 pub fn status_why(run: &Run) -> String {
-    match run
-        .started
-        .as_ref()
-        .map(|s| (s.backend.as_str(), &s.fallback))
-    {
+    match run.started.as_ref().map(|s| (s.backend.as_str(), &s.fallback)) {
         None => "The engine is being set up.".into(),
         Some((_, Some(reason))) => {
             format!("Training runs on the CPU, because WebGPU cannot be used here: {reason}")
         }
-        Some(("webgpu", None)) => {
-            "Steps done, steps per second, and the GPU that trains all lanes.".into()
-        }
+        Some(("webgpu", None)) => "Steps done, steps per second, and the GPU that trains all lanes.".into(),
         Some(_) => "Steps done and steps per second; training runs on the CPU, as asked.".into(),
     }
 }

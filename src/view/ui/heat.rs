@@ -26,12 +26,7 @@ pub struct Window {
 
 impl Window {
     pub fn whole(rows: usize, cols: usize) -> Self {
-        Self {
-            row: 0,
-            col: 0,
-            rows,
-            cols,
-        }
+        Self { row: 0, col: 0, rows, cols }
     }
 }
 
@@ -60,9 +55,7 @@ pub struct HeatProps {
 #[component]
 pub fn Heat(props: &HeatProps) -> Html {
     let canvas = use_node_ref();
-    let window = props
-        .window
-        .unwrap_or_else(|| Window::whole(props.data.rows, props.data.cols));
+    let window = props.window.unwrap_or_else(|| Window::whole(props.data.rows, props.data.cols));
     {
         let canvas = canvas.clone();
         let inputs = (props.data.clone(), window, props.scale, props.dark);
@@ -141,28 +134,12 @@ fn cell_at(event: &MouseEvent, window: Window) -> Option<Cell> {
         let cell = ((at - from) / size * cells as f64).floor();
         (size > 0.0 && cell >= 0.0 && cell < cells as f64).then_some(cell as usize)
     };
-    let row = part(
-        f64::from(event.client_y()),
-        rect.top(),
-        rect.height(),
-        window.rows,
-    )?;
-    let col = part(
-        f64::from(event.client_x()),
-        rect.left(),
-        rect.width(),
-        window.cols,
-    )?;
+    let row = part(f64::from(event.client_y()), rect.top(), rect.height(), window.rows)?;
+    let col = part(f64::from(event.client_x()), rect.left(), rect.width(), window.cols)?;
     Some((window.row + row, window.col + col))
 }
 
-fn paint(
-    canvas: &HtmlCanvasElement,
-    data: &Matrix,
-    window: Window,
-    scale: Scale,
-    dark: bool,
-) -> Result<(), JsValue> {
+fn paint(canvas: &HtmlCanvasElement, data: &Matrix, window: Window, scale: Scale, dark: bool) -> Result<(), JsValue> {
     if window.rows == 0 || window.cols == 0 || data.values.len() < data.rows * data.cols {
         return Ok(());
     }
@@ -171,14 +148,8 @@ fn paint(
     };
     let context = context.unchecked_into::<CanvasRenderingContext2d>();
     let lines = data.values.chunks(data.cols.max(1)).skip(window.row);
-    let values = lines
-        .take(window.rows)
-        .flat_map(|line| line.iter().skip(window.col).take(window.cols).copied());
+    let values = lines.take(window.rows).flat_map(|line| line.iter().skip(window.col).take(window.cols).copied());
     let pixels = scale.paint(values, dark);
-    let image = ImageData::new_with_u8_clamped_array_and_sh(
-        Clamped(&pixels),
-        window.cols as u32,
-        window.rows as u32,
-    )?;
+    let image = ImageData::new_with_u8_clamped_array_and_sh(Clamped(&pixels), window.cols as u32, window.rows as u32)?;
     context.put_image_data(&image, 0.0, 0.0)
 }

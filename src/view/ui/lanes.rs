@@ -4,19 +4,19 @@ use yew::prelude::*;
 
 use super::{
     control::{Button, Choice, Number, slider_value},
+    lane_more::more,
     spectrum::Bars,
 };
-use crate::config::{Balance, BalanceKind, Config, Gate, Lane, Method, Named, Task, limits};
+use crate::config::{Config, Lane, Method, Task, limits};
 use crate::protocol::LaneFrame;
 use crate::view::{
     action::Action,
-    edit::set_rank,
+    edit::{LANES, set_rank},
+    format::{count, percent},
     snap::Snap,
-    words::{lane_names, percent, thousands},
+    words::lane_names,
 };
 
-/// Lanes the page has room and colours for.
-pub const LANES: usize = 4;
 /// Furthest the sliders go.
 const RANKS: usize = 32;
 const EXPERTS: usize = 16;
@@ -135,14 +135,20 @@ fn LaneRow(props: &LaneProps) -> Html {
             <div class="row">
                 { extras(props, &edit) }
                 <span class="spring" />
-                if lane_count < LANES {
-                    <Button class="quiet" label="Copy" name={format!("Duplicate lane {}", props.name)}
-                        why="Add a copy of this lane." on_click={duplicate} />
-                }
-                if lane_count > 1 {
-                    <Button class="quiet" label="Remove" name={format!("Remove lane {}", props.name)}
-                        why="Take this lane away; the others restart without it." on_click={remove} />
-                }
+                <details class="more">
+                    <summary data-why="What else this lane can be told; each change restarts the run.">{ "more" }</summary>
+                    <div class="menu">
+                        { more(&props.lane.method, &edit) }
+                        if lane_count < LANES {
+                            <Button label="Duplicate" name={format!("Duplicate lane {}", props.name)}
+                                why="Add a copy of this lane." on_click={duplicate} />
+                        }
+                        if lane_count > 1 {
+                            <Button label="Remove" name={format!("Remove lane {}", props.name)}
+                                why="Take this lane away; the others restart without it." on_click={remove} />
+                        }
+                    </div>
+                </details>
             </div>
         </li>
     }
@@ -157,9 +163,9 @@ fn size(frame: Option<&LaneFrame>) -> Html {
     let why = format!(
         "Trainable parameters: {} = {}; {} of the {} frozen weights of the adapted layers.",
         frame.formula,
-        thousands(frame.parameters),
+        count(frame.parameters),
         percent(share),
-        thousands(frame.base_parameters),
+        count(frame.base_parameters),
     );
     html! {
         <>
@@ -170,7 +176,7 @@ fn size(frame: Option<&LaneFrame>) -> Html {
                 </span>
             }
             <span class="size" tabindex="0" data-why={why}>
-                <b>{ thousands(frame.parameters) }</b>{ " · " }{ percent(share) }
+                <b>{ count(frame.parameters) }</b>{ " · " }{ percent(share) }
             </span>
         </>
     }
@@ -180,14 +186,10 @@ fn size(frame: Option<&LaneFrame>) -> Html {
 fn slider(props: &LaneProps) -> Html {
     let (kind, value, max) = match props.lane.method {
         Method::Full => {
-            return html! { <p class="note">{ "no rank: every weight trains" }</p> };
+            return html! {};
         }
         Method::Lora { rank, .. } => ("rank", rank, RANKS),
-        Method::Molora { rank, experts, .. } => (
-            "rank",
-            rank,
-            (RANKS / 2).min(limits::MIXTURE_RANK / experts),
-        ),
+        Method::Molora { rank, experts, .. } => ("rank", rank, (RANKS / 2).min(limits::MIXTURE_RANK / experts)),
         Method::Mor1e { experts, .. } => ("experts", experts, EXPERTS),
     };
     let max = match &props.config.task {
@@ -210,10 +212,7 @@ fn slider(props: &LaneProps) -> Html {
             };
             let new = new as usize;
             if live {
-                return dispatch.emit(Action::SetRank {
-                    lane: index,
-                    rank: new,
-                });
+                return dispatch.emit(Action::SetRank { lane: index, rank: new });
             }
             let mut config = Config::clone(&config);
             set_rank(&mut config.lanes[index].method, new);
@@ -234,7 +233,7 @@ fn slider(props: &LaneProps) -> Html {
 fn extras(props: &LaneProps, edit: &Callback<Method>) -> Html {
     let method = props.lane.method.clone();
     if method == Method::Full {
-        return html! {};
+        return html! { <p class="note">{ "no rank: every weight trains" }</p> };
     }
     let set = |change: fn(&mut Method, f64)| {
         let method = method.clone();
@@ -246,28 +245,17 @@ fn extras(props: &LaneProps, edit: &Callback<Method>) -> Html {
     };
     let (alpha, alpha_why) = match method {
         Method::Full => (0.0, ""),
-        Method::Lora {
-            alpha,
-            rslora: true,
-            ..
-        } => (
-            alpha,
-            "Strength of the adapter: s = α/√r. Changing it restarts the run.",
-        ),
-        Method::Lora { alpha, .. } | Method::Molora { alpha, .. } => (
-            alpha,
-            "Strength of the adapter: s = α/r. Changing it restarts the run.",
-        ),
-        Method::Mor1e { alpha, .. } => (
-            alpha,
-            "Strength of the experts: s = α. Changing it restarts the run.",
-        ),
+        Method::Lora { alpha, rslora: true, .. } => {
+            (alpha, "Strength of the adapter: s = α/√r. Changing it restarts the run.")
+        }
+        Method::Lora { alpha, .. } | Method::Molora { alpha, .. } => {
+            (alpha, "Strength of the adapter: s = α/r. Changing it restarts the run.")
+        }
+        Method::Mor1e { alpha, .. } => (alpha, "Strength of the experts: s = α. Changing it restarts the run."),
     };
     let on_alpha = set(|method, value| match method {
         Method::Full => {}
-        Method::Lora { alpha, .. } | Method::Molora { alpha, .. } | Method::Mor1e { alpha, .. } => {
-            *alpha = value
-        }
+        Method::Lora { alpha, .. } | Method::Molora { alpha, .. } | Method::Mor1e { alpha, .. } => *alpha = value,
     });
     html! {
         <>
@@ -282,126 +270,6 @@ fn extras(props: &LaneProps, edit: &Callback<Method>) -> Html {
                         *top_k = (*top_k).min(*experts);
                     })} />
             }
-            if !matches!(method, Method::Full) {
-                <details class="more">
-                    <summary data-why="What else this method can be told; each change restarts the run.">{ "more" }</summary>
-                    <div class="menu">{ more(&method, edit) }</div>
-                </details>
-            }
         </>
     }
-}
-
-fn more(method: &Method, edit: &Callback<Method>) -> Html {
-    let with = |change: &dyn Fn(&mut Method)| {
-        let mut method = method.clone();
-        change(&mut method);
-        method
-    };
-    match method {
-        Method::Full => html! {},
-        Method::Lora { rslora, .. } => html! {
-            <super::control::Switch label="rank-stabilised: α/√r" on={*rslora}
-                why="Scale by α/√r in place of α/r, so that large ranks learn as fast as small ones."
-                on_change={
-                    let on = with(&|m| if let Method::Lora { rslora, .. } = m { *rslora = !*rslora; });
-                    edit.reform(move |_| on.clone())
-                } />
-        },
-        Method::Molora {
-            experts,
-            top_k,
-            renormalize,
-            balance,
-            ..
-        } => {
-            let method = method.clone();
-            let on_k = edit.reform(move |k: f64| {
-                let mut method = method.clone();
-                if let Method::Molora { top_k, .. } = &mut method {
-                    *top_k = k as usize;
-                }
-                method
-            });
-            let swap = with(&|m| {
-                if let Method::Molora { renormalize, .. } = m {
-                    *renormalize = !*renormalize;
-                }
-            });
-            html! {
-                <>
-                    <Number label="top-k" whole=true value={*top_k as f64} min={0.0} max={*experts as f64} on_change={on_k}
-                        why="Keep only the k largest gates of a token; 0 keeps all." />
-                    <super::control::Switch label="renormalise kept gates" on={*renormalize}
-                        why="Divide the kept gates by their sum, as MixLoRA and Mixtral do; MoLoRA does not."
-                        on_change={edit.reform(move |_| swap.clone())} />
-                    { balance_controls(with(&|_| ()), *balance, edit) }
-                </>
-            }
-        }
-        Method::Mor1e { gate, balance, .. } => {
-            let method = method.clone();
-            let on_gate = edit.reform(move |index: usize| {
-                let mut method = method.clone();
-                if let Method::Mor1e { gate, .. } = &mut method {
-                    *gate = Gate::ALL[index];
-                }
-                method
-            });
-            html! {
-                <>
-                    <Choice label="gate" options={names::<Gate>()} chosen={position(*gate)} on_change={on_gate}
-                        why="Pooled: one gate per sequence, from its mean. Token: one gate for every token." />
-                    { balance_controls(with(&|_| ()), *balance, edit) }
-                </>
-            }
-        }
-    }
-}
-
-fn balance_controls(method: Method, balance: Balance, edit: &Callback<Method>) -> Html {
-    let set = move |method: &Method, new: Balance| {
-        let mut method = method.clone();
-        if let Method::Molora { balance, .. } | Method::Mor1e { balance, .. } = &mut method {
-            *balance = new;
-        }
-        method
-    };
-    let on_kind = {
-        let method = method.clone();
-        edit.reform(move |index: usize| {
-            let kind = BalanceKind::ALL[index];
-            set(&method, Balance { kind, ..balance })
-        })
-    };
-    let on_coefficient = edit.reform(move |coefficient: f64| {
-        set(
-            &method,
-            Balance {
-                coefficient,
-                ..balance
-            },
-        )
-    });
-    html! {
-        <>
-            <Choice label="load balance" options={names::<BalanceKind>()} chosen={position(balance.kind)} on_change={on_kind}
-                why="A term added to the loss that evens the use of the experts." />
-            <Number label="balance weight" value={balance.coefficient} min={limits::COEFFICIENT.min} max={limits::COEFFICIENT.max}
-                why="What the balance term is multiplied by before it is added to the loss." on_change={on_coefficient} />
-        </>
-    }
-}
-
-/// Names of a closed choice, in order.
-pub fn names<T: Named>() -> Vec<AttrValue> {
-    T::ALL
-        .iter()
-        .map(|one| AttrValue::from(one.name()))
-        .collect()
-}
-
-/// Place of a value among its choice.
-pub fn position<T: Named + PartialEq>(value: T) -> usize {
-    T::ALL.iter().position(|&one| one == value).unwrap_or(0)
 }

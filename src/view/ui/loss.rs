@@ -9,10 +9,10 @@ use super::size::use_size;
 use crate::protocol::Started;
 use crate::view::{
     axis::{LogAxis, path, spread, step_limit},
-    history::Recent,
+    format::{count, three},
+    now::WINDOW,
     run::LaneView,
     snap::Snap,
-    words::number,
 };
 
 const LEFT: f64 = 48.0;
@@ -46,29 +46,21 @@ pub fn LossChart(props: &LossProps) -> Html {
     let (width, height) = use_size(&node);
     let cursor = use_state_eq(|| None::<usize>);
     let limit = step_limit(props.step);
-    let right = if width < 480.0 { 128.0 } else { 168.0 };
+    let narrow = width < 480.0;
+    let right = if narrow { 136.0 } else { 176.0 };
     let plot = (width - LEFT - right).max(1.0);
     let floor_end = (height - BOTTOM).max(TOP + 1.0);
 
     let floors = &props.started.floors;
     let axis = LogAxis::around(
-        props
-            .lanes
-            .iter()
-            .flat_map(|l| l.curve.series.points(0).map(|(_, y)| y))
-            .chain(floors.iter().map(|f| f.share)),
+        props.lanes.iter().flat_map(|l| l.curve.series.points(0).map(|(_, y)| y)).chain(floors.iter().map(|f| f.share)),
         TOP,
         floor_end,
     );
     let x = |step: f64| LEFT + plot * step / limit as f64;
 
     let curves = props.lanes.iter().enumerate().map(|(index, lane)| {
-        let d = path(
-            lane.curve
-                .series
-                .points(0)
-                .map(|(s, y)| (x(s), axis.pixel(y))),
-        );
+        let d = path(lane.curve.series.points(0).map(|(s, y)| (x(s), axis.pixel(y))));
         html! { <path class={format!("curve lane-{index}")} {d} /> }
     });
     let diverged = props.lanes.iter().enumerate().filter_map(|(index, lane)| {
@@ -87,35 +79,19 @@ pub fn LossChart(props: &LossProps) -> Html {
         .iter()
         .enumerate()
         .filter_map(|(index, lane)| {
-            let mean = lane.curve.recent.mean()?;
+            let mean = lane.curve.recent?;
             let name = props.names.get(index)?;
             let (value, why) = match lane.frame.diverged {
-                Some(step) => (
-                    "diverged".to_string(),
-                    format!("{name} diverged at step {step}; the others go on."),
-                ),
-                None => (
-                    number(mean),
-                    format!(
-                        "{name}: mean loss over its last {} batches, as {}.",
-                        Recent::STEPS,
-                        props.unit
-                    ),
-                ),
+                Some(step) => ("diverged".to_string(), format!("{name} diverged at step {step}; the others go on.")),
+                None => (three(mean), format!("{name}: mean loss over its last {WINDOW} steps, as {}.", props.unit)),
             };
-            Some(Label {
-                at: axis.pixel(mean),
-                text: name.clone(),
-                value,
-                why,
-                lane: Some(index),
-            })
+            Some(Label { at: axis.pixel(mean), text: name.clone(), value, why, lane: Some(index) })
         })
         .collect();
     labels.extend(floors.iter().map(|floor| Label {
         at: axis.pixel(floor.share),
         text: floor.label.clone(),
-        value: number(floor.share),
+        value: if narrow { String::new() } else { three(floor.share) },
         why: floor.why.clone(),
         lane: None,
     }));
@@ -154,12 +130,12 @@ pub fn LossChart(props: &LossProps) -> Html {
             </g>
         }
     });
-    let columns = (0..=2).map(|k| {
+    let columns = (0..=2).filter(|k| !narrow || *k != 1).map(|k| {
         let step = limit * k / 2;
         let anchor = ["start", "middle", "end"][k];
         html! {
             <text class="axis" x={x(step as f64).to_string()} y={(floor_end + 18.0).to_string()} text-anchor={anchor}>
-                { if k == 2 { format!("{step} steps") } else { step.to_string() } }
+                { if k == 2 { format!("{} steps", count(step)) } else { count(step) } }
             </text>
         }
     });
@@ -168,7 +144,7 @@ pub fn LossChart(props: &LossProps) -> Html {
     let readout = match at {
         Some(step) => {
             let values = props.names.iter().zip(&props.lanes).map(|(name, lane)| {
-                let value = lane.curve.series.at(step, 0).map_or("–".into(), number);
+                let value = lane.curve.series.at(step, 0).map_or("–".into(), three);
                 format!("{name} {value}")
             });
             format!("step {step}: {}", values.collect::<Vec<_>>().join(" · "))
@@ -178,17 +154,11 @@ pub fn LossChart(props: &LossProps) -> Html {
     let onpointermove = {
         let cursor = cursor.clone();
         Callback::from(move |event: PointerEvent| {
-            let target = event
-                .current_target()
-                .and_then(|t| t.dyn_into::<Element>().ok());
+            let target = event.current_target().and_then(|t| t.dyn_into::<Element>().ok());
             if let Some(target) = target {
                 let px = f64::from(event.client_x()) - target.get_bounding_client_rect().left();
                 let part = (px - LEFT) / plot;
-                cursor.set(
-                    (0.0..=1.0)
-                        .contains(&part)
-                        .then(|| (part * limit as f64) as usize),
-                );
+                cursor.set((0.0..=1.0).contains(&part).then(|| (part * limit as f64) as usize));
             }
         })
     };
@@ -214,12 +184,7 @@ pub fn LossChart(props: &LossProps) -> Html {
     };
     let label = {
         let ends = labels.iter().map(|l| format!("{} {}", l.text, l.value));
-        format!(
-            "Loss over {} steps as {}: {}",
-            props.step,
-            props.unit,
-            ends.collect::<Vec<_>>().join(", ")
-        )
+        format!("Loss over {} steps as {}: {}", props.step, props.unit, ends.collect::<Vec<_>>().join(", "))
     };
     html! {
         <div class="loss">

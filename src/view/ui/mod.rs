@@ -8,6 +8,7 @@ pub mod explain;
 pub mod gates;
 pub mod header;
 pub mod heat;
+pub mod lane_more;
 pub mod lanes;
 pub mod loss;
 pub mod size;

@@ -3,7 +3,7 @@
 use yew::prelude::*;
 
 use super::size::use_size;
-use crate::view::{axis::path, snap::Snap, words::number};
+use crate::view::{axis::path, format::three, snap::Snap};
 
 /// Bars of the small strip.
 const FEW: usize = 12;
@@ -19,21 +19,13 @@ pub fn Bars(props: &BarsProps) -> Html {
     let Some(&top) = props.values.first().filter(|&&v| v > 0.0) else {
         return html! { <svg class="bars" aria-hidden="true" width="48" height="16" /> };
     };
-    let shown = props.values.iter().take(FEW).map(|v| number(f64::from(*v)));
-    let why = format!(
-        "Singular values of ΔW, largest first: {}.",
-        shown.collect::<Vec<_>>().join(", ")
-    );
-    let bars = props
-        .values
-        .iter()
-        .take(FEW)
-        .enumerate()
-        .map(|(i, &value)| {
-            let height = (f64::from(value / top) * 15.0).max(0.5);
-            let (x, y) = ((i * 4).to_string(), format!("{:.1}", 16.0 - height));
-            html! { <rect {x} {y} width="3" height={format!("{height:.1}")} /> }
-        });
+    let shown = props.values.iter().take(FEW).map(|v| three(f64::from(*v)));
+    let why = format!("Singular values of ΔW, largest first: {}.", shown.collect::<Vec<_>>().join(", "));
+    let bars = props.values.iter().take(FEW).enumerate().map(|(i, &value)| {
+        let height = (f64::from(value / top) * 15.0).max(0.5);
+        let (x, y) = ((i * 4).to_string(), format!("{:.1}", 16.0 - height));
+        html! { <rect {x} {y} width="3" height={format!("{height:.1}")} /> }
+    });
     html! { <svg class="bars" role="img" aria-label={why.clone()} data-why={why} width="48" height="16">{ for bars }</svg> }
 }
 
@@ -65,7 +57,7 @@ pub fn Spectrum(props: &SpectrumProps) -> Html {
         html! {
             <rect class="bar" x={format!("{:.1}", LEFT + i as f64 * slot + 1.0)} y={format!("{:.1}", base - height)}
                 width={format!("{:.1}", (slot - 2.0).max(1.0))} height={format!("{height:.1}")}
-                data-why={format!("Singular value {} of ΔW: {}.", i + 1, number(f64::from(value)))} />
+                data-why={format!("Singular value {} of ΔW: {}.", i + 1, three(f64::from(value)))} />
         }
     });
     let marker = props.true_rank.filter(|&rank| rank <= count).map(|rank| {
@@ -78,21 +70,17 @@ pub fn Spectrum(props: &SpectrumProps) -> Html {
             </g>
         }
     });
-    let shown = props.values.iter().take(8).map(|v| number(f64::from(*v)));
+    let shown = props.values.iter().take(8).map(|v| three(f64::from(*v)));
     let label = format!(
         "Singular values of ΔW, largest first: {}{}",
         shown.collect::<Vec<_>>().join(", "),
-        if props.values.len() > 8 {
-            " and smaller ones"
-        } else {
-            ""
-        },
+        if props.values.len() > 8 { " and smaller ones" } else { "" },
     );
     html! {
         <div class={format!("spectrum lane-{}", props.lane)} ref={node} role="img" aria-label={label}>
             if width > 0.0 {
                 <svg width={width.to_string()} height={HEIGHT.to_string()}>
-                    <text x={(LEFT - 6.0).to_string()} y={(TOP + 8.0).to_string()} text-anchor="end">{ number(top) }</text>
+                    <text x={(LEFT - 6.0).to_string()} y={(TOP + 8.0).to_string()} text-anchor="end">{ three(top) }</text>
                     <text x={(LEFT - 6.0).to_string()} y={base.to_string()} text-anchor="end">{ "0" }</text>
                     <path class="baseline" d={path([(LEFT, base + 0.5), (width, base + 0.5)].into_iter())} />
                     { for bars }

@@ -2,10 +2,7 @@
 
 use yew::prelude::*;
 
-use super::{
-    control::{Choice, Number, Switch},
-    lanes::{names, position},
-};
+use super::control::{Choice, Number, Switch, names, position};
 use crate::config::{
     BackendChoice, Config, DigitDomain, Digits, Domains, Named, Spectrum, Task, limits,
     limits::{Real, Whole},
@@ -58,13 +55,7 @@ impl Form<'_> {
         html! { <Number {label} {why} {value} min={limit.min} max={limit.max} on_change={self.set(change)} /> }
     }
 
-    fn switch(
-        &self,
-        label: &'static str,
-        why: &'static str,
-        on: bool,
-        change: fn(&mut Config, bool),
-    ) -> Html {
+    fn switch(&self, label: &'static str, why: &'static str, on: bool, change: fn(&mut Config, bool)) -> Html {
         html! { <Switch {label} {why} {on} on_change={self.set(change)} /> }
     }
 
@@ -95,10 +86,7 @@ fn digits_of(config: &mut Config, change: impl FnOnce(&mut Digits)) {
 
 #[component]
 pub fn TaskPanel(props: &TaskProps) -> Html {
-    let form = Form {
-        config: &props.config,
-        dispatch: &props.dispatch,
-    };
+    let form = Form { config: &props.config, dispatch: &props.dispatch };
     let config = &props.config;
     let kinds = vec![AttrValue::from("domains"), AttrValue::from("digits")];
     let chosen = usize::from(matches!(config.task, Task::Digits(_)));
@@ -159,10 +147,7 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
 fn below(limit: Real) -> Real {
     match limit.closed {
         true => limit,
-        false => Real {
-            max: limit.max - 1e-6,
-            ..limit
-        },
+        false => Real { max: limit.max - 1e-6, ..limit },
     }
 }
 

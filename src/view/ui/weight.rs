@@ -13,10 +13,11 @@ use super::{
 use crate::protocol::{MergeFrame, MergeMode, Started, Watch, WeightFrame};
 use crate::view::{
     action::Action,
+    format::three,
     scale::{Scale, nice_above},
     snap::Snap,
     table as twin,
-    words::{is_gated, merge_name, merge_why, number, signed},
+    words::{is_gated, merge_name, merge_why, signed},
 };
 
 const MODES: [MergeMode; 5] = [
@@ -55,14 +56,10 @@ pub fn Weight(props: &WeightProps) -> Html {
     // How many times enlarged, and around which cell.
     let zoom = use_state_eq(|| (1usize, (0usize, 0usize)));
     let pictures = use_memo(props.weight.clone(), |weight| pictures(weight));
-    let singular = use_memo(props.weight.clone(), |weight| {
-        Snap::new(weight.singular.clone())
-    });
+    let singular = use_memo(props.weight.clone(), |weight| Snap::new(weight.singular.clone()));
     let weight = &props.weight;
     let window = window(weight.rows, weight.cols, zoom.0, zoom.1);
-    let scale = Scale::Diverging {
-        range: pictures.range as f32,
-    };
+    let scale = Scale::Diverging { range: pictures.range as f32 };
     let on_cursor = {
         let (cursor, zoom) = (cursor.clone(), zoom.clone());
         Callback::from(move |cell: Option<Cell>| {
@@ -82,8 +79,8 @@ pub fn Weight(props: &WeightProps) -> Html {
             "{name}, {} outputs × {} inputs, from {} to {}",
             weight.rows,
             weight.cols,
-            number(-pictures.range),
-            number(pictures.range)
+            three(-pictures.range),
+            three(pictures.range)
         );
         html! {
             <figure>
@@ -93,21 +90,12 @@ pub fn Weight(props: &WeightProps) -> Html {
             </figure>
         }
     };
-    let gated = props
-        .started
-        .config
-        .lanes
-        .get(weight.watch.lane)
-        .is_some_and(|lane| is_gated(&lane.method));
+    let gated = props.started.config.lanes.get(weight.watch.lane).is_some_and(|lane| is_gated(&lane.method));
     let tables = {
         let (weight, at) = (weight.clone(), cursor.unwrap_or((window.row, window.col)));
         Callback::from(move |()| {
-            let mode =
-                matches!(weight.merge, MergeFrame::Mixture { .. }).then_some(weight.watch.merge);
-            vec![
-                twin::weight(&weight, at.0, at.1),
-                twin::spectrum(&weight.singular, mode),
-            ]
+            let mode = matches!(weight.merge, MergeFrame::Mixture { .. }).then_some(weight.watch.merge);
+            vec![twin::weight(&weight, at.0, at.1), twin::spectrum(&weight.singular, mode)]
         })
     };
     let zoom_to = |factor: usize| {
@@ -131,12 +119,12 @@ pub fn Weight(props: &WeightProps) -> Html {
                     <Button class="quiet" label="Zoom out" why="Show more of the weight." disabled={zoom.0 <= 1} on_click={zoom_to((zoom.0 / 2).max(1))} />
                     <Button class="quiet" label="Zoom in" why="Enlarge the part around the cell last pointed at; arrow keys move on from there."
                         disabled={zoom.0 * 2 > most.max(1)} on_click={zoom_to(zoom.0 * 2)} />
-                    <span class="legend"><span>{ number(-pictures.range) }</span><Legend ramp={ramp(pictures.range as f32)} {scale} dark={props.dark} /><span>{ number(pictures.range) }</span></span>
+                    <span class="legend"><span>{ three(-pictures.range) }</span><Legend ramp={ramp(pictures.range as f32)} {scale} dark={props.dark} /><span>{ three(pictures.range) }</span></span>
                 </div>
                 <div class="facts">
                     <div class="row">
                         <span class="number" tabindex="0" data-why="Size of the change against the size of the base, both as Frobenius norms: the root of the sum of all squared cells.">
-                            { "‖ΔW‖ / ‖W0‖ " }<b>{ number(f64::from(weight.ratio)) }</b>
+                            { "‖ΔW‖ / ‖W0‖ " }<b>{ three(f64::from(weight.ratio)) }</b>
                         </span>
                     </div>
                     <Spectrum values={(*singular).clone()} true_rank={props.started.true_rank} lane={weight.watch.lane} />
@@ -148,24 +136,13 @@ pub fn Weight(props: &WeightProps) -> Html {
 }
 
 fn pictures(weight: &WeightFrame) -> Pictures {
-    let sum: Vec<f32> = weight
-        .w0
-        .iter()
-        .zip(&weight.delta)
-        .map(|(a, b)| a + b)
-        .collect();
+    let sum: Vec<f32> = weight.w0.iter().zip(&weight.delta).map(|(a, b)| a + b).collect();
     let top = [&weight.w0, &weight.delta, &sum]
         .into_iter()
         .flatten()
         .filter(|v| v.is_finite())
         .fold(0f32, |top, v| top.max(v.abs()));
-    let matrix = |values: Vec<f32>| {
-        Snap::new(Matrix {
-            rows: weight.rows,
-            cols: weight.cols,
-            values,
-        })
-    };
+    let matrix = |values: Vec<f32>| Snap::new(Matrix { rows: weight.rows, cols: weight.cols, values });
     Pictures {
         w0: matrix(weight.w0.clone()),
         delta: matrix(weight.delta.clone()),
@@ -181,20 +158,11 @@ fn window(rows: usize, cols: usize, zoom: usize, (row, col): Cell) -> Window {
         (at.saturating_sub(shown / 2).min(size - shown), shown)
     };
     let ((row, rows), (col, cols)) = (part(rows, row), part(cols, col));
-    Window {
-        row,
-        col,
-        rows,
-        cols,
-    }
+    Window { row, col, rows, cols }
 }
 
 fn ramp(range: f32) -> Matrix {
-    Matrix {
-        rows: 1,
-        cols: 49,
-        values: (0..49).map(|i| (i as f32 / 24.0 - 1.0) * range).collect(),
-    }
+    Matrix { rows: 1, cols: 49, values: (0..49).map(|i| (i as f32 / 24.0 - 1.0) * range).collect() }
 }
 
 fn readout(cursor: Option<Cell>, weight: &WeightFrame) -> String {
@@ -209,10 +177,7 @@ fn readout(cursor: Option<Cell>, weight: &WeightFrame) -> String {
             signed(f64::from(*d)),
             signed(f64::from(w + d)),
         ),
-        None => format!(
-            "{} outputs × {} inputs · point at a cell",
-            weight.rows, weight.cols
-        ),
+        None => format!("{} outputs × {} inputs · point at a cell", weight.rows, weight.cols),
     }
 }
 
@@ -226,8 +191,7 @@ fn choices(props: &WeightProps) -> Html {
             Action::Watch(watch)
         })
     };
-    let options =
-        |names: &mut dyn Iterator<Item = String>| names.map(AttrValue::from).collect::<Vec<_>>();
+    let options = |names: &mut dyn Iterator<Item = String>| names.map(AttrValue::from).collect::<Vec<_>>();
     let lanes = options(&mut props.names.iter().cloned());
     let layers = options(
         &mut props
@@ -237,17 +201,9 @@ fn choices(props: &WeightProps) -> Html {
             .enumerate()
             .map(|(i, l)| format!("layer {} · {}×{}", i + 1, l.outputs, l.inputs)),
     );
-    let gated = props
-        .started
-        .config
-        .lanes
-        .get(watch.lane)
-        .is_some_and(|lane| is_gated(&lane.method));
+    let gated = props.started.config.lanes.get(watch.lane).is_some_and(|lane| is_gated(&lane.method));
     let merge = MODES.iter().position(|&m| m == watch.merge).unwrap_or(0);
-    let per_domain = matches!(
-        watch.merge,
-        MergeMode::MeanGatePerDomain | MergeMode::TopExpertPerDomain
-    );
+    let per_domain = matches!(watch.merge, MergeMode::MeanGatePerDomain | MergeMode::TopExpertPerDomain);
     html! {
         <div class="choices">
             <Choice quiet=true label="Lane of the weight" why="Whose ΔW is shown." options={lanes} chosen={watch.lane}
@@ -280,20 +236,19 @@ fn merge(weight: &WeightFrame, gated: bool) -> Html {
     match &weight.merge {
         MergeFrame::Exact { error } => html! {
             <p class="proof" tabindex="0" data-why="Largest difference, over the probe batch, between the output of W0 + ΔW as one weight and of base and adapter apart: rounding, no more.">
-                { "merge proof: max |merged(x) − adapted(x)| = " }<b>{ number(f64::from(*error)) }</b>
+                { "merge proof: max |merged(x) − adapted(x)| = " }<b>{ three(f64::from(*error)) }</b>
             </p>
         },
         MergeFrame::Mixture { routed, modes } => {
-            let row =
-                |name: &str, why: &str, loss: f32, error: Option<f32>, class: &'static str| {
-                    html! {
-                        <tr {class}>
-                            <th scope="row" tabindex="0" data-why={why.to_string()}>{ name }</th>
-                            <td>{ number(f64::from(loss)) }</td>
-                            <td>{ error.map_or("–".to_string(), |e| number(f64::from(e))) }</td>
-                        </tr>
-                    }
-                };
+            let row = |name: &str, why: &str, loss: f32, error: Option<f32>, class: &'static str| {
+                html! {
+                    <tr {class}>
+                        <th scope="row" tabindex="0" data-why={why.to_string()}>{ name }</th>
+                        <td>{ three(f64::from(loss)) }</td>
+                        <td>{ error.map_or("–".to_string(), |e| three(f64::from(e))) }</td>
+                    </tr>
+                }
+            };
             html! {
                 <table class="merges">
                     <caption>

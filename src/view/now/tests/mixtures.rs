@@ -20,18 +20,13 @@ fn gates_at_zero() {
         .and(|run| run.frame.gates[1].entropy = 0.97)
         .does_not_say("uniform");
     // With more layers than one, the spectrum must be that of a layer known to be adapted.
-    Run::domains()
-        .and(zero)
-        .and(|run| run.started.layers.push(run.started.layers[0].clone()))
-        .does_not_say("uniform");
+    Run::domains().and(zero).and(|run| run.started.layers.push(run.started.layers[0].clone())).does_not_say("uniform");
 }
 
 #[test]
 fn nearly_uniform_gates() {
-    let run = Run::domains()
-        .steps(3, 0.01, [0.95; 4])
-        .and(|run| run.frame.gates[0].entropy = 0.995)
-        .does_not_say("uniform");
+    let run =
+        Run::domains().steps(3, 0.01, [0.95; 4]).and(|run| run.frame.gates[0].entropy = 0.995).does_not_say("uniform");
     run.steps(4, 0.01, [0.95; 4])
         .says("MoLoRA's gates are nearly uniform (entropy 0.995 of 1), so it acts almost as one LoRA of rank 8.")
         .and(|run| {
@@ -58,18 +53,11 @@ fn stuck_and_routed() {
         .and(|run| run.frame.gates[0].domains.copy_within(0..4, 4))
         .does_not_say("its own expert");
     // One step short of two full windows.
-    Run::domains()
-        .steps(9, 0.01, [0.75; 4])
-        .does_not_say("stuck");
+    Run::domains().steps(9, 0.01, [0.75; 4]).does_not_say("stuck");
     // Near the floor, but still falling towards it.
-    Run::domains()
-        .steps(5, 0.01, [0.85; 4])
-        .steps(5, 0.01, [0.76; 4])
-        .does_not_say("stuck");
+    Run::domains().steps(5, 0.01, [0.85; 4]).steps(5, 0.01, [0.76; 4]).does_not_say("stuck");
     // Still, but not at the floor.
-    Run::domains()
-        .steps(10, 0.01, [0.8; 4])
-        .does_not_say("stuck");
+    Run::domains().steps(10, 0.01, [0.8; 4]).does_not_say("stuck");
     // A mixture just under the floor may be there by chance.
     Run::domains()
         .steps(10, 0.01, [0.75, 0.75, 0.72, 0.72])
@@ -78,24 +66,17 @@ fn stuck_and_routed() {
         .steps(10, 0.01, [0.9, 0.9, 0.3, 0.9])
         .says("No single weight gets below 0.750; MoLoRA goes below that by routing: 0.300.");
     // A floor of zero holds nobody up.
-    run()
-        .and(|run| run.started.floors[0].share = 0.0)
-        .does_not_say("stuck");
+    run().and(|run| run.started.floors[0].share = 0.0).does_not_say("stuck");
 }
 
 #[test]
 fn floor_of_a_rank() {
-    let run = || {
-        Run::domains()
-            .and(|run| run.started.floors[0].lanes = vec![LORA])
-            .steps(10, 0.01, [0.6, 0.75, 0.11, 0.53])
-    };
+    let run =
+        || Run::domains().and(|run| run.started.floors[0].lanes = vec![LORA]).steps(10, 0.01, [0.6, 0.75, 0.11, 0.53]);
     // It binds LoRA by its rank, so that mixtures are below it says nothing about routing.
     run().says("LoRA is stuck at 0.750, the best a change of rank 8 can do (0.750).");
     // Another size than the floor was computed for.
-    run()
-        .and(|run| rank(&mut run.frame.lanes[LORA], 4))
-        .does_not_say("stuck");
+    run().and(|run| rank(&mut run.frame.lanes[LORA], 4)).does_not_say("stuck");
 }
 
 #[test]
@@ -111,16 +92,13 @@ fn unused_experts() {
         .steps(1, 0.01, level)
         .says("MoLoRA's expert 3 has died: no probe token prefers it and its mean gate is 0.00210.")
         .and(|run| {
-            run.frame.gates[0].ablation = Some(AblationFrame {
-                expert: 2,
-                with: Vec::new(),
-                without: Vec::new(),
-            });
+            run.frame.gates[0].ablation = Some(AblationFrame { expert: 2, with: Vec::new(), without: Vec::new() });
         })
         .does_not_say("expert");
-    Run::domains().and(idle).steps(6, 0.01, level).says(
-        "MoLoRA's expert 3 is unused: no probe token prefers it and its mean gate is 0.00210.",
-    );
+    Run::domains()
+        .and(idle)
+        .steps(6, 0.01, level)
+        .says("MoLoRA's expert 3 is unused: no probe token prefers it and its mean gate is 0.00210.");
     for (mean, used) in [(0.02, 0.0), (0.002, 0.01)] {
         Run::domains()
             .steps(6, 0.01, level)
@@ -136,11 +114,7 @@ fn unused_experts() {
         .steps(6, 0.01, level)
         .and(idle)
         .and(|run| {
-            run.frame.gates[0].ablation = Some(AblationFrame {
-                expert: 2,
-                with: Vec::new(),
-                without: Vec::new(),
-            });
+            run.frame.gates[0].ablation = Some(AblationFrame { expert: 2, with: Vec::new(), without: Vec::new() });
         })
         .steps(1, 0.01, level)
         .does_not_say("expert 3");

@@ -42,19 +42,11 @@ impl Run {
                 backend: "cpu".into(),
                 adapter: "CPU".into(),
                 fallback: None,
-                layers: vec![LayerInfo {
-                    inputs: 64,
-                    outputs: 64,
-                    activation: String::new(),
-                }],
+                layers: vec![LayerInfo { inputs: 64, outputs: 64, activation: String::new() }],
                 domains: (1..=4).map(|i| format!("domain {i}")).collect(),
                 energy: 2.0,
                 true_rank: Some(2),
-                floors: if matches!(config.task, Task::Domains(_)) {
-                    vec![any]
-                } else {
-                    Vec::new()
-                },
+                floors: if matches!(config.task, Task::Domains(_)) { vec![any] } else { Vec::new() },
                 config,
             },
             frame: Frame {
@@ -105,11 +97,7 @@ impl Run {
     }
 
     fn line(&self) -> String {
-        line(&State {
-            started: &self.started,
-            frame: &self.frame,
-            history: &self.history,
-        })
+        line(&State { started: &self.started, frame: &self.frame, history: &self.history })
     }
 
     #[track_caller]
@@ -247,9 +235,7 @@ fn learning_rate_zero() {
     Run::new(|config| config.optimizer.lr = 0.0)
         .steps(6, 0.0, [1.0; 4])
         .says("The learning rate is set to 0, so no lane changes.");
-    Run::domains()
-        .steps(6, 0.0, [1.0; 4])
-        .does_not_say("learning rate is set");
+    Run::domains().steps(6, 0.0, [1.0; 4]).does_not_say("learning rate is set");
 }
 
 #[test]
@@ -260,20 +246,14 @@ fn finished() {
     run(0.0, MIDWAY)
         .says("Finished (step 100, learning rate 0): full fine-tuning and LoRA are stuck at 0.750, the best any single weight can do (0.750).");
     run(0.001, MIDWAY).does_not_say("Finished");
-    Run::new(|config| config.schedule.total = 101)
-        .steps(10, 0.0, MIDWAY)
-        .does_not_say("Finished");
+    Run::new(|config| config.schedule.total = 101).steps(10, 0.0, MIDWAY).does_not_say("Finished");
 }
 
 #[test]
 fn forgetting() {
     let accuracy = |lane: usize, step, new, old| {
         move |run: &mut Run| {
-            run.frame.lanes[lane].accuracy = Some(Accuracy {
-                step,
-                domains: vec![new; 4],
-                old,
-            });
+            run.frame.lanes[lane].accuracy = Some(Accuracy { step, domains: vec![new; 4], old });
         }
     };
     let run = |new, old| {
@@ -313,9 +293,7 @@ fn falling_and_standing() {
         .says("Step 100: the lowest loss is LoRA's, 0.900, the highest full fine-tuning's, 0.950.");
     Run::domains()
         .steps(6, 0.01, [0.95, 0.951, 0.952, 0.953])
-        .says(
-            "Step 60: the losses of all lanes lie within 1 % of each other, from 0.950 to 0.953.",
-        );
+        .says("Step 60: the losses of all lanes lie within 1 % of each other, from 0.950 to 0.953.");
     Run::new(|config| config.lanes.truncate(1))
         .steps(6, 0.01, [0.95; 4])
         .says("Step 60: full fine-tuning's loss is 0.950.");
