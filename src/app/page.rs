@@ -199,10 +199,18 @@ fn page(state: &State, dispatch: &Callback<Action>) -> Html {
 /// What the run is, and what is to be seen in it now.
 fn lead(state: &State) -> Html {
     let lanes = state.config.lanes.len();
+    let fallback = state.run.started.as_ref().and_then(|s| s.fallback.clone());
     html! {
         <div class="lead">
-            <p class="title">{ run_title(&state.config.task, lanes) }</p>
-            <p class="now">{ &state.run.now }</p>
+            <p class="title">
+                { run_title(&state.config.task, lanes) }
+                if let Some(reason) = &fallback {
+                    <b>{ format!(" Training runs on the CPU, because WebGPU cannot be used here: {reason}") }</b>
+                }
+            </p>
+            if !state.run.now.is_empty() {
+                <p class="now"><b>{ "Now: " }</b>{ &state.run.now }</p>
+            }
         </div>
     }
 }

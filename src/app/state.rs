@@ -86,6 +86,7 @@ impl State {
 
     /// Begins the present configuration at step 0.
     fn restart(&mut self) -> Vec<Effect> {
+        let drawn = self.run.drawing.is_some();
         self.run = Run::default();
         let lanes = self.config.lanes.len();
         if self.watch.lane >= lanes || self.watch.layer >= self.config.task.layer_count() {
@@ -97,6 +98,10 @@ impl State {
         ];
         if self.speed.is_some() {
             effects.push(Effect::Send(Command::Speed(self.speed)));
+        }
+        if drawn {
+            // The pad begins empty with the run.
+            effects.push(Effect::Send(Command::Draw(None)));
         }
         effects
     }

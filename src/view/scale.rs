@@ -105,6 +105,13 @@ pub fn nice_above(value: f64) -> f64 {
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * decade).find(|&n| n >= value * (1.0 - 1e-9)).unwrap_or(10.0 * decade)
 }
 
+/// The end of a symmetric scale for values up to `value`: near it, and steady while weights move.
+pub fn range_for(value: f64) -> f64 {
+    let above = nice_above(value);
+    let finer = [0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0].map(|part| part * above);
+    finer.into_iter().find(|&n| n >= value).unwrap_or(above)
+}
+
 /// The largest of 1, 2, 5 · 10ⁿ that is at most `value`.
 pub fn nice_below(value: f64) -> f64 {
     if !value.is_finite() || value <= 0.0 {
@@ -143,6 +150,14 @@ mod tests {
             let pixels = Scale::Unit.paint((0..=20).map(|i| i as f32 / 20.0), dark);
             let lights: Vec<f64> = pixels.chunks(4).map(light).collect();
             assert!(lights.windows(2).all(|w| (w[1] > w[0]) == dark), "{lights:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_holds_its_values_without_waste() {
+        for value in [0.0031, 0.11, 0.31, 0.5, 0.51, 0.99, 1.01, 7.3] {
+            let range = range_for(value);
+            assert!(range >= value && range < 1.7 * value, "{value}: {range}");
         }
     }
 

@@ -6,6 +6,27 @@ use yew::prelude::*;
 
 use crate::config::Named;
 
+/// Keeps a control's state as its properties have it: set when they change and after each change by the person, who
+/// may have entered what was refused. Never in between: the panels around are drawn anew many times a second, and
+/// text being typed must survive that.
+#[hook]
+fn use_kept<E, T>(node: &NodeRef, value: T, set: fn(&E, &T)) -> Callback<()>
+where
+    E: AsRef<web_sys::Node> + From<wasm_bindgen::JsValue> + 'static,
+    T: PartialEq + 'static,
+{
+    let changes = use_state(|| 0u32);
+    {
+        let node = node.clone();
+        use_effect_with((value, *changes), move |(value, _)| {
+            if let Some(element) = node.cast::<E>() {
+                set(&element, value);
+            }
+        });
+    }
+    Callback::from(move |()| changes.set(changes.wrapping_add(1)))
+}
+
 #[derive(Properties, PartialEq)]
 pub struct NumberProps {
     pub label: AttrValue,
@@ -25,6 +46,8 @@ pub struct NumberProps {
 /// A number field; a value outside its range goes to the nearest end.
 #[component]
 pub fn Number(props: &NumberProps) -> Html {
+    let node = use_node_ref();
+    let changed = use_kept(&node, props.value, |input: &HtmlInputElement, value| input.set_value(&value.to_string()));
     let (min, max, whole, old) = (props.min, props.max, props.whole, props.value);
     let on_change = props.on_change.clone();
     let onchange = Callback::from(move |event: web_sys::Event| {
@@ -35,15 +58,15 @@ pub fn Number(props: &NumberProps) -> Html {
             (true, true) => value.round().clamp(min, max),
             (true, false) => value.clamp(min, max),
         };
-        input.set_value(&value.to_string());
         if value != old {
             on_change.emit(value);
         }
+        changed.emit(());
     });
     html! {
         <label class="field" data-why={props.why.clone()}>
             <span>{ &props.label }</span>
-            <input type="number" value={props.value.to_string()} min={min.to_string()} max={max.to_string()}
+            <input ref={node} type="number" min={min.to_string()} max={max.to_string()}
                 step={if whole { "1" } else { "any" }} aria-label={props.name.clone()} {onchange} />
         </label>
     }
@@ -63,22 +86,27 @@ pub struct ChoiceProps {
 
 #[component]
 pub fn Choice(props: &ChoiceProps) -> Html {
+    let node = use_node_ref();
+    let kept = (props.chosen, props.options.clone());
+    let changed =
+        use_kept(&node, kept, |select: &HtmlSelectElement, (chosen, _)| select.set_selected_index(*chosen as i32));
     let on_change = props.on_change.clone();
     let onchange = Callback::from(move |event: web_sys::Event| {
         let select = event.target().and_then(|t| t.dyn_into::<HtmlSelectElement>().ok());
         if let Some(index) = select.and_then(|s| usize::try_from(s.selected_index()).ok()) {
             on_change.emit(index);
         }
+        changed.emit(());
     });
     let options = props.options.iter().enumerate().map(|(index, option)| {
-        html! { <option value={index.to_string()} selected={index == props.chosen}>{ option }</option> }
+        html! { <option value={index.to_string()}>{ option }</option> }
     });
     html! {
         <label class="field" data-why={props.why.clone()}>
             if !props.quiet {
                 <span>{ &props.label }</span>
             }
-            <select aria-label={props.quiet.then(|| props.label.clone())} {onchange}>{ for options }</select>
+            <select ref={node} aria-label={props.quiet.then(|| props.label.clone())} {onchange}>{ for options }</select>
         </label>
     }
 }
@@ -93,15 +121,18 @@ pub struct SwitchProps {
 
 #[component]
 pub fn Switch(props: &SwitchProps) -> Html {
+    let node = use_node_ref();
+    let changed = use_kept(&node, props.on, |input: &HtmlInputElement, on| input.set_checked(*on));
     let on_change = props.on_change.clone();
     let onchange = Callback::from(move |event: web_sys::Event| {
         if let Some(input) = input(&event) {
             on_change.emit(input.checked());
         }
+        changed.emit(());
     });
     html! {
         <label class="field switch" data-why={props.why.clone()}>
-            <input type="checkbox" checked={props.on} {onchange} />
+            <input ref={node} type="checkbox" {onchange} />
             <span>{ &props.label }</span>
         </label>
     }

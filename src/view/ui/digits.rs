@@ -162,7 +162,7 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
                     </svg>
                 </div>
                 <figure class="seen">
-                    <figcaption data-why="The drawing as the networks get it: moved to the middle, scaled to the full height, ink counted in 8 × 8 cells.">{ "what the networks see" }</figcaption>
+                    <figcaption data-why="The drawing as the networks get it: moved to the middle, scaled to the full height, ink counted in 8 × 8 cells.">{ "seen as 8 × 8" }</figcaption>
                     <Heat class="square" data={(*seen).clone()} scale={Scale::Unit} dark={props.dark}
                         label="The drawing reduced to 8 × 8 cells" on_cursor={Callback::noop()} />
                 </figure>

@@ -46,9 +46,11 @@ fn listen(popover: Popover) -> Vec<EventListener> {
         }),
         on("focus", |popover, event| {
             if let Some(element) = source(event) {
-                // Set for good: the sentence is the element's description from now on, shown or not.
                 let _ = element.set_attribute("aria-describedby", ID);
-                popover.show(&element);
+                // Focus by pointer comes with a press, which asks for the thing itself, not for words over it.
+                if element.matches(":focus-visible").unwrap_or(false) {
+                    popover.show(&element);
+                }
             }
         }),
         on("blur", |popover, event| {
@@ -58,6 +60,7 @@ fn listen(popover: Popover) -> Vec<EventListener> {
             popover.hide();
         }),
         on("scroll", |popover, _| popover.hide()),
+        on("pointerdown", |popover, _| popover.hide()),
         on("keydown", |popover, event| {
             let key = event.dyn_ref::<KeyboardEvent>().map(KeyboardEvent::key);
             if key.as_deref() == Some("Escape") {

@@ -4,6 +4,7 @@
 use yew::prelude::*;
 
 use super::{
+    control::Choice,
     heat::{Cell, Heat, Matrix},
     twin::{Panel, table},
 };
@@ -56,7 +57,6 @@ pub fn Gates(props: &GatesProps) -> Html {
         let (view, domains) = (view.clone(), domains.clone());
         Callback::from(move |()| vec![twin::gate(&view, &domains)])
     };
-    let tabs = props.gates.iter().map(|gate| tab(props, gate, view));
     let name = props.names.get(frame.lane).cloned().unwrap_or_default();
     let why = props.started.config.lanes.get(frame.lane).map_or("", |lane| gate_why(&lane.method));
     let count = frame.token_domains.len();
@@ -108,7 +108,7 @@ pub fn Gates(props: &GatesProps) -> Html {
     });
     let moments = view.time.next();
     html! {
-        <Panel id="gates" title="Gates" controls={html! { <div class="tabs">{ for tabs }</div> }} {tables} step={props.step}>
+        <Panel id="gates" title="Gates" controls={choices(props, view)} {tables} step={props.step}>
             <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout(*at, view, domains) }</p>
             <div class={classes!("gate-grid", size)}>
                 <div class="experts"><span class="axis">{ "expert" }</span><div class="cells">{ for experts }</div></div>
@@ -143,20 +143,41 @@ pub fn Gates(props: &GatesProps) -> Html {
     }
 }
 
-fn tab(props: &GatesProps, gate: &GateView, shown: &GateView) -> Html {
-    let (lane, layer) = (gate.frame.lane, gate.frame.layer);
-    let name = props.names.get(lane).cloned().unwrap_or_default();
-    let label = match props.started.layers.len() {
-        0 | 1 => name,
-        _ => format!("{name} · layer {}", layer + 1),
+/// One tab per gated lane and, where the lane has several adapted layers, which of them.
+fn choices(props: &GatesProps, shown: &GateView) -> Html {
+    let here = (shown.frame.lane, shown.frame.layer);
+    let mut lanes: Vec<usize> = props.gates.iter().map(|g| g.frame.lane).collect();
+    lanes.dedup();
+    let layers_of = |lane: usize| -> Vec<usize> {
+        let gates = props.gates.iter().filter(|g| g.frame.lane == lane);
+        gates.map(|g| g.frame.layer).collect()
     };
-    let pressed = (lane, layer) == (shown.frame.lane, shown.frame.layer);
+    let tabs = lanes.into_iter().map(|lane| {
+        let name = props.names.get(lane).cloned().unwrap_or_default();
+        let layers = layers_of(lane);
+        let layer = if layers.contains(&here.1) { here.1 } else { layers[0] };
+        html! {
+            <button type="button" class={format!("tab lane-{lane}")} aria-pressed={(lane == here.0).to_string()}
+                data-why={format!("Show the gate of {name}.")}
+                onclick={props.dispatch.reform(move |_: MouseEvent| Action::ShowGate { lane, layer })}>
+                <span class="dot" />{ name }
+            </button>
+        }
+    });
+    let layers = layers_of(here.0);
+    let options: Vec<AttrValue> = layers.iter().map(|l| format!("layer {}", l + 1).into()).collect();
+    let chosen = layers.iter().position(|&l| l == here.1).unwrap_or(0);
+    let on_layer = {
+        let layers = layers.clone();
+        props.dispatch.reform(move |index: usize| Action::ShowGate { lane: here.0, layer: layers[index] })
+    };
     html! {
-        <button type="button" class={format!("tab lane-{lane}")} aria-pressed={pressed.to_string()}
-            data-why={format!("Show the gate of {label}.")}
-            onclick={props.dispatch.reform(move |_: MouseEvent| Action::ShowGate { lane, layer })}>
-            <span class="dot" />{ label }
-        </button>
+        <div class="tabs">
+            { for tabs }
+            if layers.len() > 1 {
+                <Choice quiet=true label="Layer of the gate" why="Each adapted layer has a gate of its own." {options} {chosen} on_change={on_layer} />
+            }
+        </div>
     }
 }
 

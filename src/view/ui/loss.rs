@@ -47,7 +47,7 @@ pub fn LossChart(props: &LossProps) -> Html {
     let cursor = use_state_eq(|| None::<usize>);
     let limit = step_limit(props.step);
     let narrow = width < 480.0;
-    let right = if narrow { 136.0 } else { 176.0 };
+    let right = if narrow { 152.0 } else { 184.0 };
     let plot = (width - LEFT - right).max(1.0);
     let floor_end = (height - BOTTOM).max(TOP + 1.0);
 
@@ -114,7 +114,10 @@ pub fn LossChart(props: &LossProps) -> Html {
                     <path class="floor" d={path([(LEFT, label.at), (edge, label.at)].into_iter())} />
                 }
                 <path class="leader" d={path([(from.max(LEFT), label.at), (edge, label.at), (edge + 10.0, middle)].into_iter())} />
-                <text x={(edge + 14.0).to_string()} y={(middle + 4.0).to_string()}>
+                if label.lane.is_some() {
+                    <circle cx={(edge + 14.0).to_string()} cy={middle.to_string()} r="4" />
+                }
+                <text x={(edge + if label.lane.is_some() { 22.0 } else { 14.0 }).to_string()} y={(middle + 4.0).to_string()}>
                     { &label.text }<tspan class="value" dx="6">{ &label.value }</tspan>
                 </text>
             </g>
@@ -158,7 +161,7 @@ pub fn LossChart(props: &LossProps) -> Html {
             if let Some(target) = target {
                 let px = f64::from(event.client_x()) - target.get_bounding_client_rect().left();
                 let part = (px - LEFT) / plot;
-                cursor.set((0.0..=1.0).contains(&part).then(|| (part * limit as f64) as usize));
+                cursor.set((0.0..=1.0).contains(&part).then_some((part * limit as f64) as usize));
             }
         })
     };

@@ -14,7 +14,7 @@ use crate::protocol::{MergeFrame, MergeMode, Started, Watch, WeightFrame};
 use crate::view::{
     action::Action,
     format::three,
-    scale::{Scale, nice_above},
+    scale::{Scale, range_for},
     snap::Snap,
     table as twin,
     words::{is_gated, merge_name, merge_why, signed},
@@ -147,7 +147,7 @@ fn pictures(weight: &WeightFrame) -> Pictures {
         w0: matrix(weight.w0.clone()),
         delta: matrix(weight.delta.clone()),
         sum: matrix(sum),
-        range: nice_above(f64::from(top)),
+        range: range_for(f64::from(top)),
     }
 }
 
