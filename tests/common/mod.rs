@@ -1,6 +1,9 @@
 //! What the native tests share: PyTorch's reference cases, and devices that must be there.
 #![allow(dead_code)] // Each test binary uses its part.
 
+pub mod lanes;
+pub mod rows;
+
 use lora_playground::config::{Balance, BalanceKind, Config, Gate, Lane, Method};
 use lora_playground::exec::gpu::Device;
 use lora_playground::task::TaskData;

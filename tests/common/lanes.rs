@@ -1,0 +1,114 @@
+//! Every method and variant, and networks of awkward sizes to try them on: nothing is a multiple of the kernels'
+//! padding.
+
+use lora_playground::config::{Balance, BalanceKind, Gate, Method};
+use lora_playground::model::LaneProgram;
+use lora_playground::rng::Rng;
+use lora_playground::task::custom::{Shape, custom};
+use lora_playground::task::{Activation, BaseLayer, Layer, LossKind, Targets, TaskData};
+
+pub fn balance(kind: BalanceKind) -> Balance {
+    // A coefficient that f32 holds exactly, large enough to matter.
+    Balance { kind, coefficient: if kind == BalanceKind::None { 0.0 } else { 0.5 } }
+}
+
+pub fn lora(rank: usize, alpha: f64) -> Method {
+    Method::Lora { rank, alpha, rslora: false }
+}
+
+/// Soft routing.
+pub fn molora(experts: usize, rank: usize, alpha: f64) -> Method {
+    Method::Molora { experts, rank, alpha, top_k: 0, renormalize: false, balance: Balance::default() }
+}
+
+pub fn mor1e(experts: usize, alpha: f64, gate: Gate) -> Method {
+    Method::Mor1e { experts, alpha, gate, hidden: None, balance: Balance::default() }
+}
+
+/// Every method and variant with its name. Scalings are exact in f32 but for rsLoRA's.
+pub fn variants() -> Vec<(&'static str, Method)> {
+    use BalanceKind::{Entropy, None, Switch};
+    let routed = |top_k, renormalize, kind| Method::Molora {
+        experts: 5,
+        rank: 2,
+        alpha: 3.0,
+        top_k,
+        renormalize,
+        balance: balance(kind),
+    };
+    let intuition =
+        |gate, kind| Method::Mor1e { experts: 5, alpha: 1.5, gate, hidden: Some(6), balance: balance(kind) };
+    vec![
+        ("full", Method::Full),
+        ("lora", lora(4, 6.0)),
+        ("lora of rank 11", lora(11, 22.0)),
+        ("rslora", Method::Lora { rank: 3, alpha: 2.0, rslora: true }),
+        ("molora", routed(0, false, None)),
+        ("molora of 9 experts", molora(9, 3, 6.0)),
+        ("molora top 2", routed(2, false, None)),
+        ("molora top 2 renormalised", routed(2, true, None)),
+        ("molora with entropy", routed(0, false, Entropy)),
+        ("molora with switch", routed(0, false, Switch)),
+        ("molora top 2 with switch", routed(2, false, Switch)),
+        ("molora top 3 renormalised with entropy", routed(3, true, Entropy)),
+        ("mor1e pooled", intuition(Gate::Pooled, None)),
+        ("mor1e token", intuition(Gate::Token, None)),
+        ("mor1e pooled with entropy", intuition(Gate::Pooled, Entropy)),
+        ("mor1e pooled with switch", intuition(Gate::Pooled, Switch)),
+        ("mor1e token with entropy", intuition(Gate::Token, Entropy)),
+        ("mor1e token with switch", intuition(Gate::Token, Switch)),
+    ]
+}
+
+fn normals(count: usize, scale: f64, rng: &mut Rng) -> Vec<f32> {
+    (0..count).map(|_| (scale * rng.normal()) as f32).collect()
+}
+
+/// 11 → 7, MSE, 5 sequences of 3 tokens.
+pub fn one_layer() -> TaskData {
+    let mut rng = Rng::new(11, 1);
+    let shape = Shape { batch: 5, sequence: 3, inputs: 11, outputs: 7 };
+    let (x, y) = (normals(15 * 11, 1.0, &mut rng), normals(15 * 7, 1.0, &mut rng));
+    let (weight, bias) = (normals(77, 0.4, &mut rng), normals(7, 0.4, &mut rng));
+    custom(shape, x, y, Some(weight), Some(bias)).unwrap()
+}
+
+/// 11 → 9 → 13 → 5 with GELU between, cross-entropy, two batches of 5 sequences of 3 tokens.
+pub fn three_layers() -> TaskData {
+    let mut rng = Rng::new(12, 1);
+    let widths = [11, 9, 13, 5];
+    let layers: Vec<Layer> = (0..3)
+        .map(|l| Layer {
+            inputs: widths[l],
+            outputs: widths[l + 1],
+            activation: if l < 2 { Activation::Gelu } else { Activation::None },
+        })
+        .collect();
+    let base = layers
+        .iter()
+        .map(|l| BaseLayer {
+            weight: normals(l.inputs * l.outputs, 0.5, &mut rng),
+            bias: normals(l.outputs, 0.3, &mut rng),
+        })
+        .collect();
+    TaskData {
+        layers,
+        base,
+        loss: LossKind::CrossEntropy,
+        batches: 2,
+        x: normals(30 * 11, 1.0, &mut rng),
+        y: Targets::Classes((0..30).map(|_| rng.below(5) as u32).collect()),
+        row_domains: vec![0; 30],
+        ..one_layer()
+    }
+}
+
+/// Random values in every tensor, factors that start at zero included; zeros in the padding.
+pub fn random_params(program: &LaneProgram, seed: u64) -> Vec<f32> {
+    let mut rng = Rng::new(seed, 2);
+    let mut params = vec![0.0; program.padded];
+    for tensor in &program.tensors {
+        tensor.scatter(&mut params, &normals(tensor.len(), 0.5, &mut rng));
+    }
+    params
+}
