@@ -95,9 +95,8 @@ pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
         for p in 0..n * rank {
             out[p] = scale * gate[p / rank] * dh[p];
         }
-        if d.given == 1 {
-            dg[t * logits..t * logits + n].copy_from_slice(&gate_grad);
-        } else {
+        dg[t * logits..t * logits + n].copy_from_slice(&gate_grad);
+        if d.given == 0 {
             let z = &row[slots..slots + n];
             let (k, renormalize) = (d.top_k as usize, d.renormalize == 1);
             // Renormalised gates are the softmax over the kept ones alone; otherwise the dropped gates still
