@@ -1,0 +1,177 @@
+//! Every shader against its CPU twin on the same f32 inputs, and the same run twice against itself.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::lanes::{one_layer, random_params, three_layers, variants};
+use common::{assert_close, device};
+use lora_playground::config::{Config, Lane, Optimizer, Schedule};
+use lora_playground::exec::Recording;
+use lora_playground::exec::cpu::Cpu;
+use lora_playground::exec::gpu::{Device, Gpu};
+use lora_playground::kernel::adamw::LOSS_PARTS;
+use lora_playground::kernel::recording::{Buffer, FIRST, LOSSES, Pass, SECOND};
+use lora_playground::lab::Lab;
+use lora_playground::model::{LaneProgram, compile, share};
+use lora_playground::optim;
+use lora_playground::rng::Rng;
+use lora_playground::task::TaskData;
+use pollster::block_on;
+
+const STEPS: usize = 2;
+const ABSOLUTE: f32 = 1e-5;
+const RELATIVE: f32 = 1e-4;
+
+/// Moments of a run under way: AdamW from zero moments would turn the rounding of a gradient near zero into a whole
+/// step either way, and say nothing about the shader.
+fn moments(program: &LaneProgram) -> [Vec<f32>; 2] {
+    let mut rng = Rng::new(9, 9);
+    let mut both = [vec![0.0; program.padded], vec![0.0; program.padded]];
+    for tensor in &program.tensors {
+        let mut draw = |low, high| (0..tensor.len()).map(|_| rng.uniform(low, high) as f32).collect::<Vec<_>>();
+        let (first, second) = (draw(-0.1, 0.1), draw(0.01, 0.1));
+        tensor.scatter(&mut both[0], &first);
+        tensor.scatter(&mut both[1], &second);
+    }
+    both
+}
+
+/// Values by which both are compared: a loss is the sum of its parts, which the two may cut differently.
+fn comparable(name: &str, values: &[f32]) -> Vec<f32> {
+    match name {
+        "loss" => vec![values.iter().sum()],
+        "losses" => values.chunks_exact(LOSS_PARTS).map(|slot| slot.iter().sum()).collect(),
+        _ => values.to_vec(),
+    }
+}
+
+fn compare(what: &str, cpu: &Cpu<f32>, gpu: &Gpu) {
+    let names: Vec<String> = cpu.program(0).buffers.iter().map(|(name, _)| name.clone()).collect();
+    let wanted = all_buffers(cpu.program(0));
+    let theirs = block_on(gpu.read(&wanted)).unwrap();
+    for ((name, gpu), &(_, buffer)) in names.iter().zip(&theirs).zip(&wanted) {
+        let twin = cpu.read(0, buffer);
+        // The smallest buffers are longer on the GPU, by zeros.
+        let (gpu, rest) = gpu.split_at(twin.len());
+        assert!(rest.iter().all(|&v| v == 0.0), "{what}: {name} was written beyond its end");
+        assert_close(&format!("{what}: {name}"), &comparable(name, gpu), &comparable(name, &twin), ABSOLUTE, RELATIVE);
+    }
+}
+
+/// Every buffer of the lane's own.
+fn all_buffers(program: &LaneProgram) -> Vec<(usize, Buffer)> {
+    (0..program.buffers.len()).map(|index| (0, Buffer::Lane(index))).collect()
+}
+
+/// A lane that runs one pass of `program` and nothing else: before its update, or the update itself (`None`).
+fn only(program: &LaneProgram, pass: Option<&Pass>) -> LaneProgram {
+    LaneProgram {
+        buffers: program.buffers.clone(),
+        gradients: pass.into_iter().cloned().collect(),
+        update: program.update.clone(),
+        output: vec![],
+        tensors: program.tensors.clone(),
+        gates: program.gates.clone(),
+        output_tensor: program.output_tensor.clone(),
+        parameters: program.parameters,
+        padded: program.padded,
+    }
+}
+
+/// Runs two steps pass by pass, each on both backends from what the CPU has come to. Returns the device.
+fn follow(what: &str, task: &TaskData, lane: &Lane, device: Device, covered: &mut BTreeSet<&'static str>) -> Device {
+    let optimizer = Optimizer { weight_decay: 0.1, ..Default::default() };
+    let schedule = Schedule { warmup: 0, total: 100 };
+    let program = compile(task, lane, &optimizer);
+    let shared = share(task);
+    let rows: Vec<usize> = (0..STEPS).map(|t| shared.batch_row(t)).collect();
+    let mut cpu = Cpu::<f32>::new(share(task));
+    cpu.set_lane(0, compile(task, lane, &optimizer), &random_params(&program, 7));
+    let [first, second] = moments(&program);
+    cpu.write(0, FIRST, &first);
+    cpu.write(0, SECOND, &second);
+    let mut gpu = Gpu::new(device, shared);
+    for (t, &row) in rows.iter().enumerate() {
+        let step = optim::step(&optimizer, &schedule, t, row, t);
+        let forward = program.output.iter().map(Some);
+        for pass in forward.chain(program.gradients.iter().map(Some)).chain([None]) {
+            gpu.set_lane(0, only(&program, pass), &[]).unwrap();
+            for (_, buffer) in all_buffers(&program) {
+                gpu.write(0, buffer, &cpu.read(0, buffer)).unwrap();
+            }
+            let op = pass.unwrap_or(&program.update).op.clone();
+            covered.insert(op.describe().name);
+            cpu.pass(0, pass.unwrap_or(&program.update), &step);
+            match pass {
+                Some(_) => gpu.run(0, Recording::Gradients, step).unwrap(),
+                None => gpu.train(&[0], &[step]).unwrap(),
+            }
+            compare(&format!("{what}, step {t}, {}", op.describe().name), &cpu, &gpu);
+        }
+        let loss: f32 = cpu.read(0, LOSSES)[t * LOSS_PARTS..][..LOSS_PARTS].iter().sum();
+        assert!(loss > 0.0, "{what}: step {t} left no loss");
+    }
+    gpu.into_device()
+}
+
+#[test]
+fn every_shader_agrees_with_its_twin() {
+    let mut held = device();
+    let mut covered = BTreeSet::new();
+    for (name, method) in variants() {
+        for (network, task) in [("one layer", one_layer()), ("three layers", three_layers())] {
+            held = follow(&format!("{name}, {network}"), &task, &method.clone().into(), held, &mut covered);
+        }
+        let lane = Lane { method, layers: Some(vec![1]) };
+        held = follow(&format!("{name}, middle layer"), &three_layers(), &lane, held, &mut covered);
+    }
+    let all = BTreeSet::from([
+        "adamw",
+        "balance",
+        "cross_entropy",
+        "gate",
+        "gate_backward",
+        "gelu",
+        "intuition",
+        "intuition_backward",
+        "intuition_sums",
+        "layer_backward",
+        "layer_forward",
+        "project",
+        "weight_grad",
+    ]);
+    assert_eq!(covered, all);
+}
+
+/// All bits of a run's losses and parameters.
+fn bits(device: Option<Device>) -> (Vec<u64>, Vec<u32>, Option<Device>) {
+    let lanes = variants().into_iter().map(|(_, method)| method.into()).collect();
+    let config = Config { seed: 3, lanes, schedule: Schedule { warmup: 5, total: 40 }, ..Default::default() };
+    let mut lab = Lab::new(config, three_layers(), device).unwrap();
+    block_on(lab.train(40)).unwrap();
+    let (mut losses, mut values) = (vec![], vec![]);
+    for lane in 0..lab.lane_count() {
+        assert!(lab.losses(lane)[39] < 0.9 * lab.losses(lane)[0], "lane {lane} learned nothing");
+        losses.extend(lab.losses(lane).iter().map(|v| v.to_bits()));
+        for tensor in lab.tensors(lane).unwrap() {
+            values.extend(block_on(lab.tensor(lane, &tensor.name)).unwrap().iter().map(|v| v.to_bits()));
+        }
+    }
+    (losses, values, lab.into_device())
+}
+
+#[test]
+fn same_seed_same_bits_on_the_cpu() {
+    let (first, second) = (bits(None), bits(None));
+    assert_eq!(first.0, second.0);
+    assert_eq!(first.1, second.1);
+}
+
+#[test]
+fn same_seed_same_bits_on_the_gpu() {
+    let (losses, values, held) = bits(Some(device()));
+    let (again, values_again, _) = bits(held);
+    assert_eq!(losses, again);
+    assert_eq!(values, values_again);
+}
