@@ -20,6 +20,9 @@ pub enum Recording {
     Output,
 }
 
+/// The values of the buffers asked for, in that order, once they are there.
+pub type Reading = Pin<Box<dyn Future<Output = Result<Vec<Vec<f32>>>>>>;
+
 /// Either executor, so that whoever trains need not know which.
 pub enum Engine {
     Cpu(cpu::Cpu<f32>),
@@ -80,7 +83,7 @@ impl Engine {
 
     /// Values of buffers as they are after all that was submitted before, in one round trip. On the GPU the copies
     /// are queued at once, so that training can go on before the future is awaited.
-    pub fn read(&self, wanted: &[(usize, Buffer)]) -> Pin<Box<dyn Future<Output = Result<Vec<Vec<f32>>>>>> {
+    pub fn read(&self, wanted: &[(usize, Buffer)]) -> Reading {
         match self {
             Self::Cpu(cpu) => {
                 let values = wanted.iter().map(|&(lane, buffer)| cpu.read(lane, buffer)).collect();

@@ -72,8 +72,8 @@ pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
             *out = (0..s).map(|t| x[(first + r * s + t) * i + c]).sum::<F>() / F::of(s as f64);
         }
         let row = &mut acts[r * d.acts()..(r + 1) * d.acts()];
-        for j in 0..real_h {
-            row[j] = dot(q, at(d.w1, j, i)) + at(d.b1, 0, h)[j];
+        for (j, a) in row[..real_h].iter_mut().enumerate() {
+            *a = dot(q, at(d.w1, j, i)) + at(d.b1, 0, h)[j];
         }
         let size = F::of(real_h as f64);
         let e: Vec<F> = row[..real_h].iter().map(|&a| gelu::value(a)).collect();
