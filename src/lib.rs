@@ -15,4 +15,6 @@ pub mod optim;
 pub mod exec;
 pub mod clock;
 pub mod lab;
+pub mod trainer;
+pub mod host;
 pub mod view;

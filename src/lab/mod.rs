@@ -1,7 +1,13 @@
 //! A run without a page: a configuration's lanes training on one task, their tensors at hand. The JavaScript API,
 //! the page's worker, native tests and the benchmark all stand on it. Knows nothing of any of them.
 
+pub mod forward;
+pub mod prepare;
+mod resize;
+mod snapshot;
 mod tensors;
+
+pub use snapshot::Snapshot;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -97,17 +103,7 @@ impl Lab {
             engine.set_lane(index, program, &params)?;
             lanes.push(LaneState { lane: lane.clone(), losses: Vec::new(), diverged: None, stale: true, resizes: 0 });
         }
-        Ok(Self {
-            config,
-            task,
-            engine,
-            tokens,
-            step: 0,
-            lanes,
-            pace: 0.05,
-            half: 0,
-            in_flight: VecDeque::new(),
-        })
+        Ok(Self { config, task, engine, tokens, step: 0, lanes, pace: 0.05, half: 0, in_flight: VecDeque::new() })
     }
 
     /// The device, to build the next run on.
@@ -273,4 +269,3 @@ fn initial(task: &TaskData, program: &LaneProgram, rng: &mut Rng) -> Vec<f32> {
     }
     params
 }
-

@@ -3,8 +3,8 @@
 
 use lora_playground::config::{Balance, BalanceKind, Config, Gate, Lane, Method};
 use lora_playground::exec::gpu::Device;
-use lora_playground::task::custom::{Shape, custom};
 use lora_playground::task::TaskData;
+use lora_playground::task::custom::{Shape, custom};
 use safetensors::SafeTensors;
 use serde_json::Value;
 
@@ -34,7 +34,8 @@ impl Case {
         let (x, y) = (self.tensor("x").unwrap(), self.tensor("y").unwrap());
         let json: Value = serde_json::from_str(&std::fs::read_to_string(path(&self.name, "json")).unwrap()).unwrap();
         let size = |k: &str| json["shape"][k].as_u64().unwrap() as usize;
-        let shape = Shape { batch: size("batch"), sequence: size("sequence"), inputs: size("in"), outputs: size("out") };
+        let shape =
+            Shape { batch: size("batch"), sequence: size("sequence"), inputs: size("in"), outputs: size("out") };
         custom(shape, x, y, self.tensor("base.weight"), self.tensor("base.bias")).unwrap()
     }
 }
@@ -106,8 +107,9 @@ fn case(name: &str) -> Case {
 
 /// The machine's Vulkan device; that there is none is a failure, not a reason to skip.
 pub fn device() -> Device {
-    pollster::block_on(Device::open())
-        .unwrap_or_else(|e| panic!("{e}\nInstall a software Vulkan driver: apt-get install mesa-vulkan-drivers libvulkan1"))
+    pollster::block_on(Device::open()).unwrap_or_else(|e| {
+        panic!("{e}\nInstall a software Vulkan driver: apt-get install mesa-vulkan-drivers libvulkan1")
+    })
 }
 
 pub fn assert_close(what: &str, got: &[f32], expected: &[f32], absolute: f32, relative: f32) {
