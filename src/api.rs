@@ -11,9 +11,10 @@ use wasm_bindgen::prelude::*;
 use crate::clock;
 use crate::config::{Config, Task};
 use crate::error::Error;
+use crate::lab::prepare::{Source, prepare};
 use crate::lab::{self, Lab};
 use crate::task::custom::{Shape, custom};
-use crate::task::{self, TaskData};
+use crate::task::TaskData;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("api.d.ts");
@@ -40,8 +41,8 @@ impl JsLab {
     pub async fn create(config: JsValue, data: JsValue) -> Result<JsLab, JsValue> {
         console_error_panic_hook::set_once();
         let config = read_config(&config)?;
-        let task = match &config.task {
-            Task::Custom => read_data(&data)?,
+        let source = match &config.task {
+            Task::Custom => Source::Custom(read_data(&data)?),
             _ if !data.is_undefined() && !data.is_null() => {
                 return Err(thrown(Error::Data {
                     what: "data".into(),
@@ -49,11 +50,11 @@ impl JsLab {
                     got: format!("arrays with task.kind \"{}\"", config.task.kind()),
                 }));
             }
-            Task::Domains(domains) => task::domains(domains, config.seed.into()).map_err(thrown)?,
-            Task::Digits(_) => return Err(js_sys::Error::new("digits").into()),
+            Task::Domains(_) => Source::None,
+            Task::Digits(_) => Source::Digits(fetch_digits().await?),
         };
         let (device, _) = lab::open(config.backend).await.map_err(thrown)?;
-        let lab = Lab::new(config, task, device).map_err(thrown)?;
+        let lab = prepare(config, device, source, async |_| ()).await.map_err(thrown)?.lab;
         let lanes = lab.lane_count();
         Ok(Self {
             backend: lab.backend(),
@@ -140,11 +141,39 @@ impl JsLab {
         })
     }
 
+    #[wasm_bindgen(js_name = setRank)]
+    pub fn set_rank(&self, lane: f64, rank: f64) -> js_sys::Promise {
+        let (lab, counts) = (self.lab.clone(), self.counts.clone());
+        promise(async move {
+            let mut lab = lab.lock().await;
+            let lane = lane_index(&lab, lane)?;
+            lab.set_rank(lane, whole("rank", rank, 1, usize::MAX)?).await?;
+            counts[lane].set(lab.parameter_count(lane));
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+
     #[wasm_bindgen(js_name = parameterCount)]
     pub fn parameter_count(&self, lane: f64) -> Result<usize, JsValue> {
         let lane = whole("lane", lane, 0, self.lanes - 1).map_err(thrown)?;
         Ok(self.counts[lane].get())
     }
+}
+
+#[wasm_bindgen(inline_js = "
+export async function digits() {
+  const response = await fetch(new URL('../../data/digits.csv', import.meta.url));
+  if (!response.ok) throw new Error(`data/digits.csv: the file beside the engine could not be read (status ${response.status})`);
+  return await response.text();
+}")]
+extern "C" {
+    /// Text of `data/digits.csv`, which lies beside the engine in the package as in the page.
+    #[wasm_bindgen(catch, js_name = digits)]
+    async fn digits_text() -> Result<JsValue, JsValue>;
+}
+
+async fn fetch_digits() -> Result<String, JsValue> {
+    Ok(digits_text().await?.as_string().unwrap_or_default())
 }
 
 fn promise(work: impl Future<Output = Result<JsValue, Error>> + 'static) -> js_sys::Promise {

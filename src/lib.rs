@@ -3,6 +3,8 @@
 //! only from layers above it there.
 
 pub mod adapter;
+#[cfg(target_arch = "wasm32")]
+pub mod api;
 pub mod app;
 pub mod clock;
 pub mod config;
@@ -17,6 +19,5 @@ pub mod optim;
 pub mod protocol;
 pub mod rng;
 pub mod task;
+pub mod trainer;
 pub mod view;
-#[cfg(target_arch = "wasm32")]
-pub mod api;

@@ -81,7 +81,7 @@ pub enum Event {
         accuracy: f32,
     },
     /// A run is set up.
-    Started(Started),
+    Started(Box<Started>),
     Frame(Box<Frame>),
     /// Something went wrong that the person should know; the run, if any, is unharmed unless `fatal`.
     Problem {

@@ -305,7 +305,7 @@ mod tests {
             true_rank: None,
             floors: vec![],
         };
-        update(&mut state, Msg::Engine(Event::Started(started)));
+        update(&mut state, Msg::Engine(Event::Started(Box::new(started))));
         state
     }
 

@@ -1,15 +1,20 @@
 //! A run without a page: a configuration's lanes training on one task, their tensors at hand. The JavaScript API,
 //! the page's worker, native tests and the benchmark all stand on it. Knows nothing of any of them.
 
+pub mod forward;
+pub mod prepare;
+mod resize;
+mod snapshot;
 mod tensors;
 
+pub use snapshot::Snapshot;
+
 use std::collections::VecDeque;
-use std::pin::Pin;
 
 use crate::clock;
 use crate::config::{BackendChoice, Config, Lane};
 use crate::error::{Error, Result};
-use crate::exec::Engine;
+use crate::exec::{Engine, Reading};
 use crate::exec::cpu::Cpu;
 use crate::exec::gpu::{Device, Gpu};
 use crate::kernel::Step;
@@ -52,7 +57,7 @@ struct LaneState {
     resizes: usize,
 }
 
-type Reading = Pin<Box<dyn Future<Output = Result<Vec<Vec<f32>>>>>>;
+
 
 /// A submission whose losses are still to come.
 struct Flight {

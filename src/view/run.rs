@@ -84,7 +84,7 @@ impl Run {
             Event::Started(started) => {
                 self.stage = None;
                 self.pretraining = None;
-                self.started = Some(Snap::new(started));
+                self.started = Some(Snap::new(*started));
             }
             Event::Frame(frame) => self.frame(*frame),
             Event::Problem { .. } => {}
@@ -184,7 +184,7 @@ mod tests {
     use crate::config::{BackendChoice, Config, Lane, Method, Optimizer, Schedule, Task};
 
     fn started(energy: f32) -> Event {
-        Event::Started(Started {
+        Event::Started(Box::new(Started {
             config: Config {
                 seed: 1,
                 backend: BackendChoice::Cpu,
@@ -201,7 +201,7 @@ mod tests {
             energy,
             true_rank: None,
             floors: vec![],
-        })
+        }))
     }
 
     fn lane() -> Lane {

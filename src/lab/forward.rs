@@ -1,0 +1,192 @@
+//! Lanes evaluated on a fixed set of rows, on the CPU, from parameters in the layout of training: what displays,
+//! proofs and accuracies are measured with. The same recordings as training's, run by the kernels' twins. Knows
+//! nothing of what is shown.
+
+use ndarray::Array2;
+
+use crate::config::{Lane, Optimizer};
+use crate::exec::Recording;
+use crate::exec::cpu::Cpu;
+use crate::kernel::recording::{Buffer, PARAMS, Tensor};
+use crate::kernel::{Op, Step, pad};
+use crate::model::{LaneProgram, compile, share};
+use crate::task::{LossKind, Probe, Targets, TaskData};
+
+/// Lanes on `rows` rows.
+pub struct Forward {
+    cpu: Cpu<f32>,
+    task: TaskData,
+    rows: usize,
+}
+
+/// What a lane makes of the rows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// `[rows, outputs]`.
+    pub output: Vec<f32>,
+    /// By adapted layer: experts, and gates `[rows, experts]`.
+    pub gates: Vec<LayerGates>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerGates {
+    pub layer: usize,
+    pub experts: usize,
+    /// `[rows, experts]`.
+    pub values: Vec<f32>,
+}
+
+impl Forward {
+    /// `x [rows, inputs]`, whole sequences of `task`'s network.
+    pub fn new(task: &TaskData, x: Vec<f32>, sequence: usize) -> Self {
+        let rows = x.len() / task.layers[0].inputs;
+        // No loss is computed here, so targets are left out.
+        let nothing = || match task.loss {
+            LossKind::Mse => Targets::Dense(Vec::new()),
+            LossKind::CrossEntropy => Targets::Classes(Vec::new()),
+        };
+        let task = TaskData {
+            layers: task.layers.clone(),
+            loss: task.loss,
+            batch_sequences: rows / sequence,
+            sequence,
+            batches: 1,
+            x,
+            y: nothing(),
+            row_domains: Vec::new(),
+            base: task.base.clone(),
+            domain_names: Vec::new(),
+            energy: task.energy,
+            pool_energy: task.pool_energy,
+            noise_variance: 0.0,
+            true_rank: None,
+            teacher: None,
+            mixed: task.mixed,
+            probe: Probe { sequence, x: Vec::new(), y: nothing(), row_domains: Vec::new() },
+        };
+        Self { cpu: Cpu::new(share(&task)), task, rows }
+    }
+
+    /// Put a lane at `index`, the next free one or one in use.
+    pub fn set_lane(&mut self, index: usize, lane: &Lane, optimizer: &Optimizer) {
+        let program = compile(&self.task, lane, optimizer);
+        let params = vec![0.0; program.padded];
+        self.cpu.set_lane(index, program, &params);
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// `[rows, inputs]`.
+    pub fn x(&self) -> &[f32] {
+        &self.task.x
+    }
+
+    pub fn program(&self, lane: usize) -> &LaneProgram {
+        self.cpu.program(lane)
+    }
+
+    /// Evaluate a lane with these parameters, in the padded layout.
+    pub fn run(&self, lane: usize, params: &[f32]) -> Answer {
+        self.cpu.write(lane, PARAMS, params);
+        self.cpu.run(lane, Recording::Output, Step::default());
+        let gather = |(layer, buffer, tensor): &(usize, Buffer, Tensor)| LayerGates {
+            layer: *layer,
+            experts: tensor.shape[2],
+            values: tensor.gather(&self.cpu.read(lane, *buffer)),
+        };
+        Answer { output: self.output(lane), gates: self.program(lane).gates.iter().map(gather).collect() }
+    }
+
+    /// A layer's input `[rows, inputs]` in the lane's last evaluation.
+    pub fn input(&self, lane: usize, layer: usize) -> Vec<f32> {
+        let inputs = self.task.layers[layer].inputs;
+        match layer.checked_sub(1) {
+            None => self.task.x.clone(),
+            Some(before) => {
+                // Layers without an activation hand on their output itself.
+                let name = format!("layers.{before}.act");
+                let buffer = self.find(lane, &name).or_else(|| self.find(lane, &format!("layers.{before}.y")));
+                buffer.map_or_else(Vec::new, |buffer| self.unpad(lane, buffer, inputs))
+            }
+        }
+    }
+
+    /// A layer's output `[rows, outputs]`, before its activation, in the lane's last evaluation.
+    pub fn layer_output(&self, lane: usize, layer: usize) -> Vec<f32> {
+        let buffer = self.find(lane, &format!("layers.{layer}.y"));
+        buffer.map_or_else(Vec::new, |buffer| self.unpad(lane, buffer, self.task.layers[layer].outputs))
+    }
+
+    /// The network's output had this layer's been `y [rows, outputs]`, the rest as in the lane's last evaluation.
+    pub fn resume(&self, lane: usize, layer: usize, y: &[f32]) -> Vec<f32> {
+        let outputs = self.task.layers[layer].outputs;
+        let Some(buffer) = self.find(lane, &format!("layers.{layer}.y")) else { return Vec::new() };
+        {
+            let mut values = self.cpu.values(lane, buffer);
+            for (to, from) in values.chunks_exact_mut(pad(outputs)).zip(y.chunks_exact(outputs)) {
+                to[..outputs].copy_from_slice(from);
+            }
+        }
+        let passes = &self.program(lane).output;
+        let own = passes.iter().position(|p| matches!(p.op, Op::LayerForward(_)) && p.buffers[6] == buffer);
+        for pass in passes.iter().skip(own.map_or(passes.len(), |own| own + 1)) {
+            self.cpu.pass(lane, pass, &Step::default());
+        }
+        self.output(lane)
+    }
+
+    fn output(&self, lane: usize) -> Vec<f32> {
+        let (buffer, tensor) = &self.program(lane).output_tensor;
+        tensor.gather(&self.cpu.read(lane, *buffer))
+    }
+
+    fn find(&self, lane: usize, name: &str) -> Option<Buffer> {
+        self.program(lane).buffers.iter().position(|(n, _)| n == name).map(Buffer::Lane)
+    }
+
+    fn unpad(&self, lane: usize, buffer: Buffer, width: usize) -> Vec<f32> {
+        let values = self.cpu.read(lane, buffer);
+        values.chunks_exact(pad(width)).take(self.rows).flat_map(|row| &row[..width]).copied().collect()
+    }
+}
+
+/// `[rows, width]` in f64, for `inspect`.
+pub fn matrix(values: &[f32], width: usize) -> Array2<f64> {
+    Array2::from_shape_fn((values.len() / width, width), |(r, c)| f64::from(values[r * width + c]))
+}
+
+/// Loss of each row: mean squared error as a share of the target's energy, or cross-entropy.
+pub fn row_losses(task: &TaskData, targets: &Targets, output: &[f32]) -> Vec<f64> {
+    let width = task.layers[task.layers.len() - 1].outputs;
+    let rows = output.chunks_exact(width);
+    match targets {
+        Targets::Dense(y) => {
+            let square = |(&o, &t): (&f32, &f32)| (f64::from(o) - f64::from(t)).powi(2);
+            let row = |(o, t): (&[f32], &[f32])| o.iter().zip(t).map(square).sum::<f64>() / width as f64 / task.energy;
+            rows.zip(y.chunks_exact(width)).map(row).collect()
+        }
+        Targets::Classes(classes) => {
+            let row = |(o, &c): (&[f32], &u32)| -libm::log(probabilities(o)[c as usize].max(f64::MIN_POSITIVE));
+            rows.zip(classes).map(row).collect()
+        }
+    }
+}
+
+/// Softmax.
+pub fn probabilities(logits: &[f32]) -> Vec<f64> {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let raised: Vec<f64> = logits.iter().map(|&z| libm::exp(f64::from(z) - f64::from(max))).collect();
+    let sum: f64 = raised.iter().sum();
+    raised.iter().map(|e| e / sum).collect()
+}
+
+/// Rows of `output [rows, width]` whose largest entry is their class's; a row that is not numbers is wrong.
+pub fn hits(output: &[f32], width: usize, classes: &[u32]) -> usize {
+    let right = |&(row, &class): &(&[f32], &u32)| {
+        let own = row[class as usize];
+        row.iter().enumerate().all(|(i, &v)| i == class as usize || own > v)
+    };
+    output.chunks_exact(width).zip(classes).filter(right).count()
+}

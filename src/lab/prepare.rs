@@ -1,0 +1,150 @@
+//! From a configuration to a run: the task's data, and for the digits the base network they are adapted from, trained
+//! by the same engine. Knows nothing of who asks, nor where data files come from.
+
+use super::Lab;
+use super::forward::{Forward, hits};
+use crate::clock;
+use crate::config::{Config, Lane, Method, Optimizer, Schedule, Task};
+use crate::error::{Error, Result};
+use crate::exec::gpu::Device;
+use crate::task::digits::CLASSES;
+use crate::task::{BaseLayer, DigitsTask, TaskData, digits, domains};
+
+/// Steps of warm-up when the digits' base is trained.
+const WARMUP: usize = 50;
+/// Milliseconds between two reports of progress.
+const REPORT: f64 = 100.0;
+
+/// Data that a task cannot make from the seed alone.
+#[derive(Clone, Debug)]
+pub enum Source {
+    None,
+    /// Text of `digits.csv`.
+    Digits(String),
+    /// Arrays given by the caller.
+    Custom(TaskData),
+}
+
+/// How far the training of the digits' base has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    pub step: usize,
+    pub total: usize,
+    /// Training loss of the last step.
+    pub loss: f64,
+    /// On the held-out upright digits.
+    pub accuracy: f64,
+}
+
+/// A configuration whose data are at hand: all that can be wrong with either has been said.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    config: Config,
+    data: Data,
+}
+
+#[derive(Clone, Debug)]
+enum Data {
+    Ready(Box<TaskData>),
+    Digits(Box<DigitsTask>),
+}
+
+/// A run that can begin.
+pub struct Prepared {
+    pub lab: Lab,
+    /// The digits with their held-out images, where they are the task.
+    pub digits: Option<DigitsTask>,
+}
+
+impl Plan {
+    /// # Errors
+    /// `Error::Config` or `Error::Data` naming what does not fit.
+    pub fn new(config: Config, source: Source) -> Result<Self> {
+        config.validate()?;
+        let data = match (&config.task, source) {
+            (Task::Domains(task), _) => Data::Ready(Box::new(domains(task, config.seed.into())?)),
+            (Task::Digits(task), Source::Digits(csv)) => {
+                Data::Digits(Box::new(digits(task, config.seed.into(), &csv)?))
+            }
+            (Task::Custom, Source::Custom(task)) => Data::Ready(Box::new(task)),
+            (task, _) => {
+                return Err(Error::Data {
+                    what: format!("task \"{}\"", task.kind()),
+                    expected: "its data".into(),
+                    got: "none".into(),
+                });
+            }
+        };
+        Ok(Self { config, data })
+    }
+
+    /// Set up the run on `device`, or else the CPU; `progress` hears of the digits' pretraining, and training waits for
+    /// what it does.
+    ///
+    /// # Errors
+    /// `Error::DeviceLost`, and `Error::Config` for layers that a custom task does not have.
+    pub async fn build(self, device: Option<Device>, progress: impl AsyncFnMut(Progress)) -> Result<Prepared> {
+        match self.data {
+            Data::Ready(task) => Ok(Prepared { lab: Lab::new(self.config, *task, device)?, digits: None }),
+            Data::Digits(digits) => {
+                let (base, device) = pretrain(&self.config, &digits, device, progress).await?;
+                let lab = Lab::new(self.config, digits.adaptation(base)?, device)?;
+                Ok(Prepared { lab, digits: Some(*digits) })
+            }
+        }
+    }
+}
+
+/// [`Plan::new`] and [`Plan::build`] in one.
+pub async fn prepare(
+    config: Config,
+    device: Option<Device>,
+    source: Source,
+    progress: impl AsyncFnMut(Progress),
+) -> Result<Prepared> {
+    Plan::new(config, source)?.build(device, progress).await
+}
+
+/// Train the base on upright digits: full fine-tuning of the network as drawn, folded into its weights.
+async fn pretrain(
+    config: &Config,
+    digits: &DigitsTask,
+    device: Option<Device>,
+    mut progress: impl AsyncFnMut(Progress),
+) -> Result<(Vec<BaseLayer>, Option<Device>)> {
+    let task = digits.pretraining();
+    let total = match &config.task {
+        Task::Digits(task) => task.pretrain,
+        _ => 0,
+    };
+    let lanes = vec![Lane::from(Method::Full)];
+    let schedule = Schedule { warmup: WARMUP.min(total), total };
+    let training = Config { lanes: lanes.clone(), optimizer: Optimizer::default(), schedule, ..config.clone() };
+    let upright = digits.held_out_upright();
+    let mut check = Forward::new(&task, upright.x, 1);
+    check.set_lane(0, &lanes[0], &training.optimizer);
+    let mut base = task.base.clone();
+    let mut lab = Lab::new(training, task, device)?;
+    let mut reported = f64::NEG_INFINITY;
+    while lab.step() < total {
+        lab.train((2 * lab.pace()).min(total - lab.step())).await?;
+        if clock::now() - reported >= REPORT || lab.step() == total {
+            reported = clock::now();
+            let params = lab.parameters().await?;
+            let answer = check.run(0, &params[0]);
+            let right = hits(&answer.output, CLASSES, &upright.classes);
+            progress(Progress {
+                step: lab.step(),
+                total,
+                loss: lab.losses(0).last().copied().unwrap_or(f64::NAN),
+                accuracy: right as f64 / upright.classes.len() as f64,
+            })
+            .await;
+        }
+    }
+    for (l, layer) in base.iter_mut().enumerate() {
+        let delta = lab.tensor(0, &format!("layers.{l}.delta")).await?;
+        layer.weight.iter_mut().zip(delta).for_each(|(w, d)| *w += d);
+    }
+    Ok((base, lab.into_device()))
+}

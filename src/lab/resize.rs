@@ -1,0 +1,190 @@
+//! Changing the rank (LoRA, MoLoRA) or the number of experts (MoR1E) of a lane in the middle of training. Knows how a
+//! lane's parameters are laid out; what becomes of them is `inspect`'s to say.
+
+use super::Lab;
+use crate::adapter::count::{hidden_width, scaling};
+use crate::config::{Lane, Method, limits};
+use crate::error::{Error, Result};
+use crate::exec::Recording;
+use crate::inspect::{Parameter, experts, resize};
+use crate::kernel::recording::{FIRST, PARAMS, SECOND, Tensor};
+use crate::model::{LaneProgram, compile};
+use crate::rng::{Rng, stream};
+
+impl Lab {
+    /// Give a lane another rank (LoRA; MoLoRA: of each expert) or number of experts (MoR1E) as it stands: growing
+    /// leaves its output as it was, shrinking keeps the best of it, and the optimiser's state follows.
+    ///
+    /// # Errors
+    /// `Error::Missing` if there is no such lane, `Error::Config` for full fine-tuning, which has no rank, and for
+    /// values out of range, `Error::Data` where a diverged lane's values leave nothing to keep.
+    pub async fn set_rank(&mut self, lane: usize, rank: usize) -> Result<()> {
+        self.check_lane(lane)?;
+        let old = self.lanes[lane].lane.clone();
+        let method = with_rank(&old.method, rank, lane)?;
+        while self.in_flight() > 0 {
+            self.collect().await?;
+        }
+        let program = self.engine.program(lane);
+        let (tensors, gates) = (program.tensors.clone(), program.gates.clone());
+        // Rank-1 experts are split and dropped by how much they are used.
+        let gates = if matches!(method, Method::Mor1e { .. }) { gates } else { Vec::new() };
+        if !gates.is_empty() {
+            self.engine.run(lane, Recording::Output, self.step_record(self.step, 0))?;
+        }
+        let mut wanted = vec![(lane, PARAMS), (lane, FIRST), (lane, SECOND)];
+        wanted.extend(gates.iter().map(|&(_, buffer, _)| (lane, buffer)));
+        let read = self.engine.read(&wanted).await?;
+        let usage = |layer: usize| {
+            let at = gates.iter().position(|&(l, ..)| l == layer);
+            at.map_or_else(Vec::new, |at| mean_gate(&gates[at].2, &read[3 + at]))
+        };
+
+        let new = Lane { method, layers: old.layers.clone() };
+        let program = compile(&self.task, &new, &self.config.optimizer);
+        let resizes = self.lanes[lane].resizes + 1;
+        let mut rng = Rng::new(self.config.seed.into(), stream::resize(lane, resizes));
+        let mut moved = Moved {
+            from: &tensors,
+            old: [&read[0], &read[1], &read[2]],
+            to: &program,
+            new: std::array::from_fn(|_| vec![0.0; program.padded]),
+        };
+        for (l, spec) in self.task.layers.iter().enumerate() {
+            if old.layers.as_ref().is_none_or(|layers| layers.contains(&l)) {
+                let at = Layer { index: l, inputs: spec.inputs, outputs: spec.outputs };
+                moved.layer(&at, (&old.method, &new.method), &usage(l), &mut rng)?;
+            }
+        }
+        let [params, first, second] = moved.new;
+        self.engine.set_lane(lane, program, &params)?;
+        self.engine.write(lane, FIRST, &first)?;
+        self.engine.write(lane, SECOND, &second)?;
+        let state = &mut self.lanes[lane];
+        (state.lane, state.resizes, state.stale) = (new, resizes, true);
+        Ok(())
+    }
+}
+
+/// The method at another rank or number of experts.
+fn with_rank(method: &Method, value: usize, lane: usize) -> Result<Method> {
+    let refuse = |what: &str, allowed: String| {
+        Err(Error::Config { key: format!("lanes[{lane}].{what}"), value: value.to_string(), allowed })
+    };
+    let mut method = method.clone();
+    match &mut method {
+        Method::Full => return refuse("rank", "full fine-tuning has no rank".into()),
+        Method::Lora { rank, .. } | Method::Molora { rank, .. } => {
+            if !limits::RANK.contains(value) {
+                return refuse("rank", limits::RANK.to_string());
+            }
+            *rank = value;
+        }
+        Method::Mor1e { experts, .. } => {
+            if !limits::EXPERTS.contains(value) {
+                return refuse("experts", limits::EXPERTS.to_string());
+            }
+            *experts = value;
+        }
+    }
+    match method {
+        Method::Molora { experts, rank, .. } if experts * rank > limits::MIXTURE_RANK => {
+            refuse("rank", format!("experts · rank = {} must be at most {}", experts * rank, limits::MIXTURE_RANK))
+        }
+        method => Ok(method),
+    }
+}
+
+/// Mean over tokens of the gates `[batch, sequence, experts]` in a buffer.
+fn mean_gate(gates: &Tensor, buffer: &[f32]) -> Vec<f64> {
+    let experts = gates.shape[2];
+    let share = 1.0 / (gates.shape[0] * gates.shape[1]) as f64;
+    let mut mean = vec![0.0; experts];
+    for row in gates.gather(buffer).chunks_exact(experts) {
+        mean.iter_mut().zip(row).for_each(|(m, &g)| *m += share * f64::from(g));
+    }
+    mean
+}
+
+struct Layer {
+    index: usize,
+    inputs: usize,
+    outputs: usize,
+}
+
+/// A lane's parameters and moments on their way from one layout to another.
+struct Moved<'a> {
+    from: &'a [Tensor],
+    old: [&'a [f32]; 3],
+    to: &'a LaneProgram,
+    new: [Vec<f32>; 3],
+}
+
+impl Moved<'_> {
+    fn layer(&mut self, at: &Layer, (old, new): (&Method, &Method), usage: &[f64], rng: &mut Rng) -> Result<()> {
+        let &Layer { index, inputs, outputs } = at;
+        let scales = (scaling(old), scaling(new));
+        match (old, new) {
+            (
+                Method::Lora { rank: before, .. } | Method::Molora { rank: before, .. },
+                &Method::Lora { rank, .. } | &Method::Molora { rank, .. },
+            ) => {
+                let experts = if let Method::Molora { experts, .. } = old { *experts } else { 1 };
+                let (a, b) = (self.take(index, "lora_A")?, self.take(index, "lora_B")?);
+                let factors = resize::Factors { experts, rank: *before, inputs, outputs, a, b };
+                let resized = resize::resize(&factors, rank, scales, rng)?;
+                self.put(index, "lora_A", &resized.a)?;
+                self.put(index, "lora_B", &resized.b)?;
+                self.carry(index, &["router"])
+            }
+            (&Method::Mor1e { experts: before, .. }, &Method::Mor1e { experts: count, .. }) => {
+                let [v, u, gate_weight, gate_bias] = ["v", "u", "gate.w", "gate.b"].map(|name| self.take(index, name));
+                let hidden = hidden_width(old, inputs);
+                let (v, u, gate_weight, gate_bias) = (v?, u?, gate_weight?, gate_bias?);
+                let held =
+                    experts::RankOneExperts { count: before, inputs, outputs, hidden, v, u, gate_weight, gate_bias };
+                let (resized, _) = experts::resize(&held, count, usage, rng)?;
+                self.put(index, "v", &resized.v)?;
+                self.put(index, "u", &resized.u)?;
+                self.put(index, "gate.w", &resized.gate_weight)?;
+                self.put(index, "gate.b", &resized.gate_bias)?;
+                let network = ["w1", "b1", "ln_weight", "ln_bias", "w2", "b2"].map(|name| format!("intuition.{name}"));
+                self.carry(index, &network.each_ref().map(String::as_str))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn take(&self, layer: usize, name: &str) -> Result<Parameter> {
+        let tensor = find(self.from, layer, name)?;
+        let [value, first, second] = self.old.map(|buffer| tensor.gather(buffer));
+        Ok(Parameter { value, first, second })
+    }
+
+    fn put(&mut self, layer: usize, name: &str, parameter: &Parameter) -> Result<()> {
+        let tensor = find(&self.to.tensors, layer, name)?;
+        let parts = [&parameter.value, &parameter.first, &parameter.second];
+        self.new.iter_mut().zip(parts).for_each(|(buffer, values)| tensor.scatter(buffer, values));
+        Ok(())
+    }
+
+    /// Those of the tensors that the method has, unchanged.
+    fn carry(&mut self, layer: usize, names: &[&str]) -> Result<()> {
+        for name in names {
+            if find(self.from, layer, name).is_ok() {
+                let parameter = self.take(layer, name)?;
+                self.put(layer, name, &parameter)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn find<'a>(tensors: &'a [Tensor], layer: usize, name: &str) -> Result<&'a Tensor> {
+    let full = format!("layers.{layer}.{name}");
+    tensors.iter().find(|tensor| tensor.name == full).ok_or_else(|| Error::Missing {
+        what: "tensor",
+        name: full,
+        hint: "the lane's method does not have it".into(),
+    })
+}

@@ -1,0 +1,262 @@
+//! What is displayed of a run, computed on the CPU from one readback of all lanes' parameters, so that training neither
+//! waits for it nor does it differ between backends. Knows nothing of commands.
+
+use ndarray::Array1;
+
+use super::accuracy::{Drawing, Held};
+use super::gates;
+use super::state::{LaneShape, Shape, State};
+use super::weight::{self, Change, Training};
+use crate::adapter::count;
+use crate::clock;
+use crate::config::{Config, Lane};
+use crate::lab::Lab;
+use crate::lab::forward::{Answer, Forward};
+use crate::protocol::{Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, Started, Watch, WeightFrame};
+use crate::task::{Activation, DigitsTask, TaskData, floors};
+
+/// Milliseconds between accuracies while training.
+const ACCURACY: f64 = 1000.0;
+/// Milliseconds between merges of a mixture while training.
+const MERGE: f64 = 500.0;
+/// Training rows that merges are made from: this many for each input, within the limit.
+const ROWS_PER_INPUT: usize = 4;
+const ROWS: usize = 1024;
+
+/// One readback.
+pub struct Readback {
+    /// Steps done when it was taken.
+    pub step: usize,
+    /// Of each lane, in the padded layout.
+    pub params: Vec<Vec<f32>>,
+}
+
+/// What is kept from frame to frame.
+pub struct Display {
+    probe: Forward,
+    training: Training,
+    held: Option<Held>,
+    drawing: Option<Drawing>,
+    /// Losses of each lane that the page has.
+    sent: Vec<usize>,
+    /// Step and time of the last accuracies.
+    accuracy: Option<(usize, f64)>,
+    weight: Option<Kept>,
+}
+
+/// A mixture's merges, which are too dear for every frame.
+struct Kept {
+    step: usize,
+    at: f64,
+    frame: WeightFrame,
+}
+
+impl Display {
+    pub fn new(lab: &Lab, digits: Option<&DigitsTask>) -> Self {
+        let task = &lab.task;
+        let inputs = task.layers.iter().map(|layer| layer.inputs).max().unwrap_or(1);
+        let rows = (ROWS_PER_INPUT * inputs).min(ROWS).max(task.batch_rows());
+        let rows = rows.div_ceil(task.batch_rows()).min(task.batches) * task.batch_rows();
+        let x = task.x[..rows * task.layers[0].inputs].to_vec();
+        let mut display = Self {
+            probe: Forward::new(task, task.probe.x.clone(), task.probe.sequence),
+            training: Training {
+                forward: Forward::new(task, x, task.sequence),
+                row_domains: task.row_domains[..rows].to_vec(),
+            },
+            held: digits.map(|digits| Held::new(task, digits)),
+            drawing: None,
+            sent: vec![0; lab.lane_count()],
+            accuracy: None,
+            weight: None,
+        };
+        (0..lab.lane_count()).for_each(|lane| display.set_lane(lab, lane));
+        display
+    }
+
+    /// The lane is new, or its rank.
+    pub fn set_lane(&mut self, lab: &Lab, index: usize) {
+        let (lane, optimizer) = (lab.lane(index), &lab.config.optimizer);
+        self.probe.set_lane(index, lane, optimizer);
+        self.training.forward.set_lane(index, lane, optimizer);
+        if let Some(held) = &mut self.held {
+            held.set_lane(index, lane, optimizer);
+        }
+        (self.drawing, self.weight, self.accuracy) = (None, None, None);
+    }
+
+    /// The run went back to `step`; the page hears the losses from there again.
+    pub fn rewind(&mut self, lab: &Lab, step: usize) {
+        self.sent.iter_mut().for_each(|sent| *sent = step.min(*sent));
+        (0..lab.lane_count()).for_each(|lane| self.set_lane(lab, lane));
+    }
+
+    /// The frame for one readback; the speed is measured by the caller.
+    pub fn frame(&mut self, lab: &Lab, state: &State, now: &Readback, steps_per_second: f32) -> Frame {
+        let task = &lab.task;
+        let answers: Vec<Answer> = now.params.iter().enumerate().map(|(l, p)| self.probe.run(l, p)).collect();
+        let measure = self.measures_accuracy(now.step, state.training());
+        let lanes = (0..lab.lane_count())
+            .map(|l| {
+                let losses = &lab.losses(l)[self.sent[l].min(lab.losses(l).len())..];
+                let from = std::mem::replace(&mut self.sent[l], lab.losses(l).len());
+                LaneFrame {
+                    lane: lab.lane(l).clone(),
+                    parameters: lab.parameter_count(l),
+                    base_parameters: base_parameters(task, lab.lane(l)),
+                    formula: formula(task, lab.lane(l)),
+                    diverged: lab.diverged(l),
+                    losses_from: from,
+                    losses: losses.iter().map(|&loss| loss as f32).collect(),
+                    accuracy: measure
+                        .then(|| self.held.as_ref().map(|held| held.measure(l, &now.params[l], now.step)))
+                        .flatten(),
+                    spectrum: self.spectrum(lab, l, state.watch().layer, &now.params[l], &answers[l]),
+                }
+            })
+            .collect();
+        let mut frame = Frame {
+            step: now.step,
+            running: state.running(),
+            steps_per_second,
+            lr: lab.learning_rate() as f32,
+            lanes,
+            gates: self.gates(task, state, answers, &now.params),
+            weight: self.weight(lab, state, now),
+            drawing: Vec::new(),
+        };
+        if self.held.is_some()
+            && let Some(pixels) = state.drawing()
+        {
+            let drawing = self.drawing.take().filter(|drawing| drawing.shows(pixels));
+            let drawing = drawing.unwrap_or_else(|| {
+                let lanes: Vec<Lane> = (0..lab.lane_count()).map(|l| lab.lane(l).clone()).collect();
+                Drawing::new(task, &lanes, &lab.config.optimizer, pixels)
+            });
+            frame.drawing = drawing.answers(&now.params);
+            self.drawing = Some(drawing);
+        }
+        frame
+    }
+
+    fn measures_accuracy(&mut self, step: usize, training: bool) -> bool {
+        let now = clock::now();
+        let due = match self.accuracy {
+            None => true,
+            Some((last, at)) => last != step && (!training || now - at >= ACCURACY),
+        };
+        if due {
+            self.accuracy = Some((step, now));
+        }
+        due
+    }
+
+    fn spectrum(&self, lab: &Lab, lane: usize, layer: usize, params: &[f32], answer: &Answer) -> Vec<f32> {
+        let tensors = &self.probe.program(lane).tensors;
+        let Some(change) = Change::new(&lab.task, lab.lane(lane), tensors, layer, params) else { return Vec::new() };
+        let gates = answer.gates.iter().find(|gates| gates.layer == layer);
+        let mean = gates.map_or_else(
+            || Array1::ones(1),
+            |gates| {
+                let tokens = gates.values.len() / gates.experts;
+                let of = |e| gates.values.iter().skip(e).step_by(gates.experts).map(|&g| f64::from(g)).sum::<f64>();
+                Array1::from_shape_fn(gates.experts, |e| of(e) / tokens as f64)
+            },
+        );
+        change.spectrum(&mean)
+    }
+
+    fn gates(&self, task: &TaskData, state: &State, answers: Vec<Answer>, params: &[Vec<f32>]) -> Vec<GateFrame> {
+        let domains = task.domain_names.len();
+        let all = answers.into_iter().enumerate().flat_map(|(l, answer)| answer.gates.into_iter().map(move |g| (l, g)));
+        let mut frames: Vec<_> =
+            all.filter_map(|(l, g)| gates::frame(l, g, &task.probe.row_domains, domains)).collect();
+        if let Some(off) = state.ablate()
+            && let Some(frame) = frames.iter_mut().find(|f| (f.lane, f.layer) == (off.lane, off.layer))
+        {
+            let which = (off.lane, off.layer, off.expert);
+            frame.ablation = Some(gates::ablation(task, &self.probe, which, &params[off.lane]));
+        }
+        frames
+    }
+
+    fn weight(&mut self, lab: &Lab, state: &State, now: &Readback) -> Option<WeightFrame> {
+        let watch = state.watch();
+        if let Some(kept) = &self.weight
+            && kept.serves(watch, now.step, state.training())
+        {
+            return Some(kept.frame.clone());
+        }
+        let params = &now.params[watch.lane];
+        let frame = weight::frame(&lab.task, lab.lane(watch.lane), watch, params, &self.probe, &self.training)?;
+        let dear = matches!(frame.merge, MergeFrame::Mixture { .. });
+        self.weight = dear.then(|| Kept { step: now.step, at: clock::now(), frame: frame.clone() });
+        Some(frame)
+    }
+}
+
+impl Kept {
+    fn serves(&self, watch: Watch, step: usize, training: bool) -> bool {
+        self.frame.watch == watch && (self.step == step || training && clock::now() - self.at < MERGE)
+    }
+}
+
+/// Layers that a lane adapts.
+fn adapted<'a>(task: &'a TaskData, lane: &'a Lane) -> impl Iterator<Item = (usize, usize)> + 'a {
+    let chosen = |l: usize| lane.layers.as_ref().is_none_or(|layers| layers.contains(&l));
+    let layers = task.layers.iter().enumerate();
+    layers.filter(move |&(l, _)| chosen(l)).map(|(_, layer)| (layer.inputs, layer.outputs))
+}
+
+fn base_parameters(task: &TaskData, lane: &Lane) -> usize {
+    adapted(task, lane).map(|(inputs, outputs)| outputs * inputs + outputs).sum()
+}
+
+/// Layer by layer, equal ones counted: "2 · (2 · 64 · 8) + (64 + 10) · 8".
+fn formula(task: &TaskData, lane: &Lane) -> String {
+    let mut parts: Vec<(usize, String)> = Vec::new();
+    for (inputs, outputs) in adapted(task, lane) {
+        let part = count::formula(&lane.method, inputs, outputs);
+        match parts.last_mut() {
+            Some((times, last)) if *last == part => *times += 1,
+            _ => parts.push((1, part)),
+        }
+    }
+    let word = |(times, part): &(usize, String)| match times {
+        1 => part.clone(),
+        times => format!("{times} · ({part})"),
+    };
+    parts.iter().map(word).collect::<Vec<_>>().join(" + ")
+}
+
+/// What holds until a rank changes.
+pub fn started(lab: &Lab, fallback: Option<String>) -> Started {
+    let task = &lab.task;
+    let lanes = (0..lab.lane_count()).map(|l| lab.lane(l).clone()).collect();
+    let config = Config { lanes, ..lab.config.clone() };
+    let layer = |layer: &crate::task::Layer| LayerInfo {
+        inputs: layer.inputs,
+        outputs: layer.outputs,
+        activation: if layer.activation == Activation::Gelu { "gelu" } else { "" }.into(),
+    };
+    Started {
+        backend: lab.backend().into(),
+        adapter: lab.adapter().into(),
+        fallback,
+        layers: task.layers.iter().map(layer).collect(),
+        domains: task.domain_names.clone(),
+        energy: task.energy as f32,
+        true_rank: task.true_rank,
+        floors: floors(&config, task),
+        config,
+    }
+}
+
+/// What can be watched.
+pub fn shape(lab: &Lab) -> Shape {
+    Shape {
+        lanes: (0..lab.lane_count()).map(|l| LaneShape::new(lab.lane(l), lab.task.layers.len())).collect(),
+        domains: lab.task.domain_names.len(),
+        tokens: lab.task.probe.rows(),
+    }
+}

@@ -1,0 +1,175 @@
+//! Trains in the background of a page: commands in, events out. What to do is decided by a pure `state`; here it is
+//! done. Knows nothing of how commands and events travel, which is its transport's business.
+
+mod accuracy;
+mod frame;
+mod gates;
+mod run;
+mod state;
+mod weight;
+
+use std::task::Poll;
+
+use crate::config::{BackendChoice, Config, Task};
+use crate::error::{Error, Result};
+use crate::exec::gpu::Device;
+use crate::lab;
+use crate::lab::prepare::{Plan, Prepared, Progress, Source};
+use crate::protocol::{Command, Event};
+use run::Run;
+use state::{Effect, State};
+
+/// How a trainer hears and is heard.
+pub trait Transport {
+    /// The next command if one has come; `Ready(None)` when there will be no more.
+    fn poll(&mut self) -> Poll<Option<Command>>;
+    /// The next command, waited for; `None` when there will be no more.
+    fn next(&mut self) -> impl Future<Output = Option<Command>>;
+    fn emit(&mut self, event: Event);
+    /// At least this many milliseconds; 0 lets commands come through.
+    fn sleep(&mut self, milliseconds: u32) -> impl Future<Output = ()>;
+    /// Text of `data/digits.csv`.
+    fn digits(&mut self) -> impl Future<Output = Result<String>>;
+}
+
+/// Serve `transport` until it ends.
+pub async fn run(mut transport: impl Transport) {
+    let mut trainer = Trainer::default();
+    loop {
+        loop {
+            match transport.poll() {
+                Poll::Ready(None) => return,
+                Poll::Ready(Some(command)) => trainer.command(command, &mut transport).await,
+                Poll::Pending => break,
+            }
+        }
+        let busy = trainer.run.as_ref().is_some_and(|run| trainer.state.busy() || run.in_flight());
+        if !busy {
+            match transport.next().await {
+                None => return,
+                Some(command) => trainer.command(command, &mut transport).await,
+            }
+            continue;
+        }
+        if let Some(run) = &mut trainer.run
+            && let Err(error) = run.turn(&mut trainer.state, &mut transport).await
+        {
+            trainer.recover(error, &mut transport).await;
+        }
+    }
+}
+
+#[derive(Default)]
+struct Trainer {
+    state: State,
+    run: Option<Run>,
+    /// An open device that no run is using.
+    spare: Option<Device>,
+    csv: Option<String>,
+}
+
+impl Trainer {
+    async fn command(&mut self, command: Command, transport: &mut impl Transport) {
+        match self.state.command(command) {
+            None => {}
+            Some(Effect::Start { config, paused }) => {
+                if let Err(error) = self.start(config, paused, transport).await {
+                    // Without a run there is nothing to go on with.
+                    transport.emit(Event::Problem { message: error.to_string(), fatal: self.run.is_none() });
+                }
+            }
+            Some(Effect::SetRank { lane, rank }) => {
+                let Some(run) = &mut self.run else { return };
+                match run.set_rank(lane, rank).await {
+                    Ok(()) => {
+                        self.state.reshape(frame::shape(&run.lab));
+                        transport.emit(Event::Started(Box::new(run.started())));
+                    }
+                    Err(error) => self.recover(error, transport).await,
+                }
+            }
+        }
+    }
+
+    /// Everything that the configuration can be wrong about is found before the present run is given up.
+    async fn start(&mut self, config: Config, paused: bool, transport: &mut impl Transport) -> Result<()> {
+        config.validate()?;
+        transport.emit(Event::Stage("preparing the data".into()));
+        let source = match config.task {
+            Task::Digits(_) => Source::Digits(self.digits(transport).await?),
+            Task::Domains(_) | Task::Custom => Source::None,
+        };
+        let (choice, total) = (config.backend, config.schedule.total);
+        let plan = Plan::new(config, source)?;
+        let mut fallback = self.device(choice, transport).await?;
+        self.spare = self.run.take().and_then(|run| run.lab.into_device()).or(self.spare.take());
+        let device = if choice == BackendChoice::Cpu { None } else { self.spare.take() };
+        transport.emit(Event::Stage("compiling".into()));
+        let Prepared { lab, digits } = match build(plan.clone(), device, transport).await {
+            Err(Error::DeviceLost(reason)) => {
+                fallback = Some(format!("the GPU was lost: {reason}"));
+                build(plan, None, transport).await?
+            }
+            other => other?,
+        };
+        let run = Run::new(lab, digits, fallback);
+        self.state.begin(frame::shape(&run.lab), total, paused);
+        transport.emit(Event::Started(Box::new(run.started())));
+        self.run = Some(run);
+        Ok(())
+    }
+
+    /// Sees to it that the present run or `spare` has a device for `choice`; why not, where the CPU is to do instead.
+    async fn device(&mut self, choice: BackendChoice, transport: &mut impl Transport) -> Result<Option<String>> {
+        let own = self.run.as_ref().is_some_and(|run| run.lab.backend() == "webgpu");
+        if choice == BackendChoice::Cpu || own || self.spare.is_some() {
+            return Ok(None);
+        }
+        transport.emit(Event::Stage("opening the GPU".into()));
+        let (device, reason) = lab::open(choice).await?;
+        self.spare = device;
+        Ok(reason)
+    }
+
+    async fn digits(&mut self, transport: &mut impl Transport) -> Result<String> {
+        if let Some(csv) = &self.csv {
+            return Ok(csv.clone());
+        }
+        let csv = transport.digits().await?;
+        self.csv = Some(csv.clone());
+        Ok(csv)
+    }
+
+    /// A lost device is replaced and the run goes on from its last snapshot; anything else is told, and changes
+    /// nothing.
+    async fn recover(&mut self, error: Error, transport: &mut impl Transport) {
+        let Some(run) = self.run.as_mut().filter(|_| matches!(error, Error::DeviceLost(_))) else {
+            transport.emit(Event::Problem { message: error.to_string(), fatal: false });
+            return;
+        };
+        match run.revive(&error).await {
+            Ok(message) => {
+                self.state.rewind(run.lab.step());
+                transport.emit(Event::Problem { message, fatal: false });
+                transport.emit(Event::Started(Box::new(run.started())));
+            }
+            Err(error) => {
+                self.run = None;
+                transport.emit(Event::Problem { message: error.to_string(), fatal: true });
+            }
+        }
+    }
+}
+
+async fn build(plan: Plan, device: Option<Device>, transport: &mut impl Transport) -> Result<Prepared> {
+    plan.build(device, async |progress: Progress| {
+        transport.emit(Event::Pretraining {
+            step: progress.step,
+            total: progress.total,
+            loss: progress.loss as f32,
+            accuracy: progress.accuracy as f32,
+        });
+        transport.sleep(0).await;
+    })
+    .await
+}

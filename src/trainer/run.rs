@@ -1,0 +1,186 @@
+//! One run as it goes: submissions, readbacks, frames, snapshots. Training never waits for display: the next steps are
+//! submitted before a readback is awaited.
+
+use std::collections::VecDeque;
+
+use super::Transport;
+use super::frame::{self, Display, Readback};
+use super::state::State;
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::exec::gpu::Device;
+use crate::lab::{Lab, Snapshot};
+use crate::protocol::{Event, Started};
+use crate::task::DigitsTask;
+
+/// Milliseconds between frames, at least.
+const FRAME: f64 = 90.0;
+/// A frame's computation takes at most one part in this many of the time.
+const SHARE: f64 = 4.0;
+/// Milliseconds between snapshots for a device that may be lost.
+const SNAPSHOT: f64 = 2000.0;
+/// Devices lost twice within this many milliseconds are given up.
+const AGAIN: f64 = 30_000.0;
+/// Speed is measured over this many milliseconds.
+const WINDOW: f64 = 1000.0;
+
+/// Lab and display of one run.
+pub struct Run {
+    pub lab: Lab,
+    display: Display,
+    fallback: Option<String>,
+    next_frame: f64,
+    /// When the submission now awaited began to be worked on.
+    mark: f64,
+    /// Time and step of recent frames.
+    recent: VecDeque<(f64, usize)>,
+    snapshot: Option<Snapshot>,
+    /// Waits for its steps' losses.
+    candidate: Option<Snapshot>,
+    next_snapshot: f64,
+    lost: Option<f64>,
+}
+
+impl Run {
+    pub fn new(lab: Lab, digits: Option<DigitsTask>, fallback: Option<String>) -> Self {
+        Self {
+            display: Display::new(&lab, digits.as_ref()),
+            lab,
+            fallback,
+            next_frame: 0.0,
+            mark: clock::now(),
+            recent: VecDeque::new(),
+            snapshot: None,
+            candidate: None,
+            next_snapshot: 0.0,
+            lost: None,
+        }
+    }
+
+    pub fn started(&self) -> Started {
+        frame::started(&self.lab, self.fallback.clone())
+    }
+
+    pub fn in_flight(&self) -> bool {
+        self.lab.in_flight() > 0
+    }
+
+    /// Some training, and a frame if it is time for one.
+    pub async fn turn(&mut self, state: &mut State, transport: &mut impl Transport) -> Result<()> {
+        let now = clock::now();
+        let gpu = self.lab.backend() == "webgpu";
+        let due = match state.training() {
+            true => now >= self.next_frame,
+            // At rest every change is shown, once all losses are there.
+            false => state.stale() && !state.stepping() && !self.in_flight(),
+        };
+        let readback = due.then(|| (self.lab.step(), self.lab.parameters()));
+        let snapshot = (due && gpu && now >= self.next_snapshot).then(|| self.lab.snapshot());
+
+        let steps = if self.lab.in_flight() < 2 { state.allowance(now, self.chunk()) } else { 0 };
+        if steps > 0 {
+            if !self.in_flight() {
+                self.mark = now;
+            }
+            let made = self.lab.submit(steps)?;
+            state.advance(made);
+        }
+        // The GPU works on one submission while the next waits; the CPU is done already.
+        let full = self.lab.in_flight() >= 2 || steps == 0 || !gpu;
+        if full && self.in_flight() {
+            let done = self.lab.collect().await?;
+            let at = clock::now();
+            self.lab.note_pace(done, at - std::mem::replace(&mut self.mark, at));
+        }
+        if let Some((step, reading)) = readback {
+            let readback = Readback { step, params: reading.await? };
+            if let Some(snapshot) = snapshot {
+                self.candidate = Some(snapshot.await?);
+                self.next_snapshot = now + SNAPSHOT;
+            }
+            self.show(&readback, state, transport);
+        }
+        self.keep();
+        if !gpu {
+            transport.sleep(0).await;
+        } else if steps == 0 && !self.in_flight() && state.training() {
+            transport.sleep(state.wait().clamp(1.0, 16.0) as u32).await;
+        }
+        Ok(())
+    }
+
+    /// Steps of one submission. On the CPU nothing else happens meanwhile, so there it is shorter.
+    fn chunk(&self) -> usize {
+        match self.lab.backend() {
+            "webgpu" => self.lab.pace(),
+            _ => (self.lab.pace() / 2).max(1),
+        }
+    }
+
+    fn show(&mut self, readback: &Readback, state: &mut State, transport: &mut impl Transport) {
+        let begun = clock::now();
+        if !state.training() {
+            self.recent.clear();
+            // Whatever comes while this frame is made will be shown by the next.
+            state.shown();
+        }
+        self.recent.push_back((begun, readback.step));
+        while self.recent.len() > 2 && begun - self.recent[1].0 > WINDOW {
+            self.recent.pop_front();
+        }
+        let (from, first) = self.recent[0];
+        let speed = if begun > from { (readback.step - first) as f64 * 1e3 / (begun - from) } else { 0.0 };
+        let frame = self.display.frame(&self.lab, state, readback, speed as f32);
+        transport.emit(Event::Frame(Box::new(frame)));
+        self.next_frame = begun + (SHARE * (clock::now() - begun)).max(FRAME);
+    }
+
+    /// A snapshot is good once the losses of all its steps have come.
+    fn keep(&mut self) {
+        let complete = |snapshot: &mut Snapshot| {
+            let has = |l: usize| self.lab.diverged(l).is_some() || self.lab.losses(l).len() >= snapshot.step;
+            (0..self.lab.lane_count()).all(has)
+        };
+        if let Some(snapshot) = self.candidate.take_if(complete) {
+            self.snapshot = Some(snapshot);
+        }
+    }
+
+    /// See [`Lab::set_rank`].
+    pub async fn set_rank(&mut self, lane: usize, rank: usize) -> Result<()> {
+        self.lab.set_rank(lane, rank).await?;
+        self.display.set_lane(&self.lab, lane);
+        // An older one would bring the old rank back.
+        self.candidate = None;
+        self.snapshot = Some(self.lab.snapshot().await?);
+        Ok(())
+    }
+
+    /// Go on from the last snapshot on a fresh device, or on the CPU where there is none or it was lost just before.
+    /// Says what happened.
+    ///
+    /// # Errors
+    /// `Error::DeviceLost` if there is no snapshot to go on from.
+    pub async fn revive(&mut self, error: &Error) -> Result<String> {
+        let Some(snapshot) = self.snapshot.clone() else {
+            return Err(Error::DeviceLost(format!("{error}; nothing was saved yet, start the run again")));
+        };
+        let now = clock::now();
+        let again = self.lost.replace(now).is_some_and(|before| now - before < AGAIN);
+        let device = if again { None } else { Device::open().await.ok() };
+        let mut message = "The GPU was lost; training resumed from step".to_owned();
+        let restored = match device {
+            Some(device) => self.lab.restore(Some(device), &snapshot),
+            None => Err(error.clone()),
+        };
+        if restored.is_err() {
+            self.lab.restore(None, &snapshot)?;
+            self.fallback = Some(error.to_string());
+            message = "The GPU was lost and could not be had again; training resumed on the CPU from step".into();
+        }
+        self.candidate = None;
+        self.recent.clear();
+        self.display.rewind(&self.lab, snapshot.step);
+        Ok(format!("{message} {}.", snapshot.step))
+    }
+}

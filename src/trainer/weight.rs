@@ -1,0 +1,183 @@
+//! The weight under inspection: the change a lane made to a layer, its spectrum, and how far a merge of it is from
+//! what the lane computes, measured on the probe. Knows nothing of training.
+
+use ndarray::{Array1, Array2};
+
+use crate::adapter::count::scaling;
+use crate::config::{Lane, Method};
+use crate::inspect::merge::{Experts, Merged, Observed};
+use crate::inspect::spectrum::{singular_values, singular_values_low_rank};
+use crate::kernel::recording::Tensor;
+use crate::lab::forward::{Answer, Forward, matrix, row_losses};
+use crate::protocol::{MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
+use crate::task::TaskData;
+
+const MODES: [MergeMode; 5] = [
+    MergeMode::PerInput,
+    MergeMode::MeanGate,
+    MergeMode::MeanGatePerDomain,
+    MergeMode::TopExpertPerDomain,
+    MergeMode::LeastSquares,
+];
+
+/// What a lane's adapter does to one layer.
+pub enum Change {
+    /// Full fine-tuning: the change itself, `[outputs, inputs]`.
+    Dense(Array2<f64>),
+    /// One expert without a gate is LoRA.
+    Experts { experts: Experts, gated: bool },
+}
+
+impl Change {
+    /// From a lane's parameters in the padded layout; `None` where the layer is not adapted.
+    pub fn new(task: &TaskData, lane: &Lane, tensors: &[Tensor], layer: usize, params: &[f32]) -> Option<Self> {
+        let spec = task.layers[layer];
+        let shape = (spec.inputs, spec.outputs);
+        let get = |name: &str| {
+            let full = format!("layers.{layer}.{name}");
+            tensors.iter().find(|t| t.name == full).map(|t| t.gather(params))
+        };
+        let (a, b, count, gated) = match lane.method {
+            Method::Full => return Some(Self::Dense(matrix(&get("delta")?, spec.inputs))),
+            Method::Lora { rank, .. } => ("lora_A", "lora_B", (1, rank), false),
+            Method::Molora { experts, rank, .. } => ("lora_A", "lora_B", (experts, rank), true),
+            Method::Mor1e { experts, .. } => ("v", "u", (experts, 1), true),
+        };
+        let experts = Experts::new(count, shape, &get(a)?, &get(b)?, scaling(&lane.method)).ok()?;
+        Some(Self::Experts { experts, gated })
+    }
+
+    /// Singular values, largest first, with this mean gate; none where they are not numbers.
+    pub fn spectrum(&self, mean_gate: &Array1<f64>) -> Vec<f32> {
+        let values = match self {
+            Self::Dense(change) => singular_values(change),
+            Self::Experts { experts, .. } => {
+                let (a, b) = experts.factors(mean_gate.view());
+                singular_values_low_rank(&a, &b, 1.0)
+            }
+        };
+        values.into_iter().map(|s| s as f32).collect()
+    }
+}
+
+/// Tokens that merges are made from: a part of the training data, so that measuring on the probe is fair.
+pub struct Training {
+    pub forward: Forward,
+    pub row_domains: Vec<u8>,
+}
+
+/// Everything about the watched layer. `probe` and `training` hold the lane under its own index.
+pub fn frame(
+    task: &TaskData,
+    lane: &Lane,
+    watch: Watch,
+    params: &[f32],
+    probe: &Forward,
+    training: &Training,
+) -> Option<WeightFrame> {
+    let change = Change::new(task, lane, &probe.program(watch.lane).tensors, watch.layer, params)?;
+    let answer = probe.run(watch.lane, params);
+    let finite = params.iter().all(|p| p.is_finite());
+    let (delta, merge) = match &change {
+        Change::Dense(delta) => (delta.clone(), exact(task, watch, delta, probe)),
+        Change::Experts { experts, gated: false } => {
+            let delta = experts.weighted(Array1::ones(1).view());
+            let merge = exact(task, watch, &delta, probe);
+            (delta, merge)
+        }
+        Change::Experts { experts, .. } if finite => mixture(task, watch, experts, &answer, params, probe, training)?,
+        Change::Experts { .. } => {
+            let shape = (task.layers[watch.layer].outputs, task.layers[watch.layer].inputs);
+            (Array2::from_elem(shape, f64::NAN), MergeFrame::Mixture { routed: f32::NAN, modes: Vec::new() })
+        }
+    };
+    let w0 = &task.base[watch.layer].weight;
+    let norm = libm::sqrt(w0.iter().map(|&w| f64::from(w).powi(2)).sum());
+    let change = libm::sqrt(delta.iter().map(|d| d * d).sum());
+    Some(WeightFrame {
+        watch,
+        rows: delta.nrows(),
+        cols: delta.ncols(),
+        w0: w0.clone(),
+        singular: singular_values(&delta).into_iter().map(|s| s as f32).collect(),
+        delta: delta.iter().map(|&d| d as f32).collect(),
+        // Against a base of zeros every change is infinitely large; there is no ratio to tell then.
+        ratio: if norm > 0.0 { (change / norm) as f32 } else { 0.0 },
+        merge,
+    })
+}
+
+/// `max |merged(x) − adapted(x)|` in f32, as the merged weight would be used.
+fn exact(task: &TaskData, watch: Watch, delta: &Array2<f64>, probe: &Forward) -> MergeFrame {
+    let (spec, base) = (task.layers[watch.layer], &task.base[watch.layer]);
+    let merged: Vec<f32> = base.weight.iter().zip(delta).map(|(&w, &d)| w + d as f32).collect();
+    let x = probe.input(watch.lane, watch.layer);
+    let adapted = probe.layer_output(watch.lane, watch.layer);
+    let mut error = 0.0f32;
+    for (x, y) in x.chunks_exact(spec.inputs).zip(adapted.chunks_exact(spec.outputs)) {
+        for ((row, &bias), &y) in merged.chunks_exact(spec.inputs).zip(&base.bias).zip(y) {
+            let sum = row.iter().zip(x).fold(bias, |sum, (&w, &x)| sum + w * x);
+            // `max` would drop NaN, and a diverged lane with it.
+            let off = (sum - y).abs();
+            error = if off > error || off.is_nan() { off } else { error };
+        }
+    }
+    MergeFrame::Exact { error }
+}
+
+/// All merges of a mixture: the watched one's change, and every one's loss and error.
+fn mixture(
+    task: &TaskData,
+    watch: Watch,
+    experts: &Experts,
+    answer: &Answer,
+    params: &[f32],
+    probe: &Forward,
+    training: &Training,
+) -> Option<(Array2<f64>, MergeFrame)> {
+    let Watch { lane, layer, token, domain, .. } = watch;
+    let spec = task.layers[layer];
+    let of_layer = |answer: &Answer| {
+        let gates = answer.gates.iter().find(|gates| gates.layer == layer)?;
+        Some(matrix(&gates.values, gates.experts))
+    };
+    let gates = of_layer(answer)?;
+    let x = matrix(&probe.input(lane, layer), spec.inputs);
+    let weight = matrix(&task.base[layer].weight, spec.inputs);
+    let bias = Array1::from_iter(task.base[layer].bias.iter().map(|&b| f64::from(b)));
+    let frozen = x.dot(&weight.t()) + &bias;
+    let added = experts.routed(&x, &gates);
+
+    let seen = training.forward.run(lane, params);
+    let seen_gates = of_layer(&seen)?;
+    let seen_x = matrix(&training.forward.input(lane, layer), spec.inputs);
+    let domains = task.domain_names.len();
+    let observed = Observed { x: &seen_x, gates: &seen_gates, row_domains: &training.row_domains, domains };
+    let mean = |values: &[f64]| (values.iter().sum::<f64>() / values.len().max(1) as f64) as f32;
+
+    let mut shown = None;
+    let mut modes = Vec::new();
+    for mode in MODES {
+        // (a) is made for a token of the probe, all others from the training data.
+        let merged = match mode {
+            MergeMode::PerInput => Merged::One(experts.weighted(gates.row(token))),
+            mode => experts.merge(mode, observed, token).ok()?,
+        };
+        let output = merged.output(&x, &task.probe.row_domains);
+        let y: Vec<f32> = (&frozen + &output).iter().map(|&v| v as f32).collect();
+        let losses = row_losses(task, &task.probe.y, &probe.resume(lane, layer, &y));
+        let off = &output - &added;
+        let largest = |values: &mut dyn Iterator<Item = &f64>| values.fold(0.0f64, |m, v| m.max(v.abs())) as f32;
+        modes.push(match mode {
+            MergeMode::PerInput => {
+                MergeResult { mode, loss: losses[token] as f32, error: largest(&mut off.row(token).iter()) }
+            }
+            mode => MergeResult { mode, loss: mean(&losses), error: largest(&mut off.iter()) },
+        });
+        if mode == watch.merge {
+            shown = merged.of(domain).cloned();
+        }
+    }
+    let routed = mean(&row_losses(task, &task.probe.y, &answer.output));
+    Some((shown?, MergeFrame::Mixture { routed, modes }))
+}

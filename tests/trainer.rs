@@ -1,0 +1,211 @@
+//! The trainer driven as the page drives it, on both backends.
+
+use std::collections::VecDeque;
+use std::task::Poll;
+
+use lora_playground::config::{BackendChoice, Config, Task};
+use lora_playground::error::Result;
+use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Started, Watch};
+use lora_playground::trainer::{Transport, run};
+
+/// A page that sends each command once its condition on the events so far holds.
+struct Script<'a> {
+    steps: VecDeque<(Box<dyn Fn(&[Event]) -> bool>, Command)>,
+    events: &'a mut Vec<Event>,
+    /// Events when the last command was sent.
+    sent_at: usize,
+    last: Box<dyn Fn(&[Event]) -> bool>,
+}
+
+impl Script<'_> {
+    fn ready(&mut self) -> Option<Option<Command>> {
+        let since = &self.events[self.sent_at..];
+        match self.steps.front() {
+            Some((ready, _)) if ready(since) => {
+                self.sent_at = self.events.len();
+                Some(self.steps.pop_front().map(|(_, command)| command))
+            }
+            None if (self.last)(since) => Some(None),
+            _ => None,
+        }
+    }
+}
+
+impl Transport for Script<'_> {
+    fn poll(&mut self) -> Poll<Option<Command>> {
+        self.ready().map_or(Poll::Pending, Poll::Ready)
+    }
+    async fn next(&mut self) -> Option<Command> {
+        self.ready().unwrap_or_else(|| {
+            let waits = self.steps.front().map(|(_, command)| command);
+            panic!("the trainer rests, but the script waits before {waits:?}; last: {:?}", self.events.last())
+        })
+    }
+    fn emit(&mut self, event: Event) {
+        // Through the wire and back.
+        self.events.push(postcard::from_bytes(&postcard::to_stdvec(&event).unwrap()).unwrap());
+    }
+    async fn sleep(&mut self, milliseconds: u32) {
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds.into()));
+    }
+    async fn digits(&mut self) -> Result<String> {
+        Ok(include_str!("../www/data/digits.csv").to_owned())
+    }
+}
+
+type Ready = Box<dyn Fn(&[Event]) -> bool>;
+
+fn at_once() -> Ready {
+    Box::new(|_| true)
+}
+fn frame(test: impl Fn(&Frame) -> bool + 'static) -> Ready {
+    Box::new(move |events| frames(events).any(&test))
+}
+fn problem() -> Ready {
+    Box::new(|events| events.iter().any(|event| matches!(event, Event::Problem { .. })))
+}
+fn frames(events: &[Event]) -> impl Iterator<Item = &Frame> {
+    events.iter().filter_map(|event| match event {
+        Event::Frame(frame) => Some(&**frame),
+        _ => None,
+    })
+}
+fn starts(events: &[Event]) -> Vec<&Started> {
+    events
+        .iter()
+        .filter_map(|event| if let Event::Started(started) = event { Some(&**started) } else { None })
+        .collect()
+}
+
+fn play(steps: Vec<(Ready, Command)>, last: Ready) -> Vec<Event> {
+    let mut events = Vec::new();
+    pollster::block_on(run(Script { steps: steps.into(), events: &mut events, sent_at: 0, last }));
+    events
+}
+
+fn default(backend: BackendChoice) -> Config {
+    let mut config = Config { backend, ..Config::default() };
+    config.schedule.total = 120;
+    config
+}
+
+fn watch(lane: usize, merge: MergeMode) -> Command {
+    Command::Watch(Watch { lane, layer: 0, merge, domain: 1, token: 3 })
+}
+
+fn whole_run(backend: BackendChoice) {
+    let config = default(backend);
+    let events = play(
+        vec![
+            (at_once(), Command::Start { config: config.clone(), paused: true }),
+            (frame(|f| f.step == 0), Command::Step),
+            (frame(|f| f.step == 1 && !f.running), watch(2, MergeMode::TopExpertPerDomain)),
+            (frame(|f| f.weight.as_ref().is_some_and(|w| w.watch.lane == 2)), Command::Run),
+            (frame(|f| f.step > 20), Command::SetRank { lane: 1, rank: 12 }),
+            (Box::new(|e| !starts(e).is_empty()), Command::Ablate(Some(Ablate { lane: 2, layer: 0, expert: 1 }))),
+            (at_once(), Command::SetRank { lane: 0, rank: 2 }),
+            (problem(), Command::Start { config: Config { lanes: Vec::new(), ..config }, paused: false }),
+            (problem(), Command::Run),
+            (frame(|f| f.step == 120 && !f.running), watch(1, MergeMode::MeanGate)),
+        ],
+        frame(|f| f.weight.as_ref().is_some_and(|w| w.watch.lane == 1)),
+    );
+    let started = starts(&events);
+    assert_eq!(started.len(), 2);
+    let name = if backend == BackendChoice::Cpu { "cpu" } else { "webgpu" };
+    assert!(started.iter().all(|s| s.backend == name));
+    assert_eq!((started[0].domains.len(), started[0].layers.len(), started[0].true_rank), (4, 1, Some(2)));
+    assert!(started[0].floors.iter().any(|f| f.lanes.contains(&0) && (f.share - 0.75).abs() < 1e-6));
+
+    // Losses arrive once each, in order, for every lane.
+    for lane in 0..4 {
+        let mut have = 0;
+        for frame in frames(&events) {
+            assert_eq!(frame.lanes[lane].losses_from, have);
+            have += frame.lanes[lane].losses.len();
+            assert!(frame.lanes[lane].losses.iter().all(|l| l.is_finite()));
+        }
+        assert_eq!(have, 120);
+    }
+    let first = frames(&events).next().unwrap();
+    assert!(first.lanes.iter().all(|lane| lane.spectrum.iter().all(|&s| s == 0.0)));
+    let last = frames(&events).last().unwrap();
+    assert_eq!((last.step, last.running, last.lanes[1].parameters), (120, false, 2 * 64 * 12));
+    assert_eq!(last.lanes[1].formula, "2 · 64 · 12");
+    assert_eq!(last.gates.len(), 2);
+    for gate in &last.gates {
+        assert_eq!(gate.tokens.len(), gate.token_domains.len() * gate.experts);
+        assert!((gate.mean.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+        assert!((gate.utilisation.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+        assert!((0.0..=1.0001).contains(&gate.entropy));
+    }
+    let off = last.gates.iter().find_map(|gate| gate.ablation.as_ref()).unwrap();
+    assert!(off.with != off.without && off.with.len() == 4);
+    // LoRA merges exactly, up to f32's rounding, and its spectrum has its rank.
+    let weight = last.weight.as_ref().unwrap();
+    let MergeFrame::Exact { error } = weight.merge else { panic!("LoRA merges exactly") };
+    assert!(error < 1e-4, "{error:e}");
+    assert!(weight.ratio > 0.0 && weight.singular[11] > 1e-4 && weight.singular[12] < 1e-4);
+    // Merges of the mixture: all five, of a model that has learned something.
+    let mixture = frames(&events).filter_map(|f| f.weight.as_ref()).rfind(|w| w.watch.lane == 2).unwrap();
+    let MergeFrame::Mixture { routed, modes } = &mixture.merge else { panic!("a mixture does not merge exactly") };
+    assert_eq!(modes.len(), 5);
+    assert!(*routed < 1.0);
+    assert!(modes[0].error < 1e-4, "(a) is exact for its token: {:e}", modes[0].error);
+    assert!(modes[1..].iter().all(|m| m.loss.is_finite() && m.error > modes[0].error));
+}
+
+#[test]
+fn a_whole_run_on_the_cpu() {
+    whole_run(BackendChoice::Cpu);
+}
+
+#[test]
+fn a_whole_run_on_the_gpu() {
+    whole_run(BackendChoice::WebGpu);
+}
+
+#[test]
+fn a_diverged_lane_is_told_and_harms_nobody() {
+    let mut config = default(BackendChoice::Cpu);
+    config.optimizer.lr = 100.0;
+    config.schedule.warmup = 0;
+    config.optimizer.weight_decay = 10.0;
+    let steps =
+        vec![(at_once(), watch(2, MergeMode::LeastSquares)), (at_once(), Command::Start { config, paused: false })];
+    let events = play(steps, frame(|f| f.step == 120 && !f.running));
+    let last = frames(&events).last().unwrap();
+    assert!(last.lanes.iter().all(|lane| lane.diverged.is_some()));
+}
+
+#[test]
+fn digits_are_pretrained_and_drawn() {
+    let mut config = default(BackendChoice::Cpu);
+    config.task = Task::Digits(lora_playground::config::Digits { pretrain: 400, ..Default::default() });
+    config.schedule.total = 60;
+    let steps = vec![
+        (at_once(), Command::Start { config, paused: false }),
+        (frame(|f| f.step == 60 && !f.running), Command::Draw(Some(vec![7.0; 64]))),
+        (frame(|f| !f.drawing.is_empty()), watch(3, MergeMode::MeanGate)),
+    ];
+    let events = play(steps, frame(|f| f.weight.as_ref().is_some_and(|w| w.watch.lane == 3)));
+    let pretraining = events.iter().rev().find_map(|event| match event {
+        Event::Pretraining { step, total, accuracy, .. } => Some((*step, *total, *accuracy)),
+        _ => None,
+    });
+    let (step, total, accuracy) = pretraining.unwrap();
+    assert_eq!((step, total), (400, 400));
+    assert!(accuracy > 0.9, "{accuracy}");
+    let measured: Vec<_> = frames(&events).filter_map(|f| f.lanes[0].accuracy.clone()).collect();
+    // Nothing is adapted at step 0, so the old task is the base's.
+    assert_eq!((measured[0].step, measured[0].old), (0, accuracy));
+    let end = measured.last().unwrap();
+    assert_eq!((end.step, end.domains.len()), (60, 4));
+    assert!(end.domains.iter().sum::<f32>() > measured[0].domains.iter().sum());
+    let last = frames(&events).last().unwrap();
+    assert_eq!((last.drawing.len(), last.gates.len()), (5, 6));
+    assert!(last.drawing.iter().all(|a| (a.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4));
+    assert_eq!(last.drawing[3].gates.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 4]);
+    let formula = &last.lanes[1].formula;
+    assert_eq!(formula, "2 · (2 · 64 · 8) + (64 + 10) · 8");
+}
