@@ -1,5 +1,6 @@
 //! Gradients in f64 against central finite differences: every method and variant, on one layer and on three, on all
 //! layers and on some. The balance term is part of what is differentiated, computed here from the gates.
+#![cfg(not(target_arch = "wasm32"))]
 
 mod common;
 

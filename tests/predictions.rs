@@ -1,5 +1,6 @@
 //! What theory predicts, met by the engine: rank and static floors, the gate's granularity, the zero start, merging,
 //! sizes. Losses are shares of the target's energy; beside each prediction stands what a float64 prototype measured.
+#![cfg(not(target_arch = "wasm32"))]
 
 mod common;
 

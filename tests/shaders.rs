@@ -1,4 +1,5 @@
 //! Every shader is valid WGSL, and its `Dims` are the fields, in order and type, that its module writes.
+#![cfg(not(target_arch = "wasm32"))]
 
 use lora_playground::kernel::{self, Op};
 use naga::valid::{Capabilities, ValidationFlags, Validator};

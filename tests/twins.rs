@@ -1,4 +1,5 @@
 //! Every shader against its CPU twin on the same f32 inputs, and the same run twice against itself.
+#![cfg(not(target_arch = "wasm32"))]
 
 mod common;
 

@@ -41,7 +41,7 @@ impl Default for Domains {
 impl Default for Digits {
     fn default() -> Self {
         Self {
-            domains: vec![DigitDomain::Inverted, DigitDomain::Rotated, DigitDomain::Permuted, DigitDomain::Mirrored],
+            domains: vec![DigitDomain::Inverted, DigitDomain::Rotated, DigitDomain::Mirrored, DigitDomain::Shifted],
             batch: 64,
             pretrain: 1500,
         }

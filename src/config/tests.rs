@@ -86,7 +86,7 @@ fn digits_default() {
         panic!("not digits");
     };
     let names: Vec<&str> = digits.domains.iter().map(|one| one.name()).collect();
-    assert_eq!(names, ["inverted", "rotated", "permuted", "mirrored"]);
+    assert_eq!(names, ["inverted", "rotated", "mirrored", "shifted"]);
     assert_eq!((digits.batch, digits.pretrain), (64, 1500));
 }
 

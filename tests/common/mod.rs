@@ -1,4 +1,4 @@
-//! What the native tests share: PyTorch's reference cases, and devices that must be there.
+//! What the tests share: PyTorch's reference cases, and devices that must be there.
 #![allow(dead_code)] // Each test binary uses its part.
 
 pub mod lanes;
@@ -6,6 +6,7 @@ pub mod rows;
 
 use lora_playground::config::{Balance, BalanceKind, Config, Gate, Lane, Method};
 use lora_playground::exec::gpu::Device;
+use lora_playground::lab::Lab;
 use lora_playground::task::TaskData;
 use lora_playground::task::custom::{Shape, custom};
 use safetensors::SafeTensors;
@@ -16,10 +17,57 @@ pub struct Case {
     pub name: String,
     pub config: Config,
     pub losses: Vec<f64>,
+    json: Value,
     bytes: Vec<u8>,
 }
 
 impl Case {
+    /// A case from its two files.
+    pub fn parse(name: &str, text: &str, bytes: Vec<u8>) -> Self {
+        let json: Value = serde_json::from_str(text).unwrap();
+        let c = &json["config"];
+        let int = |k: &str| c[k].as_u64().unwrap_or(0) as usize;
+        let alpha = c["alpha"].as_f64().unwrap_or(1.0);
+        let balance = match c.get("balance").and_then(Value::as_array) {
+            Some(b) => Balance {
+                kind: if b[0] == "entropy" { BalanceKind::Entropy } else { BalanceKind::Switch },
+                coefficient: b[1].as_f64().unwrap(),
+            },
+            None => Balance { kind: BalanceKind::None, coefficient: 0.0 },
+        };
+        let method = match json["method"].as_str().unwrap() {
+            "full" => Method::Full,
+            "lora" => Method::Lora { rank: int("rank"), alpha, rslora: c["rslora"] == true },
+            "molora" => Method::Molora {
+                experts: int("experts"),
+                rank: int("rank"),
+                alpha,
+                top_k: int("top_k"),
+                renormalize: c["renormalize"] == true,
+                balance,
+            },
+            "mor1e" => Method::Mor1e {
+                experts: int("experts"),
+                alpha,
+                gate: if c["pool"] == true { Gate::Pooled } else { Gate::Token },
+                hidden: Some(int("hidden")),
+                balance,
+            },
+            other => panic!("unknown method {other}"),
+        };
+        let (o, s) = (&json["optimizer"], &json["schedule"]);
+        let document = serde_json::json!({
+            "version": 1, "task": {"kind": "custom"}, "lanes": [{"method": "full"}],
+            "optimizer": {"lr": o["lr"], "beta1": o["betas"][0], "beta2": o["betas"][1], "eps": o["eps"],
+                          "weight_decay": o["weight_decay"]},
+            "schedule": {"warmup": s["warmup_steps"], "total": s["total_steps"]}
+        });
+        let mut config = Config::from_json(&document.to_string()).unwrap();
+        config.lanes = vec![Lane { method, layers: None }];
+        let losses = json["losses_before_each_step"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+        Self { name: name.to_owned(), config, losses, json, bytes }
+    }
+
     pub fn tensor(&self, name: &str) -> Option<Vec<f32>> {
         let file = SafeTensors::deserialize(&self.bytes).unwrap();
         let tensor = file.tensor(name).ok()?;
@@ -35,8 +83,7 @@ impl Case {
 
     pub fn task(&self) -> TaskData {
         let (x, y) = (self.tensor("x").unwrap(), self.tensor("y").unwrap());
-        let json: Value = serde_json::from_str(&std::fs::read_to_string(path(&self.name, "json")).unwrap()).unwrap();
-        let size = |k: &str| json["shape"][k].as_u64().unwrap() as usize;
+        let size = |k: &str| self.json["shape"][k].as_u64().unwrap() as usize;
         let shape =
             Shape { batch: size("batch"), sequence: size("sequence"), inputs: size("in"), outputs: size("out") };
         custom(shape, x, y, self.tensor("base.weight"), self.tensor("base.bias")).unwrap()
@@ -56,56 +103,49 @@ pub fn cases() -> Vec<Case> {
         .collect();
     names.sort();
     assert_eq!(names.len(), 9, "the reference cases are incomplete: {names:?}");
-    names.iter().map(|n| case(n)).collect()
+    let read = |name: &String| {
+        let text = std::fs::read_to_string(path(name, "json")).unwrap();
+        Case::parse(name, &text, std::fs::read(path(name, "safetensors")).unwrap())
+    };
+    names.iter().map(read).collect()
 }
 
-fn case(name: &str) -> Case {
-    let json: Value = serde_json::from_str(&std::fs::read_to_string(path(name, "json")).unwrap()).unwrap();
-    let c = &json["config"];
-    let int = |k: &str| c[k].as_u64().unwrap_or(0) as usize;
-    let alpha = c["alpha"].as_f64().unwrap_or(1.0);
-    let balance = match c.get("balance").and_then(Value::as_array) {
-        Some(b) => Balance {
-            kind: if b[0] == "entropy" { BalanceKind::Entropy } else { BalanceKind::Switch },
-            coefficient: b[1].as_f64().unwrap(),
-        },
-        None => Balance { kind: BalanceKind::None, coefficient: 0.0 },
-    };
-    let method = match json["method"].as_str().unwrap() {
-        "full" => Method::Full,
-        "lora" => Method::Lora { rank: int("rank"), alpha, rslora: c["rslora"] == true },
-        "molora" => Method::Molora {
-            experts: int("experts"),
-            rank: int("rank"),
-            alpha,
-            top_k: int("top_k"),
-            renormalize: c["renormalize"] == true,
-            balance,
-        },
-        "mor1e" => Method::Mor1e {
-            experts: int("experts"),
-            alpha,
-            gate: if c["pool"] == true { Gate::Pooled } else { Gate::Token },
-            hidden: Some(int("hidden")),
-            balance,
-        },
-        other => panic!("unknown method {other}"),
-    };
-    let (o, s) = (&json["optimizer"], &json["schedule"]);
-    let document = serde_json::json!({
-        "version": 1, "task": {"kind": "custom"}, "lanes": [{"method": "full"}],
-        "optimizer": {"lr": o["lr"], "beta1": o["betas"][0], "beta2": o["betas"][1], "eps": o["eps"],
-                      "weight_decay": o["weight_decay"]},
-        "schedule": {"warmup": s["warmup_steps"], "total": s["total_steps"]}
-    });
-    let mut config = Config::from_json(&document.to_string()).unwrap();
-    config.lanes = vec![Lane { method, layers: None }];
-    Case {
-        name: name.to_owned(),
-        config,
-        losses: json["losses_before_each_step"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect(),
-        bytes: std::fs::read(path(name, "safetensors")).unwrap(),
+/// Trains `case` and compares all that PyTorch recorded. Returns the device.
+pub async fn follow(case: &Case, device: Option<Device>) -> Option<Device> {
+    let mut lab = Lab::new(case.config.clone(), case.task(), device).unwrap();
+    for name in case.names("init") {
+        let values = case.tensor(&format!("init.{name}")).unwrap();
+        lab.set_tensor(0, &format!("layers.0.{name}"), &values).await.unwrap();
     }
+    let label = |what: &str| format!("{} on {}: {what}", case.name, lab.backend());
+    let before = label("output");
+    assert_close(&before, &lab.tensor(0, "output").await.unwrap(), &case.tensor("output.step1").unwrap(), 1e-5, 1e-4);
+    lab.train(1).await.unwrap();
+    let label = |what: &str| format!("{}: {what}", case.name);
+    for name in case.names("grad1") {
+        let got = lab.tensor(0, &format!("layers.0.grad.{name}")).await.unwrap();
+        assert_close(&label(&name), &got, &case.tensor(&format!("grad1.{name}")).unwrap(), 1e-5, 1e-4);
+    }
+    if let Some(gate) = case.tensor("gate.step1") {
+        let got = lab.tensor(0, "layers.0.gate").await.unwrap();
+        assert_close(&label("gate"), &got, &gate, 1e-5, 1e-3);
+    }
+    lab.train(case.losses.len() - 1).await.unwrap();
+    let losses = lab.losses(0);
+    assert_eq!(losses.len(), case.losses.len());
+    for (t, (got, expected)) in losses.iter().zip(&case.losses).enumerate() {
+        let off = (got - expected).abs() / expected;
+        assert!(off < 1e-4, "{}: loss {t} is {got} instead of {expected}, {off:e} relative", case.name);
+    }
+    for name in case.names("final") {
+        let got = lab.tensor(0, &format!("layers.0.{name}")).await.unwrap();
+        let expected = case.tensor(&format!("final.{name}")).unwrap();
+        for (i, (&g, &e)) in got.iter().zip(&expected).enumerate() {
+            let bound = f32::max(1e-5, 1e-3 * e.abs());
+            assert!((g - e).abs() <= bound, "{}: final {name}[{i}] is {g} instead of {e}", case.name);
+        }
+    }
+    lab.into_device()
 }
 
 /// The machine's Vulkan device; that there is none is a failure, not a reason to skip.
