@@ -64,7 +64,7 @@ fn frame(test: impl Fn(&Frame) -> bool + 'static) -> Ready {
 fn problem() -> Ready {
     Box::new(|events| events.iter().any(|event| matches!(event, Event::Problem { .. })))
 }
-fn frames(events: &[Event]) -> impl Iterator<Item = &Frame> {
+fn frames(events: &[Event]) -> impl DoubleEndedIterator<Item = &Frame> {
     events.iter().filter_map(|event| match event {
         Event::Frame(frame) => Some(&**frame),
         _ => None,
