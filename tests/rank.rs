@@ -76,14 +76,14 @@ async fn shrinks(lane: &str, experts: usize, from: usize, to: usize, alpha: f64,
     let scale = |rank: usize| if lane == RSLORA { alpha / (rank as f64).sqrt() } else { alpha / rank as f64 };
     let mut expected = Vec::new();
     for e in 0..experts {
-        let mut svd = change(&lab, e, from, scale(from)).svd(true, true);
+        let mut svd = change(&lab, e, from, scale(from)).await.svd(true, true);
         assert!(svd.singular_values[to] > 1e-3, "nothing is cut: {}", svd.singular_values);
         svd.singular_values.rows_mut(to, 20 - to).fill(0.0);
         expected.push(svd.recompose().unwrap());
     }
     lab.set_rank(0, to).await.unwrap();
     for (e, expected) in expected.iter().enumerate() {
-        let off = (change(&lab, e, to, scale(to)).clone() - expected).norm();
+        let off = (change(&lab, e, to, scale(to)).await - expected).norm();
         assert!(off < 1e-5 * expected.norm(), "{lane}, expert {e} on {}: {off:e}", lab.backend());
     }
     goes_on(lane, &mut lab).await;

@@ -7,14 +7,15 @@ use lora_playground::config::{BackendChoice, Config, Task};
 use lora_playground::error::Result;
 use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Started, Watch};
 use lora_playground::trainer::{Transport, run};
+use serde::{Serialize, de::DeserializeOwned};
 
 /// A page that sends each command once its condition on the events so far holds.
 struct Script<'a> {
-    steps: VecDeque<(Box<dyn Fn(&[Event]) -> bool>, Command)>,
+    steps: VecDeque<(Ready, Command)>,
     events: &'a mut Vec<Event>,
     /// Events when the last command was sent.
     sent_at: usize,
-    last: Box<dyn Fn(&[Event]) -> bool>,
+    last: Ready,
 }
 
 impl Script<'_> {
@@ -23,7 +24,7 @@ impl Script<'_> {
         match self.steps.front() {
             Some((ready, _)) if ready(since) => {
                 self.sent_at = self.events.len();
-                Some(self.steps.pop_front().map(|(_, command)| command))
+                Some(self.steps.pop_front().map(|(_, command)| through_the_wire(&command)))
             }
             None if (self.last)(since) => Some(None),
             _ => None,
@@ -42,8 +43,7 @@ impl Transport for Script<'_> {
         })
     }
     fn emit(&mut self, event: Event) {
-        // Through the wire and back.
-        self.events.push(postcard::from_bytes(&postcard::to_stdvec(&event).unwrap()).unwrap());
+        self.events.push(through_the_wire(&event));
     }
     async fn sleep(&mut self, milliseconds: u32) {
         std::thread::sleep(std::time::Duration::from_millis(milliseconds.into()));
@@ -51,6 +51,10 @@ impl Transport for Script<'_> {
     async fn digits(&mut self) -> Result<String> {
         Ok(include_str!("../www/data/digits.csv").to_owned())
     }
+}
+
+fn through_the_wire<T: Serialize + DeserializeOwned>(value: &T) -> T {
+    postcard::from_bytes(&postcard::to_stdvec(value).unwrap()).unwrap()
 }
 
 type Ready = Box<dyn Fn(&[Event]) -> bool>;
@@ -64,7 +68,7 @@ fn frame(test: impl Fn(&Frame) -> bool + 'static) -> Ready {
 fn problem() -> Ready {
     Box::new(|events| events.iter().any(|event| matches!(event, Event::Problem { .. })))
 }
-fn frames(events: &[Event]) -> impl Iterator<Item = &Frame> {
+fn frames(events: &[Event]) -> impl DoubleEndedIterator<Item = &Frame> {
     events.iter().filter_map(|event| match event {
         Event::Frame(frame) => Some(&**frame),
         _ => None,

@@ -102,6 +102,12 @@ impl Device {
         lost_reason(&self.lost)
     }
 
+    /// End the device as a driver's reset would.
+    #[cfg(test)]
+    pub fn destroy(&self) {
+        self.device.destroy();
+    }
+
     fn check(&self) -> Result<()> {
         self.lost().map_or(Ok(()), |reason| Err(Error::DeviceLost(reason)))
     }

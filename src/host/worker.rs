@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::protocol::{Command, Event};
 use crate::trainer::{self, Transport};
 
-/// Where the digits lie, relative to the worker's own file's page.
+/// Where the digits lie, relative to the worker's script.
 const DIGITS: &str = "data/digits.csv";
 
 /// Train at the bidding of the page; to be called once, in a dedicated worker.

@@ -113,6 +113,13 @@ impl Lab {
         }
     }
 
+    #[cfg(test)]
+    pub fn lose_device(&self) {
+        if let Engine::Gpu(gpu) = &self.engine {
+            gpu.device().destroy();
+        }
+    }
+
     /// "webgpu" or "cpu".
     pub fn backend(&self) -> &'static str {
         self.engine.backend()

@@ -22,7 +22,7 @@ pub enum Source {
     /// Text of `digits.csv`.
     Digits(String),
     /// Arrays given by the caller.
-    Custom(TaskData),
+    Custom(Box<TaskData>),
 }
 
 /// How far the training of the digits' base has come.
@@ -66,7 +66,7 @@ impl Plan {
             (Task::Digits(task), Source::Digits(csv)) => {
                 Data::Digits(Box::new(digits(task, config.seed.into(), &csv)?))
             }
-            (Task::Custom, Source::Custom(task)) => Data::Ready(Box::new(task)),
+            (Task::Custom, Source::Custom(task)) => Data::Ready(task),
             (task, _) => {
                 return Err(Error::Data {
                     what: format!("task \"{}\"", task.kind()),

@@ -15,7 +15,7 @@ use crate::lab::forward::{Answer, Forward};
 use crate::protocol::{Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, Started, Watch, WeightFrame};
 use crate::task::{Activation, DigitsTask, TaskData, floors};
 
-/// Milliseconds between accuracies while training.
+/// Milliseconds between a lane's accuracies while training.
 const ACCURACY: f64 = 1000.0;
 /// Milliseconds between merges of a mixture while training.
 const MERGE: f64 = 500.0;
@@ -39,8 +39,8 @@ pub struct Display {
     drawing: Option<Drawing>,
     /// Losses of each lane that the page has.
     sent: Vec<usize>,
-    /// Step and time of the last accuracies.
-    accuracy: Option<(usize, f64)>,
+    /// Step and time of each lane's last accuracy.
+    accuracy: Vec<Option<(usize, f64)>>,
     weight: Option<Kept>,
 }
 
@@ -67,7 +67,7 @@ impl Display {
             held: digits.map(|digits| Held::new(task, digits)),
             drawing: None,
             sent: vec![0; lab.lane_count()],
-            accuracy: None,
+            accuracy: vec![None; lab.lane_count()],
             weight: None,
         };
         (0..lab.lane_count()).for_each(|lane| display.set_lane(lab, lane));
@@ -82,7 +82,7 @@ impl Display {
         if let Some(held) = &mut self.held {
             held.set_lane(index, lane, optimizer);
         }
-        (self.drawing, self.weight, self.accuracy) = (None, None, None);
+        (self.drawing, self.weight, self.accuracy[index]) = (None, None, None);
     }
 
     /// The run went back to `step`; the page hears the losses from there again.
@@ -108,7 +108,7 @@ impl Display {
                     diverged: lab.diverged(l),
                     losses_from: from,
                     losses: losses.iter().map(|&loss| loss as f32).collect(),
-                    accuracy: measure
+                    accuracy: measure[l]
                         .then(|| self.held.as_ref().map(|held| held.measure(l, &now.params[l], now.step)))
                         .flatten(),
                     spectrum: self.spectrum(lab, l, state.watch().layer, &now.params[l], &answers[l]),
@@ -139,14 +139,20 @@ impl Display {
         frame
     }
 
-    fn measures_accuracy(&mut self, step: usize, training: bool) -> bool {
+    /// Which lanes' accuracy is due. While training one at a time, for it is the dearest part of a frame.
+    fn measures_accuracy(&mut self, step: usize, training: bool) -> Vec<bool> {
         let now = clock::now();
-        let due = match self.accuracy {
+        let oldest = |at: &Option<(usize, f64)>| at.map_or(f64::NEG_INFINITY, |(_, at)| at);
+        let first =
+            (0..self.accuracy.len()).min_by(|&a, &b| oldest(&self.accuracy[a]).total_cmp(&oldest(&self.accuracy[b])));
+        let is_due = |(lane, last): (usize, &Option<(usize, f64)>)| match *last {
             None => true,
-            Some((last, at)) => last != step && (!training || now - at >= ACCURACY),
+            Some((measured, _)) if measured == step => false,
+            Some((_, at)) => !training || Some(lane) == first && now - at >= ACCURACY,
         };
-        if due {
-            self.accuracy = Some((step, now));
+        let due: Vec<bool> = self.accuracy.iter().enumerate().map(is_due).collect();
+        for (last, _) in self.accuracy.iter_mut().zip(&due).filter(|(_, due)| **due) {
+            *last = Some((step, now));
         }
         due
     }

@@ -73,9 +73,10 @@ impl Trainer {
         match self.state.command(command) {
             None => {}
             Some(Effect::Start { config, paused }) => {
+                let running = self.run.is_some();
                 if let Err(error) = self.start(config, paused, transport).await {
-                    // Without a run there is nothing to go on with.
-                    transport.emit(Event::Problem { message: error.to_string(), fatal: self.run.is_none() });
+                    let fatal = running && self.run.is_none();
+                    transport.emit(Event::Problem { message: error.to_string(), fatal });
                 }
             }
             Some(Effect::SetRank { lane, rank }) => {
@@ -104,11 +105,15 @@ impl Trainer {
         let mut fallback = self.device(choice, transport).await?;
         self.spare = self.run.take().and_then(|run| run.lab.into_device()).or(self.spare.take());
         let device = if choice == BackendChoice::Cpu { None } else { self.spare.take() };
-        transport.emit(Event::Stage("compiling".into()));
+        let stage = if device.is_some() { "compiling shaders" } else { "setting up the lanes" };
+        transport.emit(Event::Stage(stage.into()));
         let Prepared { lab, digits } = match build(plan.clone(), device, transport).await {
             Err(Error::DeviceLost(reason)) => {
-                fallback = Some(format!("the GPU was lost: {reason}"));
-                build(plan, None, transport).await?
+                let fresh = Device::open().await.ok();
+                if fresh.is_none() {
+                    fallback = Some(format!("the GPU was lost: {reason}"));
+                }
+                build(plan, fresh, transport).await?
             }
             other => other?,
         };
@@ -173,3 +178,6 @@ async fn build(plan: Plan, device: Option<Device>, transport: &mut impl Transpor
     })
     .await
 }
+
+#[cfg(test)]
+mod tests;

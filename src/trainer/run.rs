@@ -146,6 +146,11 @@ impl Run {
         }
     }
 
+    #[cfg(test)]
+    pub fn has_snapshot(&self) -> bool {
+        self.snapshot.is_some()
+    }
+
     /// See [`Lab::set_rank`].
     pub async fn set_rank(&mut self, lane: usize, rank: usize) -> Result<()> {
         self.lab.set_rank(lane, rank).await?;
