@@ -74,7 +74,11 @@ impl Device {
         };
         let adapter = instance.request_adapter(&options).await.map_err(unavailable)?;
         let info = adapter.get_info();
-        let name = if info.name.is_empty() { "unnamed GPU".to_owned() } else { info.name };
+        #[cfg(target_arch = "wasm32")]
+        let found = super::gpu_name::gpu_name().await.unwrap_or(info.name);
+        #[cfg(not(target_arch = "wasm32"))]
+        let found = info.name;
+        let name = if found.is_empty() { "unnamed GPU".to_owned() } else { found };
         let limits = adapter.limits();
         // The defaults every WebGPU device has, but buffers as large as this one allows.
         let required_limits = wgpu::Limits {

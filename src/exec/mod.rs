@@ -3,6 +3,8 @@
 
 pub mod cpu;
 pub mod gpu;
+#[cfg(target_arch = "wasm32")]
+mod gpu_name;
 
 use std::pin::Pin;
 

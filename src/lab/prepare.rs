@@ -10,8 +10,10 @@ use crate::exec::gpu::Device;
 use crate::task::digits::CLASSES;
 use crate::task::{BaseLayer, DigitsTask, TaskData, digits, domains};
 
-/// Steps of warm-up when the digits' base is trained.
+/// How the digits' base is trained. At the adapters' rate of 0.01 the base is as accurate, but low ranks learn the
+/// new domains less well on some seeds (measured: rank 4 at 0.63 instead of 0.90).
 const WARMUP: usize = 50;
+const RATE: f64 = 0.0025;
 /// Milliseconds between two reports of progress.
 const REPORT: f64 = 100.0;
 
@@ -119,7 +121,8 @@ async fn pretrain(
     };
     let lanes = vec![Lane::from(Method::Full)];
     let schedule = Schedule { warmup: WARMUP.min(total), total };
-    let training = Config { lanes: lanes.clone(), optimizer: Optimizer::default(), schedule, ..config.clone() };
+    let optimizer = Optimizer { lr: RATE, ..Optimizer::default() };
+    let training = Config { lanes: lanes.clone(), optimizer, schedule, ..config.clone() };
     let upright = digits.held_out_upright();
     let mut check = Forward::new(&task, upright.x, 1);
     check.set_lane(0, &lanes[0], &training.optimizer);

@@ -33,6 +33,10 @@ struct Teacher {
     means: Array2<f64>,
 }
 
+/// Base entries have this standard deviation, over √dim. Any base is learned on alike, since targets contain its
+/// output; this one is small enough for a change of a few unit singular values to be seen beside it on one scale.
+const BASE_SCALE: f64 = 0.25;
+
 /// Makes base, teacher, pool and probe from `seed`.
 ///
 /// # Errors
@@ -41,7 +45,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
     let dim = config.dim;
     let teacher = Teacher::new(config, seed)?;
     let mut rng = Rng::new(seed, stream::BASE);
-    let scale = 1.0 / libm::sqrt(dim as f64);
+    let scale = BASE_SCALE / libm::sqrt(dim as f64);
     let weight: Vec<f32> = (0..dim * dim).map(|_| (rng.normal() * scale) as f32).collect();
 
     let batch_rows = config.batch * config.sequence;
