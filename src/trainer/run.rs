@@ -69,10 +69,11 @@ impl Run {
     pub async fn turn(&mut self, state: &mut State, transport: &mut impl Transport) -> Result<()> {
         let now = clock::now();
         let gpu = self.lab.backend() == "webgpu";
-        let due = match state.training() {
-            true => now >= self.next_frame,
-            // At rest every change is shown, once all losses are there.
-            false => state.stale() && !state.stepping() && !self.in_flight(),
+        // At rest every change is shown, once all losses are there. What this turn itself changes comes later.
+        let rest = !state.training();
+        let due = match rest {
+            true => state.stale() && !state.stepping() && !self.in_flight(),
+            false => now >= self.next_frame,
         };
         let readback = due.then(|| (self.lab.step(), self.lab.parameters()));
         let snapshot = (due && gpu && now >= self.next_snapshot).then(|| self.lab.snapshot());
@@ -98,13 +99,17 @@ impl Run {
                 self.candidate = Some(snapshot.await?);
                 self.next_snapshot = now + SNAPSHOT;
             }
+            if rest {
+                self.recent.clear();
+                state.shown();
+            }
             self.show(&readback, state, transport);
         }
         self.keep();
-        if !gpu {
-            transport.sleep(0).await;
-        } else if steps == 0 && !self.in_flight() && state.training() {
+        if steps == 0 && !self.in_flight() && state.training() {
             transport.sleep(state.wait().clamp(1.0, 16.0) as u32).await;
+        } else if !gpu {
+            transport.sleep(0).await;
         }
         Ok(())
     }
@@ -117,13 +122,8 @@ impl Run {
         }
     }
 
-    fn show(&mut self, readback: &Readback, state: &mut State, transport: &mut impl Transport) {
+    fn show(&mut self, readback: &Readback, state: &State, transport: &mut impl Transport) {
         let begun = clock::now();
-        if !state.training() {
-            self.recent.clear();
-            // Whatever comes while this frame is made will be shown by the next.
-            state.shown();
-        }
         self.recent.push_back((begun, readback.step));
         while self.recent.len() > 2 && begun - self.recent[1].0 > WINDOW {
             self.recent.pop_front();
