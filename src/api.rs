@@ -42,7 +42,7 @@ impl JsLab {
         console_error_panic_hook::set_once();
         let config = read_config(&config)?;
         let source = match &config.task {
-            Task::Custom => Source::Custom(read_data(&data)?),
+            Task::Custom => Source::Custom(Box::new(read_data(&data)?)),
             _ if !data.is_undefined() && !data.is_null() => {
                 return Err(thrown(Error::Data {
                     what: "data".into(),
