@@ -13,8 +13,8 @@ use crate::config::{Config, Task};
 use crate::error::Error;
 use crate::lab::prepare::{Source, prepare};
 use crate::lab::{self, Lab};
-use crate::task::custom::{Shape, custom};
 use crate::task::TaskData;
+use crate::task::custom::{Shape, custom};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("api.d.ts");
@@ -203,7 +203,11 @@ fn whole(what: &str, value: f64, low: usize, high: usize) -> Result<usize, Error
     if value.fract() == 0.0 && value >= low as f64 && value <= high as f64 {
         return Ok(value as usize);
     }
-    Err(Error::Data { what: what.into(), expected: format!("a whole number from {low} to {high}"), got: value.to_string() })
+    Err(Error::Data {
+        what: what.into(),
+        expected: format!("a whole number from {low} to {high}"),
+        got: value.to_string(),
+    })
 }
 
 fn read_config(config: &JsValue) -> Result<Config, JsValue> {
@@ -237,9 +241,8 @@ fn read_data(data: &JsValue) -> Result<TaskData, JsValue> {
     };
     let shape =
         Shape { batch: size("batch")?, sequence: size("sequence")?, inputs: size("in")?, outputs: size("out")? };
-    let array = |key: &str| -> Result<Vec<f32>, JsValue> {
-        floats(&format!("data.{key}"), &get(data, key)?).map_err(thrown)
-    };
+    let array =
+        |key: &str| -> Result<Vec<f32>, JsValue> { floats(&format!("data.{key}"), &get(data, key)?).map_err(thrown) };
     let optional = |key: &str| -> Result<Option<Vec<f32>>, JsValue> {
         let value = get(data, key)?;
         if value.is_undefined() || value.is_null() {
@@ -253,9 +256,7 @@ fn read_data(data: &JsValue) -> Result<TaskData, JsValue> {
 fn floats(what: &str, value: &JsValue) -> Result<Vec<f32>, Error> {
     match value.dyn_ref::<Float32Array>() {
         Some(array) => Ok(array.to_vec()),
-        None => {
-            Err(Error::Data { what: what.into(), expected: "a Float32Array".into(), got: described(value) })
-        }
+        None => Err(Error::Data { what: what.into(), expected: "a Float32Array".into(), got: described(value) }),
     }
 }
 

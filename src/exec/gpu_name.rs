@@ -20,5 +20,9 @@ async fn ask() -> Result<String, JsValue> {
     let info = Reflect::get(&JsFuture::from(promise).await?, &"info".into())?;
     let part = |key: &str| Reflect::get(&info, &key.into()).ok().and_then(|v| v.as_string()).unwrap_or_default();
     let description = part("description");
-    Ok(if description.is_empty() { format!("{} {}", part("vendor"), part("architecture")).trim().to_owned() } else { description })
+    Ok(if description.is_empty() {
+        format!("{} {}", part("vendor"), part("architecture")).trim().to_owned()
+    } else {
+        description
+    })
 }

@@ -14,9 +14,9 @@ use std::collections::VecDeque;
 use crate::clock;
 use crate::config::{BackendChoice, Config, Lane};
 use crate::error::{Error, Result};
-use crate::exec::{Engine, Reading};
 use crate::exec::cpu::Cpu;
 use crate::exec::gpu::{Device, Gpu};
+use crate::exec::{Engine, Reading};
 use crate::kernel::Step;
 use crate::kernel::adamw::LOSS_PARTS;
 use crate::kernel::recording::LOSSES;
@@ -56,8 +56,6 @@ struct LaneState {
     stale: bool,
     resizes: usize,
 }
-
-
 
 /// A submission whose losses are still to come.
 struct Flight {

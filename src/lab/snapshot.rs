@@ -2,10 +2,10 @@
 //! called for.
 
 use super::Lab;
-use crate::exec::Reading;
 use crate::config::Lane;
 use crate::error::Result;
 use crate::exec::Engine;
+use crate::exec::Reading;
 use crate::exec::cpu::Cpu;
 use crate::exec::gpu::{Device, Gpu};
 use crate::kernel::recording::{FIRST, PARAMS, SECOND};

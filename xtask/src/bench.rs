@@ -18,22 +18,12 @@ pub fn bench(args: &[String]) -> Result {
         tools::node_modules("bench")?;
     }
     let out = target_dir().join("bench.json");
-    let out = absolute(&out)
-        .map_err(|e| format!("{}: {e}", out.display()))?
-        .to_string_lossy()
-        .into_owned();
-    let with_out: Vec<_> = ["--out", &out]
-        .into_iter()
-        .chain(args.iter().map(String::as_str))
-        .collect();
-    stage(
-        "timing training steps",
-        "about 6 minutes with peers, one without",
-        || script(&browser, "bench/steps.mjs", &with_out),
-    )?;
-    stage("timing the page", "about a minute", || {
-        script(&browser, "bench/page.mjs", &["--out", &out])
-    })
+    let out = absolute(&out).map_err(|e| format!("{}: {e}", out.display()))?.to_string_lossy().into_owned();
+    let with_out: Vec<_> = ["--out", &out].into_iter().chain(args.iter().map(String::as_str)).collect();
+    stage("timing training steps", "about 6 minutes with peers, one without", || {
+        script(&browser, "bench/steps.mjs", &with_out)
+    })?;
+    stage("timing the page", "about a minute", || script(&browser, "bench/page.mjs", &["--out", &out]))
 }
 
 pub fn shots(args: &[String]) -> Result {
@@ -46,14 +36,9 @@ pub fn shots(args: &[String]) -> Result {
     let browser = tools::for_browser()?;
     serve::build()?;
     tools::node_modules("tests/e2e")?;
-    stage("taking screenshots", "two or three minutes", || {
-        script(&browser, "bench/shots.mjs", &[dir])
-    })
+    stage("taking screenshots", "two or three minutes", || script(&browser, "bench/shots.mjs", &[dir]))
 }
 
 fn script(browser: &Browser, script: &str, args: &[&str]) -> Result {
-    run(command("node")
-        .arg(script)
-        .args(args)
-        .env("CHROMIUM", &browser.chromium))
+    run(command("node").arg(script).args(args).env("CHROMIUM", &browser.chromium))
 }

@@ -9,21 +9,16 @@ use crate::{
 
 pub fn package() -> Result {
     tools::for_package()?;
-    stage(
-        "building the npm package into pkg/",
-        "about 3 minutes the first time, then under a minute",
-        || {
-            let build = "wasm-pack build . --release --no-opt --no-pack --no-gitignore --target web --out-dir pkg \
+    stage("building the npm package into pkg/", "about 3 minutes the first time, then under a minute", || {
+        let build = "wasm-pack build . --release --no-opt --no-pack --no-gitignore --target web --out-dir pkg \
                      --out-name lora_playground -- --no-default-features --locked";
-            run(&mut tools::with_tools(command(build)))?;
-            complete()
-        },
-    )
+        run(&mut tools::with_tools(command(build)))?;
+        complete()
+    })
 }
 
 fn complete() -> Result {
-    let manifest = read("www/npm/package.json")?
-        .replace("\"0.0.0\"", &format!("\"{}\"", env!("CARGO_PKG_VERSION")));
+    let manifest = read("www/npm/package.json")?.replace("\"0.0.0\"", &format!("\"{}\"", env!("CARGO_PKG_VERSION")));
     write("pkg/package.json", manifest)?;
     for (from, to) in [
         ("www/npm/README.md", "pkg/README.md"),

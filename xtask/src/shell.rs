@@ -40,30 +40,19 @@ pub fn command(words: &str) -> Command {
 
 pub fn run(command: &mut Command) -> Result {
     println!("  $ {}", shown(command));
-    let status = command
-        .status()
-        .map_err(|e| format!("`{}` cannot be started: {e}", shown(command)))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("`{}` ended with {status}", shown(command)))
-    }
+    let status = command.status().map_err(|e| format!("`{}` cannot be started: {e}", shown(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("`{}` ended with {status}", shown(command))) }
 }
 
 /// Standard output of a command, or `None` if it cannot be started or fails: for asking after versions.
 pub fn ask(words: &str) -> Option<String> {
     let output = command(words).stderr(Stdio::null()).output().ok()?;
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 pub fn which(program: &str) -> Option<PathBuf> {
     let name = format!("{program}{}", env::consts::EXE_SUFFIX);
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|dir| dir.join(&name))
-        .find(|path| path.is_file())
+    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(&name)).find(|path| path.is_file())
 }
 
 /// PATH with `dir` in front, for commands that must find a tool kept there.
@@ -80,8 +69,5 @@ pub fn target_dir() -> PathBuf {
 
 fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|word| word.to_string_lossy())
-        .collect::<Vec<_>>()
-        .join(" ")
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

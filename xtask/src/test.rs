@@ -17,21 +17,15 @@ pub fn test(args: &[String]) -> Result {
     };
     let mut report = Report::default();
 
-    report.stage("format", "a second", || {
-        run(&mut command("cargo fmt --all --check"))
-    });
+    report.stage("format", "a second", || run(&mut command("cargo fmt --all --check")));
     report.stage("clippy, native", "half a minute", || {
-        run(&mut command(
-            "cargo clippy --locked --workspace --all-targets -- -D warnings",
-        ))
+        run(&mut command("cargo clippy --locked --workspace --all-targets -- -D warnings"))
     });
     report.stage("native tests", "two minutes", native);
     if !fast {
         match browser_tools() {
             Ok(browser) => in_browser(&mut report, &browser),
-            Err(error) => report
-                .failed
-                .push(format!("everything in the browser ({error})")),
+            Err(error) => report.failed.push(format!("everything in the browser ({error})")),
         }
     }
     report.conclude()
@@ -44,25 +38,15 @@ fn browser_tools() -> Result<Browser> {
 }
 
 fn in_browser(report: &mut Report, browser: &Browser) {
-    report.stage("clippy, wasm with the page", "half a minute", || {
-        run(&mut clippy_wasm(""))
-    });
-    report.stage("clippy, wasm without the page", "half a minute", || {
-        run(&mut clippy_wasm("--no-default-features"))
-    });
-    report.stage("wasm tests in Chromium", "two minutes", || {
-        wasm_pack(browser)
-    });
+    report.stage("clippy, wasm with the page", "half a minute", || run(&mut clippy_wasm("")));
+    report.stage("clippy, wasm without the page", "half a minute", || run(&mut clippy_wasm("--no-default-features")));
+    report.stage("wasm tests in Chromium", "two minutes", || wasm_pack(browser));
     let page = report.stage("release page", "a minute", serve::build);
     let package = report.stage("npm package", "a minute", package::package);
     if page && package {
-        report.stage("end to end in Chromium", "two minutes", || {
-            end_to_end(browser)
-        });
+        report.stage("end to end in Chromium", "two minutes", || end_to_end(browser));
     } else {
-        report
-            .failed
-            .push("end to end in Chromium (nothing to test: a build failed)".into());
+        report.failed.push("end to end in Chromium (nothing to test: a build failed)".into());
     }
 }
 
@@ -78,9 +62,7 @@ fn clippy_wasm(features: &str) -> Command {
 }
 
 fn wasm_pack(browser: &Browser) -> Result {
-    let mut test = tools::with_tools(command(
-        "wasm-pack test . --headless --chrome --chromedriver",
-    ));
+    let mut test = tools::with_tools(command("wasm-pack test . --headless --chrome --chromedriver"));
     run(test.arg(&browser.chromedriver))
 }
 
@@ -108,10 +90,7 @@ impl Report {
         let begun = Instant::now();
         let passed = stage(name, estimate, work).is_ok();
         let verdict = if passed { "ok" } else { "FAILED" };
-        self.lines.push(format!(
-            "{:>8.1} s  {verdict:<6}  {name}",
-            begun.elapsed().as_secs_f64()
-        ));
+        self.lines.push(format!("{:>8.1} s  {verdict:<6}  {name}", begun.elapsed().as_secs_f64()));
         if !passed {
             self.failed.push(name.into());
         }
@@ -120,10 +99,6 @@ impl Report {
 
     fn conclude(self) -> Result {
         println!("\n{}", self.lines.join("\n"));
-        if self.failed.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("failed: {}", self.failed.join("; ")))
-        }
+        if self.failed.is_empty() { Ok(()) } else { Err(format!("failed: {}", self.failed.join("; "))) }
     }
 }

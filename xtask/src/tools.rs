@@ -38,12 +38,7 @@ fn wasm_target() -> Result {
     let Some(sysroot) = ask("rustc --print sysroot") else {
         return Err("there is no rustc on PATH; install Rust from https://rustup.rs".into());
     };
-    if Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(WASM)
-        .join("lib")
-        .is_dir()
-    {
+    if Path::new(sysroot.trim()).join("lib/rustlib").join(WASM).join("lib").is_dir() {
         return Ok(());
     }
     stage("adding Rust's wasm target", "some seconds", || run(&mut command(&format!("rustup target add {WASM}"))))
@@ -63,11 +58,9 @@ fn cargo_tool(name: &str, version: &str, estimate: &str) -> Result {
     if which(name).is_some() {
         return Ok(());
     }
-    stage(
-        &format!("installing {name} {version} from source"),
-        estimate,
-        || run(install(name).args(["--version", version, "--locked"])),
-    )
+    stage(&format!("installing {name} {version} from source"), estimate, || {
+        run(install(name).args(["--version", version, "--locked"]))
+    })
 }
 
 /// Glue and library must be of one version. Another version on PATH is somebody's: it is left alone, and the right one
@@ -82,26 +75,20 @@ fn wasm_bindgen() -> Result {
     if right(&own.to_string_lossy()) || right("wasm-bindgen") {
         return Ok(());
     }
-    stage(
-        &format!("installing wasm-bindgen {version} from source"),
-        "about 2 minutes on two cores",
-        || {
-            let mut install = install("wasm-bindgen-cli");
-            install.args(["--version", &version]);
-            if which("wasm-bindgen").is_some() {
-                install.arg("--root").arg(target_dir().join("tools"));
-            }
-            run(&mut install)
-        },
-    )
+    stage(&format!("installing wasm-bindgen {version} from source"), "about 2 minutes on two cores", || {
+        let mut install = install("wasm-bindgen-cli");
+        install.args(["--version", &version]);
+        if which("wasm-bindgen").is_some() {
+            install.arg("--root").arg(target_dir().join("tools"));
+        }
+        run(&mut install)
+    })
 }
 
 /// A tool of one's own need not be fast, only soon there: a debug build takes a third of a release build's time.
 fn install(name: &str) -> Command {
     let mut install = command("cargo install --debug");
-    install
-        .arg(name)
-        .env("CARGO_TARGET_DIR", target_dir().join("tools-build"));
+    install.arg(name).env("CARGO_TARGET_DIR", target_dir().join("tools-build"));
     install
 }
 
@@ -110,9 +97,7 @@ fn crates() -> Result {
     if ask("cargo fetch --locked --offline").is_some() {
         return Ok(());
     }
-    stage("fetching crates", "under a minute", || {
-        run(&mut command("cargo fetch --locked"))
-    })
+    stage("fetching crates", "under a minute", || run(&mut command("cargo fetch --locked")))
 }
 
 fn own_bin() -> PathBuf {
@@ -121,8 +106,7 @@ fn own_bin() -> PathBuf {
 }
 
 fn locked_version(krate: &str) -> Result<String> {
-    let lock =
-        fs::read_to_string("Cargo.lock").map_err(|e| format!("cannot read Cargo.lock: {e}"))?;
+    let lock = fs::read_to_string("Cargo.lock").map_err(|e| format!("cannot read Cargo.lock: {e}"))?;
     let name = format!("name = \"{krate}\"");
     lock.lines()
         .skip_while(|line| **line != name)
@@ -138,11 +122,7 @@ pub struct Browser {
 }
 
 pub fn for_browser() -> Result<Browser> {
-    let chromium = || {
-        ["chromium", "chromium-browser", "google-chrome", "chrome"]
-            .iter()
-            .find_map(|name| which(name))
-    };
+    let chromium = || ["chromium", "chromium-browser", "google-chrome", "chrome"].iter().find_map(|name| which(name));
     let mut packages = Vec::new();
     if chromium().is_none() {
         packages.push("chromium");
@@ -156,16 +136,10 @@ pub fn for_browser() -> Result<Browser> {
         }
     }
     if !packages.is_empty() {
-        apt(
-            &packages,
-            "Chromium (or Chrome) with its chromedriver, node 18 or newer, and npm",
-        )?;
+        apt(&packages, "Chromium (or Chrome) with its chromedriver, node 18 or newer, and npm")?;
     }
     match (chromium(), which("chromedriver")) {
-        (Some(chromium), Some(chromedriver)) => Ok(Browser {
-            chromium,
-            chromedriver,
-        }),
+        (Some(chromium), Some(chromedriver)) => Ok(Browser { chromium, chromedriver }),
         _ => Err("Chromium or chromedriver is still not on PATH".into()),
     }
 }
@@ -174,43 +148,26 @@ pub fn for_browser() -> Result<Browser> {
 /// results are the same on every machine, else the one that comes with Chromium.
 pub fn software_vulkan() -> Result<PathBuf> {
     let loader = || {
-        let places = [
-            "/usr/lib",
-            "/usr/lib64",
-            "/usr/lib/x86_64-linux-gnu",
-            "/usr/lib/aarch64-linux-gnu",
-        ];
-        places
-            .iter()
-            .any(|dir| Path::new(dir).join("libvulkan.so.1").exists())
+        let places = ["/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
+        places.iter().any(|dir| Path::new(dir).join("libvulkan.so.1").exists())
     };
     let driver = || {
-        let mesa = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"]
-            .into_iter()
-            .flat_map(|dir| {
-                let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-                entries.map(|entry| entry.path())
-            });
-        let mesa = mesa.filter(|path| {
-            path.file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with("lvp_icd"))
+        let mesa = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"].into_iter().flat_map(|dir| {
+            let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path())
         });
+        let mesa =
+            mesa.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lvp_icd")));
         let chromium = Path::new("/usr/lib/chromium/vk_swiftshader_icd.json").to_path_buf();
-        mesa.chain(std::iter::once(chromium))
-            .find(|path| path.is_file())
+        mesa.chain(std::iter::once(chromium)).find(|path| path.is_file())
     };
     if let Some(given) = env::var_os("VK_DRIVER_FILES") {
         return Ok(given.into());
     }
     if !loader() || driver().is_none() {
-        apt(
-            &["libvulkan1", "mesa-vulkan-drivers"],
-            "a Vulkan loader and Mesa's software driver (lavapipe)",
-        )?;
+        apt(&["libvulkan1", "mesa-vulkan-drivers"], "a Vulkan loader and Mesa's software driver (lavapipe)")?;
     }
-    driver().ok_or_else(|| {
-        "there is still no software Vulkan driver; set VK_DRIVER_FILES to one".into()
-    })
+    driver().ok_or_else(|| "there is still no software Vulkan driver; set VK_DRIVER_FILES to one".into())
 }
 
 fn apt(packages: &[&str], in_words: &str) -> Result {
@@ -221,35 +178,22 @@ fn apt(packages: &[&str], in_words: &str) -> Result {
             packages.join(" ")
         ));
     }
-    stage(
-        &format!("installing {}", packages.join(", ")),
-        "one or two minutes",
-        || {
-            run(&mut command("apt-get update -qq"))?;
-            run(command("apt-get install -y -qq --no-install-recommends")
-                .args(packages)
-                .env("DEBIAN_FRONTEND", "noninteractive"))
-        },
-    )
+    stage(&format!("installing {}", packages.join(", ")), "one or two minutes", || {
+        run(&mut command("apt-get update -qq"))?;
+        run(command("apt-get install -y -qq --no-install-recommends")
+            .args(packages)
+            .env("DEBIAN_FRONTEND", "noninteractive"))
+    })
 }
 
 /// The npm packages that `dir`'s package-lock.json names, in `dir`/node_modules.
 pub fn node_modules(dir: &str) -> Result {
-    let modified = |file: &str| {
-        fs::metadata(Path::new(dir).join(file))
-            .and_then(|data| data.modified())
-            .ok()
-    };
-    let (installed, locked) = (
-        modified("node_modules/.package-lock.json"),
-        modified("package-lock.json"),
-    );
+    let modified = |file: &str| fs::metadata(Path::new(dir).join(file)).and_then(|data| data.modified()).ok();
+    let (installed, locked) = (modified("node_modules/.package-lock.json"), modified("package-lock.json"));
     if installed.is_some() && installed >= locked {
         return Ok(());
     }
-    stage(
-        &format!("installing the npm packages of {dir}"),
-        "under a minute",
-        || run(command("npm ci --no-audit --no-fund --ignore-scripts").current_dir(dir)),
-    )
+    stage(&format!("installing the npm packages of {dir}"), "under a minute", || {
+        run(command("npm ci --no-audit --no-fund --ignore-scripts").current_dir(dir))
+    })
 }
