@@ -3,11 +3,12 @@
 //! only from layers above it there.
 
 pub mod adapter;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "api"))]
 pub mod api;
 pub mod app;
 pub mod clock;
 pub mod config;
+pub mod decimal;
 pub mod error;
 pub mod exec;
 pub mod host;
@@ -16,6 +17,7 @@ pub mod kernel;
 pub mod lab;
 pub mod model;
 pub mod optim;
+pub mod order;
 pub mod protocol;
 pub mod rng;
 pub mod task;

@@ -15,6 +15,8 @@ const RANKS: &[(&str, u8)] = &[
     ("error", 0),
     ("protocol", 0),
     ("clock", 0),
+    ("decimal", 0),
+    ("order", 0),
     ("kernel", 1),
     ("adapter", 2),
     ("task", 2),

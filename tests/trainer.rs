@@ -102,11 +102,14 @@ fn whole_run(backend: BackendChoice) {
     let events = play(
         vec![
             (at_once(), Command::Start { config: config.clone(), paused: true }),
+            // Slow at first, so that the new rank has steps left to learn in on any machine.
+            (at_once(), Command::Speed(Some(100))),
             (frame(|f| f.step == 0), Command::Step),
             (frame(|f| f.step == 1 && !f.running), watch(2, MergeMode::TopExpertPerDomain)),
             (frame(|f| f.weight.as_ref().is_some_and(|w| w.watch.lane == 2)), Command::Run),
             (frame(|f| f.step > 20), Command::SetRank { lane: 1, rank: 12 }),
             (Box::new(|e| !starts(e).is_empty()), Command::Ablate(Some(Ablate { lane: 2, layer: 0, expert: 1 }))),
+            (at_once(), Command::Speed(None)),
             (at_once(), Command::SetRank { lane: 0, rank: 2 }),
             (problem(), Command::Start { config: Config { lanes: Vec::new(), ..config }, paused: false }),
             (problem(), Command::Run),

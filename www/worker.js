@@ -1,15 +1,18 @@
-// The trainer's worker: the same engine as the page, started at its other entry. Messages that arrive before the engine
-// is ready wait in a queue and are then handed on, so that the page may send its first command at once.
+// The trainer's worker: the page's engine, started at its other entry. The first message is the compiled engine itself,
+// so that it is neither fetched nor compiled twice; messages that arrive before it is ready wait, and are then handed on.
 import init, { start_worker } from "./lora-playground.js";
 
 const early = [];
+let arrived;
+const engine = new Promise((resolve) => (arrived = resolve));
 const keep = (event) => {
   event.stopImmediatePropagation();
-  early.push(event.data);
+  if (event.data instanceof WebAssembly.Module) arrived(event.data);
+  else early.push(event.data);
 };
 self.addEventListener("message", keep);
 
-await init();
+await init({ module_or_path: await engine });
 start_worker();
 self.removeEventListener("message", keep);
 for (const data of early) self.dispatchEvent(new MessageEvent("message", { data }));

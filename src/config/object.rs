@@ -13,12 +13,28 @@ const SHOWN: usize = 80;
 
 /// The error that `value` at `key` is not allowed.
 pub(super) fn refuse(key: impl Into<String>, value: &Value, allowed: impl std::fmt::Display) -> Error {
-    let mut text = value.to_string();
+    let mut text = shown(value);
     if let Some((end, _)) = text.char_indices().nth(SHOWN) {
         text.truncate(end);
         text.push('…');
     }
     Error::Config { key: key.into(), value: text, allowed: allowed.to_string() }
+}
+
+/// A value as JSON writes it, near enough for a message. serde_json's own printer of numbers is tables of 10 KB.
+fn shown(value: &Value) -> String {
+    let list = |parts: Vec<String>| parts.join(",");
+    match (value, value.as_f64()) {
+        (Value::Null, _) => "null".into(),
+        (Value::Bool(flag), _) => flag.to_string(),
+        (Value::Number(_), Some(float)) if float.abs() < 1e21 => float.to_string(),
+        (Value::Number(_), float) => format!("{:e}", float.unwrap_or(f64::NAN)),
+        (Value::String(text), _) => format!("\"{text}\""),
+        (Value::Array(items), _) => format!("[{}]", list(items.iter().map(shown).collect())),
+        (Value::Object(map), _) => {
+            format!("{{{}}}", list(map.iter().map(|(key, value)| format!("\"{key}\":{}", shown(value))).collect()))
+        }
+    }
 }
 
 /// The error that `key` was left out.

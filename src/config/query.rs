@@ -5,6 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Config, Digits, Domains, Lane, Method, Task, object::refuse};
+use crate::decimal;
 use crate::error::{Error, Result};
 
 /// Keys of the query that speak to the page itself, not to the run.
@@ -126,9 +127,10 @@ fn plain(value: &Value) -> String {
         Value::Number(number) => match number.as_f64() {
             Some(float) if float != 0.0 && float.abs() < 1e-4 => format!("{float:e}"),
             Some(float) => float.to_string(),
-            None => number.to_string(),
+            None => String::new(),
         },
-        other => other.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Null | Value::Object(_) => String::new(),
     }
 }
 
@@ -151,11 +153,7 @@ fn number(text: &str) -> Value {
     if let Ok(whole) = text.parse::<u64>() {
         return whole.into();
     }
-    // Neither "inf" nor "nan" is a number to JSON: both become null here, and are shown as they were written.
-    match text.parse::<f64>() {
-        Ok(float) if float.is_finite() => float.into(),
-        _ => text.into(),
-    }
+    decimal::parse(text).map_or_else(|| text.into(), Value::from)
 }
 
 /// A lane as `molora.n4.r2.k2`: experts and rank always, the rest where it differs from the method's defaults.

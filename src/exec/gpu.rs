@@ -3,7 +3,6 @@
 //! A submission is up to [`LOSS_SLOTS`] steps in one command buffer: what varies per step lies in an uploaded table
 //! that group 0 is bound into at a per-step offset, so nothing is uploaded and nothing waits between steps.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use futures_channel::oneshot;
@@ -25,7 +24,8 @@ pub struct Device {
     /// The GPU's name, for people.
     pub name: String,
     step_layout: wgpu::BindGroupLayout,
-    kernels: HashMap<&'static str, Kernel>,
+    /// By name: about a dozen.
+    kernels: Vec<(&'static str, Kernel)>,
     lost: Arc<Mutex<Option<String>>>,
 }
 
@@ -98,7 +98,7 @@ impl Device {
             label: Some("step"),
             entries: &[entry(0, wgpu::BufferBindingType::Uniform, true)],
         });
-        Ok(Self { device, queue, name, step_layout, kernels: HashMap::new(), lost })
+        Ok(Self { device, queue, name, step_layout, kernels: Vec::new(), lost })
     }
 
     /// What ended the device, if anything did.
@@ -119,7 +119,8 @@ impl Device {
     fn kernel(&mut self, op: &Op) -> &Kernel {
         let about = op.describe();
         let (device, step_layout) = (&self.device, &self.step_layout);
-        self.kernels.entry(about.name).or_insert_with(|| {
+        let known = self.kernels.iter().position(|(name, _)| *name == about.name);
+        let index = known.unwrap_or_else(|| {
             let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, false)];
             entries.extend(about.bindings.iter().zip(1..).map(|((_, access), binding)| {
                 let read_only = *access == Access::Read;
@@ -148,8 +149,10 @@ impl Device {
                 },
                 cache: None,
             });
-            Kernel { pipeline, layout }
-        })
+            self.kernels.push((about.name, Kernel { pipeline, layout }));
+            self.kernels.len() - 1
+        });
+        &self.kernels[index].1
     }
 
     fn buffer(&self, label: &str, len: usize, values: Option<&[f32]>) -> wgpu::Buffer {

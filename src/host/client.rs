@@ -51,6 +51,8 @@ impl Client {
         };
         listen("message", &on_message)?;
         listen("error", &on_error)?;
+        // See worker.js: it runs the very engine that the page has compiled already.
+        worker.post_message(&wasm_bindgen::module()).map_err(|error| text(&error))?;
         Ok(Self { worker, _listeners: [on_message, on_error] })
     }
 

@@ -15,6 +15,7 @@
 
 use super::Parameter;
 use crate::error::{Error, Result};
+use crate::order::order;
 use crate::rng::Rng;
 
 /// Rank-1 experts with the last layer of their gate, which has a row for each of them.
@@ -75,12 +76,9 @@ fn strongest(experts: &RankOneExperts, count: usize, mean_gate: &[f64]) -> Vec<u
             mean_gate[i].abs() * norm(&experts.u.value, experts.outputs, i) * norm(&experts.v.value, experts.inputs, i)
         })
         .collect();
-    let mut order: Vec<usize> = (0..experts.count).collect();
-    // Stable: among equals, untrained ones for instance, the first stay.
-    order.sort_by(|&i, &j| size[j].total_cmp(&size[i]));
-    order.truncate(count);
-    order.sort_unstable();
-    order
+    // Among equals, untrained ones for instance, the first stay.
+    let strongest = order(experts.count, &|i, j| size[i].total_cmp(&size[j]).is_gt());
+    (0..experts.count).filter(|index| strongest[..count].contains(index)).collect()
 }
 
 fn split(experts: &RankOneExperts, count: usize, mean_gate: &[f64], rng: &mut Rng) -> (RankOneExperts, Vec<usize>) {

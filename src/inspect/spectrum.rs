@@ -3,6 +3,8 @@
 use nalgebra::DMatrix;
 use ndarray::Array2;
 
+use crate::order::descending;
+
 /// Thin singular value decomposition `u diag(singular) vᵀ`, largest value first.
 #[derive(Clone, Debug)]
 pub struct Svd {
@@ -24,10 +26,8 @@ pub fn singular_values(matrix: &Array2<f64>) -> Vec<f64> {
         return Vec::new();
     }
     let gram = if matrix.nrows() <= matrix.ncols() { matrix.dot(&matrix.t()) } else { matrix.t().dot(matrix) };
-    let mut values: Vec<f64> =
-        to_nalgebra(&gram).symmetric_eigenvalues().iter().map(|&square| libm::sqrt(square.max(0.0))).collect();
-    values.sort_by(|a, b| b.total_cmp(a));
-    values
+    let squares = descending(to_nalgebra(&gram).symmetric_eigenvalues().as_slice());
+    squares.into_iter().map(|square| libm::sqrt(square.max(0.0))).collect()
 }
 
 /// Singular values of `scale · b a`, largest first; none where an entry is not finite. `a [rank, inputs]`,

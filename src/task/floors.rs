@@ -13,6 +13,7 @@ use ndarray::Array2;
 
 use super::{TaskData, domains};
 use crate::config::{Config, Domains, Gate, Lane, Method, Task};
+use crate::order::descending;
 use crate::protocol::Floor;
 
 /// Shares closer than this are the same floor, computed twice.
@@ -165,13 +166,12 @@ fn assigned(domains: &Domains, experts: usize, rank: usize, top_k: usize) -> f64
     let squares: Vec<f64> = domains::singular_values(domains).iter().map(|s| s * s).collect();
     let total = squares.iter().sum::<f64>() * domains.domains as f64;
     let limit = if top_k == 0 { experts } else { top_k };
-    let mut gains: Vec<f64> = squares
+    let gains: Vec<f64> = squares
         .chunks(rank.max(1))
         .take(limit)
         .flat_map(|chunk| std::iter::repeat_n(chunk.iter().sum::<f64>(), domains.domains))
         .collect();
-    gains.sort_by(|a, b| b.total_cmp(a));
-    (1.0 - gains.iter().take(experts).sum::<f64>() / total).max(0.0)
+    (1.0 - descending(&gains).iter().take(experts).sum::<f64>() / total).max(0.0)
 }
 
 fn tail(values: &[f64], count: usize, total: f64) -> f64 {
@@ -184,10 +184,7 @@ fn tail(values: &[f64], count: usize, total: f64) -> f64 {
 /// Eigenvalues of a symmetric matrix, largest first.
 fn eigenvalues(matrix: &Array2<f64>) -> Vec<f64> {
     let n = matrix.nrows();
-    let mut values: Vec<f64> =
-        DMatrix::from_fn(n, n, |r, c| matrix[[r, c]]).symmetric_eigenvalues().iter().copied().collect();
-    values.sort_by(|a, b| b.total_cmp(a));
-    values
+    descending(DMatrix::from_fn(n, n, |r, c| matrix[[r, c]]).symmetric_eigenvalues().as_slice())
 }
 
 /// Three significant digits, without needless zeros.

@@ -2,6 +2,7 @@
 //! no markup beyond the text of an SVG path.
 
 use super::scale::nice_below;
+use crate::order::order;
 
 /// A logarithmic axis from `low` (bottom, at pixel `to`) to `high` (top, at pixel `from`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,8 +77,7 @@ pub fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
 /// Moves labels that want to stand at `wanted` (pixels) apart to at least `gap`, within `low..=high`, each staying
 /// as near to its place as the others allow. Order is kept.
 pub fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..wanted.len()).collect();
-    order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]).then(a.cmp(&b)));
+    let order = order(wanted.len(), &|a, b| wanted[a].total_cmp(&wanted[b]).is_lt());
     // Runs of touching labels: (sum of wanted tops, first index, count); merged while they overlap.
     let mut runs: Vec<(f64, usize, usize)> = Vec::new();
     let top = |sum: f64, count: usize| {

@@ -76,7 +76,8 @@ describe("the page, with WebGPU", () => {
 
   it("waits when the link says ?paused", async () => {
     await visiting("?paused", {}, async (page) => {
-      await button(page, "Run").waitFor({ timeout: 30_000 });
+      await trained(page, 0);
+      assert.ok(await button(page, "Run").isEnabled());
       assert.ok(await still(page));
       assert.equal(await step(page), 0);
       await button(page, "Run").click();
@@ -86,7 +87,8 @@ describe("the page, with WebGPU", () => {
 
   it("waits when the visitor wants less motion", async () => {
     await visiting("", { reducedMotion: "reduce" }, async (page) => {
-      await button(page, "Run").waitFor({ timeout: 30_000 });
+      await trained(page, 0);
+      assert.ok(await button(page, "Run").isEnabled());
       assert.ok(await still(page));
       assert.equal(await step(page), 0);
     });
@@ -193,7 +195,7 @@ describe("the page, with WebGPU", () => {
 
   it("trains on digits, shows that it pretrains, and answers a drawing", async () => {
     await visiting("?task=digits", {}, async (page) => {
-      await page.getByText(/pretrain/i).first().waitFor({ timeout: 30_000 });
+      await page.getByRole("progressbar", { name: "Pretraining" }).waitFor({ timeout: 30_000 });
       await trained(page, 10, 120_000);
       const pad = page.getByLabel(/^Drawing pad/).first();
       await pad.scrollIntoViewIfNeeded();

@@ -11,7 +11,7 @@ pub fn package() -> Result {
     tools::for_package()?;
     stage("building the npm package into pkg/", "about 3 minutes the first time, then under a minute", || {
         let build = "wasm-pack build . --release --no-opt --no-pack --no-gitignore --target web --out-dir pkg \
-                     --out-name lora_playground -- --no-default-features --locked";
+                     --out-name lora_playground -- --no-default-features --features api --locked";
         run(&mut tools::with_tools(command(build)))?;
         complete()
     })

@@ -39,7 +39,7 @@ fn browser_tools() -> Result<Browser> {
 
 fn in_browser(report: &mut Report, browser: &Browser) {
     report.stage("clippy, wasm with the page", "half a minute", || run(&mut clippy_wasm("")));
-    report.stage("clippy, wasm without the page", "half a minute", || run(&mut clippy_wasm("--no-default-features")));
+    report.stage("clippy, wasm with the API", "half a minute", || run(&mut clippy_wasm("--no-default-features --features api")));
     report.stage("wasm tests in Chromium", "two minutes", || wasm_pack(browser));
     let page = report.stage("release page", "a minute", serve::build);
     let package = report.stage("npm package", "a minute", package::package);
@@ -62,7 +62,7 @@ fn clippy_wasm(features: &str) -> Command {
 }
 
 fn wasm_pack(browser: &Browser) -> Result {
-    let mut test = tools::with_tools(command("wasm-pack test . --headless --chrome --chromedriver"));
+    let mut test = tools::with_tools(command("wasm-pack test --headless --chrome --chromedriver"));
     run(test.arg(&browser.chromedriver))
 }
 

@@ -13,6 +13,7 @@ pub use history::{LaneHistory, WINDOW};
 use super::format::{count, lane_name, list, three};
 use crate::{
     config::{Lane, Task},
+    order::order,
     protocol::{Accuracy, Frame, Started},
 };
 
@@ -51,7 +52,8 @@ pub fn line(state: &State<'_>) -> String {
     let sentence = sentences.iter().find_map(|say| say(state)).unwrap_or_else(|| standing(state));
     let mut letters = sentence.chars();
     match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
+        // Sentences begin with ASCII letters; Unicode's tables of capitals would be a fortieth of the download.
+        Some(first) => std::iter::once(first.to_ascii_uppercase()).chain(letters).collect(),
         None => sentence,
     }
 }
@@ -100,8 +102,8 @@ fn just_diverged(state: &State<'_>) -> Option<String> {
 
 fn diverged(state: &State<'_>) -> Option<String> {
     let lanes = state.frame.lanes.iter().enumerate();
-    let mut gone: Vec<(usize, usize)> = lanes.filter_map(|(i, lane)| Some((lane.diverged?, i))).collect();
-    gone.sort_unstable();
+    let gone: Vec<(usize, usize)> = lanes.filter_map(|(i, lane)| Some((lane.diverged?, i))).collect();
+    let gone: Vec<(usize, usize)> = order(gone.len(), &|a, b| gone[a] < gone[b]).into_iter().map(|i| gone[i]).collect();
     let &(first, lane) = gone.first()?;
     let rate = three(state.started.config.optimizer.lr);
     let step = count(first);

@@ -195,7 +195,7 @@ pub fn LossChart(props: &LossProps) -> Html {
             <div class="chart" ref={node} {onpointermove} {onpointerleave}>
                 if width > 0.0 && height > 0.0 {
                     <div role="img" aria-label={label} tabindex="0" {onkeydown}>
-                        <svg width={width.to_string()} height={height.to_string()}>
+                        <svg aria-hidden="true" width={width.to_string()} height={height.to_string()}>
                             { for rows }
                             { for columns }
                             { for curves }
@@ -206,7 +206,7 @@ pub fn LossChart(props: &LossProps) -> Html {
                         </svg>
                     </div>
                     // Beside the picture, not in it: these explain themselves one by one.
-                    <svg class="ends" width={width.to_string()} height={height.to_string()}>{ for ends }</svg>
+                    <svg class="ends" role="group" aria-label="Line ends and floors" width={width.to_string()} height={height.to_string()}>{ for ends }</svg>
                 }
             </div>
         </div>

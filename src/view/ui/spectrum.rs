@@ -79,7 +79,7 @@ pub fn Spectrum(props: &SpectrumProps) -> Html {
     html! {
         <div class={format!("spectrum lane-{}", props.lane)} ref={node} role="img" aria-label={label}>
             if width > 0.0 {
-                <svg width={width.to_string()} height={HEIGHT.to_string()}>
+                <svg aria-hidden="true" width={width.to_string()} height={HEIGHT.to_string()}>
                     <text x={(LEFT - 6.0).to_string()} y={(TOP + 8.0).to_string()} text-anchor="end">{ three(top) }</text>
                     <text x={(LEFT - 6.0).to_string()} y={base.to_string()} text-anchor="end">{ "0" }</text>
                     <path class="baseline" d={path([(LEFT, base + 0.5), (width, base + 0.5)].into_iter())} />
