@@ -164,6 +164,40 @@ describe("the JavaScript API", () => {
     });
   }
 
+  for (const backend of ["webgpu", "cpu"]) {
+    it(`holds memory flat over 20,000 steps, on ${backend}`, async () => {
+      const session = await page.context().newCDPSession(page);
+      // Bytes in use once garbage is gone: the engine's own, and JavaScript's.
+      const used = async () => {
+        await session.send("HeapProfiler.collectGarbage");
+        await session.send("Performance.enable");
+        const { metrics } = await session.send("Performance.getMetrics");
+        const script = metrics.find(({ name }) => name === "JSHeapUsedSize").value;
+        return script + (await page.evaluate(() => memory.buffer.byteLength));
+      };
+      await page.evaluate(
+        async ([backend, lanes]) => {
+          const task = { kind: "domains", dim: 16, domains: 2, true_rank: 2, batch: 4, sequence: 2 };
+          window.lab = await Lab.create({ version: 1, backend, task, lanes, schedule: { warmup: 50, total: 30_000 } });
+          await lab.train(2_000);
+        },
+        [backend, LANES],
+      );
+      const before = await used();
+      await page.evaluate(() => lab.train(20_000));
+      const grown = (await used()) - before;
+      const steps = await page.evaluate(() => {
+        const { step } = lab;
+        lab.free();
+        return step;
+      });
+      assert.equal(steps, 22_000);
+      // The losses of every step are kept: 8 bytes for each of 20,000 steps and four lanes, in a vector that doubles.
+      const kept = 2 * 8 * 20_000 * LANES.length;
+      assert.ok(grown <= kept + 512 * 1024, `${grown} bytes more`);
+    });
+  }
+
   it("says why a backend cannot be had", async () => {
     const message = await page.evaluate(async () => {
       // A page in which the browser finds no adapter.

@@ -12,7 +12,7 @@ export async function openLab(mounts = {}) {
   await page.goto(`${server.origin}/bare.html`);
   await page.evaluate(async () => {
     const engine = await import("/pkg/lora_playground.js");
-    await engine.default();
+    window.memory = (await engine.default()).memory;
     window.Lab = engine.Lab;
   });
   return { page, close: async () => { await browser.close(); await server.close(); } };

@@ -85,6 +85,22 @@ describe("the page, with WebGPU", () => {
     });
   });
 
+  it("pauses while its tab is hidden", async () => {
+    await visiting("", {}, async (page) => {
+      await trained(page, 5);
+      const hide = (hidden) =>
+        page.evaluate((hidden) => {
+          Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+          document.dispatchEvent(new Event("visibilitychange"));
+        }, hidden);
+      await hide(true);
+      assert.ok(await still(page));
+      const hidden = await step(page);
+      await hide(false);
+      await trained(page, hidden + 5);
+    });
+  });
+
   it("waits when the visitor wants less motion", async () => {
     await visiting("", { reducedMotion: "reduce" }, async (page) => {
       await trained(page, 0);
