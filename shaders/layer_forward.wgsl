@@ -3,14 +3,14 @@
 //   x [tokens, inputs]        w0, delta [outputs, inputs]   hg [tokens, slots]   lora_B [slots, outputs]
 //   base [pool, outputs] cached, or the bias [outputs]      target [pool, outputs]
 //   out [tokens, outputs]     y, or under MSE the gradient 2 (y − target) / (tokens · outputs)
-//   loss [tiles]              under MSE the tile's sum of squared errors
+//   losses                    under MSE, from loss_at on, each tile's sum of squared errors [tiles]
 //
 // One invocation owns a tile of 8 tokens × 4 outputs (see project.wgsl). delta and lora_B lie in `params`.
 
 struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
 struct Dims {
   tokens: u32, inputs: u32, outputs: u32, slots: u32, x_batched: u32, base_cached: u32, dense: u32, offset: u32,
-  mse: u32, real_tokens: u32, real_outputs: u32, grad_scale: f32,
+  mse: u32, real_tokens: u32, real_outputs: u32, loss_at: u32, grad_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> clock: Step;
@@ -22,7 +22,7 @@ struct Dims {
 @group(1) @binding(5) var<storage, read> base: array<vec4f>;
 @group(1) @binding(6) var<storage, read> expected: array<vec4f>;
 @group(1) @binding(7) var<storage, read_write> out: array<vec4f>;
-@group(1) @binding(8) var<storage, read_write> loss: array<f32>;
+@group(1) @binding(8) var<storage, read_write> losses: array<f32>;
 
 fn dots(a: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f) -> vec4f {
   return vec4f(dot(a, b0), dot(a, b1), dot(a, b2), dot(a, b3));
@@ -115,5 +115,5 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
 
   var squares = finish(t, o, a0) + finish(t + 1u, o, a1) + finish(t + 2u, o, a2) + finish(t + 3u, o, a3);
   squares += finish(t + 4u, o, a4) + finish(t + 5u, o, a5) + finish(t + 6u, o, a6) + finish(t + 7u, o, a7);
-  if (dims.mse == 1u) { loss[id.x] = squares; }
+  if (dims.mse == 1u) { losses[dims.loss_at + id.x] = squares; }
 }

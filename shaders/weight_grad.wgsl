@@ -4,12 +4,16 @@
 //
 // One invocation owns a tile of 8 × 4 of `out` and takes four rows at a time (12 reads, 128 multiply-adds). The
 // first product's tiles come first; `m` of 0 leaves a product out.
+//
+// `step` is `backward` and AdamW (see adamw.wgsl) at once: whoever computes a gradient owns its parameters, so a lane
+// whose parameters are all of this kind needs no further dispatch. One workgroup more gathers the step's loss.
 
 struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
 struct Dims {
   rows: u32,
   m0: u32, n0: u32, left_stride0: u32, left_offset0: u32, right_stride0: u32, right_offset0: u32, right_batched0: u32, out0: u32,
   m1: u32, n1: u32, left_stride1: u32, left_offset1: u32, right_stride1: u32, right_offset1: u32, right_batched1: u32, out1: u32,
+  elements: u32, loss_at: u32, tiles: u32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, eps: f32, loss_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> clock: Step;
@@ -19,6 +23,12 @@ struct Dims {
 @group(1) @binding(3) var<storage, read> left1: array<vec4f>;
 @group(1) @binding(4) var<storage, read> right1: array<vec4f>;
 @group(1) @binding(5) var<storage, read_write> grads: array<vec4f>;
+@group(1) @binding(6) var<storage, read_write> params: array<vec4f>;
+@group(1) @binding(7) var<storage, read_write> moments: array<vec4f>;
+@group(1) @binding(8) var<storage, read_write> losses: array<f32>;
+
+const SIZE = 32u;
+const PARTS = 32u;
 
 struct Tile { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, a4: vec4f, a5: vec4f, a6: vec4f, a7: vec4f }
 
@@ -38,19 +48,16 @@ fn rank4(
   );
 }
 
-fn store(t: Tile, o: u32, n: u32) {
-  grads[o] = t.a0; grads[o + n] = t.a1; grads[o + 2u * n] = t.a2; grads[o + 3u * n] = t.a3;
-  grads[o + 4u * n] = t.a4; grads[o + 5u * n] = t.a5; grads[o + 6u * n] = t.a6; grads[o + 7u * n] = t.a7;
-}
+// Where a tile goes: its first row's place in grads, and the distance of rows; columns of 0 is nowhere.
+struct Out { tile: Tile, at: u32, columns: u32 }
 
-@compute @workgroup_size(32)
-fn backward(@builtin(global_invocation_id) id: vec3u) {
+fn product(id: u32) -> Out {
   let tiles0 = dims.m0 / 8u * (dims.n0 / 4u);
   var t = Tile();
-  if (id.x < tiles0) {
+  if (id < tiles0) {
     let columns = dims.n0 / 4u;
-    let c = id.x % columns;
-    let m = id.x / columns;
+    let c = id % columns;
+    let m = id / columns;
     let ls = dims.left_stride0 / 4u;
     let rs = dims.right_stride0 / 4u;
     var i = dims.left_offset0 / 4u + m * 2u;
@@ -64,12 +71,11 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
       );
       i += 4u * ls; j += 4u * rs;
     }
-    store(t, dims.out0 / 4u + m * 8u * columns + c, columns);
-    return;
+    return Out(t, dims.out0 / 4u + m * 8u * columns + c, columns);
   }
-  let tile = id.x - tiles0;
-  if (tile >= dims.m1 / 8u * (dims.n1 / 4u)) { return; }
+  let tile = id - tiles0;
   let columns = dims.n1 / 4u;
+  if (tile >= dims.m1 / 8u * columns) { return Out(t, 0u, 0u); }
   let c = tile % columns;
   let m = tile / columns;
   let ls = dims.left_stride1 / 4u;
@@ -85,5 +91,44 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     );
     i += 4u * ls; j += 4u * rs;
   }
-  store(t, dims.out1 / 4u + m * 8u * columns + c, columns);
+  return Out(t, dims.out1 / 4u + m * 8u * columns + c, columns);
+}
+
+@compute @workgroup_size(SIZE)
+fn backward(@builtin(global_invocation_id) id: vec3u) {
+  let out = product(id.x);
+  if (out.columns == 0u) { return; }
+  let t = out.tile;
+  let o = out.at;
+  let n = out.columns;
+  grads[o] = t.a0; grads[o + n] = t.a1; grads[o + 2u * n] = t.a2; grads[o + 3u * n] = t.a3;
+  grads[o + 4u * n] = t.a4; grads[o + 5u * n] = t.a5; grads[o + 6u * n] = t.a6; grads[o + 7u * n] = t.a7;
+}
+
+fn update(i: u32, g: vec4f) {
+  let j = dims.elements / 4u + i;
+  let m = dims.beta1 * moments[i] + dims.rest1 * g;
+  let v = dims.beta2 * moments[j] + dims.rest2 * g * g;
+  grads[i] = g;
+  moments[i] = m;
+  moments[j] = v;
+  params[i] = clock.keep * params[i] - clock.rate * m / (sqrt(v) * clock.second + dims.eps);
+}
+
+@compute @workgroup_size(SIZE)
+fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  if (group.x == 0u) {
+    if (dims.tiles == 0u) { return; }
+    var sum = 0.0;
+    for (var i = local.x; i < dims.tiles; i += PARTS) { sum += losses[dims.loss_at + i]; }
+    losses[clock.slot * PARTS + local.x] = dims.loss_scale * sum;
+    return;
+  }
+  let out = product((group.x - 1u) * SIZE + local.x);
+  if (out.columns == 0u) { return; }
+  let t = out.tile;
+  let o = out.at;
+  let n = out.columns;
+  update(o, t.a0); update(o + n, t.a1); update(o + 2u * n, t.a2); update(o + 3u * n, t.a3);
+  update(o + 4u * n, t.a4); update(o + 5u * n, t.a5); update(o + 6u * n, t.a6); update(o + 7u * n, t.a7);
 }

@@ -9,8 +9,9 @@ use lora_playground::config::{Balance, BalanceKind, Lane, Method, Optimizer};
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
 use lora_playground::kernel::Step;
-use lora_playground::kernel::recording::{Buffer, FIRST, GRADS, PARAMS, SECOND};
-use lora_playground::model::{compile, share};
+use lora_playground::kernel::adamw::LOSS_PARTS;
+use lora_playground::kernel::recording::{Buffer, GRADS, LOSSES, MOMENTS, PARAMS};
+use lora_playground::model::{LOSS_SLOTS, compile, share};
 use lora_playground::optim;
 use lora_playground::task::{LossKind, TaskData};
 
@@ -23,7 +24,6 @@ const ABSOLUTE: f64 = 1e-9;
 struct Bench<'a> {
     cpu: Cpu<f64>,
     lane: &'a Lane,
-    loss: Buffer,
     /// 1 / the number of elements the loss is a mean over.
     scale: f64,
     step: Step,
@@ -35,7 +35,6 @@ impl<'a> Bench<'a> {
     fn new(task: &TaskData, lane: &'a Lane) -> Self {
         let program = compile(task, lane, &Optimizer::default());
         let params = random_params(&program, 5);
-        let index = program.buffers.iter().position(|(name, _)| name == "loss").unwrap();
         let shared = share(task);
         let step = Step { x_row: shared.batch_row(task.batches - 1) as u32, ..Default::default() };
         let mut cpu = Cpu::<f64>::new(shared);
@@ -45,7 +44,7 @@ impl<'a> Bench<'a> {
             LossKind::CrossEntropy => task.batch_rows(),
         };
         let scale = 1.0 / elements as f64;
-        let mut bench = Self { cpu, lane, loss: Buffer::Lane(index), scale, step, shares: vec![] };
+        let mut bench = Self { cpu, lane, scale, step, shares: vec![] };
         bench.run();
         bench.shares = bench.gates().iter().map(|gates| top_shares(gates)).collect();
         bench
@@ -72,7 +71,9 @@ impl<'a> Bench<'a> {
     /// The loss with the balance term, at the current parameters.
     fn objective(&self) -> f64 {
         self.run();
-        let loss = self.cpu.values(0, self.loss).iter().sum::<f64>() * self.scale;
+        let losses = self.cpu.values(0, LOSSES);
+        let loss = losses[LOSS_SLOTS * LOSS_PARTS..].iter().sum::<f64>() * self.scale;
+        drop(losses);
         let balance = balance(&self.lane.method);
         let term = |(gates, shares): (&Vec<Vec<f64>>, &Vec<f64>)| balance_term(&balance, gates, shares);
         loss + self.gates().iter().zip(&self.shares).map(term).sum::<f64>()
@@ -179,8 +180,8 @@ fn padding_stays_zero() {
             cpu.set_lane(0, program, &params);
             cpu.train(&[0], &steps);
             assert_ne!(cpu.read(0, PARAMS), params, "{name}: nothing was trained");
-            for (what, buffer) in [("params", PARAMS), ("grads", GRADS), ("first", FIRST), ("second", SECOND)] {
-                for (at, (value, real)) in cpu.read(0, buffer).iter().zip(&real).enumerate() {
+            for (what, buffer) in [("params", PARAMS), ("grads", GRADS), ("moments", MOMENTS)] {
+                for (at, (value, real)) in cpu.read(0, buffer).iter().zip(real.iter().cycle()).enumerate() {
                     assert!(*real || *value == 0.0, "{name}: {what}[{at}] is padding, and {value}");
                 }
             }

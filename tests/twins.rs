@@ -12,9 +12,9 @@ use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
 use lora_playground::exec::gpu::{Device, Gpu};
 use lora_playground::kernel::adamw::LOSS_PARTS;
-use lora_playground::kernel::recording::{Buffer, FIRST, LOSSES, Pass, SECOND};
+use lora_playground::kernel::recording::{Buffer, LOSSES, MOMENTS, Pass};
 use lora_playground::lab::Lab;
-use lora_playground::model::{LaneProgram, compile, share};
+use lora_playground::model::{LOSS_SLOTS, LaneProgram, compile, share};
 use lora_playground::optim;
 use lora_playground::rng::Rng;
 use lora_playground::task::TaskData;
@@ -26,7 +26,7 @@ const RELATIVE: f32 = 1e-4;
 
 /// Moments of a run under way: AdamW from zero moments would turn the rounding of a gradient near zero into a whole
 /// step either way, and say nothing about the shader.
-fn moments(program: &LaneProgram) -> [Vec<f32>; 2] {
+fn moments(program: &LaneProgram) -> Vec<f32> {
     let mut rng = Rng::new(9, 9);
     let mut both = [vec![0.0; program.padded], vec![0.0; program.padded]];
     for tensor in &program.tensors {
@@ -35,14 +35,16 @@ fn moments(program: &LaneProgram) -> [Vec<f32>; 2] {
         tensor.scatter(&mut both[0], &first);
         tensor.scatter(&mut both[1], &second);
     }
-    both
+    both.concat()
 }
 
 /// Values by which both are compared: a loss is the sum of its parts, which the two may cut differently.
 fn comparable(name: &str, values: &[f32]) -> Vec<f32> {
     match name {
-        "loss" => vec![values.iter().sum()],
-        "losses" => values.chunks_exact(LOSS_PARTS).map(|slot| slot.iter().sum()).collect(),
+        "losses" => {
+            let (slots, tiles) = values.split_at(LOSS_SLOTS * LOSS_PARTS);
+            slots.chunks_exact(LOSS_PARTS).chain([tiles]).map(|parts| parts.iter().sum()).collect()
+        }
         _ => values.to_vec(),
     }
 }
@@ -65,12 +67,12 @@ fn all_buffers(program: &LaneProgram) -> Vec<(usize, Buffer)> {
     (0..program.buffers.len()).map(|index| (0, Buffer::Lane(index))).collect()
 }
 
-/// A lane that runs one pass of `program` and nothing else: before its update, or the update itself (`None`).
-fn only(program: &LaneProgram, pass: Option<&Pass>) -> LaneProgram {
+/// A lane that runs one pass of `program` and nothing else.
+fn only(program: &LaneProgram, pass: &Pass) -> LaneProgram {
     LaneProgram {
         buffers: program.buffers.clone(),
-        gradients: pass.into_iter().cloned().collect(),
-        update: program.update.clone(),
+        gradients: vec![pass.clone()],
+        train: vec![],
         output: vec![],
         tensors: program.tensors.clone(),
         gates: program.gates.clone(),
@@ -89,26 +91,20 @@ fn follow(what: &str, task: &TaskData, lane: &Lane, device: Device, covered: &mu
     let rows: Vec<usize> = (0..STEPS).map(|t| shared.batch_row(t)).collect();
     let mut cpu = Cpu::<f32>::new(share(task));
     cpu.set_lane(0, compile(task, lane, &optimizer), &random_params(&program, 7));
-    let [first, second] = moments(&program);
-    cpu.write(0, FIRST, &first);
-    cpu.write(0, SECOND, &second);
+    cpu.write(0, MOMENTS, &moments(&program));
     let mut gpu = Gpu::new(device, shared);
     for (t, &row) in rows.iter().enumerate() {
         let step = optim::step(&optimizer, &schedule, t, row, t);
-        let forward = program.output.iter().map(Some);
-        for pass in forward.chain(program.gradients.iter().map(Some)).chain([None]) {
+        for pass in program.output.iter().chain(&program.gradients).chain(&program.train) {
             gpu.set_lane(0, only(&program, pass), &[]).unwrap();
             for (_, buffer) in all_buffers(&program) {
                 gpu.write(0, buffer, &cpu.read(0, buffer)).unwrap();
             }
-            let op = pass.unwrap_or(&program.update).op.clone();
-            covered.insert(op.describe().name);
-            cpu.pass(0, pass.unwrap_or(&program.update), &step);
-            match pass {
-                Some(_) => gpu.run(0, Recording::Gradients, step).unwrap(),
-                None => gpu.train(&[0], &[step]).unwrap(),
-            }
-            compare(&format!("{what}, step {t}, {}", op.describe().name), &cpu, &gpu);
+            let name = pass.op.describe().name;
+            covered.insert(name);
+            cpu.pass(0, pass, &step);
+            gpu.run(0, Recording::Gradients, step).unwrap();
+            compare(&format!("{what}, step {t}, {name}"), &cpu, &gpu);
         }
         let loss: f32 = cpu.read(0, LOSSES)[t * LOSS_PARTS..][..LOSS_PARTS].iter().sum();
         assert!(loss > 0.0, "{what}: step {t} left no loss");
@@ -141,6 +137,7 @@ fn every_shader_agrees_with_its_twin() {
         "layer_forward",
         "project",
         "weight_grad",
+        "weight_step",
     ]);
     assert_eq!(covered, all);
 }

@@ -124,6 +124,7 @@ impl Factors {
                 right_offset1: 0,
                 right_batched1: place.x_batched.into(),
                 out1: self.a as u32,
+                ..Default::default()
             }),
             buffers: vec![hg, place.dy, dhz, place.x, GRADS],
         }

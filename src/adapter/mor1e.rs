@@ -137,6 +137,7 @@ fn network_gradients(d: &intuition::Dims, q: Buffer, acts: Buffer, dacts: Buffer
         right_offset1: 2 * h,
         right_batched1: 0,
         out1: d.w2,
+        ..Default::default()
     };
     let lower = weight_grad::Dims {
         rows: d.rows,

@@ -42,11 +42,9 @@ impl<F: Real> Cpu<F> {
     pub fn train(&self, lanes: &[usize], steps: &[Step]) {
         for step in steps {
             for &lane in lanes {
-                let program = &self.lanes[lane].program;
-                for pass in &program.gradients {
+                for pass in &self.lanes[lane].program.train {
                     self.pass(lane, pass, step);
                 }
-                self.pass(lane, &program.update, step);
             }
         }
     }

@@ -38,7 +38,7 @@ struct Lane {
     program: LaneProgram,
     buffers: Vec<wgpu::Buffer>,
     gradients: Vec<Dispatch>,
-    update: Vec<Dispatch>,
+    train: Vec<Dispatch>,
     output: Vec<Dispatch>,
 }
 
@@ -233,9 +233,9 @@ impl Gpu {
     pub fn set_lane(&mut self, index: usize, program: LaneProgram, params: &[f32]) -> Result<()> {
         let buffers: Vec<_> = program.buffers.iter().map(|(name, len)| self.device.buffer(name, *len, None)).collect();
         let gradients = self.dispatches(&program.gradients, &buffers);
-        let update = self.dispatches(std::slice::from_ref(&program.update), &buffers);
+        let train = self.dispatches(&program.train, &buffers);
         let output = self.dispatches(&program.output, &buffers);
-        let lane = Lane { program, buffers, gradients, update, output };
+        let lane = Lane { program, buffers, gradients, train, output };
         if index < self.lanes.len() {
             self.lanes[index] = lane;
         } else {
@@ -290,8 +290,7 @@ impl Gpu {
 
     /// Submit `steps` (at most [`LOSS_SLOTS`]) of `lanes`.
     pub fn train(&self, lanes: &[usize], steps: &[Step]) -> Result<()> {
-        let groups: Vec<&[Dispatch]> =
-            lanes.iter().flat_map(|&l| [self.lanes[l].gradients.as_slice(), self.lanes[l].update.as_slice()]).collect();
+        let groups: Vec<&[Dispatch]> = lanes.iter().map(|&l| self.lanes[l].train.as_slice()).collect();
         self.submit(&groups, steps)
     }
 

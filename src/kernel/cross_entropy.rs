@@ -3,11 +3,11 @@
 use super::{Access, Bound, Read, Real, Step, Write, dims};
 
 dims!(
-    /// y and dy `[tokens, outputs]`, labels `[pool]`, loss: one value per token.
-    Dims { tokens: u32, outputs: u32, real_tokens: u32, real_outputs: u32 }
+    /// y and dy `[tokens, outputs]`, labels `[pool]`, losses: one value per token from `loss_at` on.
+    Dims { tokens: u32, outputs: u32, real_tokens: u32, real_outputs: u32, loss_at: u32 }
 );
 
-pub const BINDINGS: &[(&str, Access)] = &[("y", Read), ("labels", Read), ("dy", Write), ("loss", Write)];
+pub const BINDINGS: &[(&str, Access)] = &[("y", Read), ("labels", Read), ("dy", Write), ("losses", Write)];
 
 impl Dims {
     pub fn workgroups(&self) -> u32 {
@@ -17,7 +17,8 @@ impl Dims {
 
 pub fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let (o, classes) = (d.outputs as usize, d.real_outputs as usize);
-    let (y, labels, mut dy, mut loss) = (b.read(0), b.read(1), b.write(2), b.write(3));
+    let (y, labels, mut dy, mut losses) = (b.read(0), b.read(1), b.write(2), b.write(3));
+    let loss = &mut losses[d.loss_at as usize..];
     let share = F::one() / F::of(f64::from(d.real_tokens));
     for t in 0..d.tokens as usize {
         let out = &mut dy[t * o..(t + 1) * o];

@@ -10,7 +10,7 @@ use super::{Access, Bound, Read, Real, Step, Write, dims, gelu, view, view_mut};
 dims!(
     /// x `[tokens, inputs]`, w0 and delta `[outputs, inputs]`, hg `[tokens, slots]`, lora_B `[slots, outputs]`,
     /// base `[pool, outputs]` or `[outputs]`, target `[pool, outputs]`, out `[tokens, outputs]`,
-    /// loss: one partial sum per tile.
+    /// losses: one partial sum per tile from `loss_at` on.
     ForwardDims {
         tokens: u32,
         inputs: u32,
@@ -29,6 +29,8 @@ dims!(
         /// Tokens and outputs that are not padding.
         real_tokens: u32,
         real_outputs: u32,
+        /// First of the tiles' losses in `losses`.
+        loss_at: u32,
         /// 2 / (real_tokens · real_outputs).
         grad_scale: f32,
     }
@@ -42,7 +44,7 @@ pub const FORWARD: &[(&str, Access)] = &[
     ("base", Read),
     ("target", Read),
     ("out", Write),
-    ("loss", Write),
+    ("losses", Write),
 ];
 
 impl ForwardDims {
@@ -82,7 +84,8 @@ pub fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
         }
     }
     if d.mse == 1 {
-        let (target, mut loss) = (b.read(5), b.write(7));
+        let (target, mut losses) = (b.read(5), b.write(7));
+        let loss = &mut losses[d.loss_at as usize..][..d.tiles() as usize];
         let target = &target[row * o..(row + t) * o];
         let scale = F::of(f64::from(d.grad_scale));
         let (real_t, real_o) = (d.real_tokens as usize, d.real_outputs as usize);

@@ -125,6 +125,7 @@ pub enum Op {
     LayerForward(layer::ForwardDims),
     LayerBackward(layer::BackwardDims),
     WeightGrad(weight_grad::Dims),
+    WeightStep(weight_grad::Dims),
     GateForward(gate::Dims),
     GateBackward(gate::Dims),
     Balance(balance::Dims),
@@ -167,6 +168,9 @@ impl Op {
             Op::WeightGrad(_) => {
                 d("weight_grad", wgsl!("weight_grad"), "backward", weight_grad::BINDINGS, weight_grad::Dims::FIELDS)
             }
+            Op::WeightStep(_) => {
+                d("weight_step", wgsl!("weight_grad"), "step", weight_grad::STEP, weight_grad::Dims::FIELDS)
+            }
             Op::GateForward(_) => d("gate", wgsl!("gate"), "forward", gate::FORWARD, gate::Dims::FIELDS),
             Op::GateBackward(_) => d("gate_backward", wgsl!("gate"), "backward", gate::BACKWARD, gate::Dims::FIELDS),
             Op::Balance(_) => d("balance", wgsl!("balance"), "forward", balance::BINDINGS, balance::Dims::FIELDS),
@@ -197,7 +201,7 @@ impl Op {
             Op::Project(d) => d.words(),
             Op::LayerForward(d) => d.words(),
             Op::LayerBackward(d) => d.words(),
-            Op::WeightGrad(d) => d.words(),
+            Op::WeightGrad(d) | Op::WeightStep(d) => d.words(),
             Op::GateForward(d) | Op::GateBackward(d) => d.words(),
             Op::Balance(d) => d.words(),
             Op::IntuitionForward(d) | Op::IntuitionBackward(d) | Op::IntuitionSums(d) => d.words(),
@@ -214,6 +218,7 @@ impl Op {
             Op::LayerForward(d) => d.workgroups(),
             Op::LayerBackward(d) => d.workgroups(),
             Op::WeightGrad(d) => d.workgroups(),
+            Op::WeightStep(d) => d.workgroups() + 1,
             Op::GateForward(d) | Op::GateBackward(d) => d.workgroups(),
             Op::Balance(_) => 1,
             Op::IntuitionForward(d) | Op::IntuitionBackward(d) => d.rows,
@@ -232,6 +237,7 @@ impl Op {
             Op::LayerForward(d) => layer::forward(step, d, &b),
             Op::LayerBackward(d) => layer::backward(d, &b),
             Op::WeightGrad(d) => weight_grad::backward(step, d, &b),
+            Op::WeightStep(d) => weight_grad::step(step, d, &b),
             Op::GateForward(d) => gate::forward(d, &b),
             Op::GateBackward(d) => gate::backward(d, &b),
             Op::Balance(d) => balance::forward(d, &b),

@@ -71,23 +71,24 @@ pub struct Arena {
     pub tensors: Vec<Tensor>,
 }
 
-/// Buffers every lane has. The first four are as long as the parameters.
+/// Buffers every lane has. The first two are as long as the parameters.
 pub const PARAMS: Buffer = Buffer::Lane(0);
 pub const GRADS: Buffer = Buffer::Lane(1);
-pub const FIRST: Buffer = Buffer::Lane(2);
-pub const SECOND: Buffer = Buffer::Lane(3);
-/// Losses by slot.
-pub const LOSSES: Buffer = Buffer::Lane(4);
+/// First moments, then second ones: twice as long.
+pub const MOMENTS: Buffer = Buffer::Lane(2);
+/// Losses by slot, then the step's own before they are added up.
+pub const LOSSES: Buffer = Buffer::Lane(3);
 /// Bound where a kernel could write something that this use of it does not.
-pub const SINK: Buffer = Buffer::Lane(5);
+pub const SINK: Buffer = Buffer::Lane(4);
 /// Bound where a kernel could read something that this use of it does not: zeros, one for each possible expert.
 pub const NOTHING: Buffer = Buffer::Shared(0);
 /// Elements of [`NOTHING`].
 pub const NOTHING_LEN: usize = 64;
 
 impl Arena {
-    pub fn new(loss_slots: usize) -> Self {
-        let fixed = [("params", 0), ("grads", 0), ("first", 0), ("second", 0), ("losses", loss_slots), ("sink", 16)];
+    /// `losses` is the length of that buffer.
+    pub fn new(losses: usize) -> Self {
+        let fixed = [("params", 0), ("grads", 0), ("moments", 0), ("losses", losses), ("sink", 16)];
         Self { buffers: fixed.map(|(n, l)| (n.to_owned(), l)).to_vec(), params: 0, tensors: Vec::new() }
     }
 
@@ -113,8 +114,8 @@ impl Arena {
     /// Call once all parameters are placed.
     pub fn seal(&mut self) {
         let len = self.params.max(16);
-        for (_, size) in &mut self.buffers[..4] {
-            *size = len;
+        for ((_, size), factor) in self.buffers.iter_mut().zip([1, 1, 2]) {
+            *size = factor * len;
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Gradients of weights, `out = leftᵀ right` summed over token rows; two products in one dispatch, because the
-//! two factors of an adapter want theirs at the same moment.
+//! two factors of an adapter want theirs at the same moment. With AdamW in the same dispatch where a lane's parameters
+//! are all of this kind.
 
 use ndarray::linalg::general_mat_mul;
 
-use super::{Access, Bound, Read, Real, Step, Write, dims, view, view_mut};
+use super::{Access, Bound, Read, Real, Step, Write, adamw, dims, view, view_mut};
 
 dims!(
     /// For each product: left `[rows, m]` from column `left_offset` of rows `left_stride` wide, right `[rows, n]`
@@ -26,15 +27,65 @@ dims!(
         right_offset1: u32,
         right_batched1: u32,
         out1: u32,
+        /// From here on those of [`adamw::Dims`], for `step`; `tiles` of 0 leaves the loss to another pass.
+        elements: u32,
+        loss_at: u32,
+        tiles: u32,
+        beta1: f32,
+        beta2: f32,
+        rest1: f32,
+        rest2: f32,
+        eps: f32,
+        loss_scale: f32,
     }
 );
 
 pub const BINDINGS: &[(&str, Access)] =
     &[("left0", Read), ("right0", Read), ("left1", Read), ("right1", Read), ("grads", Write)];
+pub const STEP: &[(&str, Access)] = &[
+    ("left0", Read),
+    ("right0", Read),
+    ("left1", Read),
+    ("right1", Read),
+    ("grads", Write),
+    ("params", Write),
+    ("moments", Write),
+    ("losses", Write),
+];
 
 impl Dims {
     pub fn workgroups(&self) -> u32 {
         (self.m0 / 8 * (self.n0 / 4) + self.m1 / 8 * (self.n1 / 4)).div_ceil(32)
+    }
+
+    /// Weights whose gradients are computed here, padding included.
+    pub fn elements(&self) -> u32 {
+        self.m0 * self.n0 + self.m1 * self.n1
+    }
+
+    /// The same products followed by AdamW; only one pass of a step gathers its loss.
+    pub fn with_update(self, adamw: &adamw::Dims, gathers: bool) -> Self {
+        let adamw::Dims { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale } = *adamw;
+        let tiles = if gathers { tiles } else { 0 };
+        Self { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale, ..self }
+    }
+
+    fn adamw(&self) -> adamw::Dims {
+        let Self { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale, .. } = *self;
+        adamw::Dims { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale }
+    }
+}
+
+pub fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    backward(step, d, b);
+    let adamw = d.adamw();
+    let (grads, mut params, mut moments) = (b.read(4), b.write(5), b.write(6));
+    for (m, n, out) in [(d.m0, d.n0, d.out0), (d.m1, d.n1, d.out1)] {
+        let range = out as usize..(out + m * n) as usize;
+        adamw.update(step, range, &mut params, &grads, &mut moments);
+    }
+    if d.tiles > 0 {
+        adamw.gather(step, &mut b.write(7));
     }
 }
 

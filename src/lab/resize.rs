@@ -7,7 +7,7 @@ use crate::config::{Lane, Method, limits};
 use crate::error::{Error, Result};
 use crate::exec::Recording;
 use crate::inspect::{Parameter, experts, resize};
-use crate::kernel::recording::{FIRST, PARAMS, SECOND, Tensor};
+use crate::kernel::recording::{MOMENTS, PARAMS, Tensor};
 use crate::model::{LaneProgram, compile};
 use crate::rng::{Rng, stream};
 
@@ -32,21 +32,22 @@ impl Lab {
         if !gates.is_empty() {
             self.engine.run(lane, Recording::Output, self.step_record(self.step, 0))?;
         }
-        let mut wanted = vec![(lane, PARAMS), (lane, FIRST), (lane, SECOND)];
+        let mut wanted = vec![(lane, PARAMS), (lane, MOMENTS)];
         wanted.extend(gates.iter().map(|&(_, buffer, _)| (lane, buffer)));
         let read = self.engine.read(&wanted).await?;
         let usage = |layer: usize| {
             let at = gates.iter().position(|&(l, ..)| l == layer);
-            at.map_or_else(Vec::new, |at| mean_gate(&gates[at].2, &read[3 + at]))
+            at.map_or_else(Vec::new, |at| mean_gate(&gates[at].2, &read[2 + at]))
         };
 
+        let (first, second) = read[1].split_at(read[1].len() / 2);
         let new = Lane { method, layers: old.layers.clone() };
         let program = compile(&self.task, &new, &self.config.optimizer);
         let resizes = self.lanes[lane].resizes + 1;
         let mut rng = Rng::new(self.config.seed.into(), stream::resize(lane, resizes));
         let mut moved = Moved {
             from: &tensors,
-            old: [&read[0], &read[1], &read[2]],
+            old: [&read[0], first, second],
             to: &program,
             new: std::array::from_fn(|_| vec![0.0; program.padded]),
         };
@@ -58,8 +59,7 @@ impl Lab {
         }
         let [params, first, second] = moved.new;
         self.engine.set_lane(lane, program, &params)?;
-        self.engine.write(lane, FIRST, &first)?;
-        self.engine.write(lane, SECOND, &second)?;
+        self.engine.write(lane, MOMENTS, &[first, second].concat())?;
         let state = &mut self.lanes[lane];
         (state.lane, state.resizes, state.stale) = (new, resizes, true);
         Ok(())

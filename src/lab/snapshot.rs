@@ -8,7 +8,7 @@ use crate::exec::Engine;
 use crate::exec::Reading;
 use crate::exec::cpu::Cpu;
 use crate::exec::gpu::{Device, Gpu};
-use crate::kernel::recording::{FIRST, PARAMS, SECOND};
+use crate::kernel::recording::{MOMENTS, PARAMS};
 use crate::model::{compile, share};
 
 /// Everything that training changes, after `step` steps.
@@ -23,7 +23,7 @@ struct Held {
     lane: Lane,
     resizes: usize,
     /// Parameters and both moments, in the padded layout.
-    buffers: [Vec<f32>; 3],
+    buffers: [Vec<f32>; 2],
 }
 
 impl Lab {
@@ -35,14 +35,14 @@ impl Lab {
 
     /// Parameters and moments of every lane, read the same way.
     pub fn snapshot(&self) -> impl Future<Output = Result<Snapshot>> + use<> {
-        let all = |lane| [(lane, PARAMS), (lane, FIRST), (lane, SECOND)];
+        let all = |lane| [(lane, PARAMS), (lane, MOMENTS)];
         let reading = self.engine.read(&(0..self.lanes.len()).flat_map(all).collect::<Vec<_>>());
         let step = self.step;
         let lanes: Vec<_> = self.lanes.iter().map(|state| (state.lane.clone(), state.resizes)).collect();
         async move {
             let mut values = reading.await?.into_iter();
             let mut next = || values.next().unwrap_or_default();
-            let hold = |(lane, resizes)| Held { lane, resizes, buffers: [next(), next(), next()] };
+            let hold = |(lane, resizes)| Held { lane, resizes, buffers: [next(), next()] };
             Ok(Snapshot { step, lanes: lanes.into_iter().map(hold).collect() })
         }
     }
@@ -59,10 +59,9 @@ impl Lab {
         };
         for (index, held) in snapshot.lanes.iter().enumerate() {
             let program = compile(&self.task, &held.lane, &self.config.optimizer);
-            let [params, first, second] = &held.buffers;
+            let [params, moments] = &held.buffers;
             engine.set_lane(index, program, params)?;
-            engine.write(index, FIRST, first)?;
-            engine.write(index, SECOND, second)?;
+            engine.write(index, MOMENTS, moments)?;
         }
         self.engine = engine;
         self.step = snapshot.step;

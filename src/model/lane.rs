@@ -5,7 +5,7 @@ use super::shared::{TARGET, X, base, weight};
 use crate::adapter::{Adapted, Place, record};
 use crate::config::{Lane, Optimizer};
 use crate::kernel::adamw::LOSS_PARTS;
-use crate::kernel::recording::{Arena, Buffer, FIRST, GRADS, LOSSES, NOTHING, PARAMS, Pass, SECOND, SINK, Tensor};
+use crate::kernel::recording::{Arena, Buffer, GRADS, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
 use crate::kernel::{Op, adamw, cross_entropy, gelu, layer, pad};
 use crate::task::{Activation, LossKind, TaskData};
 
@@ -16,8 +16,8 @@ pub struct LaneProgram {
     pub buffers: Vec<(String, usize)>,
     /// Forward and backward: leaves the gradients in `grads` and the loss ready to be gathered.
     pub gradients: Vec<Pass>,
-    /// AdamW, and the loss into its slot.
-    pub update: Pass,
+    /// A training step: the same with AdamW, and the loss into its slot.
+    pub train: Vec<Pass>,
     /// Forward alone, into `output`.
     pub output: Vec<Pass>,
     /// Trainable tensors, in `params`; the same places hold their gradients and moments.
@@ -43,8 +43,11 @@ struct LayerBuffers {
 /// Compile `lane` on `task`'s base network.
 pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgram {
     let (real_tokens, tokens) = (task.batch_rows(), pad(task.batch_rows()));
-    let mut arena = Arena::new(LOSS_SLOTS * LOSS_PARTS);
     let count = task.layers.len();
+    let mse = task.loss == LossKind::Mse;
+    let tiles = if mse { tokens / 8 * (pad(task.layers[count - 1].outputs) / 4) } else { tokens };
+    let loss_at = LOSS_SLOTS * LOSS_PARTS;
+    let mut arena = Arena::new(loss_at + tiles);
     let mut x = X;
     let mut places = Vec::new();
     for (l, spec) in task.layers.iter().enumerate() {
@@ -79,7 +82,6 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
 
     let (last, out) = (count - 1, task.layers[count - 1].outputs);
     let elements = real_tokens * out;
-    let mse = task.loss == LossKind::Mse;
     let mut forward = Vec::new();
     for l in 0..count {
         let (spec, at) = (task.layers[l], &places[l]);
@@ -96,13 +98,11 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         }
     }
     let end = |loss| layer_forward(task, last, &places[last], adapted[last].as_ref(), tokens, real_tokens, loss);
-    let tiles = if mse { tokens / 8 * (pad(out) / 4) } else { tokens };
-    let loss = arena.buffer("loss", tiles.max(16));
     let mut output = forward.clone();
     output.push(end(None));
     let mut gradients = forward;
     if mse {
-        gradients.push(end(Some((loss, 2.0 / elements as f64))));
+        gradients.push(end(Some((loss_at, 2.0 / elements as f64))));
     } else {
         gradients.push(end(None));
         let dims = cross_entropy::Dims {
@@ -110,40 +110,42 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
             outputs: pad(out) as u32,
             real_tokens: real_tokens as u32,
             real_outputs: out as u32,
+            loss_at: loss_at as u32,
         };
-        let buffers = vec![places[last].y, TARGET, places[last].dy, loss];
+        let buffers = vec![places[last].y, TARGET, places[last].dy, LOSSES];
         gradients.push(Pass { op: Op::CrossEntropy(dims), buffers });
     }
     let lowest = adapted.iter().position(Option::is_some).unwrap_or(last);
     for l in (lowest..count).rev() {
-        if let Some(adapted) = &adapted[l] {
-            gradients.extend(adapted.backward.iter().cloned());
-        }
+        // Gradients of weights come last: with AdamW in the same pass, they change what the layer's own reads.
+        let passes = adapted[l].iter().flat_map(|a| a.backward.iter().cloned());
+        let (weights, others): (Vec<_>, Vec<_>) = passes.partition(|pass| matches!(pass.op, Op::WeightGrad(_)));
+        gradients.extend(others);
         if l > lowest {
             gradients.push(layer_backward(task, l, &places, adapted[l].as_ref(), tokens));
         }
+        gradients.extend(weights);
     }
 
     arena.seal();
     let padded = arena.buffers[0].1;
-    let update = Pass {
-        op: Op::AdamW(adamw::Dims {
-            elements: padded as u32,
-            tiles: tiles as u32,
-            beta1: optimizer.beta1 as f32,
-            beta2: optimizer.beta2 as f32,
-            rest1: (1.0 - optimizer.beta1) as f32,
-            rest2: (1.0 - optimizer.beta2) as f32,
-            eps: optimizer.eps as f32,
-            loss_scale: 1.0 / if mse { elements } else { real_tokens } as f32,
-        }),
-        buffers: vec![PARAMS, GRADS, FIRST, SECOND, loss, LOSSES],
+    let update = adamw::Dims {
+        elements: padded as u32,
+        loss_at: loss_at as u32,
+        tiles: tiles as u32,
+        beta1: optimizer.beta1 as f32,
+        beta2: optimizer.beta2 as f32,
+        rest1: (1.0 - optimizer.beta1) as f32,
+        rest2: (1.0 - optimizer.beta2) as f32,
+        eps: optimizer.eps as f32,
+        loss_scale: 1.0 / if mse { elements } else { real_tokens } as f32,
     };
+    let train = training(&gradients, &update);
     let parameters = arena.parameter_count();
     let width = pad(out);
     LaneProgram {
         gradients,
-        update,
+        train,
         output,
         gates: adapted
             .into_iter()
@@ -166,7 +168,28 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
     }
 }
 
-/// The layer's own forward pass, ending in y, or in the MSE loss (its buffer, and the gradient's scale).
+/// A training step: AdamW in the passes that compute gradients of weights where those are all there are, else after
+/// them.
+fn training(gradients: &[Pass], update: &adamw::Dims) -> Vec<Pass> {
+    let weights = |pass: &Pass| if let Op::WeightGrad(dims) = pass.op { Some(dims) } else { None };
+    let covered: u32 = gradients.iter().filter_map(weights).map(|dims| dims.elements()).sum();
+    let mut train = gradients.to_vec();
+    if covered == update.elements {
+        let mut gathers = true;
+        for pass in &mut train {
+            if let Some(dims) = weights(pass) {
+                pass.op = Op::WeightStep(dims.with_update(update, gathers));
+                pass.buffers.extend([PARAMS, MOMENTS, LOSSES]);
+                gathers = false;
+            }
+        }
+    } else {
+        train.push(Pass { op: Op::AdamW(*update), buffers: vec![PARAMS, GRADS, MOMENTS, LOSSES] });
+    }
+    train
+}
+
+/// The layer's own forward pass, ending in y, or in the MSE loss (where its tiles begin, and the gradient's scale).
 fn layer_forward(
     task: &TaskData,
     l: usize,
@@ -174,7 +197,7 @@ fn layer_forward(
     adapted: Option<&Adapted>,
     tokens: usize,
     real_tokens: usize,
-    loss: Option<(Buffer, f64)>,
+    loss: Option<(usize, f64)>,
 ) -> Pass {
     let spec = task.layers[l];
     let up = adapted.and_then(|a| a.up);
@@ -192,10 +215,11 @@ fn layer_forward(
         mse: loss.is_some().into(),
         real_tokens: real_tokens as u32,
         real_outputs: spec.outputs as u32,
+        loss_at: loss.map_or(0, |(at, _)| at) as u32,
         grad_scale: loss.map_or(0.0, |(_, scale)| scale as f32),
     };
     let (out, partial, target) = match loss {
-        Some((partial, _)) => (at.dy, partial, TARGET),
+        Some(_) => (at.dy, LOSSES, TARGET),
         None => (at.y, SINK, NOTHING),
     };
     let hg = up.map_or(NOTHING, |u| u.hg);

@@ -39,7 +39,9 @@ fn browser_tools() -> Result<Browser> {
 
 fn in_browser(report: &mut Report, browser: &Browser) {
     report.stage("clippy, wasm with the page", "half a minute", || run(&mut clippy_wasm("")));
-    report.stage("clippy, wasm with the API", "half a minute", || run(&mut clippy_wasm("--no-default-features --features api")));
+    report.stage("clippy, wasm with the API", "half a minute", || {
+        run(&mut clippy_wasm("--no-default-features --features api"))
+    });
     report.stage("wasm tests in Chromium", "two minutes", || wasm_pack(browser));
     let page = report.stage("release page", "a minute", serve::build);
     let package = report.stage("npm package", "a minute", package::package);

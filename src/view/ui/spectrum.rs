@@ -38,7 +38,7 @@ pub struct SpectrumProps {
 }
 
 const HEIGHT: f64 = 96.0;
-const LEFT: f64 = 40.0;
+const LEFT: f64 = 48.0;
 const FOOT: f64 = 20.0;
 const TOP: f64 = 16.0;
 const MANY: usize = 32;
