@@ -1,20 +1,31 @@
-// Gates of a mixture: softmax over the router's logits, top-k, optional renormalisation; then hg = scale · g h.
+// Gates of a mixture, with the projections on either side of them: forward h = x Aᵀ and the router's logits, softmax,
+// top-k, optional renormalisation, then hg = scale · g h; backward the gradient of hg, dy B, and on to those of h and of
+// the logits.
 //
-//   hz  [tokens, slots + logits]  A x, then the router's logits (slots alone where the gates are given)
-//   g   [rows, logits]            hg, dhg [tokens, slots]   bal [logits]   dhz as hz   dg [tokens, logits]
+//   hz, dhz [tokens, slots + logits]   h, then the router's logits (slots alone where the gates are given)
+//   g   [rows, logits]                 hg [tokens, slots]   bal [logits]   dg [tokens, logits]
+//   x   [tokens, inner]                x going forward, dy going back
+//   w   [columns, inner]               in params from w_offset on: A and the router, or B
 //
-// Slot p belongs to expert p / rank. One invocation does one token. Gates are kept by rank of their logit, ties to
-// the lower index, so that no sorting and no private array is needed.
+// Slot p belongs to expert p / rank. A workgroup does eight tokens: its invocations split the columns of the projection
+// into tiles of 8 × 4 (see project.wgsl), then the tokens. Gates are kept by rank of their logit, ties to the lower
+// index, so that no sorting and no private array is needed.
 
+struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
 struct Dims {
   tokens: u32, real_tokens: u32, experts: u32, rank: u32, slots: u32, logits: u32, top_k: u32, renormalize: u32,
-  given: u32, gate_tokens: u32, scale: f32,
+  given: u32, gate_tokens: u32, scale: f32, inner: u32, x_batched: u32, w_offset: u32,
 }
 
+@group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
-@group(1) @binding(1) var<storage, read> hz: array<f32>;
+@group(1) @binding(1) var<storage, read_write> hz: array<f32>;
 @group(1) @binding(2) var<storage, read_write> g: array<f32>;
 @group(1) @binding(3) var<storage, read_write> hg: array<f32>;
+@group(1) @binding(4) var<storage, read> x: array<vec4f>;
+@group(1) @binding(5) var<storage, read> w: array<vec4f>;
+
+const SIZE = 8u;
 
 fn width() -> u32 { return dims.slots + select(dims.logits, 0u, dims.given == 1u); }
 
@@ -30,10 +41,7 @@ fn kept(z: u32, e: u32) -> bool {
   return ahead < dims.top_k;
 }
 
-@compute @workgroup_size(32)
-fn forward(@builtin(global_invocation_id) id: vec3u) {
-  let t = id.x;
-  if (t >= dims.tokens) { return; }
+fn route(t: u32) {
   let row = t * width();
   let z = row + dims.slots;
   let gate = t / dims.gate_tokens * dims.logits;
@@ -54,16 +62,55 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   }
 }
 
-@group(1) @binding(2) var<storage, read> g_in: array<f32>;
-@group(1) @binding(3) var<storage, read> dhg: array<f32>;
-@group(1) @binding(4) var<storage, read> bal: array<f32>;
-@group(1) @binding(5) var<storage, read_write> dhz: array<f32>;
-@group(1) @binding(6) var<storage, read_write> dg: array<f32>;
+fn dots(a: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
+  return vec4f(dot(a, w0), dot(a, w1), dot(a, w2), dot(a, w3));
+}
 
-@compute @workgroup_size(32)
-fn backward(@builtin(global_invocation_id) id: vec3u) {
-  let t = id.x;
-  if (t >= dims.tokens) { return; }
+// Eight tokens, from row i of x on, against four rows of w from j on.
+struct Tile { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, a4: vec4f, a5: vec4f, a6: vec4f, a7: vec4f }
+fn project(x_row: u32, w_row: u32) -> Tile {
+  let n = dims.inner / 4u;
+  var i = x_row * n;
+  var j = dims.w_offset / 4u + w_row * n;
+  var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
+  var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
+  for (var k = 0u; k < n; k++) {
+    let w0 = w[j]; let w1 = w[j + n]; let w2 = w[j + 2u * n]; let w3 = w[j + 3u * n];
+    a0 += dots(x[i], w0, w1, w2, w3);
+    a1 += dots(x[i + n], w0, w1, w2, w3);
+    a2 += dots(x[i + 2u * n], w0, w1, w2, w3);
+    a3 += dots(x[i + 3u * n], w0, w1, w2, w3);
+    a4 += dots(x[i + 4u * n], w0, w1, w2, w3);
+    a5 += dots(x[i + 5u * n], w0, w1, w2, w3);
+    a6 += dots(x[i + 6u * n], w0, w1, w2, w3);
+    a7 += dots(x[i + 7u * n], w0, w1, w2, w3);
+    i++; j++;
+  }
+  return Tile(a0, a1, a2, a3, a4, a5, a6, a7);
+}
+
+fn store_h(o: u32, h: vec4f) { hz[o] = h.x; hz[o + 1u] = h.y; hz[o + 2u] = h.z; hz[o + 3u] = h.w; }
+
+@compute @workgroup_size(SIZE)
+fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let t = group.x * SIZE;
+  let n = width();
+  for (var m = local.x * 4u; m < n; m += 4u * SIZE) {
+    let a = project(t + dims.x_batched * clock.x_row, m);
+    let o = t * n + m;
+    store_h(o, a.a0); store_h(o + n, a.a1); store_h(o + 2u * n, a.a2); store_h(o + 3u * n, a.a3);
+    store_h(o + 4u * n, a.a4); store_h(o + 5u * n, a.a5); store_h(o + 6u * n, a.a6); store_h(o + 7u * n, a.a7);
+  }
+  storageBarrier();
+  route(t + local.x);
+}
+
+@group(1) @binding(3) var<storage, read> bal: array<f32>;
+@group(1) @binding(6) var<storage, read_write> dhz: array<f32>;
+@group(1) @binding(7) var<storage, read_write> dg: array<f32>;
+
+// dhz holds the gradient of hg in its first columns, and is left holding that of h and of the logits.
+fn route_back(t: u32) {
   let row = t * width();
   let z = row + dims.slots;
   let gate = t / dims.gate_tokens * dims.logits;
@@ -79,24 +126,40 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
   }
   var mean = 0.0;
   for (var e = 0u; e < dims.experts; e++) {
-    let share = dims.scale * g_in[gate + e];
+    let share = dims.scale * g[gate + e];
     var carried = 0.0;
     for (var p = e * dims.rank; p < (e + 1u) * dims.rank; p++) {
-      let dh = dhg[t * dims.slots + p];
+      let dh = dhz[row + p];
       carried += dh * hz[row + p];
       dhz[row + p] = share * dh;
     }
     let grad = dims.scale * carried + select(0.0, bal[e], real);
     dg[t * dims.logits + e] = grad;
     if (dims.given == 0u && kept(z, e)) {
-      mean += grad * select(g_in[gate + e], exp(hz[z + e] - top) / sum, full);
+      mean += grad * select(g[gate + e], exp(hz[z + e] - top) / sum, full);
     }
   }
   if (dims.given == 0u) {
     for (var e = 0u; e < dims.experts; e++) {
-      let p = select(g_in[gate + e], exp(hz[z + e] - top) / sum, full);
+      let p = select(g[gate + e], exp(hz[z + e] - top) / sum, full);
       let grad = select(0.0, dg[t * dims.logits + e], kept(z, e));
       dhz[z + e] = select(0.0, p * (grad - mean), real);
     }
   }
+}
+
+fn store_dh(o: u32, d: vec4f) { dhz[o] = d.x; dhz[o + 1u] = d.y; dhz[o + 2u] = d.z; dhz[o + 3u] = d.w; }
+
+@compute @workgroup_size(SIZE)
+fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+  let t = group.x * SIZE;
+  let n = width();
+  for (var m = local.x * 4u; m < dims.slots; m += 4u * SIZE) {
+    let a = project(t, m);
+    let o = t * n + m;
+    store_dh(o, a.a0); store_dh(o + n, a.a1); store_dh(o + 2u * n, a.a2); store_dh(o + 3u * n, a.a3);
+    store_dh(o + 4u * n, a.a4); store_dh(o + 5u * n, a.a5); store_dh(o + 6u * n, a.a6); store_dh(o + 7u * n, a.a7);
+  }
+  storageBarrier();
+  route_back(t + local.x);
 }

@@ -6,7 +6,7 @@
 
 use super::{Place, Up};
 use crate::kernel::recording::{Arena, Buffer, GRADS, PARAMS, Pass};
-use crate::kernel::{Op, pad, project, weight_grad};
+use crate::kernel::{Op, gate, pad, project, weight_grad};
 
 /// The factors of one adapter: offsets in `params`, and padded sizes.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +28,14 @@ pub struct Names<'a> {
     /// `None` for plain LoRA and rank-1 experts, whose shapes lack that axis.
     pub experts: Option<usize>,
     pub rank: Option<usize>,
+}
+
+/// What a gate makes of the projection down: `[A x, logits]`, the gates, and `s g ∘ A x`.
+#[derive(Clone, Copy, Debug)]
+pub struct Gated {
+    pub hz: Buffer,
+    pub g: Buffer,
+    pub hg: Buffer,
 }
 
 impl Factors {
@@ -100,6 +108,33 @@ impl Factors {
             }),
             buffers: vec![place.dy, PARAMS, out],
         }
+    }
+
+    /// Projection down and gate: hz, hg and, unless it is given, g.
+    pub fn down_to_gate(&self, place: &Place, dims: &gate::Dims, gated: &Gated) -> Pass {
+        let dims = gate::Dims {
+            inner: self.inputs as u32,
+            x_batched: place.x_batched.into(),
+            w_offset: self.a as u32,
+            ..*dims
+        };
+        let Gated { hz, g, hg } = *gated;
+        Pass { op: Op::GateForward(dims), buffers: vec![hz, g, hg, place.x, PARAMS] }
+    }
+
+    /// The way back: from the output's gradient to dhz, and dg.
+    pub fn back_from_gate(
+        &self,
+        place: &Place,
+        dims: &gate::Dims,
+        gated: &Gated,
+        bal: Buffer,
+        dhz: Buffer,
+        dg: Buffer,
+    ) -> Pass {
+        let dims = gate::Dims { inner: self.outputs as u32, x_batched: 0, w_offset: self.b as u32, ..*dims };
+        let buffers = vec![gated.hz, gated.g, bal, place.dy, PARAMS, dhz, dg];
+        Pass { op: Op::GateBackward(dims), buffers }
     }
 
     /// Gradients of both factors, and of the router behind lora_A.

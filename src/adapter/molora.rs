@@ -1,7 +1,7 @@
 //! MoLoRA (Zadouri et al., arXiv 2309.05444): N LoRA experts, weighted per token by `softmax(router x)`; adds
 //! `s Σ gᵢ(x) Bᵢ Aᵢ x`, s = α/R. Top-k keeps the k largest gates, renormalised only where asked (MixLoRA, Mixtral).
 
-use super::factors::{Factors, Names};
+use super::factors::{Factors, Gated, Names};
 use super::{Adapted, Down, Place};
 use crate::config::{Balance, BalanceKind};
 use crate::kernel::recording::{Arena, Buffer, NOTHING, Pass, Tensor};
@@ -24,7 +24,6 @@ pub fn record(routing: &Routing, scaling: f64, place: &Place, arena: &mut Arena)
     let hz = buffer("hz", t * factors.down_rows);
     let g = buffer("g", t * logits);
     let hg = buffer("hg", t * factors.slots);
-    let dhg = buffer("dhg", t * factors.slots);
     let dhz = buffer("dhz", t * factors.down_rows);
     let dg = buffer("dg", t * logits);
     let bal = buffer("bal", logits);
@@ -40,14 +39,15 @@ pub fn record(routing: &Routing, scaling: f64, place: &Place, arena: &mut Arena)
         given: 0,
         gate_tokens: 1,
         scale: scaling as f32,
+        ..Default::default()
     };
-    let mut backward = vec![factors.back(place, 1.0, dhg)];
+    let mut backward = vec![];
     let rows = place.real_tokens;
     let bal = balance_pass(routing.balance, g, bal, rows, rows, n, &mut backward);
-    backward.push(Pass { op: Op::GateBackward(dims), buffers: vec![hz, g, dhg, bal, dhz, dg] });
+    backward.push(factors.back_from_gate(place, &dims, &Gated { hz, g, hg }, bal, dhz, dg));
     backward.push(factors.gradients(place, hg, dhz));
     Adapted {
-        forward: vec![factors.down(place, 1.0, hz), Pass { op: Op::GateForward(dims), buffers: vec![hz, g, hg] }],
+        forward: vec![factors.down_to_gate(place, &dims, &Gated { hz, g, hg })],
         backward,
         up: Some(factors.up(hg)),
         down: Some(Down { dhz, rows: factors.down_rows, offset: factors.a }),

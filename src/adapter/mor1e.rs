@@ -1,7 +1,7 @@
 //! MoR1E (arXiv 2404.08985): N rank-1 experts, `s Σ gᵢ uᵢ (vᵢ·x)`, s = α, gated by an intuition network: one gate
 //! per sequence, from its mean input (pooled), or one per token. The paper's own code gates by prototypes instead.
 
-use super::factors::{Factors, Names};
+use super::factors::{Factors, Gated, Names};
 use super::molora::{balance_pass, gate_tensor};
 use super::{Adapted, Down, GateInput, Place};
 use crate::config::{Balance, Gate};
@@ -32,7 +32,6 @@ pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena
     // Padding tokens index the row after the last sequence's.
     let g = buffer("g", pad(t.div_ceil(gate_tokens).max(rows)) * logits);
     let hg = buffer("hg", t * factors.slots);
-    let dhg = buffer("dhg", t * factors.slots);
     let dh = buffer("dh", t * factors.slots);
     let dg = buffer("dg", t * logits);
     let bal = buffer("bal", logits);
@@ -50,11 +49,13 @@ pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena
         given: 1,
         gate_tokens: gate_tokens as u32,
         scale: scaling as f32,
+        ..Default::default()
     };
-    let mut backward = vec![factors.back(place, 1.0, dhg)];
+    let gated = Gated { hz: h, g, hg };
+    let mut backward = vec![];
     let bal = balance_pass(config.balance, g, bal, network.real_rows as usize, place.real_tokens, n, &mut backward);
     backward.extend([
-        Pass { op: Op::GateBackward(dims), buffers: vec![h, g, dhg, bal, dh, dg] },
+        factors.back_from_gate(place, &dims, &gated, bal, dh, dg),
         Pass { op: Op::IntuitionBackward(network), buffers: vec![PARAMS, acts, g, dg, dacts, dq] },
         factors.gradients(place, hg, dh),
         Pass { op: Op::IntuitionSums(network), buffers: vec![acts, dacts, GRADS] },
@@ -62,9 +63,8 @@ pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena
     backward.extend(network_gradients(&network, q, acts, dacts));
     Adapted {
         forward: vec![
-            factors.down(place, 1.0, h),
             Pass { op: Op::IntuitionForward(network), buffers: vec![place.x, PARAMS, q, acts, g] },
-            Pass { op: Op::GateForward(dims), buffers: vec![h, g, hg] },
+            factors.down_to_gate(place, &dims, &gated),
         ],
         backward,
         up: Some(factors.up(hg)),

@@ -1,14 +1,17 @@
-//! Gates of a mixture: softmax routing with top-k, applied to the experts' down-projections.
+//! Gates of a mixture, softmax routing with top-k, with the projections on either side of them in the same dispatch:
+//! down onto lora_A and the router before, the output's gradient onto lora_B after.
 //!
 //! Without renormalisation (MoLoRA, arXiv 2309.05444) the kept gates stay as softmax made them; with it
 //! (Mixtral, MixLoRA) they sum to one again. A MoR1E layer's gates come from its intuition network (`given`).
 
-use super::{Access, Bound, Read, Real, Write, dims};
+use ndarray::linalg::general_mat_mul;
+
+use super::{Access, Bound, Read, Real, Step, Write, dims, view, view_mut};
 
 dims!(
     /// hz `[tokens, slots + logits]` holds A x and, unless the gates are given, the router's logits;
-    /// g `[rows, logits]`, hg `[tokens, slots]`; backward: dhg `[tokens, slots]`, bal `[logits]`,
-    /// dhz as hz, dg `[tokens, logits]`. Slot p belongs to expert p / rank.
+    /// g `[rows, logits]`, hg `[tokens, slots]`, x `[tokens, inner]`, w `[columns, inner]`; backward: bal `[logits]`,
+    /// x is the output's gradient, dhz as hz, dg `[tokens, logits]`. Slot p belongs to expert p / rank.
     Dims {
         tokens: u32,
         real_tokens: u32,
@@ -25,16 +28,25 @@ dims!(
         given: u32,
         gate_tokens: u32,
         scale: f32,
+        /// Width of x.
+        inner: u32,
+        /// 1: x is the pool of all batches, and this step's begins at `step.x_row`.
+        x_batched: u32,
+        /// First element of the projection's matrix in `w`.
+        w_offset: u32,
     }
 );
 
-pub const FORWARD: &[(&str, Access)] = &[("hz", Read), ("g", Write), ("hg", Write)];
+pub const FORWARD: &[(&str, Access)] = &[("hz", Write), ("g", Write), ("hg", Write), ("x", Read), ("w", Read)];
 pub const BACKWARD: &[(&str, Access)] =
-    &[("hz", Read), ("g", Read), ("dhg", Read), ("bal", Read), ("dhz", Write), ("dg", Write)];
+    &[("hz", Write), ("g", Write), ("bal", Read), ("x", Read), ("w", Read), ("dhz", Write), ("dg", Write)];
+
+/// Tokens of a workgroup.
+const SIZE: u32 = 8;
 
 impl Dims {
     pub fn workgroups(&self) -> u32 {
-        self.tokens.div_ceil(32)
+        self.tokens / SIZE
     }
     fn width(&self) -> usize {
         (self.slots + if self.given == 1 { 0 } else { self.logits }) as usize
@@ -57,8 +69,17 @@ fn is_kept<F: Real>(logits: &[F], i: usize, top_k: usize) -> bool {
     top_k == 0 || logits.iter().enumerate().filter(ahead).count() < top_k
 }
 
-pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (hz, mut g, mut hg) = (b.read(0), b.write(1), b.write(2));
+/// The first `columns` columns of `out [tokens, width]` become x's projections onto as many rows of w.
+fn project<F: Real>(step: &Step, d: &Dims, columns: usize, x: &[F], w: &[F], out: &mut [F]) {
+    let (t, k) = (d.tokens as usize, d.inner as usize);
+    let x = view(x, (d.x_batched * step.x_row) as usize * k, t, k, k);
+    let w = view(w, d.w_offset as usize, columns, k, k);
+    general_mat_mul(F::one(), &x, &w.t(), F::zero(), &mut view_mut(out, 0, t, columns, d.width()));
+}
+
+pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (mut hz, mut g, mut hg) = (b.write(0), b.write(1), b.write(2));
+    project(step, d, d.width(), &b.read(3), &b.read(4), &mut hz);
     let (n, rank, slots, logits, width) =
         (d.experts as usize, d.rank as usize, d.slots as usize, d.logits as usize, d.width());
     let scale = F::of(f64::from(d.scale));
@@ -76,24 +97,25 @@ pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
     }
 }
 
-pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (hz, g, dhg, bal, mut dhz, mut dg) = (b.read(0), b.read(1), b.read(2), b.read(3), b.write(4), b.write(5));
+pub fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (hz, g, bal, mut dhz, mut dg) = (b.read(0), b.read(1), b.read(2), b.write(5), b.write(6));
+    project(step, d, d.slots as usize, &b.read(3), &b.read(4), &mut dhz);
     let (n, rank, slots, logits, width) =
         (d.experts as usize, d.rank as usize, d.slots as usize, d.logits as usize, d.width());
     let scale = F::of(f64::from(d.scale));
     let mut gate_grad = vec![F::zero(); n];
     for t in 0..d.tokens as usize {
         let row = &hz[t * width..(t + 1) * width];
-        let dh = &dhg[t * slots..(t + 1) * slots];
+        // The gradient of hg, from which that of h is made in place.
+        let out = &mut dhz[t * width..(t + 1) * width];
         let gate = &g[t / d.gate_tokens as usize * logits..][..n];
         let real = t < d.real_tokens as usize;
-        for (e, out) in gate_grad.iter_mut().enumerate() {
-            let carried: F = (e * rank..(e + 1) * rank).map(|p| dh[p] * row[p]).sum();
-            *out = scale * carried + if real { bal[e] } else { F::zero() };
+        for (e, grad) in gate_grad.iter_mut().enumerate() {
+            let carried: F = (e * rank..(e + 1) * rank).map(|p| out[p] * row[p]).sum();
+            *grad = scale * carried + if real { bal[e] } else { F::zero() };
         }
-        let out = &mut dhz[t * width..(t + 1) * width];
-        for p in 0..n * rank {
-            out[p] = scale * gate[p / rank] * dh[p];
+        for (p, d) in out.iter_mut().enumerate().take(n * rank) {
+            *d = scale * gate[p / rank] * *d;
         }
         dg[t * logits..t * logits + n].copy_from_slice(&gate_grad);
         if d.given == 0 {
