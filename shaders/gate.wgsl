@@ -7,9 +7,9 @@
 //   x   [tokens, inner]                x going forward, dy going back
 //   w   [columns, inner]               in params from w_offset on: A and the router, or B
 //
-// Slot p belongs to expert p / rank. A workgroup does eight tokens: its invocations split the columns of the projection
-// into tiles of 8 × 4 (see project.wgsl), then the tokens. Gates are kept by rank of their logit, ties to the lower
-// index, so that no sorting and no private array is needed.
+// Slot p belongs to expert p / rank. A workgroup does 32 tokens: its invocations split the projection into tiles of
+// 8 tokens × 8 columns, then the tokens. Gates are kept by rank of their logit, ties to the lower index, so that no
+// sorting and no private array is needed.
 
 struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
 struct Dims {
@@ -25,7 +25,7 @@ struct Dims {
 @group(1) @binding(4) var<storage, read> x: array<vec4f>;
 @group(1) @binding(5) var<storage, read> w: array<vec4f>;
 
-const SIZE = 8u;
+const SIZE = 32u;
 
 fn width() -> u32 { return dims.slots + select(dims.logits, 0u, dims.given == 1u); }
 
@@ -66,43 +66,62 @@ fn dots(a: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
   return vec4f(dot(a, w0), dot(a, w1), dot(a, w2), dot(a, w3));
 }
 
-// Eight tokens, from row i of x on, against four rows of w from j on.
-struct Tile { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, a4: vec4f, a5: vec4f, a6: vec4f, a7: vec4f }
+// Eight tokens, from row x_row of x on, against eight rows of w from w_row on: a and b hold four columns each.
+struct Tile {
+  a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, a4: vec4f, a5: vec4f, a6: vec4f, a7: vec4f,
+  b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, b4: vec4f, b5: vec4f, b6: vec4f, b7: vec4f,
+}
 fn project(x_row: u32, w_row: u32) -> Tile {
   let n = dims.inner / 4u;
   var i = x_row * n;
   var j = dims.w_offset / 4u + w_row * n;
-  var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
-  var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
+  var a0 = vec4f(); var b0 = vec4f(); var a1 = vec4f(); var b1 = vec4f();
+  var a2 = vec4f(); var b2 = vec4f(); var a3 = vec4f(); var b3 = vec4f();
+  var a4 = vec4f(); var b4 = vec4f(); var a5 = vec4f(); var b5 = vec4f();
+  var a6 = vec4f(); var b6 = vec4f(); var a7 = vec4f(); var b7 = vec4f();
+  var v: vec4f;
   for (var k = 0u; k < n; k++) {
     let w0 = w[j]; let w1 = w[j + n]; let w2 = w[j + 2u * n]; let w3 = w[j + 3u * n];
-    a0 += dots(x[i], w0, w1, w2, w3);
-    a1 += dots(x[i + n], w0, w1, w2, w3);
-    a2 += dots(x[i + 2u * n], w0, w1, w2, w3);
-    a3 += dots(x[i + 3u * n], w0, w1, w2, w3);
-    a4 += dots(x[i + 4u * n], w0, w1, w2, w3);
-    a5 += dots(x[i + 5u * n], w0, w1, w2, w3);
-    a6 += dots(x[i + 6u * n], w0, w1, w2, w3);
-    a7 += dots(x[i + 7u * n], w0, w1, w2, w3);
+    let w4 = w[j + 4u * n]; let w5 = w[j + 5u * n]; let w6 = w[j + 6u * n]; let w7 = w[j + 7u * n];
+    v = x[i + 0u * n]; a0 += dots(v, w0, w1, w2, w3); b0 += dots(v, w4, w5, w6, w7);
+    v = x[i + 1u * n]; a1 += dots(v, w0, w1, w2, w3); b1 += dots(v, w4, w5, w6, w7);
+    v = x[i + 2u * n]; a2 += dots(v, w0, w1, w2, w3); b2 += dots(v, w4, w5, w6, w7);
+    v = x[i + 3u * n]; a3 += dots(v, w0, w1, w2, w3); b3 += dots(v, w4, w5, w6, w7);
+    v = x[i + 4u * n]; a4 += dots(v, w0, w1, w2, w3); b4 += dots(v, w4, w5, w6, w7);
+    v = x[i + 5u * n]; a5 += dots(v, w0, w1, w2, w3); b5 += dots(v, w4, w5, w6, w7);
+    v = x[i + 6u * n]; a6 += dots(v, w0, w1, w2, w3); b6 += dots(v, w4, w5, w6, w7);
+    v = x[i + 7u * n]; a7 += dots(v, w0, w1, w2, w3); b7 += dots(v, w4, w5, w6, w7);
     i++; j++;
   }
-  return Tile(a0, a1, a2, a3, a4, a5, a6, a7);
+  return Tile(a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7);
 }
 
-fn store_h(o: u32, h: vec4f) { hz[o] = h.x; hz[o + 1u] = h.y; hz[o + 2u] = h.z; hz[o + 3u] = h.w; }
+fn store_h(o: u32, a: vec4f, b: vec4f) {
+  hz[o] = a.x; hz[o + 1u] = a.y; hz[o + 2u] = a.z; hz[o + 3u] = a.w;
+  hz[o + 4u] = b.x; hz[o + 5u] = b.y; hz[o + 6u] = b.z; hz[o + 7u] = b.w;
+}
 
 @compute @workgroup_size(SIZE)
 fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let t = group.x * SIZE;
   let n = width();
-  for (var m = local.x * 4u; m < n; m += 4u * SIZE) {
-    let a = project(t + dims.x_batched * clock.x_row, m);
-    let o = t * n + m;
-    store_h(o, a.a0); store_h(o + n, a.a1); store_h(o + 2u * n, a.a2); store_h(o + 3u * n, a.a3);
-    store_h(o + 4u * n, a.a4); store_h(o + 5u * n, a.a5); store_h(o + 6u * n, a.a6); store_h(o + 7u * n, a.a7);
+  let columns = n / 8u;
+  for (var i = local.x; i < SIZE / 8u * columns; i += SIZE) {
+    let t = group.x * SIZE + i / columns * 8u;
+    if (t >= dims.tokens) { break; }
+    let a = project(t + dims.x_batched * clock.x_row, i % columns * 8u);
+    let o = t * n + i % columns * 8u;
+    store_h(o + 0u * n, a.a0, a.b0);
+    store_h(o + 1u * n, a.a1, a.b1);
+    store_h(o + 2u * n, a.a2, a.b2);
+    store_h(o + 3u * n, a.a3, a.b3);
+    store_h(o + 4u * n, a.a4, a.b4);
+    store_h(o + 5u * n, a.a5, a.b5);
+    store_h(o + 6u * n, a.a6, a.b6);
+    store_h(o + 7u * n, a.a7, a.b7);
   }
   storageBarrier();
-  route(t + local.x);
+  let t = group.x * SIZE + local.x;
+  if (t < dims.tokens) { route(t); }
 }
 
 @group(1) @binding(3) var<storage, read> bal: array<f32>;
@@ -148,18 +167,30 @@ fn route_back(t: u32) {
   }
 }
 
-fn store_dh(o: u32, d: vec4f) { dhz[o] = d.x; dhz[o + 1u] = d.y; dhz[o + 2u] = d.z; dhz[o + 3u] = d.w; }
+fn store_dh(o: u32, a: vec4f, b: vec4f) {
+  dhz[o] = a.x; dhz[o + 1u] = a.y; dhz[o + 2u] = a.z; dhz[o + 3u] = a.w;
+  dhz[o + 4u] = b.x; dhz[o + 5u] = b.y; dhz[o + 6u] = b.z; dhz[o + 7u] = b.w;
+}
 
 @compute @workgroup_size(SIZE)
 fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
-  let t = group.x * SIZE;
   let n = width();
-  for (var m = local.x * 4u; m < dims.slots; m += 4u * SIZE) {
-    let a = project(t, m);
-    let o = t * n + m;
-    store_dh(o, a.a0); store_dh(o + n, a.a1); store_dh(o + 2u * n, a.a2); store_dh(o + 3u * n, a.a3);
-    store_dh(o + 4u * n, a.a4); store_dh(o + 5u * n, a.a5); store_dh(o + 6u * n, a.a6); store_dh(o + 7u * n, a.a7);
+  let columns = dims.slots / 8u;
+  for (var i = local.x; i < SIZE / 8u * columns; i += SIZE) {
+    let t = group.x * SIZE + i / columns * 8u;
+    if (t >= dims.tokens) { break; }
+    let a = project(t, i % columns * 8u);
+    let o = t * n + i % columns * 8u;
+    store_dh(o + 0u * n, a.a0, a.b0);
+    store_dh(o + 1u * n, a.a1, a.b1);
+    store_dh(o + 2u * n, a.a2, a.b2);
+    store_dh(o + 3u * n, a.a3, a.b3);
+    store_dh(o + 4u * n, a.a4, a.b4);
+    store_dh(o + 5u * n, a.a5, a.b5);
+    store_dh(o + 6u * n, a.a6, a.b6);
+    store_dh(o + 7u * n, a.a7, a.b7);
   }
   storageBarrier();
-  route_back(t + local.x);
+  let t = group.x * SIZE + local.x;
+  if (t < dims.tokens) { route_back(t); }
 }

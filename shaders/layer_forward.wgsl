@@ -5,7 +5,7 @@
 //   out [tokens, outputs]     y, or under MSE the gradient 2 (y − target) / (tokens · outputs)
 //   losses                    under MSE, from loss_at on, each tile's sum of squared errors [tiles]
 //
-// One invocation owns a tile of 8 tokens × 4 outputs (see project.wgsl). delta and lora_B lie in `params`.
+// One invocation owns a tile of 8 tokens × 8 outputs, a and b holding four each (see project.wgsl). delta and lora_B lie in `params`.
 
 struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
 struct Dims {
@@ -48,72 +48,84 @@ fn finish(t: u32, o: u32, y: vec4f) -> f32 {
 @compute @workgroup_size(32)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
   let columns = dims.outputs / 4u;
-  let o = id.x % columns;
-  let t = id.x / columns * 8u;
+  let o = id.x % (columns / 2u);
+  let t = id.x / (columns / 2u) * 8u;
   if (t >= dims.tokens) { return; }
   // A bias has one row for all tokens.
   let r = select(0u, columns, dims.base_cached == 1u);
-  var i = select(0u, (t + clock.x_row) * columns, dims.base_cached == 1u) + o;
-  var a0 = base[i];
-  var a1 = base[i + r];
-  var a2 = base[i + 2u * r];
-  var a3 = base[i + 3u * r];
-  var a4 = base[i + 4u * r];
-  var a5 = base[i + 5u * r];
-  var a6 = base[i + 6u * r];
-  var a7 = base[i + 7u * r];
+  var i = select(0u, (t + clock.x_row) * columns, dims.base_cached == 1u) + 2u * o;
+  var a0 = base[i + 0u * r]; var b0 = base[i + 0u * r + 1u];
+  var a1 = base[i + 1u * r]; var b1 = base[i + 1u * r + 1u];
+  var a2 = base[i + 2u * r]; var b2 = base[i + 2u * r + 1u];
+  var a3 = base[i + 3u * r]; var b3 = base[i + 3u * r + 1u];
+  var a4 = base[i + 4u * r]; var b4 = base[i + 4u * r + 1u];
+  var a5 = base[i + 5u * r]; var b5 = base[i + 5u * r + 1u];
+  var a6 = base[i + 6u * r]; var b6 = base[i + 6u * r + 1u];
+  var a7 = base[i + 7u * r]; var b7 = base[i + 7u * r + 1u];
+  var v: vec4f;
 
   let n = dims.inputs / 4u;
   let x_from = (t + dims.x_batched * clock.x_row) * n;
   if (dims.base_cached == 0u) {
     i = x_from;
-    var j = o * 4u * n;
+    var j = o * 8u * n;
     for (var k = 0u; k < n; k++) {
       let w_0 = w0[j]; let w_1 = w0[j + n]; let w_2 = w0[j + 2u * n]; let w_3 = w0[j + 3u * n];
-      a0 += dots(x[i], w_0, w_1, w_2, w_3);
-      a1 += dots(x[i + n], w_0, w_1, w_2, w_3);
-      a2 += dots(x[i + 2u * n], w_0, w_1, w_2, w_3);
-      a3 += dots(x[i + 3u * n], w_0, w_1, w_2, w_3);
-      a4 += dots(x[i + 4u * n], w_0, w_1, w_2, w_3);
-      a5 += dots(x[i + 5u * n], w_0, w_1, w_2, w_3);
-      a6 += dots(x[i + 6u * n], w_0, w_1, w_2, w_3);
-      a7 += dots(x[i + 7u * n], w_0, w_1, w_2, w_3);
+      let w_4 = w0[j + 4u * n]; let w_5 = w0[j + 5u * n]; let w_6 = w0[j + 6u * n]; let w_7 = w0[j + 7u * n];
+      v = x[i + 0u * n]; a0 += dots(v, w_0, w_1, w_2, w_3); b0 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 1u * n]; a1 += dots(v, w_0, w_1, w_2, w_3); b1 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 2u * n]; a2 += dots(v, w_0, w_1, w_2, w_3); b2 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 3u * n]; a3 += dots(v, w_0, w_1, w_2, w_3); b3 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 4u * n]; a4 += dots(v, w_0, w_1, w_2, w_3); b4 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 5u * n]; a5 += dots(v, w_0, w_1, w_2, w_3); b5 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 6u * n]; a6 += dots(v, w_0, w_1, w_2, w_3); b6 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 7u * n]; a7 += dots(v, w_0, w_1, w_2, w_3); b7 += dots(v, w_4, w_5, w_6, w_7);
       i++; j++;
     }
   }
   if (dims.dense == 1u) {
     i = x_from;
-    var j = dims.offset / 4u + o * 4u * n;
+    var j = dims.offset / 4u + o * 8u * n;
     for (var k = 0u; k < n; k++) {
       let w_0 = params[j]; let w_1 = params[j + n]; let w_2 = params[j + 2u * n]; let w_3 = params[j + 3u * n];
-      a0 += dots(x[i], w_0, w_1, w_2, w_3);
-      a1 += dots(x[i + n], w_0, w_1, w_2, w_3);
-      a2 += dots(x[i + 2u * n], w_0, w_1, w_2, w_3);
-      a3 += dots(x[i + 3u * n], w_0, w_1, w_2, w_3);
-      a4 += dots(x[i + 4u * n], w_0, w_1, w_2, w_3);
-      a5 += dots(x[i + 5u * n], w_0, w_1, w_2, w_3);
-      a6 += dots(x[i + 6u * n], w_0, w_1, w_2, w_3);
-      a7 += dots(x[i + 7u * n], w_0, w_1, w_2, w_3);
+      let w_4 = params[j + 4u * n]; let w_5 = params[j + 5u * n]; let w_6 = params[j + 6u * n]; let w_7 = params[j + 7u * n];
+      v = x[i + 0u * n]; a0 += dots(v, w_0, w_1, w_2, w_3); b0 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 1u * n]; a1 += dots(v, w_0, w_1, w_2, w_3); b1 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 2u * n]; a2 += dots(v, w_0, w_1, w_2, w_3); b2 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 3u * n]; a3 += dots(v, w_0, w_1, w_2, w_3); b3 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 4u * n]; a4 += dots(v, w_0, w_1, w_2, w_3); b4 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 5u * n]; a5 += dots(v, w_0, w_1, w_2, w_3); b5 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 6u * n]; a6 += dots(v, w_0, w_1, w_2, w_3); b6 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 7u * n]; a7 += dots(v, w_0, w_1, w_2, w_3); b7 += dots(v, w_4, w_5, w_6, w_7);
       i++; j++;
     }
   }
   let p = dims.slots / 4u;
   i = t * p;
-  var j = dims.offset / 4u + o;
+  var j = dims.offset / 4u + 2u * o;
   for (var k = 0u; k < p; k++) {
-    let b0 = params[j]; let b1 = params[j + columns]; let b2 = params[j + 2u * columns]; let b3 = params[j + 3u * columns];
-    a0 += mix4(hg[i], b0, b1, b2, b3);
-    a1 += mix4(hg[i + p], b0, b1, b2, b3);
-    a2 += mix4(hg[i + 2u * p], b0, b1, b2, b3);
-    a3 += mix4(hg[i + 3u * p], b0, b1, b2, b3);
-    a4 += mix4(hg[i + 4u * p], b0, b1, b2, b3);
-    a5 += mix4(hg[i + 5u * p], b0, b1, b2, b3);
-    a6 += mix4(hg[i + 6u * p], b0, b1, b2, b3);
-    a7 += mix4(hg[i + 7u * p], b0, b1, b2, b3);
+    let c0 = params[j]; let c1 = params[j + columns]; let c2 = params[j + 2u * columns]; let c3 = params[j + 3u * columns];
+    let d0 = params[j + 1u]; let d1 = params[j + columns + 1u];
+    let d2 = params[j + 2u * columns + 1u]; let d3 = params[j + 3u * columns + 1u];
+    v = hg[i + 0u * p]; a0 += mix4(v, c0, c1, c2, c3); b0 += mix4(v, d0, d1, d2, d3);
+    v = hg[i + 1u * p]; a1 += mix4(v, c0, c1, c2, c3); b1 += mix4(v, d0, d1, d2, d3);
+    v = hg[i + 2u * p]; a2 += mix4(v, c0, c1, c2, c3); b2 += mix4(v, d0, d1, d2, d3);
+    v = hg[i + 3u * p]; a3 += mix4(v, c0, c1, c2, c3); b3 += mix4(v, d0, d1, d2, d3);
+    v = hg[i + 4u * p]; a4 += mix4(v, c0, c1, c2, c3); b4 += mix4(v, d0, d1, d2, d3);
+    v = hg[i + 5u * p]; a5 += mix4(v, c0, c1, c2, c3); b5 += mix4(v, d0, d1, d2, d3);
+    v = hg[i + 6u * p]; a6 += mix4(v, c0, c1, c2, c3); b6 += mix4(v, d0, d1, d2, d3);
+    v = hg[i + 7u * p]; a7 += mix4(v, c0, c1, c2, c3); b7 += mix4(v, d0, d1, d2, d3);
     i++; j += 4u * columns;
   }
 
-  var squares = finish(t, o, a0) + finish(t + 1u, o, a1) + finish(t + 2u, o, a2) + finish(t + 3u, o, a3);
-  squares += finish(t + 4u, o, a4) + finish(t + 5u, o, a5) + finish(t + 6u, o, a6) + finish(t + 7u, o, a7);
+  let c = 2u * o;
+  let squares = finish(t + 0u, c, a0) + finish(t + 0u, c + 1u, b0)
+    + finish(t + 1u, c, a1) + finish(t + 1u, c + 1u, b1)
+    + finish(t + 2u, c, a2) + finish(t + 2u, c + 1u, b2)
+    + finish(t + 3u, c, a3) + finish(t + 3u, c + 1u, b3)
+    + finish(t + 4u, c, a4) + finish(t + 4u, c + 1u, b4)
+    + finish(t + 5u, c, a5) + finish(t + 5u, c + 1u, b5)
+    + finish(t + 6u, c, a6) + finish(t + 6u, c + 1u, b6)
+    + finish(t + 7u, c, a7) + finish(t + 7u, c + 1u, b7);
   if (dims.mse == 1u) { losses[dims.loss_at + id.x] = squares; }
 }

@@ -2,7 +2,7 @@
 //
 //   left [rows, m] at column left_offset of rows left_stride wide   right [rows, n] likewise   out [m, n] in grads
 //
-// One invocation owns a tile of 8 × 4 of `out` and takes four rows at a time (12 reads, 128 multiply-adds). The
+// One invocation owns a tile of 8 × 8 of `out` and takes four rows at a time (16 reads, 256 multiply-adds). The
 // first product's tiles come first; `m` of 0 leaves a product out.
 //
 // `step` is `backward` and AdamW (see adamw.wgsl) at once: whoever computes a gradient owns its parameters, so a lane
@@ -30,21 +30,33 @@ struct Dims {
 const SIZE = 32u;
 const PARTS = 32u;
 
-struct Tile { a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, a4: vec4f, a5: vec4f, a6: vec4f, a7: vec4f }
+struct Tile {
+  a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, a4: vec4f, a5: vec4f, a6: vec4f, a7: vec4f,
+  b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, b4: vec4f, b5: vec4f, b6: vec4f, b7: vec4f,
+}
 
-// What four token rows add: lo and hi are eight columns of left, r four of right.
+// What four token rows add: lo and hi are eight columns of left, r and s eight of right.
 fn rank4(
-  t: Tile, lo: mat4x4f, hi: mat4x4f, r: mat4x4f,
+  t: Tile, lo0: vec4f, lo1: vec4f, lo2: vec4f, lo3: vec4f, hi0: vec4f, hi1: vec4f, hi2: vec4f, hi3: vec4f,
+  r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f,
 ) -> Tile {
   return Tile(
-    t.a0 + lo[0].x * r[0] + lo[1].x * r[1] + lo[2].x * r[2] + lo[3].x * r[3],
-    t.a1 + lo[0].y * r[0] + lo[1].y * r[1] + lo[2].y * r[2] + lo[3].y * r[3],
-    t.a2 + lo[0].z * r[0] + lo[1].z * r[1] + lo[2].z * r[2] + lo[3].z * r[3],
-    t.a3 + lo[0].w * r[0] + lo[1].w * r[1] + lo[2].w * r[2] + lo[3].w * r[3],
-    t.a4 + hi[0].x * r[0] + hi[1].x * r[1] + hi[2].x * r[2] + hi[3].x * r[3],
-    t.a5 + hi[0].y * r[0] + hi[1].y * r[1] + hi[2].y * r[2] + hi[3].y * r[3],
-    t.a6 + hi[0].z * r[0] + hi[1].z * r[1] + hi[2].z * r[2] + hi[3].z * r[3],
-    t.a7 + hi[0].w * r[0] + hi[1].w * r[1] + hi[2].w * r[2] + hi[3].w * r[3],
+    t.a0 + lo0.x * r0 + lo1.x * r1 + lo2.x * r2 + lo3.x * r3,
+    t.a1 + lo0.y * r0 + lo1.y * r1 + lo2.y * r2 + lo3.y * r3,
+    t.a2 + lo0.z * r0 + lo1.z * r1 + lo2.z * r2 + lo3.z * r3,
+    t.a3 + lo0.w * r0 + lo1.w * r1 + lo2.w * r2 + lo3.w * r3,
+    t.a4 + hi0.x * r0 + hi1.x * r1 + hi2.x * r2 + hi3.x * r3,
+    t.a5 + hi0.y * r0 + hi1.y * r1 + hi2.y * r2 + hi3.y * r3,
+    t.a6 + hi0.z * r0 + hi1.z * r1 + hi2.z * r2 + hi3.z * r3,
+    t.a7 + hi0.w * r0 + hi1.w * r1 + hi2.w * r2 + hi3.w * r3,
+    t.b0 + lo0.x * s0 + lo1.x * s1 + lo2.x * s2 + lo3.x * s3,
+    t.b1 + lo0.y * s0 + lo1.y * s1 + lo2.y * s2 + lo3.y * s3,
+    t.b2 + lo0.z * s0 + lo1.z * s1 + lo2.z * s2 + lo3.z * s3,
+    t.b3 + lo0.w * s0 + lo1.w * s1 + lo2.w * s2 + lo3.w * s3,
+    t.b4 + hi0.x * s0 + hi1.x * s1 + hi2.x * s2 + hi3.x * s3,
+    t.b5 + hi0.y * s0 + hi1.y * s1 + hi2.y * s2 + hi3.y * s3,
+    t.b6 + hi0.z * s0 + hi1.z * s1 + hi2.z * s2 + hi3.z * s3,
+    t.b7 + hi0.w * s0 + hi1.w * s1 + hi2.w * s2 + hi3.w * s3,
   );
 }
 
@@ -52,12 +64,12 @@ fn rank4(
 struct Out { tile: Tile, at: u32, columns: u32 }
 
 fn product(id: u32) -> Out {
-  let tiles0 = dims.m0 / 8u * (dims.n0 / 4u);
+  let tiles0 = dims.m0 / 8u * (dims.n0 / 8u);
   var t = Tile();
   if (id < tiles0) {
     let columns = dims.n0 / 4u;
-    let c = id % columns;
-    let m = id / columns;
+    let c = id % (columns / 2u) * 2u;
+    let m = id / (columns / 2u);
     let ls = dims.left_stride0 / 4u;
     let rs = dims.right_stride0 / 4u;
     var i = dims.left_offset0 / 4u + m * 2u;
@@ -65,9 +77,10 @@ fn product(id: u32) -> Out {
     for (var k = 0u; k < dims.rows; k += 4u) {
       t = rank4(
         t,
-        mat4x4f(left0[i], left0[i + ls], left0[i + 2u * ls], left0[i + 3u * ls]),
-        mat4x4f(left0[i + 1u], left0[i + ls + 1u], left0[i + 2u * ls + 1u], left0[i + 3u * ls + 1u]),
-        mat4x4f(right0[j], right0[j + rs], right0[j + 2u * rs], right0[j + 3u * rs]),
+        left0[i], left0[i + ls], left0[i + 2u * ls], left0[i + 3u * ls],
+        left0[i + 1u], left0[i + ls + 1u], left0[i + 2u * ls + 1u], left0[i + 3u * ls + 1u],
+        right0[j], right0[j + rs], right0[j + 2u * rs], right0[j + 3u * rs],
+        right0[j + 1u], right0[j + rs + 1u], right0[j + 2u * rs + 1u], right0[j + 3u * rs + 1u],
       );
       i += 4u * ls; j += 4u * rs;
     }
@@ -75,9 +88,9 @@ fn product(id: u32) -> Out {
   }
   let tile = id - tiles0;
   let columns = dims.n1 / 4u;
-  if (tile >= dims.m1 / 8u * columns) { return Out(t, 0u, 0u); }
-  let c = tile % columns;
-  let m = tile / columns;
+  if (tile >= dims.m1 / 8u * (columns / 2u)) { return Out(t, 0u, 0u); }
+  let c = tile % (columns / 2u) * 2u;
+  let m = tile / (columns / 2u);
   let ls = dims.left_stride1 / 4u;
   let rs = dims.right_stride1 / 4u;
   var i = dims.left_offset1 / 4u + m * 2u;
@@ -85,9 +98,10 @@ fn product(id: u32) -> Out {
   for (var k = 0u; k < dims.rows; k += 4u) {
     t = rank4(
       t,
-      mat4x4f(left1[i], left1[i + ls], left1[i + 2u * ls], left1[i + 3u * ls]),
-      mat4x4f(left1[i + 1u], left1[i + ls + 1u], left1[i + 2u * ls + 1u], left1[i + 3u * ls + 1u]),
-      mat4x4f(right1[j], right1[j + rs], right1[j + 2u * rs], right1[j + 3u * rs]),
+      left1[i], left1[i + ls], left1[i + 2u * ls], left1[i + 3u * ls],
+      left1[i + 1u], left1[i + ls + 1u], left1[i + 2u * ls + 1u], left1[i + 3u * ls + 1u],
+      right1[j], right1[j + rs], right1[j + 2u * rs], right1[j + 3u * rs],
+      right1[j + 1u], right1[j + rs + 1u], right1[j + 2u * rs + 1u], right1[j + 3u * rs + 1u],
     );
     i += 4u * ls; j += 4u * rs;
   }
@@ -101,8 +115,14 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
   let t = out.tile;
   let o = out.at;
   let n = out.columns;
-  grads[o] = t.a0; grads[o + n] = t.a1; grads[o + 2u * n] = t.a2; grads[o + 3u * n] = t.a3;
-  grads[o + 4u * n] = t.a4; grads[o + 5u * n] = t.a5; grads[o + 6u * n] = t.a6; grads[o + 7u * n] = t.a7;
+  grads[o + 0u * n] = t.a0; grads[o + 0u * n + 1u] = t.b0;
+  grads[o + 1u * n] = t.a1; grads[o + 1u * n + 1u] = t.b1;
+  grads[o + 2u * n] = t.a2; grads[o + 2u * n + 1u] = t.b2;
+  grads[o + 3u * n] = t.a3; grads[o + 3u * n + 1u] = t.b3;
+  grads[o + 4u * n] = t.a4; grads[o + 4u * n + 1u] = t.b4;
+  grads[o + 5u * n] = t.a5; grads[o + 5u * n + 1u] = t.b5;
+  grads[o + 6u * n] = t.a6; grads[o + 6u * n + 1u] = t.b6;
+  grads[o + 7u * n] = t.a7; grads[o + 7u * n + 1u] = t.b7;
 }
 
 fn update(i: u32, g: vec4f) {
@@ -129,6 +149,12 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let t = out.tile;
   let o = out.at;
   let n = out.columns;
-  update(o, t.a0); update(o + n, t.a1); update(o + 2u * n, t.a2); update(o + 3u * n, t.a3);
-  update(o + 4u * n, t.a4); update(o + 5u * n, t.a5); update(o + 6u * n, t.a6); update(o + 7u * n, t.a7);
+  update(o + 0u * n, t.a0); update(o + 0u * n + 1u, t.b0);
+  update(o + 1u * n, t.a1); update(o + 1u * n + 1u, t.b1);
+  update(o + 2u * n, t.a2); update(o + 2u * n + 1u, t.b2);
+  update(o + 3u * n, t.a3); update(o + 3u * n + 1u, t.b3);
+  update(o + 4u * n, t.a4); update(o + 4u * n + 1u, t.b4);
+  update(o + 5u * n, t.a5); update(o + 5u * n + 1u, t.b5);
+  update(o + 6u * n, t.a6); update(o + 6u * n + 1u, t.b6);
+  update(o + 7u * n, t.a7); update(o + 7u * n + 1u, t.b7);
 }

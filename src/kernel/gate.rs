@@ -42,11 +42,11 @@ pub const BACKWARD: &[(&str, Access)] =
     &[("hz", Write), ("g", Write), ("bal", Read), ("x", Read), ("w", Read), ("dhz", Write), ("dg", Write)];
 
 /// Tokens of a workgroup.
-const SIZE: u32 = 8;
+const SIZE: u32 = 32;
 
 impl Dims {
     pub fn workgroups(&self) -> u32 {
-        self.tokens / SIZE
+        self.tokens.div_ceil(SIZE)
     }
     fn width(&self) -> usize {
         (self.slots + if self.given == 1 { 0 } else { self.logits }) as usize

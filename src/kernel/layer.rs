@@ -48,9 +48,9 @@ pub const FORWARD: &[(&str, Access)] = &[
 ];
 
 impl ForwardDims {
-    /// Tiles of 8 tokens × 4 outputs; each owns one entry of `loss`.
+    /// Tiles of 8 tokens × 8 outputs; each owns one of the partial losses.
     pub fn tiles(&self) -> u32 {
-        self.tokens / 8 * (self.outputs / 4)
+        self.tokens / 8 * (self.outputs / 8)
     }
     pub fn workgroups(&self) -> u32 {
         self.tiles().div_ceil(32)
@@ -90,13 +90,13 @@ pub fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
         let scale = F::of(f64::from(d.grad_scale));
         let (real_t, real_o) = (d.real_tokens as usize, d.real_outputs as usize);
         loss.fill(F::zero());
-        let columns = o / 4;
+        let columns = o / 8;
         for r in 0..t {
             for c in 0..o {
                 let at = r * o + c;
                 let diff = if r < real_t && c < real_o { out[at] - target[at] } else { F::zero() };
                 out[at] = scale * diff;
-                loss[r / 8 * columns + c / 4] += diff * diff;
+                loss[r / 8 * columns + c / 8] += diff * diff;
             }
         }
     }

@@ -45,7 +45,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
     let (real_tokens, tokens) = (task.batch_rows(), pad(task.batch_rows()));
     let count = task.layers.len();
     let mse = task.loss == LossKind::Mse;
-    let tiles = if mse { tokens / 8 * (pad(task.layers[count - 1].outputs) / 4) } else { tokens };
+    let tiles = if mse { tokens / 8 * (pad(task.layers[count - 1].outputs) / 8) } else { tokens };
     let loss_at = LOSS_SLOTS * LOSS_PARTS;
     let mut arena = Arena::new(loss_at + tiles);
     let mut x = X;
