@@ -10,6 +10,7 @@ struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
 struct Dims {
   rows: u32, real_rows: u32, gate_tokens: u32, inputs: u32, hidden: u32, real_hidden: u32, logits: u32, experts: u32,
   x_batched: u32, w1: u32, b1: u32, ln_weight: u32, ln_bias: u32, w2: u32, b2: u32, gate_w: u32, gate_b: u32,
+  elements: u32, loss_at: u32, tiles: u32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, eps: f32, loss_scale: f32,
 }
 
 const SIZE = 64u;
@@ -162,23 +163,44 @@ fn backward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) g
 @group(1) @binding(2) var<storage, read> dacts_sum: array<f32>;
 @group(1) @binding(3) var<storage, read_write> grads: array<f32>;
 
-// Gradients of gate.b, b2, ln_bias and b1, sums of dacts over rows, and of ln_weight, of dn ∘ x̂.
-@compute @workgroup_size(32)
-fn sums(@builtin(global_invocation_id) id: vec3u) {
+@group(1) @binding(4) var<storage, read_write> params_step: array<f32>;
+@group(1) @binding(5) var<storage, read_write> moments: array<f32>;
+
+// Gradients of gate.b, b2, ln_bias and b1, sums of dacts over rows, and of ln_weight, of dn ∘ x̂. Returns the element's
+// place, or `elements` where there is none.
+fn sum_up(id: u32) -> u32 {
   let vectors = dims.logits + 3u * dims.hidden;
-  if (id.x >= vectors + dims.hidden) { return; }
-  let weight = id.x >= vectors;
-  let column = select(id.x, dims.logits + dims.hidden + id.x - vectors, weight);
+  if (id >= vectors + dims.hidden) { return dims.elements; }
+  let weight = id >= vectors;
+  let column = select(id, dims.logits + dims.hidden + id - vectors, weight);
   var sum = 0.0;
   for (var r = 0u; r < dims.real_rows; r++) {
     let d = dacts_sum[r * vectors + column];
-    let normal = acts_sum[r * (4u * dims.hidden + 8u) + dims.hidden + select(0u, id.x - vectors, weight)];
+    let normal = acts_sum[r * (4u * dims.hidden + 8u) + dims.hidden + select(0u, id - vectors, weight)];
     sum += select(d, d * normal, weight);
   }
-  if (weight) { grads[dims.ln_weight + id.x - vectors] = sum; return; }
-  if (id.x < dims.logits) { grads[dims.gate_b + id.x] = sum; return; }
-  let j = id.x - dims.logits;
-  if (j < dims.hidden) { grads[dims.b2 + j] = sum; return; }
-  if (j < 2u * dims.hidden) { grads[dims.ln_bias + j - dims.hidden] = sum; return; }
-  grads[dims.b1 + j - 2u * dims.hidden] = sum;
+  let j = id - dims.logits;
+  var at = dims.b1 + j - 2u * dims.hidden;
+  if (weight) { at = dims.ln_weight + id - vectors; }
+  else if (id < dims.logits) { at = dims.gate_b + id; }
+  else if (j < dims.hidden) { at = dims.b2 + j; }
+  else if (j < 2u * dims.hidden) { at = dims.ln_bias + j - dims.hidden; }
+  grads[at] = sum;
+  return at;
+}
+
+@compute @workgroup_size(32)
+fn sums(@builtin(global_invocation_id) id: vec3u) { _ = sum_up(id.x); }
+
+// The same, and AdamW as PyTorch defines it (see weight_grad.wgsl).
+@compute @workgroup_size(32)
+fn step(@builtin(global_invocation_id) id: vec3u) {
+  let i = sum_up(id.x);
+  if (i >= dims.elements) { return; }
+  let g = grads[i];
+  let m = dims.beta1 * moments[i] + dims.rest1 * g;
+  let v = dims.beta2 * moments[dims.elements + i] + dims.rest2 * g * g;
+  moments[i] = m;
+  moments[dims.elements + i] = v;
+  params_step[i] = clock.keep * params_step[i] - clock.rate * m / (sqrt(v) * clock.second + dims.eps);
 }

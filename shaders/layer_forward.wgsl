@@ -66,12 +66,23 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
 
   let n = dims.inputs / 4u;
   let x_from = (t + dims.x_batched * clock.x_row) * n;
-  if (dims.base_cached == 0u) {
+  if (dims.base_cached == 0u || dims.dense == 1u) {
     i = x_from;
-    var j = o * 8u * n;
+    let base_row = o * 8u * n;
+    let delta_row = dims.offset / 4u + base_row;
     for (var k = 0u; k < n; k++) {
-      let w_0 = w0[j]; let w_1 = w0[j + n]; let w_2 = w0[j + 2u * n]; let w_3 = w0[j + 3u * n];
-      let w_4 = w0[j + 4u * n]; let w_5 = w0[j + 5u * n]; let w_6 = w0[j + 6u * n]; let w_7 = w0[j + 7u * n];
+      var w_0 = vec4f(); var w_1 = vec4f(); var w_2 = vec4f(); var w_3 = vec4f();
+      var w_4 = vec4f(); var w_5 = vec4f(); var w_6 = vec4f(); var w_7 = vec4f();
+      if (dims.base_cached == 0u) {
+        let j = base_row + k;
+        w_0 = w0[j]; w_1 = w0[j + n]; w_2 = w0[j + 2u * n]; w_3 = w0[j + 3u * n];
+        w_4 = w0[j + 4u * n]; w_5 = w0[j + 5u * n]; w_6 = w0[j + 6u * n]; w_7 = w0[j + 7u * n];
+      }
+      if (dims.dense == 1u) {
+        let j = delta_row + k;
+        w_0 += params[j]; w_1 += params[j + n]; w_2 += params[j + 2u * n]; w_3 += params[j + 3u * n];
+        w_4 += params[j + 4u * n]; w_5 += params[j + 5u * n]; w_6 += params[j + 6u * n]; w_7 += params[j + 7u * n];
+      }
       v = x[i + 0u * n]; a0 += dots(v, w_0, w_1, w_2, w_3); b0 += dots(v, w_4, w_5, w_6, w_7);
       v = x[i + 1u * n]; a1 += dots(v, w_0, w_1, w_2, w_3); b1 += dots(v, w_4, w_5, w_6, w_7);
       v = x[i + 2u * n]; a2 += dots(v, w_0, w_1, w_2, w_3); b2 += dots(v, w_4, w_5, w_6, w_7);
@@ -80,24 +91,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
       v = x[i + 5u * n]; a5 += dots(v, w_0, w_1, w_2, w_3); b5 += dots(v, w_4, w_5, w_6, w_7);
       v = x[i + 6u * n]; a6 += dots(v, w_0, w_1, w_2, w_3); b6 += dots(v, w_4, w_5, w_6, w_7);
       v = x[i + 7u * n]; a7 += dots(v, w_0, w_1, w_2, w_3); b7 += dots(v, w_4, w_5, w_6, w_7);
-      i++; j++;
-    }
-  }
-  if (dims.dense == 1u) {
-    i = x_from;
-    var j = dims.offset / 4u + o * 8u * n;
-    for (var k = 0u; k < n; k++) {
-      let w_0 = params[j]; let w_1 = params[j + n]; let w_2 = params[j + 2u * n]; let w_3 = params[j + 3u * n];
-      let w_4 = params[j + 4u * n]; let w_5 = params[j + 5u * n]; let w_6 = params[j + 6u * n]; let w_7 = params[j + 7u * n];
-      v = x[i + 0u * n]; a0 += dots(v, w_0, w_1, w_2, w_3); b0 += dots(v, w_4, w_5, w_6, w_7);
-      v = x[i + 1u * n]; a1 += dots(v, w_0, w_1, w_2, w_3); b1 += dots(v, w_4, w_5, w_6, w_7);
-      v = x[i + 2u * n]; a2 += dots(v, w_0, w_1, w_2, w_3); b2 += dots(v, w_4, w_5, w_6, w_7);
-      v = x[i + 3u * n]; a3 += dots(v, w_0, w_1, w_2, w_3); b3 += dots(v, w_4, w_5, w_6, w_7);
-      v = x[i + 4u * n]; a4 += dots(v, w_0, w_1, w_2, w_3); b4 += dots(v, w_4, w_5, w_6, w_7);
-      v = x[i + 5u * n]; a5 += dots(v, w_0, w_1, w_2, w_3); b5 += dots(v, w_4, w_5, w_6, w_7);
-      v = x[i + 6u * n]; a6 += dots(v, w_0, w_1, w_2, w_3); b6 += dots(v, w_4, w_5, w_6, w_7);
-      v = x[i + 7u * n]; a7 += dots(v, w_0, w_1, w_2, w_3); b7 += dots(v, w_4, w_5, w_6, w_7);
-      i++; j++;
+      i++;
     }
   }
   let p = dims.slots / 4u;

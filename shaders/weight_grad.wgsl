@@ -5,8 +5,11 @@
 // One invocation owns a tile of 8 × 8 of `out` and takes four rows at a time (16 reads, 256 multiply-adds). The
 // first product's tiles come first; `m` of 0 leaves a product out.
 //
-// `step` is `backward` and AdamW (see adamw.wgsl) at once: whoever computes a gradient owns its parameters, so a lane
-// whose parameters are all of this kind needs no further dispatch. One workgroup more gathers the step's loss.
+// `step` is `backward` and AdamW, as PyTorch defines it, at once: whoever computes a gradient owns its parameters. One
+// workgroup more adds up the step's loss to 32 sums, which the reader adds: no barrier is needed, and the last addition
+// is made in f64.
+//
+//   params, grads [elements]   moments [2, elements]   losses [slots, 32], then from loss_at on [tiles]
 
 struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
 struct Dims {

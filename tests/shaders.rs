@@ -11,15 +11,16 @@ fn all() -> Vec<Op> {
         Op::LayerForward(layer::ForwardDims::default()),
         Op::LayerBackward(layer::BackwardDims::default()),
         Op::WeightGrad(weight_grad::Dims::default()),
+        Op::WeightStep(weight_grad::Dims::default()),
         Op::GateForward(gate::Dims::default()),
         Op::GateBackward(gate::Dims::default()),
         Op::Balance(balance::Dims::default()),
         Op::IntuitionForward(intuition::Dims::default()),
         Op::IntuitionBackward(intuition::Dims::default()),
         Op::IntuitionSums(intuition::Dims::default()),
+        Op::IntuitionStep(intuition::Dims::default()),
         Op::Gelu(gelu::Dims::default()),
         Op::CrossEntropy(cross_entropy::Dims::default()),
-        Op::AdamW(adamw::Dims::default()),
     ]
 }
 

@@ -112,6 +112,7 @@ fn network(config: &Intuition, place: &Place, gate_tokens: usize, arena: &mut Ar
         b2,
         gate_w,
         gate_b,
+        ..Default::default()
     }
 }
 

@@ -3,6 +3,7 @@
 //! A submission is up to [`LOSS_SLOTS`] steps in one command buffer: what varies per step lies in an uploaded table
 //! that group 0 is bound into at a per-step offset, so nothing is uploaded and nothing waits between steps.
 
+use std::cell::{OnceCell, RefCell};
 use std::sync::{Arc, Mutex};
 
 use futures_channel::oneshot;
@@ -25,10 +26,11 @@ pub struct Device {
     pub name: String,
     step_layout: wgpu::BindGroupLayout,
     /// By name: about a dozen.
-    kernels: Vec<(&'static str, Kernel)>,
+    kernels: RefCell<Vec<(&'static str, Kernel)>>,
     lost: Arc<Mutex<Option<String>>>,
 }
 
+#[derive(Clone)]
 struct Kernel {
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
@@ -37,9 +39,10 @@ struct Kernel {
 struct Lane {
     program: LaneProgram,
     buffers: Vec<wgpu::Buffer>,
-    gradients: Vec<Dispatch>,
     train: Vec<Dispatch>,
-    output: Vec<Dispatch>,
+    /// Made when first asked for: a page that only trains need not wait for the compilation of their kernels.
+    gradients: OnceCell<Vec<Dispatch>>,
+    output: OnceCell<Vec<Dispatch>>,
 }
 
 struct Dispatch {
@@ -98,7 +101,7 @@ impl Device {
             label: Some("step"),
             entries: &[entry(0, wgpu::BufferBindingType::Uniform, true)],
         });
-        Ok(Self { device, queue, name, step_layout, kernels: Vec::new(), lost })
+        Ok(Self { device, queue, name, step_layout, kernels: RefCell::default(), lost })
     }
 
     /// What ended the device, if anything did.
@@ -116,11 +119,12 @@ impl Device {
         self.lost().map_or(Ok(()), |reason| Err(Error::DeviceLost(reason)))
     }
 
-    fn kernel(&mut self, op: &Op) -> &Kernel {
+    fn kernel(&self, op: &Op) -> Kernel {
         let about = op.describe();
         let (device, step_layout) = (&self.device, &self.step_layout);
-        let known = self.kernels.iter().position(|(name, _)| *name == about.name);
-        let index = known.unwrap_or_else(|| {
+        let known =
+            self.kernels.borrow().iter().find(|(name, _)| *name == about.name).map(|(_, kernel)| kernel.clone());
+        known.unwrap_or_else(|| {
             let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, false)];
             entries.extend(about.bindings.iter().zip(1..).map(|((_, access), binding)| {
                 let read_only = *access == Access::Read;
@@ -149,10 +153,10 @@ impl Device {
                 },
                 cache: None,
             });
-            self.kernels.push((about.name, Kernel { pipeline, layout }));
-            self.kernels.len() - 1
-        });
-        &self.kernels[index].1
+            let kernel = Kernel { pipeline, layout };
+            self.kernels.borrow_mut().push((about.name, kernel.clone()));
+            kernel
+        })
     }
 
     fn buffer(&self, label: &str, len: usize, values: Option<&[f32]>) -> wgpu::Buffer {
@@ -232,10 +236,8 @@ impl Gpu {
     /// See [`super::Engine::set_lane`].
     pub fn set_lane(&mut self, index: usize, program: LaneProgram, params: &[f32]) -> Result<()> {
         let buffers: Vec<_> = program.buffers.iter().map(|(name, len)| self.device.buffer(name, *len, None)).collect();
-        let gradients = self.dispatches(&program.gradients, &buffers);
         let train = self.dispatches(&program.train, &buffers);
-        let output = self.dispatches(&program.output, &buffers);
-        let lane = Lane { program, buffers, gradients, train, output };
+        let lane = Lane { program, buffers, train, gradients: OnceCell::new(), output: OnceCell::new() };
         if index < self.lanes.len() {
             self.lanes[index] = lane;
         } else {
@@ -244,7 +246,7 @@ impl Gpu {
         self.write(index, PARAMS, params)
     }
 
-    fn dispatches(&mut self, passes: &[Pass], lane: &[wgpu::Buffer]) -> Vec<Dispatch> {
+    fn dispatches(&self, passes: &[Pass], lane: &[wgpu::Buffer]) -> Vec<Dispatch> {
         // All dims in one buffer, each at its aligned place.
         let mut dims = vec![0u8; ALIGN as usize * passes.len().max(1)];
         for (at, pass) in dims.chunks_exact_mut(ALIGN as usize).zip(passes) {
@@ -295,10 +297,10 @@ impl Gpu {
     }
 
     pub fn run(&self, lane: usize, recording: Recording, step: Step) -> Result<()> {
-        let lane = &self.lanes[lane];
+        let Lane { program, buffers, gradients, output, .. } = &self.lanes[lane];
         let group = match recording {
-            Recording::Gradients => &lane.gradients,
-            Recording::Output => &lane.output,
+            Recording::Gradients => gradients.get_or_init(|| self.dispatches(&program.gradients, buffers)),
+            Recording::Output => output.get_or_init(|| self.dispatches(&program.output, buffers)),
         };
         self.submit(&[group], &[step])
     }

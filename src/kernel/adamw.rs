@@ -1,39 +1,63 @@
 //! AdamW exactly as PyTorch's: decoupled decay, bias correction, eps outside the root (Loshchilov & Hutter, arXiv
-//! 1711.05101), over all trainable parameters of a lane. The same dispatch gathers the step's loss.
+//! 1711.05101), and the gathering of a step's loss. No kernel of its own: whichever computes a gradient applies it, so
+//! these constants end the dims of those kernels.
 
-use super::{Access, Bound, Read, Real, Step, Write, dims};
+use super::{Real, Step};
 
 /// Partial sums of the loss per step; whoever reads them adds them up (in f64).
 pub const LOSS_PARTS: usize = 32;
 
-dims!(
-    /// params and grads hold `elements` values, moments first `elements` first ones, then as many second ones;
-    /// losses `[slots, 32]`, then from `loss_at` on `tiles` partial losses.
-    Dims {
-        elements: u32,
-        loss_at: u32,
-        tiles: u32,
-        beta1: f32,
-        beta2: f32,
-        /// 1 − beta1 and 1 − beta2, rounded once from f64: 1 − 0.999 in f32 is off by 1e-5.
-        rest1: f32,
-        rest2: f32,
-        eps: f32,
-        /// 1 / the number of elements the loss is a mean over.
-        loss_scale: f32,
-    }
-);
+/// What the update needs beyond the step's own numbers.
+///
+/// moments holds `elements` first ones, then as many second ones; losses `[slots, 32]`, then from `loss_at` on `tiles`
+/// partial losses. `tiles` of 0 leaves the loss to another pass of the step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Update {
+    pub elements: u32,
+    pub loss_at: u32,
+    pub tiles: u32,
+    pub beta1: f32,
+    pub beta2: f32,
+    /// 1 − beta1 and 1 − beta2, rounded once from f64: 1 − 0.999 in f32 is off by 1e-5.
+    pub rest1: f32,
+    pub rest2: f32,
+    pub eps: f32,
+    /// 1 / the number of elements the loss is a mean over.
+    pub loss_scale: f32,
+}
 
-pub const BINDINGS: &[(&str, Access)] = &[("params", Write), ("grads", Read), ("moments", Write), ("losses", Write)];
+/// Gives dims that end in the fields of [`Update`] the two ways between them.
+macro_rules! updates {
+    ($dims:ident) => {
+        impl $dims {
+            /// The same, followed by AdamW.
+            pub fn with_update(self, update: &crate::kernel::adamw::Update) -> Self {
+                let crate::kernel::adamw::Update {
+                    elements,
+                    loss_at,
+                    tiles,
+                    beta1,
+                    beta2,
+                    rest1,
+                    rest2,
+                    eps,
+                    loss_scale,
+                } = *update;
+                Self { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale, ..self }
+            }
 
-impl Dims {
-    pub fn workgroups(&self) -> u32 {
-        // One more workgroup than the parameters need: its invocations gather the loss.
-        (self.elements / 4).div_ceil(64) + 1
-    }
+            pub fn update(&self) -> crate::kernel::adamw::Update {
+                let Self { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale, .. } = *self;
+                crate::kernel::adamw::Update { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale }
+            }
+        }
+    };
+}
+pub(crate) use updates;
 
-    /// Update `count` parameters from `at` on.
-    pub fn update<F: Real>(&self, step: &Step, range: std::ops::Range<usize>, p: &mut [F], g: &[F], moments: &mut [F]) {
+impl Update {
+    /// Update the parameters in `range`.
+    pub fn apply<F: Real>(&self, step: &Step, range: std::ops::Range<usize>, p: &mut [F], g: &[F], moments: &mut [F]) {
         let of = |value: f32| F::of(f64::from(value));
         let (beta1, beta2, rest1, rest2, eps) =
             (of(self.beta1), of(self.beta2), of(self.rest1), of(self.rest2), of(self.eps));
@@ -56,10 +80,4 @@ impl Dims {
             *slot = F::of(f64::from(self.loss_scale)) * sum;
         }
     }
-}
-
-pub fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (mut params, grads, mut moments) = (b.write(0), b.read(1), b.write(2));
-    d.update(step, 0..d.elements as usize, &mut params, &grads, &mut moments);
-    d.gather(step, &mut b.write(3));
 }

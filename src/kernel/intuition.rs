@@ -3,7 +3,7 @@
 //!
 //! Source: methods.md's reading of arXiv 2404.08985 ("pooled", the default of popular write-ups).
 
-use super::{Access, Bound, Read, Real, Step, Write, dims, gelu};
+use super::{Access, Bound, Read, Real, Step, Write, adamw, dims, gelu};
 
 /// PyTorch's LayerNorm default.
 pub const LAYER_NORM_EPS: f64 = 1e-5;
@@ -33,13 +33,26 @@ dims!(
         b2: u32,
         gate_w: u32,
         gate_b: u32,
+        /// From here on those of [`adamw::Update`], for `step`.
+        elements: u32,
+        loss_at: u32,
+        tiles: u32,
+        beta1: f32,
+        beta2: f32,
+        rest1: f32,
+        rest2: f32,
+        eps: f32,
+        loss_scale: f32,
     }
 );
+adamw::updates!(Dims);
 
 pub const FORWARD: &[(&str, Access)] = &[("x", Read), ("params", Read), ("q", Write), ("acts", Write), ("g", Write)];
 pub const BACKWARD: &[(&str, Access)] =
     &[("params", Read), ("acts", Read), ("g", Read), ("dg", Read), ("dacts", Write), ("dq", Write)];
 pub const SUMS: &[(&str, Access)] = &[("acts", Read), ("dacts", Read), ("grads", Write)];
+pub const STEP: &[(&str, Access)] =
+    &[("acts", Read), ("dacts", Read), ("grads", Write), ("params", Write), ("moments", Write)];
 
 impl Dims {
     /// Width of a row of `acts`.
@@ -50,9 +63,12 @@ impl Dims {
     pub fn dacts(&self) -> usize {
         (self.logits + 3 * self.hidden) as usize
     }
-    /// One invocation per column of the five vectors.
+    /// Elements of the five vectors, each with an invocation of its own.
+    pub fn vectors(&self) -> u32 {
+        self.logits + 4 * self.hidden
+    }
     pub fn sum_workgroups(&self) -> u32 {
-        (self.logits + 4 * self.hidden).div_ceil(32)
+        self.vectors().div_ceil(32)
     }
 }
 
@@ -145,5 +161,16 @@ pub fn sums<F: Real>(d: &Dims, b: &Bound<F>) {
         grads[d.b1 as usize + j] = column(logits + 2 * h + j);
         grads[d.ln_weight as usize + j] =
             rows.clone().map(|r| dacts[r * d.dacts() + logits + h + j] * acts[r * d.acts() + h + j]).sum();
+    }
+}
+
+/// [`sums`] and AdamW.
+pub fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    sums(d, b);
+    let (grads, mut params, mut moments) = (b.read(2), b.write(3), b.write(4));
+    let vectors =
+        [(d.gate_b, d.logits), (d.b2, d.hidden), (d.ln_bias, d.hidden), (d.b1, d.hidden), (d.ln_weight, d.hidden)];
+    for (at, len) in vectors {
+        d.update().apply(step, at as usize..(at + len) as usize, &mut params, &grads, &mut moments);
     }
 }

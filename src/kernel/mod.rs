@@ -132,9 +132,9 @@ pub enum Op {
     IntuitionForward(intuition::Dims),
     IntuitionBackward(intuition::Dims),
     IntuitionSums(intuition::Dims),
+    IntuitionStep(intuition::Dims),
     Gelu(gelu::Dims),
     CrossEntropy(cross_entropy::Dims),
-    AdamW(adamw::Dims),
 }
 
 /// What is the same for every use of a kernel.
@@ -183,6 +183,9 @@ impl Op {
             Op::IntuitionSums(_) => {
                 d("intuition_sums", wgsl!("intuition"), "sums", intuition::SUMS, intuition::Dims::FIELDS)
             }
+            Op::IntuitionStep(_) => {
+                d("intuition_step", wgsl!("intuition"), "step", intuition::STEP, intuition::Dims::FIELDS)
+            }
             Op::Gelu(_) => d("gelu", wgsl!("gelu"), "forward", gelu::BINDINGS, gelu::Dims::FIELDS),
             Op::CrossEntropy(_) => d(
                 "cross_entropy",
@@ -191,7 +194,15 @@ impl Op {
                 cross_entropy::BINDINGS,
                 cross_entropy::Dims::FIELDS,
             ),
-            Op::AdamW(_) => d("adamw", wgsl!("adamw"), "step", adamw::BINDINGS, adamw::Dims::FIELDS),
+        }
+    }
+
+    /// The same pass with AdamW behind it, for one that computes gradients of weights, and how many.
+    pub fn with_update(&self, update: &adamw::Update) -> Option<(Self, u32)> {
+        match self {
+            Op::WeightGrad(d) => Some((Op::WeightStep(d.with_update(update)), d.elements())),
+            Op::IntuitionSums(d) => Some((Op::IntuitionStep(d.with_update(update)), d.vectors())),
+            _ => None,
         }
     }
 
@@ -204,10 +215,11 @@ impl Op {
             Op::WeightGrad(d) | Op::WeightStep(d) => d.words(),
             Op::GateForward(d) | Op::GateBackward(d) => d.words(),
             Op::Balance(d) => d.words(),
-            Op::IntuitionForward(d) | Op::IntuitionBackward(d) | Op::IntuitionSums(d) => d.words(),
+            Op::IntuitionForward(d) | Op::IntuitionBackward(d) | Op::IntuitionSums(d) | Op::IntuitionStep(d) => {
+                d.words()
+            }
             Op::Gelu(d) => d.words(),
             Op::CrossEntropy(d) => d.words(),
-            Op::AdamW(d) => d.words(),
         }
     }
 
@@ -222,10 +234,9 @@ impl Op {
             Op::GateForward(d) | Op::GateBackward(d) => d.workgroups(),
             Op::Balance(_) => 1,
             Op::IntuitionForward(d) | Op::IntuitionBackward(d) => d.rows,
-            Op::IntuitionSums(d) => d.sum_workgroups(),
+            Op::IntuitionSums(d) | Op::IntuitionStep(d) => d.sum_workgroups(),
             Op::Gelu(d) => d.workgroups(),
             Op::CrossEntropy(d) => d.workgroups(),
-            Op::AdamW(d) => d.workgroups(),
         }
     }
 
@@ -244,9 +255,9 @@ impl Op {
             Op::IntuitionForward(d) => intuition::forward(step, d, &b),
             Op::IntuitionBackward(d) => intuition::backward(d, &b),
             Op::IntuitionSums(d) => intuition::sums(d, &b),
+            Op::IntuitionStep(d) => intuition::step(step, d, &b),
             Op::Gelu(d) => gelu::forward(d, &b),
             Op::CrossEntropy(d) => cross_entropy::backward(step, d, &b),
-            Op::AdamW(d) => adamw::step(step, d, &b),
         }
     }
 }

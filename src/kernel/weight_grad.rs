@@ -27,7 +27,7 @@ dims!(
         right_offset1: u32,
         right_batched1: u32,
         out1: u32,
-        /// From here on those of [`adamw::Dims`], for `step`; `tiles` of 0 leaves the loss to another pass.
+        /// From here on those of [`adamw::Update`], for `step`.
         elements: u32,
         loss_at: u32,
         tiles: u32,
@@ -62,30 +62,19 @@ impl Dims {
     pub fn elements(&self) -> u32 {
         self.m0 * self.n0 + self.m1 * self.n1
     }
-
-    /// The same products followed by AdamW; only one pass of a step gathers its loss.
-    pub fn with_update(self, adamw: &adamw::Dims, gathers: bool) -> Self {
-        let adamw::Dims { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale } = *adamw;
-        let tiles = if gathers { tiles } else { 0 };
-        Self { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale, ..self }
-    }
-
-    fn adamw(&self) -> adamw::Dims {
-        let Self { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale, .. } = *self;
-        adamw::Dims { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale }
-    }
 }
+adamw::updates!(Dims);
 
 pub fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     backward(step, d, b);
-    let adamw = d.adamw();
+    let update = d.update();
     let (grads, mut params, mut moments) = (b.read(4), b.write(5), b.write(6));
     for (m, n, out) in [(d.m0, d.n0, d.out0), (d.m1, d.n1, d.out1)] {
         let range = out as usize..(out + m * n) as usize;
-        adamw.update(step, range, &mut params, &grads, &mut moments);
+        update.apply(step, range, &mut params, &grads, &mut moments);
     }
     if d.tiles > 0 {
-        adamw.gather(step, &mut b.write(7));
+        update.gather(step, &mut b.write(7));
     }
 }
 

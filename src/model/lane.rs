@@ -5,7 +5,7 @@ use super::shared::{TARGET, X, base, weight};
 use crate::adapter::{Adapted, Place, record};
 use crate::config::{Lane, Optimizer};
 use crate::kernel::adamw::LOSS_PARTS;
-use crate::kernel::recording::{Arena, Buffer, GRADS, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
+use crate::kernel::recording::{Arena, Buffer, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
 use crate::kernel::{Op, adamw, cross_entropy, gelu, layer, pad};
 use crate::task::{Activation, LossKind, TaskData};
 
@@ -119,7 +119,8 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
     for l in (lowest..count).rev() {
         // Gradients of weights come last: with AdamW in the same pass, they change what the layer's own reads.
         let passes = adapted[l].iter().flat_map(|a| a.backward.iter().cloned());
-        let (weights, others): (Vec<_>, Vec<_>) = passes.partition(|pass| matches!(pass.op, Op::WeightGrad(_)));
+        let (weights, others): (Vec<_>, Vec<_>) =
+            passes.partition(|pass| pass.op.with_update(&Default::default()).is_some());
         gradients.extend(others);
         if l > lowest {
             gradients.push(layer_backward(task, l, &places, adapted[l].as_ref(), tokens));
@@ -129,7 +130,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
 
     arena.seal();
     let padded = arena.buffers[0].1;
-    let update = adamw::Dims {
+    let update = adamw::Update {
         elements: padded as u32,
         loss_at: loss_at as u32,
         tiles: tiles as u32,
@@ -168,24 +169,23 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
     }
 }
 
-/// A training step: AdamW in the passes that compute gradients of weights where those are all there are, else after
-/// them.
-fn training(gradients: &[Pass], update: &adamw::Dims) -> Vec<Pass> {
-    let weights = |pass: &Pass| if let Op::WeightGrad(dims) = pass.op { Some(dims) } else { None };
-    let covered: u32 = gradients.iter().filter_map(weights).map(|dims| dims.elements()).sum();
-    let mut train = gradients.to_vec();
-    if covered == update.elements {
-        let mut gathers = true;
-        for pass in &mut train {
-            if let Some(dims) = weights(pass) {
-                pass.op = Op::WeightStep(dims.with_update(update, gathers));
-                pass.buffers.extend([PARAMS, MOMENTS, LOSSES]);
-                gathers = false;
-            }
+/// A training step: AdamW in the passes that compute gradients of weights. The first of them gathers the loss.
+fn training(gradients: &[Pass], update: &adamw::Update) -> Vec<Pass> {
+    let mut rest = *update;
+    let mut covered = 0;
+    let mut step = |pass: &Pass| {
+        let Some((op, elements)) = pass.op.with_update(&rest) else { return pass.clone() };
+        covered += elements;
+        let mut buffers = pass.buffers.clone();
+        buffers.extend([PARAMS, MOMENTS]);
+        if matches!(op, Op::WeightStep(_)) {
+            buffers.push(LOSSES);
+            rest.tiles = 0;
         }
-    } else {
-        train.push(Pass { op: Op::AdamW(*update), buffers: vec![PARAMS, GRADS, MOMENTS, LOSSES] });
-    }
+        Pass { op, buffers }
+    };
+    let train = gradients.iter().map(&mut step).collect();
+    debug_assert_eq!(covered, update.elements, "every parameter has a pass that trains it");
     train
 }
 
