@@ -42,23 +42,28 @@ fn kept(z: u32, e: u32) -> bool {
 }
 
 fn route(t: u32) {
+  let experts = dims.experts;
+  let rank = dims.rank;
   let row = t * width();
   let z = row + dims.slots;
   let gate = t / dims.gate_tokens * dims.logits;
   if (dims.given == 0u) {
     var top = hz[z];
-    for (var e = 1u; e < dims.experts; e++) { top = max(top, hz[z + e]); }
+    for (var e = 1u; e < experts; e++) { top = max(top, hz[z + e]); }
     var sum = 0.0;
-    for (var e = 0u; e < dims.experts; e++) {
+    for (var e = 0u; e < experts; e++) {
       if (dims.renormalize == 0u || kept(z, e)) { sum += exp(hz[z + e] - top); }
     }
-    for (var e = 0u; e < dims.experts; e++) {
+    for (var e = 0u; e < experts; e++) {
       g[gate + e] = select(0.0, exp(hz[z + e] - top) / sum, kept(z, e));
     }
   }
-  for (var e = 0u; e < dims.experts; e++) {
-    let share = dims.scale * g[gate + e];
-    for (var p = e * dims.rank; p < (e + 1u) * dims.rank; p++) { hg[t * dims.slots + p] = share * hz[row + p]; }
+  let scale = dims.scale;
+  var at = row;
+  var to = t * dims.slots;
+  for (var e = 0u; e < experts; e++) {
+    let share = scale * g[gate + e];
+    for (var r = 0u; r < rank; r++) { hg[to] = share * hz[at]; to++; at++; }
   }
 }
 
@@ -130,39 +135,49 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
 
 // dhz holds the gradient of hg in its first columns, and is left holding that of h and of the logits.
 fn route_back(t: u32) {
+  let experts = dims.experts;
+  let rank = dims.rank;
+  let scale = dims.scale;
   let row = t * width();
   let z = row + dims.slots;
   let gate = t / dims.gate_tokens * dims.logits;
+  let gradient = t * dims.logits;
   let real = t < dims.real_tokens;
   // The softmax behind the gates: the gates themselves, unless some were dropped without renormalisation.
   var top = 0.0;
   var sum = 0.0;
-  let full = dims.given == 0u && dims.renormalize == 0u;
+  let given = dims.given == 1u;
+  let full = !given && dims.renormalize == 0u && dims.top_k > 0u;
   if (full) {
     top = hz[z];
-    for (var e = 1u; e < dims.experts; e++) { top = max(top, hz[z + e]); }
-    for (var e = 0u; e < dims.experts; e++) { sum += exp(hz[z + e] - top); }
+    for (var e = 1u; e < experts; e++) { top = max(top, hz[z + e]); }
+    for (var e = 0u; e < experts; e++) { sum += exp(hz[z + e] - top); }
   }
   var mean = 0.0;
-  for (var e = 0u; e < dims.experts; e++) {
-    let share = dims.scale * g[gate + e];
+  var p = row;
+  for (var e = 0u; e < experts; e++) {
+    let share = scale * g[gate + e];
     var carried = 0.0;
-    for (var p = e * dims.rank; p < (e + 1u) * dims.rank; p++) {
-      let dh = dhz[row + p];
-      carried += dh * hz[row + p];
-      dhz[row + p] = share * dh;
+    for (var r = 0u; r < rank; r++) {
+      let dh = dhz[p];
+      carried += dh * hz[p];
+      dhz[p] = share * dh;
+      p++;
     }
-    let grad = dims.scale * carried + select(0.0, bal[e], real);
-    dg[t * dims.logits + e] = grad;
-    if (dims.given == 0u && kept(z, e)) {
-      mean += grad * select(g[gate + e], exp(hz[z + e] - top) / sum, full);
+    let grad = scale * carried + select(0.0, bal[e], real);
+    dg[gradient + e] = grad;
+    if (!given && kept(z, e)) {
+      var soft = g[gate + e];
+      if (full) { soft = exp(hz[z + e] - top) / sum; }
+      mean += grad * soft;
     }
   }
-  if (dims.given == 0u) {
-    for (var e = 0u; e < dims.experts; e++) {
-      let p = select(g[gate + e], exp(hz[z + e] - top) / sum, full);
-      let grad = select(0.0, dg[t * dims.logits + e], kept(z, e));
-      dhz[z + e] = select(0.0, p * (grad - mean), real);
+  if (!given) {
+    for (var e = 0u; e < experts; e++) {
+      var soft = g[gate + e];
+      if (full) { soft = exp(hz[z + e] - top) / sum; }
+      let grad = select(0.0, dg[gradient + e], kept(z, e));
+      dhz[z + e] = select(0.0, soft * (grad - mean), real);
     }
   }
 }

@@ -31,20 +31,6 @@ fn mix4(a: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f) -> vec4f {
   return a.x * b0 + a.y * b1 + a.z * b2 + a.w * b3;
 }
 
-// Writes one token's four outputs and returns their squared errors.
-fn finish(t: u32, o: u32, y: vec4f) -> f32 {
-  let columns = dims.outputs / 4u;
-  if (dims.mse == 0u) {
-    out[t * columns + o] = y;
-    return 0.0;
-  }
-  let lane = vec4u(o * 4u) + vec4u(0u, 1u, 2u, 3u);
-  let real = (lane < vec4u(dims.real_outputs)) & vec4<bool>(t < dims.real_tokens);
-  let diff = select(vec4f(), y - expected[(t + clock.x_row) * columns + o], real);
-  out[t * columns + o] = dims.grad_scale * diff;
-  return dot(diff, diff);
-}
-
 @compute @workgroup_size(32)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
   let columns = dims.outputs / 4u;
@@ -112,14 +98,62 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     i++; j += 4u * columns;
   }
 
-  let c = 2u * o;
-  let squares = finish(t + 0u, c, a0) + finish(t + 0u, c + 1u, b0)
-    + finish(t + 1u, c, a1) + finish(t + 1u, c + 1u, b1)
-    + finish(t + 2u, c, a2) + finish(t + 2u, c + 1u, b2)
-    + finish(t + 3u, c, a3) + finish(t + 3u, c + 1u, b3)
-    + finish(t + 4u, c, a4) + finish(t + 4u, c + 1u, b4)
-    + finish(t + 5u, c, a5) + finish(t + 5u, c + 1u, b5)
-    + finish(t + 6u, c, a6) + finish(t + 6u, c + 1u, b6)
-    + finish(t + 7u, c, a7) + finish(t + 7u, c + 1u, b7);
-  if (dims.mse == 1u) { losses[dims.loss_at + id.x] = squares; }
+  var to = t * columns + 2u * o;
+  if (dims.mse == 0u) {
+    out[to + 0u * columns] = a0; out[to + 0u * columns + 1u] = b0;
+    out[to + 1u * columns] = a1; out[to + 1u * columns + 1u] = b1;
+    out[to + 2u * columns] = a2; out[to + 2u * columns + 1u] = b2;
+    out[to + 3u * columns] = a3; out[to + 3u * columns + 1u] = b3;
+    out[to + 4u * columns] = a4; out[to + 4u * columns + 1u] = b4;
+    out[to + 5u * columns] = a5; out[to + 5u * columns + 1u] = b5;
+    out[to + 6u * columns] = a6; out[to + 6u * columns + 1u] = b6;
+    out[to + 7u * columns] = a7; out[to + 7u * columns + 1u] = b7;
+    return;
+  }
+  // Padding outputs are 0 like their targets; padding tokens are not, where there is a bias.
+  let scale = dims.grad_scale;
+  let left = dims.real_tokens - min(t, dims.real_tokens);
+  var goal = (t + clock.x_row) * columns + 2u * o;
+  var squares = 0.0;
+  var real = 0.0;
+  real = f32(left > 0u);
+  a0 = real * (a0 - expected[goal]); b0 = real * (b0 - expected[goal + 1u]);
+  out[to] = scale * a0; out[to + 1u] = scale * b0;
+  squares += dot(a0, a0) + dot(b0, b0);
+  to += columns; goal += columns;
+  real = f32(left > 1u);
+  a1 = real * (a1 - expected[goal]); b1 = real * (b1 - expected[goal + 1u]);
+  out[to] = scale * a1; out[to + 1u] = scale * b1;
+  squares += dot(a1, a1) + dot(b1, b1);
+  to += columns; goal += columns;
+  real = f32(left > 2u);
+  a2 = real * (a2 - expected[goal]); b2 = real * (b2 - expected[goal + 1u]);
+  out[to] = scale * a2; out[to + 1u] = scale * b2;
+  squares += dot(a2, a2) + dot(b2, b2);
+  to += columns; goal += columns;
+  real = f32(left > 3u);
+  a3 = real * (a3 - expected[goal]); b3 = real * (b3 - expected[goal + 1u]);
+  out[to] = scale * a3; out[to + 1u] = scale * b3;
+  squares += dot(a3, a3) + dot(b3, b3);
+  to += columns; goal += columns;
+  real = f32(left > 4u);
+  a4 = real * (a4 - expected[goal]); b4 = real * (b4 - expected[goal + 1u]);
+  out[to] = scale * a4; out[to + 1u] = scale * b4;
+  squares += dot(a4, a4) + dot(b4, b4);
+  to += columns; goal += columns;
+  real = f32(left > 5u);
+  a5 = real * (a5 - expected[goal]); b5 = real * (b5 - expected[goal + 1u]);
+  out[to] = scale * a5; out[to + 1u] = scale * b5;
+  squares += dot(a5, a5) + dot(b5, b5);
+  to += columns; goal += columns;
+  real = f32(left > 6u);
+  a6 = real * (a6 - expected[goal]); b6 = real * (b6 - expected[goal + 1u]);
+  out[to] = scale * a6; out[to + 1u] = scale * b6;
+  squares += dot(a6, a6) + dot(b6, b6);
+  to += columns; goal += columns;
+  real = f32(left > 7u);
+  a7 = real * (a7 - expected[goal]); b7 = real * (b7 - expected[goal + 1u]);
+  out[to] = scale * a7; out[to + 1u] = scale * b7;
+  squares += dot(a7, a7) + dot(b7, b7);
+  losses[dims.loss_at + id.x] = squares;
 }

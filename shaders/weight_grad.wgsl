@@ -40,27 +40,26 @@ struct Tile {
 
 // What four token rows add: lo and hi are eight columns of left, r and s eight of right.
 fn rank4(
-  t: Tile, lo0: vec4f, lo1: vec4f, lo2: vec4f, lo3: vec4f, hi0: vec4f, hi1: vec4f, hi2: vec4f, hi3: vec4f,
+  t: ptr<function, Tile>,
+  lo0: vec4f, lo1: vec4f, lo2: vec4f, lo3: vec4f, hi0: vec4f, hi1: vec4f, hi2: vec4f, hi3: vec4f,
   r0: vec4f, r1: vec4f, r2: vec4f, r3: vec4f, s0: vec4f, s1: vec4f, s2: vec4f, s3: vec4f,
-) -> Tile {
-  return Tile(
-    t.a0 + lo0.x * r0 + lo1.x * r1 + lo2.x * r2 + lo3.x * r3,
-    t.a1 + lo0.y * r0 + lo1.y * r1 + lo2.y * r2 + lo3.y * r3,
-    t.a2 + lo0.z * r0 + lo1.z * r1 + lo2.z * r2 + lo3.z * r3,
-    t.a3 + lo0.w * r0 + lo1.w * r1 + lo2.w * r2 + lo3.w * r3,
-    t.a4 + hi0.x * r0 + hi1.x * r1 + hi2.x * r2 + hi3.x * r3,
-    t.a5 + hi0.y * r0 + hi1.y * r1 + hi2.y * r2 + hi3.y * r3,
-    t.a6 + hi0.z * r0 + hi1.z * r1 + hi2.z * r2 + hi3.z * r3,
-    t.a7 + hi0.w * r0 + hi1.w * r1 + hi2.w * r2 + hi3.w * r3,
-    t.b0 + lo0.x * s0 + lo1.x * s1 + lo2.x * s2 + lo3.x * s3,
-    t.b1 + lo0.y * s0 + lo1.y * s1 + lo2.y * s2 + lo3.y * s3,
-    t.b2 + lo0.z * s0 + lo1.z * s1 + lo2.z * s2 + lo3.z * s3,
-    t.b3 + lo0.w * s0 + lo1.w * s1 + lo2.w * s2 + lo3.w * s3,
-    t.b4 + hi0.x * s0 + hi1.x * s1 + hi2.x * s2 + hi3.x * s3,
-    t.b5 + hi0.y * s0 + hi1.y * s1 + hi2.y * s2 + hi3.y * s3,
-    t.b6 + hi0.z * s0 + hi1.z * s1 + hi2.z * s2 + hi3.z * s3,
-    t.b7 + hi0.w * s0 + hi1.w * s1 + hi2.w * s2 + hi3.w * s3,
-  );
+) {
+  (*t).a0 += lo0.x * r0 + lo1.x * r1 + lo2.x * r2 + lo3.x * r3;
+  (*t).b0 += lo0.x * s0 + lo1.x * s1 + lo2.x * s2 + lo3.x * s3;
+  (*t).a1 += lo0.y * r0 + lo1.y * r1 + lo2.y * r2 + lo3.y * r3;
+  (*t).b1 += lo0.y * s0 + lo1.y * s1 + lo2.y * s2 + lo3.y * s3;
+  (*t).a2 += lo0.z * r0 + lo1.z * r1 + lo2.z * r2 + lo3.z * r3;
+  (*t).b2 += lo0.z * s0 + lo1.z * s1 + lo2.z * s2 + lo3.z * s3;
+  (*t).a3 += lo0.w * r0 + lo1.w * r1 + lo2.w * r2 + lo3.w * r3;
+  (*t).b3 += lo0.w * s0 + lo1.w * s1 + lo2.w * s2 + lo3.w * s3;
+  (*t).a4 += hi0.x * r0 + hi1.x * r1 + hi2.x * r2 + hi3.x * r3;
+  (*t).b4 += hi0.x * s0 + hi1.x * s1 + hi2.x * s2 + hi3.x * s3;
+  (*t).a5 += hi0.y * r0 + hi1.y * r1 + hi2.y * r2 + hi3.y * r3;
+  (*t).b5 += hi0.y * s0 + hi1.y * s1 + hi2.y * s2 + hi3.y * s3;
+  (*t).a6 += hi0.z * r0 + hi1.z * r1 + hi2.z * r2 + hi3.z * r3;
+  (*t).b6 += hi0.z * s0 + hi1.z * s1 + hi2.z * s2 + hi3.z * s3;
+  (*t).a7 += hi0.w * r0 + hi1.w * r1 + hi2.w * r2 + hi3.w * r3;
+  (*t).b7 += hi0.w * s0 + hi1.w * s1 + hi2.w * s2 + hi3.w * s3;
 }
 
 // Where a tile goes: its first row's place in grads, and the distance of rows; columns of 0 is nowhere.
@@ -78,8 +77,8 @@ fn product(id: u32) -> Out {
     var i = dims.left_offset0 / 4u + m * 2u;
     var j = dims.right_offset0 / 4u + dims.right_batched0 * clock.x_row * rs + c;
     for (var k = 0u; k < dims.rows; k += 4u) {
-      t = rank4(
-        t,
+      rank4(
+        &t,
         left0[i], left0[i + ls], left0[i + 2u * ls], left0[i + 3u * ls],
         left0[i + 1u], left0[i + ls + 1u], left0[i + 2u * ls + 1u], left0[i + 3u * ls + 1u],
         right0[j], right0[j + rs], right0[j + 2u * rs], right0[j + 3u * rs],
@@ -99,8 +98,8 @@ fn product(id: u32) -> Out {
   var i = dims.left_offset1 / 4u + m * 2u;
   var j = dims.right_offset1 / 4u + dims.right_batched1 * clock.x_row * rs + c;
   for (var k = 0u; k < dims.rows; k += 4u) {
-    t = rank4(
-      t,
+    rank4(
+      &t,
       left1[i], left1[i + ls], left1[i + 2u * ls], left1[i + 3u * ls],
       left1[i + 1u], left1[i + ls + 1u], left1[i + 2u * ls + 1u], left1[i + 3u * ls + 1u],
       right1[j], right1[j + rs], right1[j + 2u * rs], right1[j + 3u * rs],
