@@ -20,6 +20,20 @@ const take = async (target, file, options = {}) => {
   await target.screenshot({ path: join(dir, `${file}.png`), ...options });
   console.log(`  ${join(dir, `${file}.png`)}`);
 };
+// A 7 on the drawing pad, and every lane's answer to it.
+async function draw(page) {
+  const pad = page.getByLabel(/^Drawing pad/).first();
+  await pad.scrollIntoViewIfNeeded();
+  const box = await pad.boundingBox();
+  const at = (x, y) => [box.x + box.width * x, box.y + box.height * y];
+  await page.mouse.move(...at(0.25, 0.2));
+  await page.mouse.down();
+  for (const point of [at(0.75, 0.2), at(0.5, 0.55), at(0.42, 0.85)]) await page.mouse.move(...point, { steps: 12 });
+  await page.mouse.up();
+  await page.mouse.move(0, 0);
+  await page.getByLabel(/most probable \d/).first().waitFor();
+}
+
 for (const [task, query] of Object.entries(TASKS)) {
   for (const colorScheme of ["light", "dark"]) {
     for (const [size, viewport] of Object.entries(SIZES)) {
@@ -30,6 +44,10 @@ for (const [task, query] of Object.entries(TASKS)) {
       await trained(page, 2000, 300_000);
       await take(page, `${file}-trained`, { fullPage: size === "phone" });
       if (size === "desktop") {
+        // Show what panels have to show: a mixture's merges, answers to a drawing.
+        await page.getByLabel("Lane of the weight").selectOption({ label: "MoLoRA" });
+        await page.getByText("No single weight is exact").waitFor();
+        if (task === "digits") await draw(page);
         for (const panel of await page.locator("section[aria-labelledby]").all()) {
           if (!(await panel.isVisible())) continue;
           const heading = await panel.getByRole("heading").first().innerText();

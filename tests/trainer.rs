@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use lora_playground::config::{BackendChoice, Config, Task};
 use lora_playground::error::Result;
+use lora_playground::optim;
 use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Started, Watch};
 use lora_playground::trainer::{Transport, run};
 use serde::{Serialize, de::DeserializeOwned};
@@ -111,7 +112,7 @@ fn whole_run(backend: BackendChoice) {
             (Box::new(|e| !starts(e).is_empty()), Command::Ablate(Some(Ablate { lane: 2, layer: 0, expert: 1 }))),
             (at_once(), Command::Speed(None)),
             (at_once(), Command::SetRank { lane: 0, rank: 2 }),
-            (problem(), Command::Start { config: Config { lanes: Vec::new(), ..config }, paused: false }),
+            (problem(), Command::Start { config: Config { lanes: Vec::new(), ..config.clone() }, paused: false }),
             (problem(), Command::Run),
             (frame(|f| f.step == 120 && !f.running), watch(1, MergeMode::MeanGate)),
         ],
@@ -133,6 +134,10 @@ fn whole_run(backend: BackendChoice) {
             assert!(frame.lanes[lane].losses.iter().all(|l| l.is_finite()));
         }
         assert_eq!(have, 120);
+    }
+    for frame in frames(&events) {
+        let lr = optim::learning_rate(config.optimizer.lr, &config.schedule, frame.step);
+        assert_eq!(frame.lr, lr as f32, "the rate shown is that of the step shown");
     }
     let first = frames(&events).next().unwrap();
     assert!(first.lanes.iter().all(|lane| lane.spectrum.iter().all(|&s| s == 0.0)));

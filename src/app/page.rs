@@ -208,8 +208,8 @@ fn lead(state: &State) -> Html {
                     <b>{ format!(" Training runs on the CPU, because WebGPU cannot be used here: {reason}") }</b>
                 }
             </p>
-            if !state.run.now.is_empty() {
-                <p class="now"><b>{ "Now: " }</b>{ &state.run.now }</p>
+            if !state.run.now.text.is_empty() {
+                <p class="now"><b>{ "Now: " }</b>{ &state.run.now.text }</p>
             }
         </div>
     }

@@ -160,11 +160,6 @@ impl Lab {
         self.engine.program(lane).parameters
     }
 
-    /// Learning rate of the next step.
-    pub fn learning_rate(&self) -> f64 {
-        optim::learning_rate(self.config.optimizer.lr, &self.config.schedule, self.step)
-    }
-
     /// Steps that fit one submission at the measured pace.
     pub fn pace(&self) -> usize {
         ((self.pace * SUBMISSION) as usize).clamp(1, CHUNK)

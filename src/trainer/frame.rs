@@ -12,6 +12,7 @@ use crate::clock;
 use crate::config::{Config, Lane};
 use crate::lab::Lab;
 use crate::lab::forward::{Answer, Forward};
+use crate::optim;
 use crate::protocol::{Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, Started, Watch, WeightFrame};
 use crate::task::{Activation, DigitsTask, TaskData, floors};
 
@@ -119,7 +120,7 @@ impl Display {
             step: now.step,
             running: state.running(),
             steps_per_second,
-            lr: lab.learning_rate() as f32,
+            lr: optim::learning_rate(lab.config.optimizer.lr, &lab.config.schedule, now.step) as f32,
             lanes,
             gates: self.gates(task, state, answers, &now.params),
             weight: self.weight(lab, state, now),

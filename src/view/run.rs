@@ -34,7 +34,7 @@ pub struct Run {
     pub weight: Option<Snap<WeightFrame>>,
     pub drawing: Option<Snap<Vec<DrawAnswer>>>,
     /// The Now line.
-    pub now: String,
+    pub now: now::Line,
     memory: Vec<LaneHistory>,
     frames: usize,
 }
@@ -104,9 +104,10 @@ impl Run {
         for (index, memory) in self.memory.iter_mut().enumerate() {
             memory.push(&frame, index);
         }
-        // A sentence whose numbers change ten times a second cannot be read.
-        if self.frames.is_multiple_of(SENTENCE) || !frame.running {
-            self.now = now::line(&now::State { started, frame: &frame, history: &self.memory });
+        // A sentence whose numbers change ten times a second cannot be read; another sentence is said at once.
+        let now = now::line(&now::State { started, frame: &frame, history: &self.memory });
+        if self.frames.is_multiple_of(SENTENCE) || !frame.running || now.kind != self.now.kind {
+            self.now = now;
         }
         self.frames += 1;
         self.step = frame.step;

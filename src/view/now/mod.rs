@@ -31,8 +31,15 @@ pub struct State<'a> {
     pub history: &'a [LaneHistory],
 }
 
+/// The sentence of this moment, and which of them it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Line {
+    pub text: String,
+    pub kind: usize,
+}
+
 /// The sentence of this moment.
-pub fn line(state: &State<'_>) -> String {
+pub fn line(state: &State<'_>) -> Line {
     let sentences: [fn(&State<'_>) -> Option<String>; 14] = [
         start,
         just_diverged,
@@ -49,13 +56,15 @@ pub fn line(state: &State<'_>) -> String {
         diverged,
         falling,
     ];
-    let sentence = sentences.iter().find_map(|say| say(state)).unwrap_or_else(|| standing(state));
+    let said = sentences.iter().enumerate().find_map(|(kind, say)| Some((say(state)?, kind)));
+    let (sentence, kind) = said.unwrap_or_else(|| (standing(state), sentences.len()));
     let mut letters = sentence.chars();
-    match letters.next() {
+    let text = match letters.next() {
         // Sentences begin with ASCII letters; Unicode's tables of capitals would be a fortieth of the download.
         Some(first) => std::iter::once(first.to_ascii_uppercase()).chain(letters).collect(),
         None => sentence,
-    }
+    };
+    Line { text, kind }
 }
 
 impl State<'_> {

@@ -97,7 +97,7 @@ impl Run {
     }
 
     fn line(&self) -> String {
-        line(&State { started: &self.started, frame: &self.frame, history: &self.history })
+        line(&State { started: &self.started, frame: &self.frame, history: &self.history }).text
     }
 
     #[track_caller]
