@@ -18,13 +18,13 @@ use crate::view::{
     format::{count, percent, three},
     table::{self, Table},
     ui::{
-        accuracy::AccuracyTable,
+        accuracy::accuracies,
         control::Button,
         digits::DigitsPad,
         explain::Explain,
         gates::Gates,
-        header::{Header, Share, status, status_why},
-        lanes::Lanes,
+        header::{HeaderProps, Share, header, status, status_why},
+        lanes::{LanesProps, lanes},
         loss::LossChart,
         twin::Panel,
         weight::Weight,
@@ -172,10 +172,17 @@ fn page(state: &State, dispatch: &Callback<Action>) -> Html {
     html! {
         <>
             if state.embed.is_none() {
-                <Header config={state.shown().clone()} running={state.run.running} ready={state.run.started.is_some()}
-                    speed={state.speed} status={status(&state.run)} status_why={status_why(&state.run)} dark={state.dark}
-                    share={state.share.as_ref().map(|(link, copied)| Share { link: link.clone(), copied: *copied })}
-                    dispatch={dispatch.clone()} />
+                { header(&HeaderProps {
+                    config: state.shown().clone(),
+                    running: state.run.running,
+                    ready: state.run.started.is_some(),
+                    speed: state.speed,
+                    status: status(&state.run).into(),
+                    status_why: status_why(&state.run).into(),
+                    dark: state.dark,
+                    share: state.share.as_ref().map(|(link, copied)| Share { link: link.clone(), copied: *copied }),
+                    dispatch: dispatch.clone(),
+                }) }
             }
             <main class={layout}>
                 { notices(state, dispatch) }
@@ -183,11 +190,15 @@ fn page(state: &State, dispatch: &Callback<Action>) -> Html {
                     { lead(state) }
                 }
                 if shows(Part::Lanes) {
-                    <Lanes config={state.shown().clone()} live={state.draft.is_none() && state.run.started.is_some()}
-                        frames={match &state.draft {
+                    { lanes(&LanesProps {
+                        config: state.shown().clone(),
+                        live: state.draft.is_none() && state.run.started.is_some(),
+                        frames: match &state.draft {
                             None => state.run.lanes.iter().map(|l| l.frame.clone()).collect(),
                             Some(_) => vec![],
-                        }} dispatch={dispatch.clone()} />
+                        },
+                        dispatch: dispatch.clone(),
+                    }) }
                 }
                 { panels(state, dispatch, &shows) }
             </main>
@@ -221,7 +232,7 @@ fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
         html! {
             <div class="notice" role="alert">
                 <p>{ message }</p>
-                <Button class="quiet" label="Dismiss" why="Put this message away." on_click={dispatch.reform(move |()| Action::Dismiss(index))} />
+                { Button::quiet("Dismiss", "Put this message away.").acts(dispatch, Action::Dismiss(index)) }
             </div>
         }
     });
@@ -231,8 +242,8 @@ fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
             if state.draft.is_some() {
                 <div class="notice" role="status">
                     <p>{ format!("Restart at step 0 with this change? The {} steps done so far would be lost.", count(state.run.step)) }</p>
-                    <Button class="primary" label="Restart" why="Begin again at step 0 with the change." on_click={dispatch.reform(|()| Action::Restart)} />
-                    <Button class="quiet" label="Keep running" why="Drop the change and go on as before." on_click={dispatch.reform(|()| Action::KeepRunning)} />
+                    { Button::primary("Restart", "Begin again at step 0 with the change.").acts(dispatch, Action::Restart) }
+                    { Button::quiet("Keep running", "Drop the change and go on as before.").acts(dispatch, Action::KeepRunning) }
                 </div>
             }
         </>
@@ -269,7 +280,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
                 <Panel id="loss" title="Loss" {tables} step={run.step}>
                     <LossChart started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} {unit} />
                     if digits {
-                        <AccuracyTable lanes={run.lanes.clone()} names={names.clone()} domains={started.domains.clone()} step={run.step} />
+                        { accuracies(&run.lanes, &names, &started.domains, run.step) }
                     }
                 </Panel>
             }

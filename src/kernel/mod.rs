@@ -141,6 +141,8 @@ pub enum Op {
 #[derive(Clone, Copy, Debug)]
 pub struct Description {
     pub name: &'static str,
+    /// Of the shader, in `shaders/`.
+    pub file: &'static str,
     pub source: &'static str,
     pub entry: &'static str,
     /// Storage bindings of group 1, from binding 1 on (binding 0 is the dims).
@@ -148,15 +150,16 @@ pub struct Description {
     pub dims: &'static [&'static str],
 }
 
+/// Name and text of a shader file, as `build.rs` left it.
 macro_rules! wgsl {
     ($name:literal) => {
-        include_str!(concat!("../../shaders/", $name, ".wgsl"))
+        ($name, include_str!(concat!(env!("OUT_DIR"), "/", $name, ".wgsl")))
     };
 }
 
 impl Op {
     pub fn describe(&self) -> Description {
-        let d = |name, source, entry, bindings, dims| Description { name, source, entry, bindings, dims };
+        let d = |name, (file, source), entry, bindings, dims| Description { name, file, source, entry, bindings, dims };
         match self {
             Op::Project(_) => d("project", wgsl!("project"), "forward", project::BINDINGS, project::Dims::FIELDS),
             Op::LayerForward(_) => {

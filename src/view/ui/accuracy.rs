@@ -8,17 +8,9 @@ use crate::view::{axis::path, format::three, run::LaneView};
 const WIDTH: f64 = 56.0;
 const HEIGHT: f64 = 20.0;
 
-#[derive(Properties, PartialEq)]
-pub struct AccuracyProps {
-    pub lanes: Vec<LaneView>,
-    pub names: Vec<String>,
-    pub domains: Vec<String>,
-    pub step: usize,
-}
-
-#[component]
-pub fn AccuracyTable(props: &AccuracyProps) -> Html {
-    let last = props.step.max(1) as f64;
+/// `step` is the run's: the courses end there.
+pub fn accuracies(lanes: &[LaneView], names: &[String], domains: &[String], step: usize) -> Html {
+    let last = step.max(1) as f64;
     let cell = |index: usize, lane: &LaneView, pick: &dyn Fn(&Accuracy) -> Option<f32>| {
         let values: Vec<(f64, f64)> =
             lane.accuracy.iter().filter_map(|a| Some((a.step as f64, f64::from(pick(a)?)))).collect();
@@ -37,7 +29,7 @@ pub fn AccuracyTable(props: &AccuracyProps) -> Html {
         html! {
             <tr {class}>
                 <th scope="row" tabindex="0" data-why={why}>{ name }</th>
-                { for props.lanes.iter().enumerate().map(|(index, lane)| cell(index, lane, pick)) }
+                { for lanes.iter().enumerate().map(|(index, lane)| cell(index, lane, pick)) }
             </tr>
         }
     };
@@ -46,12 +38,12 @@ pub fn AccuracyTable(props: &AccuracyProps) -> Html {
             <caption>{ "accuracy on held-out images, 0 to 1 over steps" }</caption>
             <thead><tr>
                 <td />
-                { for props.names.iter().take(props.lanes.len()).enumerate().map(|(index, name)| html! {
+                { for names.iter().take(lanes.len()).enumerate().map(|(index, name)| html! {
                     <th scope="col"><span class={format!("dot lane-{index}")} />{ name }</th>
                 }) }
             </tr></thead>
             <tbody>
-                { for props.domains.iter().enumerate().map(|(k, domain)| line(
+                { for domains.iter().enumerate().map(|(k, domain)| line(
                     domain,
                     format!("Share of the held-out {domain} images that each lane names rightly."),
                     "",

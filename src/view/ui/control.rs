@@ -5,6 +5,7 @@ use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use crate::config::Named;
+use crate::view::action::Action;
 
 /// Keeps a control's state as its properties have it: set when they change and after each change by the person, who
 /// may have entered what was refused. Never in between: the panels around are drawn anew many times a second, and
@@ -138,30 +139,54 @@ pub fn Switch(props: &SwitchProps) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-pub struct ButtonProps {
-    pub label: AttrValue,
-    pub why: AttrValue,
-    #[prop_or_default]
-    pub name: Option<AttrValue>,
-    #[prop_or_default]
-    pub pressed: Option<bool>,
-    #[prop_or_default]
+/// A button's looks. A plain function of them: a component for each button is a kilobyte of download.
+#[derive(Default)]
+pub struct Button {
+    pub label: &'static str,
+    pub why: &'static str,
+    pub class: &'static str,
+    /// For assistive technology, where the visible label alone would be ambiguous.
+    pub name: Option<String>,
     pub disabled: bool,
-    #[prop_or_default]
-    pub class: Classes,
-    pub on_click: Callback<()>,
 }
 
-#[component]
-pub fn Button(props: &ButtonProps) -> Html {
-    let on_click = props.on_click.clone();
-    html! {
-        <button type="button" class={props.class.clone()} data-why={props.why.clone()} disabled={props.disabled}
-            aria-label={props.name.clone()} aria-pressed={props.pressed.map(|p| p.to_string())}
-            onclick={Callback::from(move |_: MouseEvent| on_click.emit(()))}>
-            { &props.label }
-        </button>
+impl Button {
+    pub fn new(label: &'static str, why: &'static str) -> Self {
+        Self { label, why, ..Self::default() }
+    }
+
+    /// One among text, without a frame.
+    pub fn quiet(label: &'static str, why: &'static str) -> Self {
+        Self { class: "quiet", ..Self::new(label, why) }
+    }
+
+    /// The one that is most likely meant.
+    pub fn primary(label: &'static str, why: &'static str) -> Self {
+        Self { class: "primary", ..Self::new(label, why) }
+    }
+
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    pub fn disabled(self, disabled: bool) -> Self {
+        Self { disabled, ..self }
+    }
+
+    /// The button, calling back when pressed.
+    pub fn calls(self, on_click: Callback<()>) -> Html {
+        html! {
+            <button type="button" class={self.class} data-why={self.why} disabled={self.disabled} aria-label={self.name}
+                onclick={Callback::from(move |_: MouseEvent| on_click.emit(()))}>
+                { self.label }
+            </button>
+        }
+    }
+
+    /// The button, dispatching an action when pressed.
+    pub fn acts(self, dispatch: &Callback<Action>, action: Action) -> Html {
+        let dispatch = dispatch.clone();
+        self.calls(Callback::from(move |()| dispatch.emit(action.clone())))
     }
 }
 

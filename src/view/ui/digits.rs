@@ -148,7 +148,7 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
     };
     html! {
         <Panel id="digits" title="Draw a digit" {tables} step={props.step}
-            controls={html! { <Button class="quiet" label="Clear" why="Wipe the pad." on_click={clear} /> }}>
+            controls={Button::quiet("Clear", "Wipe the pad.").calls(clear)}>
             <div class="digits-grid">
                 <div class="pad" role="img" tabindex="0"
                     aria-label="Drawing pad. Arrow keys move the pen, Space lowers and lifts it."

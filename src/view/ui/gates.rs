@@ -233,25 +233,13 @@ fn readout(at: Option<At>, view: &GateView, domains: &[String]) -> String {
 fn unit_legend(dark: bool) -> Html {
     let ramp = Matrix { rows: 1, cols: 48, values: (0..48).map(|i| i as f32 / 47.0).collect() };
     html! {
-        <span class="legend"><span>{ "0" }</span><Legend {ramp} scale={Scale::Unit} {dark} /><span>{ "1" }</span></span>
+        <span class="legend"><span>{ "0" }</span>{ legend(ramp, Scale::Unit, dark) }<span>{ "1" }</span></span>
     }
-}
-
-#[derive(Properties, PartialEq)]
-pub struct LegendProps {
-    pub ramp: Matrix,
-    pub scale: Scale,
-    pub dark: bool,
 }
 
 /// A colour scale as a strip; its ends are written beside it by the caller.
-#[component]
-pub fn Legend(props: &LegendProps) -> Html {
-    let data = use_memo(props.ramp.clone(), |ramp| Snap::new(ramp.clone()));
-    html! {
-        <Heat class="ramp" data={(*data).clone()} scale={props.scale} dark={props.dark} label="Colour scale"
-            on_cursor={Callback::noop()} />
-    }
+pub fn legend(ramp: Matrix, scale: Scale, dark: bool) -> Html {
+    html! { <Heat class="ramp" data={Snap::new(ramp)} {scale} {dark} label="Colour scale" on_cursor={Callback::noop()} /> }
 }
 
 fn ablation(frame: &GateFrame, domains: &[String]) -> Html {

@@ -9,7 +9,6 @@ use super::{
 use crate::config::Config;
 use crate::view::{action::Action, format::count, run::Run, snap::Snap};
 
-#[derive(Properties, PartialEq)]
 pub struct HeaderProps {
     pub config: Snap<Config>,
     pub running: bool,
@@ -32,8 +31,7 @@ pub struct Share {
 
 const SPEEDS: [Option<u32>; 6] = [Some(1), Some(10), Some(30), Some(100), Some(300), None];
 
-#[component]
-pub fn Header(props: &HeaderProps) -> Html {
+pub fn header(props: &HeaderProps) -> Html {
     let dispatch = &props.dispatch;
     let speed = SPEEDS.iter().position(|&s| s == props.speed).unwrap_or(SPEEDS.len() - 1);
     let speeds = SPEEDS.map(|s| match s {
@@ -46,27 +44,26 @@ pub fn Header(props: &HeaderProps) -> Html {
             <TaskPanel config={props.config.clone()} dispatch={dispatch.clone()} />
             <div class="transport">
                 if props.running {
-                    <Button class="primary" label="Pause" why="Stop after the present step; everything stays as it is." disabled={!props.ready}
-                        on_click={dispatch.reform(|()| Action::Pause)} />
+                    { Button::primary("Pause", "Stop after the present step; everything stays as it is.").disabled(!props.ready).acts(dispatch, Action::Pause) }
                 } else {
-                    <Button class="primary" label="Run" why="Train on, all lanes together." disabled={!props.ready}
-                        on_click={dispatch.reform(|()| Action::Run)} />
+                    { Button::primary("Run", "Train on, all lanes together.").disabled(!props.ready).acts(dispatch, Action::Run) }
                 }
-                <Button label="Step" why="One training step, then pause." disabled={!props.ready} on_click={dispatch.reform(|()| Action::Step)} />
-                <Button label="Reset" why="Begin again at step 0 with the same seed." disabled={!props.ready} on_click={dispatch.reform(|()| Action::Reset)} />
+                { Button::new("Step", "One training step, then pause.").disabled(!props.ready).acts(dispatch, Action::Step) }
+                { Button::new("Reset", "Begin again at step 0 with the same seed.").disabled(!props.ready).acts(dispatch, Action::Reset) }
                 <Choice quiet=true label="Speed" why="How many training steps per second at most." options={speeds.to_vec()}
                     chosen={speed} on_change={dispatch.reform(|index: usize| Action::Speed(SPEEDS[index]))} />
             </div>
             <span class="spring" />
             <p class="status" role="status" aria-live="off" tabindex="0" data-why={props.status_why.clone()}>{ &props.status }</p>
-            <Button label="Share" why="Copy a link that opens this configuration and seed, and so repeats this run." on_click={dispatch.reform(|()| Action::Share)} />
-            <Button label={if props.dark { "Light" } else { "Dark" }} name={if props.dark { "Light theme" } else { "Dark theme" }}
-                why="Change between the light and the dark theme." on_click={dispatch.reform(|()| Action::ToggleTheme)} />
+            { Button::new("Share", "Copy a link that opens this configuration and seed, and so repeats this run.").acts(dispatch, Action::Share) }
+            { Button::new(if props.dark { "Light" } else { "Dark" }, "Change between the light and the dark theme.")
+                .named(if props.dark { "Light theme" } else { "Dark theme" })
+                .acts(dispatch, Action::ToggleTheme) }
             if let Some(share) = &props.share {
                 <div class="share" role="group" aria-label="Link to this run">
                     <span>{ if share.copied { "Link copied." } else { "Copy this link:" } }</span>
                     <input type="text" readonly=true value={share.link.clone()} aria-label="Link to this run" />
-                    <Button class="quiet" label="Close" why="Put the link away." on_click={dispatch.reform(|()| Action::CloseShare)} />
+                    { Button::quiet("Close", "Put the link away.").acts(dispatch, Action::CloseShare) }
                 </div>
             }
         </header>

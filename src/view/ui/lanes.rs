@@ -5,7 +5,7 @@ use yew::prelude::*;
 use super::{
     control::{Button, Choice, Number, slider_value},
     lane_more::more,
-    spectrum::Bars,
+    spectrum::bars,
 };
 use crate::config::{Config, Lane, Method, Task, limits};
 use crate::protocol::LaneFrame;
@@ -21,7 +21,6 @@ use crate::view::{
 const RANKS: usize = 32;
 const EXPERTS: usize = 16;
 
-#[derive(Properties, PartialEq)]
 pub struct LanesProps {
     pub config: Snap<Config>,
     /// Latest frame of each lane; empty while an edit waits.
@@ -31,8 +30,7 @@ pub struct LanesProps {
     pub dispatch: Callback<Action>,
 }
 
-#[component]
-pub fn Lanes(props: &LanesProps) -> Html {
+pub fn lanes(props: &LanesProps) -> Html {
     let names = lane_names(&props.config.lanes);
     let rows = props.config.lanes.iter().enumerate().map(|(index, lane)| {
         html! {
@@ -54,10 +52,10 @@ pub fn Lanes(props: &LanesProps) -> Html {
                 <h2 id="lanes-title">{ "Lanes" }</h2>
                 <span class="spring" />
                 if props.config.lanes.len() < LANES {
-                    <Button class="quiet" label="Add lane" why="Add a LoRA lane; the run restarts, so that all lanes see the same data." on_click={add} />
+                    { Button::quiet("Add lane", "Add a LoRA lane; the run restarts, so that all lanes see the same data.").calls(add) }
                 }
-                <Button class="quiet" label="Match parameters" on_click={props.dispatch.reform(|()| Action::MatchParameters)}
-                    why="Set ranks and experts so that every lane trains about as many parameters as the first adapter." />
+                { Button::quiet("Match parameters", "Set ranks and experts so that every lane trains about as many parameters as the first adapter.")
+                    .acts(&props.dispatch, Action::MatchParameters) }
             </header>
             <ol class="lanes">{ for rows }</ol>
         </section>
@@ -140,12 +138,10 @@ fn LaneRow(props: &LaneProps) -> Html {
                     <div class="menu">
                         { more(&props.lane.method, &edit) }
                         if lane_count < LANES {
-                            <Button label="Duplicate" name={format!("Duplicate lane {}", props.name)}
-                                why="Add a copy of this lane." on_click={duplicate} />
+                            { Button::new("Duplicate", "Add a copy of this lane.").named(format!("Duplicate lane {}", props.name)).calls(duplicate) }
                         }
                         if lane_count > 1 {
-                            <Button label="Remove" name={format!("Remove lane {}", props.name)}
-                                why="Take this lane away; the others restart without it." on_click={remove} />
+                            { Button::new("Remove", "Take this lane away; the others restart without it.").named(format!("Remove lane {}", props.name)).calls(remove) }
                         }
                     </div>
                 </details>
@@ -169,7 +165,7 @@ fn size(frame: Option<&LaneFrame>) -> Html {
     );
     html! {
         <>
-            <Bars values={frame.spectrum.clone()} />
+            { bars(&frame.spectrum) }
             if let Some(step) = frame.diverged {
                 <span class="diverged" tabindex="0" data-why={format!("The loss stopped being a number at step {step}; this lane has stopped, the others go on. A lower learning rate or alpha helps.")}>
                     { "diverged" }

@@ -8,20 +8,14 @@ use crate::view::{axis::path, format::three, snap::Snap};
 /// Bars of the small strip.
 const FEW: usize = 12;
 
-#[derive(Properties, PartialEq)]
-pub struct BarsProps {
-    pub values: Vec<f32>,
-}
-
 /// The largest singular values, relative to the first, without axes.
-#[component]
-pub fn Bars(props: &BarsProps) -> Html {
-    let Some(&top) = props.values.first().filter(|&&v| v > 0.0) else {
+pub fn bars(values: &[f32]) -> Html {
+    let Some(&top) = values.first().filter(|&&v| v > 0.0) else {
         return html! { <svg class="bars" aria-hidden="true" width="48" height="16" /> };
     };
-    let shown = props.values.iter().take(FEW).map(|v| three(f64::from(*v)));
+    let shown = values.iter().take(FEW).map(|v| three(f64::from(*v)));
     let why = format!("Singular values of ΔW, largest first: {}.", shown.collect::<Vec<_>>().join(", "));
-    let bars = props.values.iter().take(FEW).enumerate().map(|(i, &value)| {
+    let bars = values.iter().take(FEW).enumerate().map(|(i, &value)| {
         let height = (f64::from(value / top) * 15.0).max(0.5);
         let (x, y) = ((i * 4).to_string(), format!("{:.1}", 16.0 - height));
         html! { <rect {x} {y} width="3" height={format!("{height:.1}")} /> }

@@ -5,7 +5,7 @@ use yew::prelude::*;
 
 use super::{
     control::{Button, Choice, Number},
-    gates::Legend,
+    gates::legend,
     heat::{Cell, Heat, Matrix, Window},
     spectrum::Spectrum,
     twin::Panel,
@@ -116,10 +116,10 @@ pub fn Weight(props: &WeightProps) -> Html {
                 <div class="row under">
                     <p class="readout" aria-live={if cursor.is_some() { "polite" } else { "off" }}>{ readout(*cursor, weight) }</p>
                     <span class="spring" />
-                    <Button class="quiet" label="Zoom out" why="Show more of the weight." disabled={zoom.0 <= 1} on_click={zoom_to((zoom.0 / 2).max(1))} />
-                    <Button class="quiet" label="Zoom in" why="Enlarge the part around the cell last pointed at; arrow keys move on from there."
-                        disabled={zoom.0 * 2 > most.max(1)} on_click={zoom_to(zoom.0 * 2)} />
-                    <span class="legend"><span>{ three(-pictures.range) }</span><Legend ramp={ramp(pictures.range as f32)} {scale} dark={props.dark} /><span>{ three(pictures.range) }</span></span>
+                    { Button::quiet("Zoom out", "Show more of the weight.").disabled(zoom.0 <= 1).calls(zoom_to((zoom.0 / 2).max(1))) }
+                    { Button::quiet("Zoom in", "Enlarge the part around the cell last pointed at; arrow keys move on from there.")
+                        .disabled(zoom.0 * 2 > most.max(1)).calls(zoom_to(zoom.0 * 2)) }
+                    <span class="legend"><span>{ three(-pictures.range) }</span>{ legend(ramp(pictures.range as f32), scale, props.dark) }<span>{ three(pictures.range) }</span></span>
                 </div>
                 <div class="facts">
                     <div class="row">
