@@ -9,6 +9,9 @@ struct Dims {
   tokens: u32, inputs: u32, outputs: u32, slots: u32, dense: u32, offset: u32, gate_tokens: u32, gelu: u32,
 }
 
+// Invocations of a workgroup: set by the device.
+override SIZE: u32 = 32u;
+
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> dy: array<vec4f>;
 @group(1) @binding(2) var<storage, read> w0: array<vec4f>;
@@ -40,7 +43,7 @@ fn finish(t: u32, c: u32, value: vec4f) {
   dx[t * columns + c] = out;
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(SIZE)
 fn backward(@builtin(global_invocation_id) id: vec3u) {
   let columns = dims.inputs / 4u;
   let c = id.x % columns;

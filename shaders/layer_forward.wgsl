@@ -13,6 +13,9 @@ struct Dims {
   mse: u32, real_tokens: u32, real_outputs: u32, loss_at: u32, grad_scale: f32,
 }
 
+// Invocations of a workgroup: set by the device.
+override SIZE: u32 = 32u;
+
 @group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> x: array<vec4f>;
@@ -31,7 +34,7 @@ fn mix4(a: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f) -> vec4f {
   return a.x * b0 + a.y * b1 + a.z * b2 + a.w * b3;
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(SIZE)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
   let columns = dims.outputs / 4u;
   let o = id.x % (columns / 2u);

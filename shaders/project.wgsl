@@ -9,6 +9,9 @@
 struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
 struct Dims { tokens: u32, inner: u32, outputs: u32, x_batched: u32, w_offset: u32, scale: f32 }
 
+// Invocations of a workgroup: set by the device.
+override SIZE: u32 = 32u;
+
 @group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> x: array<vec4f>;
@@ -19,7 +22,7 @@ fn dots(a: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
   return vec4f(dot(a, w0), dot(a, w1), dot(a, w2), dot(a, w3));
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(SIZE)
 fn forward(@builtin(global_invocation_id) id: vec3u) {
   let columns = dims.outputs / 4u;
   let m = id.x % columns;

@@ -19,6 +19,9 @@ struct Dims {
   elements: u32, loss_at: u32, tiles: u32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, eps: f32, loss_scale: f32,
 }
 
+// Invocations of a workgroup: set by the device.
+override SIZE: u32 = 32u;
+
 @group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> left0: array<vec4f>;
@@ -30,7 +33,6 @@ struct Dims {
 @group(1) @binding(7) var<storage, read_write> moments: array<vec4f>;
 @group(1) @binding(8) var<storage, read_write> losses: array<f32>;
 
-const SIZE = 32u;
 const PARTS = 32u;
 
 struct Tile {
@@ -141,9 +143,11 @@ fn update(i: u32, g: vec4f) {
 fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   if (group.x == 0u) {
     if (dims.tiles == 0u) { return; }
-    var sum = 0.0;
-    for (var i = local.x; i < dims.tiles; i += PARTS) { sum += losses[dims.loss_at + i]; }
-    losses[clock.slot * PARTS + local.x] = dims.loss_scale * sum;
+    for (var part = local.x; part < PARTS; part += SIZE) {
+      var sum = 0.0;
+      for (var i = part; i < dims.tiles; i += PARTS) { sum += losses[dims.loss_at + i]; }
+      losses[clock.slot * PARTS + part] = dims.loss_scale * sum;
+    }
     return;
   }
   let out = product((group.x - 1u) * SIZE + local.x);

@@ -23,16 +23,19 @@ pub(super) fn refuse(key: impl Into<String>, value: &Value, allowed: impl std::f
 
 /// A value as JSON writes it, near enough for a message. serde_json's own printer of numbers is tables of 10 KB.
 fn shown(value: &Value) -> String {
-    let list = |parts: Vec<String>| parts.join(",");
-    match (value, value.as_f64()) {
-        (Value::Null, _) => "null".into(),
-        (Value::Bool(flag), _) => flag.to_string(),
-        (Value::Number(_), Some(float)) if float.abs() < 1e21 => float.to_string(),
-        (Value::Number(_), float) => format!("{:e}", float.unwrap_or(f64::NAN)),
-        (Value::String(text), _) => format!("\"{text}\""),
-        (Value::Array(items), _) => format!("[{}]", list(items.iter().map(shown).collect())),
-        (Value::Object(map), _) => {
-            format!("{{{}}}", list(map.iter().map(|(key, value)| format!("\"{key}\":{}", shown(value))).collect()))
+    match value {
+        Value::Null => "null".into(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+            (Some(whole), ..) => whole.to_string(),
+            (_, Some(whole), _) => whole.to_string(),
+            (.., real) => format!("{:?}", real.unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => format!("\"{text}\""),
+        Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(",")),
+        Value::Object(map) => {
+            let pairs = map.iter().map(|(key, value)| format!("\"{key}\":{}", shown(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
         }
     }
 }

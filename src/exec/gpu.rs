@@ -24,6 +24,8 @@ pub struct Device {
     queue: wgpu::Queue,
     /// The GPU's name, for people.
     pub name: String,
+    /// Invocations of a workgroup, where a shader leaves that to the device.
+    size: u32,
     step_layout: wgpu::BindGroupLayout,
     /// By name: about a dozen.
     kernels: RefCell<Vec<(&'static str, Kernel)>>,
@@ -82,6 +84,10 @@ impl Device {
         #[cfg(not(target_arch = "wasm32"))]
         let found = info.name;
         let name = if found.is_empty() { "unnamed GPU".to_owned() } else { found };
+        // In software a workgroup runs on one core: small ones spread over the cores. A GPU's fill its 32 lanes.
+        let renderers = ["swiftshader", "llvmpipe"];
+        let software = renderers.iter().any(|known| name.to_ascii_lowercase().contains(known));
+        let size = if software { 8 } else { 32 };
         let limits = adapter.limits();
         // The defaults every WebGPU device has, but buffers as large as this one allows.
         let required_limits = wgpu::Limits {
@@ -101,7 +107,7 @@ impl Device {
             label: Some("step"),
             entries: &[entry(0, wgpu::BufferBindingType::Uniform, true)],
         });
-        Ok(Self { device, queue, name, step_layout, kernels: RefCell::default(), lost })
+        Ok(Self { device, queue, name, size, step_layout, kernels: RefCell::default(), lost })
     }
 
     /// What ended the device, if anything did.
@@ -141,15 +147,16 @@ impl Device {
                 bind_group_layouts: &[Some(step_layout), Some(&layout)],
                 immediate_size: 0,
             });
+            let sized = [("SIZE", f64::from(self.size))];
             let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label,
                 layout: Some(&pipeline_layout),
                 module: &module,
                 entry_point: Some(about.entry),
                 compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: if op.is_sized() { &sized } else { &[] },
                     // No kernel uses workgroup memory before writing it.
                     zero_initialize_workgroup_memory: false,
-                    ..Default::default()
                 },
                 cache: None,
             });
@@ -285,7 +292,11 @@ impl Gpu {
                 layout: &kernel.layout,
                 entries: &entries,
             });
-            out.push(Dispatch { pipeline: kernel.pipeline.clone(), bindings, workgroups: pass.op.workgroups() });
+            out.push(Dispatch {
+                pipeline: kernel.pipeline.clone(),
+                bindings,
+                workgroups: pass.op.workgroups(self.device.size),
+            });
         }
         out
     }

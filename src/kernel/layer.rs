@@ -52,9 +52,6 @@ impl ForwardDims {
     pub fn tiles(&self) -> u32 {
         self.tokens / 8 * (self.outputs / 8)
     }
-    pub fn workgroups(&self) -> u32 {
-        self.tiles().div_ceil(32)
-    }
 }
 
 pub fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
@@ -126,8 +123,8 @@ pub const BACKWARD: &[(&str, Access)] =
     &[("dy", Read), ("w0", Read), ("params", Read), ("dhz", Read), ("dq", Read), ("pre", Read), ("dx", Write)];
 
 impl BackwardDims {
-    pub fn workgroups(&self) -> u32 {
-        (self.tokens / 8 * (self.inputs / 4)).div_ceil(32)
+    pub fn tiles(&self) -> u32 {
+        self.tokens / 8 * (self.inputs / 4)
     }
 }
 

@@ -226,14 +226,20 @@ impl Op {
         }
     }
 
-    /// Workgroups to dispatch.
-    pub fn workgroups(&self) -> u32 {
+    /// Whether the shader's workgroups are of the size that the device wants, `SIZE`.
+    pub fn is_sized(&self) -> bool {
+        use Op::{LayerBackward, LayerForward, Project, WeightGrad, WeightStep};
+        matches!(self, Project(_) | LayerForward(_) | LayerBackward(_) | WeightGrad(_) | WeightStep(_))
+    }
+
+    /// Workgroups to dispatch, where those whose size is free have `size` invocations.
+    pub fn workgroups(&self, size: u32) -> u32 {
         match self {
-            Op::Project(d) => d.workgroups(),
-            Op::LayerForward(d) => d.workgroups(),
-            Op::LayerBackward(d) => d.workgroups(),
-            Op::WeightGrad(d) => d.workgroups(),
-            Op::WeightStep(d) => d.workgroups() + 1,
+            Op::Project(d) => d.tiles().div_ceil(size),
+            Op::LayerForward(d) => d.tiles().div_ceil(size),
+            Op::LayerBackward(d) => d.tiles().div_ceil(size),
+            Op::WeightGrad(d) => d.products().div_ceil(size),
+            Op::WeightStep(d) => d.products().div_ceil(size) + 1,
             Op::GateForward(d) | Op::GateBackward(d) => d.workgroups(),
             Op::Balance(_) => 1,
             Op::IntuitionForward(d) | Op::IntuitionBackward(d) => d.rows,

@@ -22,8 +22,8 @@ dims!(
 pub const BINDINGS: &[(&str, Access)] = &[("x", Read), ("w", Read), ("out", Write)];
 
 impl Dims {
-    pub fn workgroups(&self) -> u32 {
-        (self.tokens / 8 * (self.outputs / 4)).div_ceil(32)
+    pub fn tiles(&self) -> u32 {
+        self.tokens / 8 * (self.outputs / 4)
     }
 }
 

@@ -54,8 +54,8 @@ pub const STEP: &[(&str, Access)] = &[
 ];
 
 impl Dims {
-    pub fn workgroups(&self) -> u32 {
-        (self.m0 / 8 * (self.n0 / 8) + self.m1 / 8 * (self.n1 / 8)).div_ceil(32)
+    pub fn products(&self) -> u32 {
+        self.m0 / 8 * (self.n0 / 8) + self.m1 / 8 * (self.n1 / 8)
     }
 
     /// Weights whose gradients are computed here, padding included.

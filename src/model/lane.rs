@@ -141,7 +141,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         eps: optimizer.eps as f32,
         loss_scale: 1.0 / if mse { elements } else { real_tokens } as f32,
     };
-    let train = training(&gradients, &update);
+    let train = training(&gradients, &update, arena.params);
     let parameters = arena.parameter_count();
     let width = pad(out);
     LaneProgram {
@@ -170,7 +170,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
 }
 
 /// A training step: AdamW in the passes that compute gradients of weights. The first of them gathers the loss.
-fn training(gradients: &[Pass], update: &adamw::Update) -> Vec<Pass> {
+fn training(gradients: &[Pass], update: &adamw::Update, parameters: usize) -> Vec<Pass> {
     let mut rest = *update;
     let mut covered = 0;
     let mut step = |pass: &Pass| {
@@ -185,7 +185,7 @@ fn training(gradients: &[Pass], update: &adamw::Update) -> Vec<Pass> {
         Pass { op, buffers }
     };
     let train = gradients.iter().map(&mut step).collect();
-    debug_assert_eq!(covered, update.elements, "every parameter has a pass that trains it");
+    debug_assert_eq!(covered as usize, parameters, "every parameter has a pass that trains it");
     train
 }
 
