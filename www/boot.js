@@ -16,9 +16,11 @@ function explain(error) {
 }
 
 try {
+  // The trainer's worker loads its script while the engine is fetched and compiled.
+  const worker = new Worker("worker.js", { type: "module" });
   const engine = await import("./lora-playground.js");
   await engine.default();
-  engine.start_app();
+  engine.start_app(worker);
 } catch (error) {
   say(explain(error));
   console.error(error);

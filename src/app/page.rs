@@ -32,13 +32,13 @@ use crate::view::{
     words::{lane_names, run_title},
 };
 
-/// Starts the page in `#app`. Called once, by the page's script.
+/// Starts the page in `#app`, its trainer in `worker`. Called once, by the page's script.
 #[wasm_bindgen]
-pub fn start_app() {
+pub fn start_app(worker: web_sys::Worker) {
     console_error_panic_hook::set_once();
     let root = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("app"));
     if let Some(root) = root {
-        yew::Renderer::<App>::with_root(root).render();
+        yew::Renderer::<App>::with_root_and_props(root, AppProps { worker }).render();
     }
 }
 
@@ -107,8 +107,13 @@ impl Handle {
     }
 }
 
+#[derive(Properties, PartialEq)]
+struct AppProps {
+    worker: web_sys::Worker,
+}
+
 #[component]
-fn App() -> Html {
+fn App(props: &AppProps) -> Html {
     let trigger = use_force_update();
     let handle = use_memo((), |()| {
         let mut address = address::read(&browser::query());
@@ -129,7 +134,7 @@ fn App() -> Html {
                 });
             }
         };
-        match Client::start(on_arrival) {
+        match Client::start(props.worker.clone(), on_arrival) {
             Ok(client) => handle.core.borrow_mut().client = Some(client),
             Err(error) => {
                 update(

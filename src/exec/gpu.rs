@@ -121,6 +121,11 @@ impl Device {
         self.device.destroy();
     }
 
+    /// Begin compiling these kernels, which browsers do beside the caller.
+    pub fn warm(&self, ops: &[Op]) {
+        ops.iter().for_each(|op| drop(self.kernel(op)));
+    }
+
     fn check(&self) -> Result<()> {
         self.lost().map_or(Ok(()), |reason| Err(Error::DeviceLost(reason)))
     }

@@ -3,7 +3,7 @@
 
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{MessageEvent, Worker};
 
 use crate::protocol::{Command, Event};
 
@@ -21,15 +21,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts `worker.js` beside the page. Commands may be sent at once: they wait until the worker is ready.
+    /// Talks to `worker`, which runs `worker.js`. Commands may be sent at once: they wait until it is ready.
     ///
     /// # Errors
-    /// In words, when the browser refuses to start a module worker.
-    pub fn start(on_arrival: impl Fn(Arrival) + Clone + 'static) -> Result<Self, String> {
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options("worker.js", &options)
-            .map_err(|error| format!("the worker could not be started: {}", text(&error)))?;
+    /// In words, when the browser refuses to pass on the engine.
+    pub fn start(worker: Worker, on_arrival: impl Fn(Arrival) + Clone + 'static) -> Result<Self, String> {
         let on_message = {
             let on_arrival = on_arrival.clone();
             Closure::new(move |event: web_sys::Event| {

@@ -3,10 +3,10 @@
 use super::LOSS_SLOTS;
 use super::shared::{TARGET, X, base, weight};
 use crate::adapter::{Adapted, Place, record};
-use crate::config::{Lane, Optimizer};
+use crate::config::{Lane, Method, Optimizer};
 use crate::kernel::adamw::LOSS_PARTS;
 use crate::kernel::recording::{Arena, Buffer, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
-use crate::kernel::{Op, adamw, cross_entropy, gelu, layer, pad};
+use crate::kernel::{Op, PAD, adamw, cross_entropy, gelu, layer, pad};
 use crate::task::{Activation, LossKind, TaskData};
 
 /// A compiled lane.
@@ -167,6 +167,32 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         parameters,
         padded,
     }
+}
+
+/// The kernels that training `method` takes on the last layer under MSE, with dims of no meaning: what a device may
+/// compile while the data are still being made.
+pub fn kernels(method: &Method) -> Vec<Op> {
+    let place = Place {
+        name: "",
+        x: X,
+        x_batched: true,
+        dy: SINK,
+        tokens: PAD,
+        real_tokens: PAD,
+        sequence: 1,
+        inputs: PAD,
+        outputs: PAD,
+    };
+    let adapted = record(method, &place, &mut Arena::new(0));
+    let trained = |pass: Pass| pass.op.with_update(&Default::default()).map_or(pass.op, |(op, _)| op);
+    let layer = Op::LayerForward(layer::ForwardDims::default());
+    adapted
+        .forward
+        .into_iter()
+        .map(|pass| pass.op)
+        .chain([layer])
+        .chain(adapted.backward.into_iter().map(trained))
+        .collect()
 }
 
 /// A training step: AdamW in the passes that compute gradients of weights. The first of them gathers the loss.

@@ -4,7 +4,7 @@
 mod lane;
 mod shared;
 
-pub use lane::{LaneProgram, compile};
+pub use lane::{LaneProgram, compile, kernels};
 pub use shared::{Shared, share};
 
 /// Losses a lane keeps on the device before they must be read: steps per submission.

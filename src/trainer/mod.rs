@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab;
 use crate::lab::prepare::{Plan, Prepared, Progress, Source};
+use crate::model::kernels;
 use crate::protocol::{Command, Event};
 use run::Run;
 use state::{Effect, State};
@@ -95,14 +96,20 @@ impl Trainer {
     /// Everything that the configuration can be wrong about is found before the present run is given up.
     async fn start(&mut self, config: Config, paused: bool, transport: &mut impl Transport) -> Result<()> {
         config.validate()?;
+        let (choice, total) = (config.backend, config.schedule.total);
+        let mut fallback = self.device(choice, transport).await?;
+        if let Some(device) = &self.spare {
+            let ops: Vec<_> = config.lanes.iter().flat_map(|lane| kernels(&lane.method)).collect();
+            device.warm(&ops);
+        }
         transport.emit(Event::Stage("preparing the data".into()));
+        // Lets the browser begin with the shaders.
+        transport.sleep(0).await;
         let source = match config.task {
             Task::Digits(_) => Source::Digits(self.digits(transport).await?),
             Task::Domains(_) | Task::Custom => Source::None,
         };
-        let (choice, total) = (config.backend, config.schedule.total);
         let plan = Plan::new(config, source)?;
-        let mut fallback = self.device(choice, transport).await?;
         self.spare = self.run.take().and_then(|run| run.lab.into_device()).or(self.spare.take());
         let device = if choice == BackendChoice::Cpu { None } else { self.spare.take() };
         let stage = if device.is_some() { "compiling shaders" } else { "setting up the lanes" };

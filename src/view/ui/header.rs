@@ -80,6 +80,10 @@ pub fn status(run: &Run) -> String {
         _ if started.adapter == "CPU" => "CPU".into(),
         _ => format!("CPU ({})", started.adapter),
     };
+    if run.lanes.is_empty() {
+        // Until the first frame, which waits for the shaders.
+        return format!("compiling · {backend}");
+    }
     let rate = match run.running {
         true => format!("{}/s", count(run.steps_per_second.max(0.0).round() as usize)),
         false => "paused".into(),
