@@ -6,6 +6,7 @@
 //! `hg B` with `hg = s g ∘ (x Aᵀ)`, and differ in where g comes from; `factors` holds what they share.
 
 pub mod budget;
+pub mod cost;
 pub mod count;
 pub mod factors;
 pub mod full;

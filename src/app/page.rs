@@ -13,9 +13,12 @@ use super::{
 };
 use crate::config::Task;
 use crate::host::client::{Arrival, Client};
+use crate::protocol::Started;
 use crate::view::{
     action::Action,
     format::{count, percent, three},
+    run::Run,
+    snap::Snap,
     table::{self, Table},
     ui::{
         accuracy::accuracies,
@@ -203,6 +206,8 @@ fn page(state: &State, dispatch: &Callback<Action>) -> Html {
                             Some(_) => vec![],
                         },
                         dispatch: dispatch.clone(),
+                        tables: costs(&state.run),
+                        step: state.run.step,
                     }) }
                 }
                 { panels(state, dispatch, &shows) }
@@ -210,6 +215,15 @@ fn page(state: &State, dispatch: &Callback<Action>) -> Html {
             <Explain />
         </>
     }
+}
+
+/// The lanes' table: what each costs, once there is a run.
+fn costs(run: &Run) -> Callback<(), Vec<Table>> {
+    let (started, lanes, gates) = (run.started.clone(), run.lanes.clone(), run.gates.clone());
+    Callback::from(move |()| {
+        let table = |started: &Snap<Started>| table::costs(&lane_names(&started.config.lanes), started, &lanes, &gates);
+        started.iter().map(table).collect()
+    })
 }
 
 /// What the run is, and what is to be seen in it now.

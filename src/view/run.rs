@@ -205,6 +205,26 @@ mod tests {
         }))
     }
 
+    #[test]
+    fn the_table_of_costs_is_that_of_the_formulas() {
+        let mut run = Run::default();
+        let Event::Started(mut start) = started(1.0) else { unreachable!() };
+        let layer = crate::protocol::LayerInfo { inputs: 64, outputs: 32, activation: String::new() };
+        start.layers = vec![layer.clone(), layer];
+        run.apply(Event::Started(start));
+        let Event::Frame(mut first) = frame(0, vec![0.5]) else { unreachable!() };
+        // One of the two layers; two directions of three in use.
+        first.lanes[0].lane =
+            Lane { method: Method::Lora { rank: 4, alpha: 4.0, rslora: false }, layers: Some(vec![1]) };
+        first.lanes[0].spectrum = vec![2.0, 1.0, 0.001];
+        run.apply(Event::Frame(first));
+        let Some(started) = &run.started else { unreachable!() };
+        let table = crate::view::table::costs(&["LoRA".into()], started, &run.lanes, &run.gates);
+        let values: Vec<&str> = table.rows.iter().map(|row| row[1].as_str()).collect();
+        // 4 · (64 + 32) parameters; 64 · 32 merged; forward with the adapter; two gradients and back through B.
+        assert_eq!(values, ["384", "3,072", "1,536", "2,944", "2,432", "2,048", "2", "no gate", "0.500"]);
+    }
+
     fn lane() -> Lane {
         Lane { method: Method::Full, layers: None }
     }

@@ -1,11 +1,13 @@
 //! The table twins of charts and heatmaps: the same values as rows and columns. Pure; knows no markup.
 
 use super::{
-    format::three,
+    format::{count, three},
     run::{GateView, LaneView},
     words::merge_name,
 };
-use crate::protocol::{Accuracy, GateFrame, WeightFrame};
+use crate::adapter::cost::{Cost, cost};
+use crate::config::{Lane, Task};
+use crate::protocol::{Accuracy, GateFrame, Started, WeightFrame};
 
 /// A table with a caption, a header row and a header column.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,6 +44,55 @@ pub fn losses(names: &[String], lanes: &[LaneView], unit: &str) -> Table {
         })
         .collect();
     Table { caption: format!("Loss ({unit}) by step"), head, rows }
+}
+
+/// Singular values below this share of the largest are not counted as directions in use.
+const IN_USE: f32 = 0.01;
+
+/// What each lane costs and how far it reaches, from shapes and from the run.
+pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[GateView]) -> Table {
+    let sequence = match &started.config.task {
+        Task::Domains(domains) => domains.sequence,
+        _ => 1,
+    };
+    let costs: Vec<Cost> = lanes
+        .iter()
+        .map(|view| {
+            let Lane { method, layers } = &view.frame.lane;
+            let adapted =
+                started.layers.iter().enumerate().filter(|(l, _)| layers.as_ref().is_none_or(|a| a.contains(l)));
+            cost(method, &adapted.map(|(_, layer)| (layer.inputs, layer.outputs)).collect::<Vec<_>>(), sequence)
+        })
+        .collect();
+    let row = |what: &str, cell: &dyn Fn(usize) -> String| {
+        std::iter::once(what.to_string()).chain((0..lanes.len()).map(cell)).collect::<Vec<_>>()
+    };
+    let entropy = |lane: usize| {
+        let own: Vec<f64> = gates.iter().filter(|g| g.frame.lane == lane).map(|g| f64::from(g.frame.entropy)).collect();
+        (!own.is_empty()).then(|| own.iter().sum::<f64>() / own.len() as f64)
+    };
+    let in_use = |lane: usize| {
+        let values = &lanes[lane].frame.spectrum;
+        let top = values.first().copied().unwrap_or(0.0);
+        values.iter().filter(|&&v| v > IN_USE * top).count()
+    };
+    let mut head = vec!["per lane".to_string()];
+    head.extend(names.iter().cloned());
+    Table {
+        caption: "Cost by formula from shapes; reach as measured in this run. Bytes are those of f32; multiply-adds are per token, the frozen layers' included.".into(),
+        head,
+        rows: vec![
+            row("trainable parameters", &|l| count(costs[l].parameters)),
+            row("optimiser, bytes", &|l| count(costs[l].optimizer)),
+            row("stored per task, bytes", &|l| count(costs[l].stored)),
+            row("multiply-adds, training", &|l| count(costs[l].training)),
+            row("multiply-adds, answering", &|l| count(costs[l].apart)),
+            row("the same, merged", &|l| costs[l].merged.map_or("no exact merge".into(), count)),
+            row("directions of ΔW in use", &|l| count(in_use(l))),
+            row("entropy of the gate", &|l| entropy(l).map_or("no gate".into(), three)),
+            row("loss, recent mean", &|l| optional(lanes[l].curve.recent)),
+        ],
+    }
 }
 
 /// Latest accuracy of every lane on each domain and on the old task.

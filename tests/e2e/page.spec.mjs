@@ -194,6 +194,36 @@ describe("the page, with WebGPU", () => {
     }
   });
 
+  it("reads the values under the pointer", async () => {
+    await visiting("", {}, async (page) => {
+      await trained(page, 30);
+      await button(page, "Pause").click();
+      const point = async (name, x, y) => {
+        const box = await page.getByRole("img", { name }).first().boundingBox();
+        await page.mouse.move(box.x + box.width * x, box.y + box.height * y);
+      };
+      // 64 outputs × 64 inputs: rows go down, columns to the right.
+      await point(/^W0,/, 0.26, 0.51);
+      await page.locator("#weight .readout").filter({ hasText: /^\(32, 16\) .* = / }).waitFor({ timeout: 5_000 });
+      await point(/experts × domains/, 0.9, 0.1);
+      await page.locator("#gates .readout").filter({ hasText: /^expert 1 on .*: mean gate 0?\.?\d/ }).waitFor({ timeout: 5_000 });
+      await point(/^Loss over/, 0.05, 0.5);
+      assert.match(await page.locator("#loss .readout").innerText(), /log scale/, "left of the axis there is no step");
+      await point(/^Loss over/, 0.1, 0.5);
+      await page.locator("#loss .readout").filter({ hasText: /^step \d+: .*LoRA 0\.\d/ }).waitFor({ timeout: 5_000 });
+    });
+  });
+
+  it("switches an expert off by a click on its row, and shows what it carried", async () => {
+    await visiting("", {}, async (page) => {
+      await trained(page, 100);
+      const box = await page.getByRole("img", { name: /experts × domains/ }).boundingBox();
+      await page.mouse.click(box.x + box.width / 2, box.y + box.height * 0.4);
+      await page.getByRole("button", { name: /^Expert 2 of MoLoRA: off/ }).waitFor({ timeout: 10_000 });
+      await page.getByText(/What expert 2 carries/).waitFor({ timeout: 10_000 });
+    });
+  });
+
   it("gives every figure a table twin", async () => {
     await visiting("?paused", {}, async (page) => {
       await button(page, "Run").waitFor({ timeout: 30_000 });
@@ -221,6 +251,15 @@ describe("the page, with WebGPU", () => {
       await page.mouse.move(box.x + box.width / 2, box.y + box.height * 0.8, { steps: 12 });
       await page.mouse.up();
       await page.getByLabel(/most probable \d/).first().waitFor({ timeout: 15_000 });
+      // Ink where the pointer was, and nowhere else.
+      const ink = await pad.evaluate((pad) => {
+        const canvas = pad.querySelector("canvas");
+        const at = (x, y) => canvas.getContext("2d").getImageData(canvas.width * x, canvas.height * y, 1, 1).data.join();
+        return { line: [at(0.5, 0.3), at(0.5, 0.7)], paper: [at(0.1, 0.1), at(0.1, 0.8), at(0.9, 0.5)] };
+      });
+      assert.equal(new Set(ink.line).size, 1);
+      assert.equal(new Set(ink.paper).size, 1);
+      assert.notEqual(ink.line[0], ink.paper[0]);
     });
   });
 

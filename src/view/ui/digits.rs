@@ -1,12 +1,13 @@
 //! The drawing pad of `digits`: a person draws, and the frozen base and every lane answer, with their gates.
 
 use wasm_bindgen::{Clamped, JsCast, JsValue};
-use web_sys::{CanvasRenderingContext2d, Element, HtmlCanvasElement, ImageData};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 use yew::prelude::*;
 
 use super::{
     control::Button,
     heat::{Heat, Matrix},
+    pointer::{self, owner},
     twin::Panel,
 };
 use crate::protocol::DrawAnswer;
@@ -86,8 +87,7 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
     let onpointerdown = {
         let on_pointer = on_pointer.clone();
         Callback::from(move |event: PointerEvent| {
-            let target = event.current_target().and_then(|t| t.dyn_into::<Element>().ok());
-            if let Some(target) = target {
+            if let Some(target) = owner(&event, PAD) {
                 // Without capture a fast stroke that leaves the pad would end there, no worse.
                 let _ = target.set_pointer_capture(event.pointer_id());
             }
@@ -178,15 +178,13 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
     }
 }
 
+/// The pad itself.
+const PAD: &str = ".pad";
+
 /// Place of a pointer on the pad, in bitmap pixels.
 fn place(event: &PointerEvent) -> Option<(f64, f64)> {
-    let target = event.current_target()?.dyn_into::<Element>().ok()?;
-    let rect = target.get_bounding_client_rect();
-    if rect.width() <= 0.0 || rect.height() <= 0.0 {
-        return None;
-    }
-    let part = |at: i32, from: f64, size: f64| (f64::from(at) - from) / size * SIDE as f64;
-    Some((part(event.client_x(), rect.left(), rect.width()), part(event.client_y(), rect.top(), rect.height())))
+    let ((x, y), (width, height)) = pointer::place(event, PAD)?;
+    Some((x / width * SIDE as f64, y / height * SIDE as f64))
 }
 
 fn paint(canvas: &HtmlCanvasElement, ink: &Ink, dark: bool) -> Result<(), JsValue> {

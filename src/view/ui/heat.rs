@@ -2,9 +2,10 @@
 //! keys move the cursor; what it stands on is for the caller to say.
 
 use wasm_bindgen::{Clamped, JsCast, JsValue};
-use web_sys::{CanvasRenderingContext2d, Element, HtmlCanvasElement, ImageData};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 use yew::prelude::*;
 
+use super::pointer;
 use crate::view::{scale::Scale, snap::Snap};
 
 /// A matrix to be painted, row-major.
@@ -128,15 +129,12 @@ pub fn Heat(props: &HeatProps) -> Html {
 }
 
 fn cell_at(event: &MouseEvent, window: Window) -> Option<Cell> {
-    let target = event.current_target()?.dyn_into::<Element>().ok()?;
-    let rect = target.get_bounding_client_rect();
-    let part = |at: f64, from: f64, size: f64, cells: usize| {
-        let cell = ((at - from) / size * cells as f64).floor();
-        (size > 0.0 && cell >= 0.0 && cell < cells as f64).then_some(cell as usize)
+    let ((x, y), (width, height)) = pointer::place(event, ".heat")?;
+    let part = |at: f64, size: f64, cells: usize| {
+        let cell = (at / size * cells as f64).floor();
+        (cell >= 0.0 && cell < cells as f64).then_some(cell as usize)
     };
-    let row = part(f64::from(event.client_y()), rect.top(), rect.height(), window.rows)?;
-    let col = part(f64::from(event.client_x()), rect.left(), rect.width(), window.cols)?;
-    Some((window.row + row, window.col + col))
+    Some((window.row + part(y, height, window.rows)?, window.col + part(x, width, window.cols)?))
 }
 
 fn paint(canvas: &HtmlCanvasElement, data: &Matrix, window: Window, scale: Scale, dark: bool) -> Result<(), JsValue> {

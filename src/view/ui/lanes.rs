@@ -6,6 +6,7 @@ use super::{
     control::{Button, Choice, Number, slider_value},
     lane_more::more,
     spectrum::bars,
+    twin::Panel,
 };
 use crate::config::{Config, Lane, Method, Task, limits};
 use crate::protocol::LaneFrame;
@@ -14,6 +15,7 @@ use crate::view::{
     edit::{LANES, set_rank},
     format::{count, percent},
     snap::Snap,
+    table::Table,
     words::lane_names,
 };
 
@@ -28,6 +30,9 @@ pub struct LanesProps {
     /// Whether sliders act on the run in place.
     pub live: bool,
     pub dispatch: Callback<Action>,
+    /// What each lane costs, asked for when shown.
+    pub tables: Callback<(), Vec<Table>>,
+    pub step: usize,
 }
 
 pub fn lanes(props: &LanesProps) -> Html {
@@ -46,19 +51,21 @@ pub fn lanes(props: &LanesProps) -> Html {
             dispatch.emit(Action::Edit(config));
         })
     };
+    let controls = html! {
+        <>
+            if props.config.lanes.len() < LANES {
+                { Button::quiet("Add lane", "Add a LoRA lane; the run restarts, so that all lanes see the same data.").calls(add) }
+            }
+            { Button::quiet(
+                "Match parameters",
+                "Set ranks and experts so that every lane trains about as many parameters as the first adapter.",
+            ).acts(&props.dispatch, Action::MatchParameters) }
+        </>
+    };
     html! {
-        <section id="lanes" class="panel" aria-labelledby="lanes-title">
-            <header>
-                <h2 id="lanes-title">{ "Lanes" }</h2>
-                <span class="spring" />
-                if props.config.lanes.len() < LANES {
-                    { Button::quiet("Add lane", "Add a LoRA lane; the run restarts, so that all lanes see the same data.").calls(add) }
-                }
-                { Button::quiet("Match parameters", "Set ranks and experts so that every lane trains about as many parameters as the first adapter.")
-                    .acts(&props.dispatch, Action::MatchParameters) }
-            </header>
+        <Panel id="lanes" title="Lanes" {controls} tables={props.tables.clone()} step={props.step}>
             <ol class="lanes">{ for rows }</ol>
-        </section>
+        </Panel>
     }
 }
 

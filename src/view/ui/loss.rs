@@ -1,11 +1,9 @@
 //! The loss chart: every lane's loss over steps on a logarithmic axis, theory's floors as dashed lines, both
 //! labelled where they end.
 
-use wasm_bindgen::JsCast;
-use web_sys::Element;
 use yew::prelude::*;
 
-use super::size::use_size;
+use super::{pointer, size::use_size};
 use crate::protocol::Started;
 use crate::view::{
     axis::{LogAxis, path, spread, step_limit},
@@ -157,9 +155,7 @@ pub fn LossChart(props: &LossProps) -> Html {
     let onpointermove = {
         let cursor = cursor.clone();
         Callback::from(move |event: PointerEvent| {
-            let target = event.current_target().and_then(|t| t.dyn_into::<Element>().ok());
-            if let Some(target) = target {
-                let px = f64::from(event.client_x()) - target.get_bounding_client_rect().left();
+            if let Some(((px, _), _)) = pointer::place(&event, ".chart") {
                 let part = (px - LEFT) / plot;
                 cursor.set((0.0..=1.0).contains(&part).then_some((part * limit as f64) as usize));
             }

@@ -11,6 +11,7 @@ pub mod heat;
 pub mod lane_more;
 pub mod lanes;
 pub mod loss;
+pub mod pointer;
 pub mod size;
 pub mod spectrum;
 pub mod task;

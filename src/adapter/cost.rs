@@ -1,0 +1,139 @@
+//! What an adapter costs: bytes beside the frozen weights, and multiply-adds per token. By formula from shapes; knows
+//! nothing of how fast anything runs.
+//!
+//! Counted are products of matrices; softmax, GELU and additions are not. `I` inputs, `O` outputs, `R` rank, `N` experts
+//! (`k` of them kept), `H` and `S` the gate network's width and the tokens that share a gate:
+//!
+//! | | down, from x | inner | up, to y |
+//! |---|---|---|---|
+//! | lora | `R·I` | | `R·O` |
+//! | molora | `N·I` router, `k·R·I` | | `k·R·O` |
+//! | mor1e | `N·I`, `H·I/S` | `(H·H + N·H)/S` | `N·O` |
+//!
+//! Forward is all three and the layer's own `I·O`. Backward is as much again for the gradients of weights, inner and up
+//! once more for what they hand back, and down with `I·O` where a layer below is trained too. Full fine-tuning is the
+//! layer's own product alone, its weight's gradient, and its input's.
+
+use super::count::{count, hidden_width};
+use crate::config::{Gate, Method};
+
+/// Of one lane, over all its adapted layers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Trainable parameters.
+    pub parameters: usize,
+    /// AdamW's two moments in f32, in bytes.
+    pub optimizer: usize,
+    /// The adapter in f32, in bytes: what must be kept for each task.
+    pub stored: usize,
+    /// Multiply-adds per token of a training step, the frozen layers' included.
+    pub training: usize,
+    /// Multiply-adds per token of an answer, base and adapter apart.
+    pub apart: usize,
+    /// The same with the change merged into the weight; `None` where no merge is exact.
+    pub merged: Option<usize>,
+}
+
+/// Multiply-adds per token of an adapter's products.
+struct Products {
+    down: usize,
+    inner: usize,
+    up: usize,
+}
+
+/// Cost of `method` on layers of these `(inputs, outputs)`, tokens coming in sequences of `sequence`.
+pub fn cost(method: &Method, layers: &[(usize, usize)], sequence: usize) -> Cost {
+    let mut total = Cost { merged: Some(0), ..Cost::default() };
+    for (index, &(inputs, outputs)) in layers.iter().enumerate() {
+        let layer = inputs * outputs;
+        // The lowest adapted layer's input needs no gradient.
+        let below = usize::from(index > 0);
+        let parameters = count(method, inputs, outputs);
+        total.parameters += parameters;
+        total.optimizer += 8 * parameters;
+        total.stored += 4 * parameters;
+        match products(method, inputs, outputs, sequence) {
+            None => {
+                total.apart += layer;
+                total.training += (2 + below) * layer;
+            }
+            Some(Products { down, inner, up }) => {
+                let forward = down + inner + up;
+                total.apart += layer + forward;
+                total.training += layer + 2 * forward + inner + up + below * (layer + down);
+            }
+        }
+        let exact = matches!(method, Method::Full | Method::Lora { .. });
+        total.merged = total.merged.filter(|_| exact).map(|merged| merged + layer);
+    }
+    total
+}
+
+/// `None` for full fine-tuning, whose change lies in the weight.
+fn products(method: &Method, inputs: usize, outputs: usize, sequence: usize) -> Option<Products> {
+    Some(match *method {
+        Method::Full => return None,
+        Method::Lora { rank, .. } => Products { down: rank * inputs, inner: 0, up: rank * outputs },
+        Method::Molora { experts, rank, top_k, .. } => {
+            // Experts with a gate of 0 need not be computed.
+            let kept = if top_k == 0 { experts } else { top_k.min(experts) };
+            Products { down: (experts + kept * rank) * inputs, inner: 0, up: kept * rank * outputs }
+        }
+        Method::Mor1e { experts, gate, .. } => {
+            let hidden = hidden_width(method, inputs);
+            let shared = if gate == Gate::Pooled { sequence.max(1) } else { 1 };
+            Products {
+                down: experts * inputs + (hidden * inputs).div_ceil(shared),
+                inner: ((hidden + experts) * hidden).div_ceil(shared),
+                up: experts * outputs,
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lora_by_hand() {
+        let method = Method::Lora { rank: 8, alpha: 16.0, rslora: false };
+        let one = cost(&method, &[(64, 32)], 4);
+        let (down, up, layer) = (8 * 64, 8 * 32, 64 * 32);
+        assert_eq!(one.parameters, 768);
+        assert_eq!((one.optimizer, one.stored), (8 * 768, 4 * 768));
+        assert_eq!(one.apart, layer + down + up);
+        assert_eq!(one.merged, Some(layer));
+        // Forward; both gradients of weights; back through B.
+        assert_eq!(one.training, layer + 2 * (down + up) + up);
+        let two = cost(&method, &[(64, 32), (32, 64)], 4);
+        assert_eq!(two.training - one.training, 2 * layer + 2 * (down + up) + down + down / 2);
+    }
+
+    #[test]
+    fn experts_left_out_cost_nothing() {
+        let mut method = Method::molora();
+        let soft = cost(&method, &[(64, 64)], 8);
+        assert_eq!(soft.merged, None);
+        let Method::Molora { top_k, experts, rank, .. } = &mut method else { unreachable!() };
+        let (n, r) = (*experts, *rank);
+        *top_k = 1;
+        let sparse = cost(&method, &[(64, 64)], 8);
+        assert_eq!(soft.apart - sparse.apart, (n - 1) * r * 128);
+        assert_eq!(sparse.parameters, soft.parameters);
+    }
+
+    #[test]
+    fn a_pooled_gate_is_shared_by_its_sequence() {
+        let mut method = Method::mor1e();
+        let pooled = cost(&method, &[(64, 64)], 8);
+        let Method::Mor1e { gate, experts, .. } = &mut method else { unreachable!() };
+        *gate = Gate::Token;
+        let n = *experts;
+        let token = cost(&method, &[(64, 64)], 8);
+        // H = 8.
+        let network = 8 * 64 + 8 * 8 + n * 8;
+        assert_eq!(token.apart - 64 * 64, n * 128 + network);
+        assert_eq!(token.apart - pooled.apart, network - network / 8);
+    }
+}
