@@ -21,5 +21,6 @@ pub mod order;
 pub mod protocol;
 pub mod rng;
 pub mod task;
+pub mod tensor;
 pub mod trainer;
 pub mod view;

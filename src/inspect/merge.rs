@@ -5,9 +5,9 @@
 use nalgebra::{Cholesky, DMatrix};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 
-use super::spectrum::to_nalgebra;
 use crate::error::{Error, Result};
 use crate::protocol::MergeMode;
+use crate::tensor::{matrix, to_nalgebra, widened};
 
 /// Pivots of `E[x xᵀ]` below this share of the largest mean that the data do not span the inputs.
 const SINGULAR: f64 = 1e-10;
@@ -77,10 +77,8 @@ impl Experts {
             count,
             rank,
             scale,
-            a: Array2::from_shape_fn((wide, inputs), |(r, i)| f64::from(a[r * inputs + i])),
-            b: Array2::from_shape_fn((outputs, wide), |(o, j)| {
-                f64::from(b[(j / rank * outputs + o) * rank + j % rank])
-            }),
+            a: widened(a, (wide, inputs)),
+            b: matrix((outputs, wide), &mut |o, j| f64::from(b[(j / rank * outputs + o) * rank + j % rank])),
         })
     }
 
@@ -162,7 +160,7 @@ impl Experts {
             }
         };
         let solved = factor.solve(&cross);
-        let change = Array2::from_shape_fn((self.b.nrows(), inputs), |(o, i)| solved[(i, o)]);
+        let change = matrix((self.b.nrows(), inputs), &mut |o, i| solved[(i, o)]);
         Ok(if ridge > 0.0 { Merged::Ridge { change, ridge } } else { Merged::One(change) })
     }
 

@@ -19,9 +19,10 @@
 use ndarray::{Array2, Axis};
 
 use super::Parameter;
-use super::spectrum::{svd_low_rank, to_nalgebra};
+use super::spectrum::svd_low_rank;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
+use crate::tensor::{matrix, to_nalgebra, widened};
 
 /// Singular values below this share of the largest are rounding of f32 factors, not directions.
 const NEGLIGIBLE: f64 = 1e-7;
@@ -99,16 +100,16 @@ fn shrink(a: &Matrices, b: &Matrices, rank: usize, c: f64, rng: &mut Rng) -> Opt
     let v_a = svd.v.transpose() * to_nalgebra(&a.value).transpose();
     let shape = (kept, a.value.nrows());
     let half = |i: usize| libm::sqrt(svd.singular[i]);
-    let p = Array2::from_shape_fn(shape, |(i, j)| root / half(i) * u_b[(i, j)]);
-    let q = Array2::from_shape_fn(shape, |(i, j)| root / half(i) * v_a[(i, j)]);
+    let p = matrix(shape, &mut |i, j| root / half(i) * u_b[(i, j)]);
+    let q = matrix(shape, &mut |i, j| root / half(i) * v_a[(i, j)]);
     let (to_a, to_b) = (&q / c, &p / c);
     let smaller_a = Matrices {
-        value: Array2::from_shape_fn((kept, a.value.ncols()), |(i, j)| root * half(i) * svd.v[(j, i)]),
+        value: matrix((kept, a.value.ncols()), &mut |i, j| root * half(i) * svd.v[(j, i)]),
         first: to_a.dot(&a.first),
         second: (&to_a * &to_a).dot(&a.second),
     };
     let smaller_b = Matrices {
-        value: Array2::from_shape_fn((b.value.nrows(), kept), |(i, j)| root * half(j) * svd.u[(i, j)]),
+        value: matrix((b.value.nrows(), kept), &mut |i, j| root * half(j) * svd.u[(i, j)]),
         first: b.first.dot(&to_b.t()),
         second: b.second.dot(&(&to_b * &to_b).t()),
     };
@@ -124,15 +125,15 @@ fn extend(a: Matrices, b: Matrices, rank: usize, rng: &mut Rng) -> (Matrices, Ma
     let (old, inputs) = a.value.dim();
     let outputs = b.value.nrows();
     let bound = 1.0 / libm::sqrt(inputs as f64);
-    let fresh = Array2::from_shape_fn((rank - old, inputs), |_| rng.uniform(-bound, bound));
+    let fresh = matrix((rank - old, inputs), &mut |_, _| rng.uniform(-bound, bound));
     let mean_a = a.second.mean_axis(Axis(0));
     let mean_b = b.second.mean_axis(Axis(1));
     let at = |mean: &Option<ndarray::Array1<f64>>, i: usize| mean.as_ref().map_or(0.0, |m| m[i]);
     let more = |m: &Array2<f64>, new: &dyn Fn(usize, usize) -> f64| {
-        Array2::from_shape_fn((rank, inputs), |(r, i)| if r < old { m[[r, i]] } else { new(r - old, i) })
+        matrix((rank, inputs), &mut |r, i| if r < old { m[[r, i]] } else { new(r - old, i) })
     };
     let wider = |m: &Array2<f64>, new: &dyn Fn(usize) -> f64| {
-        Array2::from_shape_fn((outputs, rank), |(o, r)| if r < old { m[[o, r]] } else { new(o) })
+        matrix((outputs, rank), &mut |o, r| if r < old { m[[o, r]] } else { new(o) })
     };
     (
         Matrices {
@@ -151,8 +152,8 @@ fn extend(a: Matrices, b: Matrices, rank: usize, rng: &mut Rng) -> (Matrices, Ma
 impl Matrices {
     fn read(parameter: &Parameter, expert: usize, shape: (usize, usize)) -> Self {
         let from = expert * shape.0 * shape.1;
-        let matrix = |values: &[f32]| Array2::from_shape_fn(shape, |(r, c)| f64::from(values[from + r * shape.1 + c]));
-        Self { value: matrix(&parameter.value), first: matrix(&parameter.first), second: matrix(&parameter.second) }
+        let own = |values: &[f32]| widened(&values[from..], shape);
+        Self { value: own(&parameter.value), first: own(&parameter.first), second: own(&parameter.second) }
     }
 
     fn write(&self, parameter: &mut Parameter) {

@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 use ndarray::Array2;
 
-use crate::order::descending;
+use crate::tensor::{eigenvalues, to_nalgebra};
 
 /// Thin singular value decomposition `u diag(singular) vᵀ`, largest value first.
 #[derive(Clone, Debug)]
@@ -26,8 +26,7 @@ pub fn singular_values(matrix: &Array2<f64>) -> Vec<f64> {
         return Vec::new();
     }
     let gram = if matrix.nrows() <= matrix.ncols() { matrix.dot(&matrix.t()) } else { matrix.t().dot(matrix) };
-    let squares = descending(to_nalgebra(&gram).symmetric_eigenvalues().as_slice());
-    squares.into_iter().map(|square| libm::sqrt(square.max(0.0))).collect()
+    eigenvalues(&gram).into_iter().map(|square| libm::sqrt(square.max(0.0))).collect()
 }
 
 /// Singular values of `scale · b a`, largest first; none where an entry is not finite. `a [rank, inputs]`,
@@ -59,10 +58,6 @@ pub fn svd_low_rank(a: &Array2<f64>, b: &Array2<f64>, scale: f64) -> Option<Svd>
 /// The iteration behind a decomposition never ends on NaN.
 fn finite(a: &Array2<f64>, b: &Array2<f64>, scale: f64) -> bool {
     scale.is_finite() && a.iter().chain(b).all(|v| v.is_finite())
-}
-
-pub(super) fn to_nalgebra(matrix: &Array2<f64>) -> DMatrix<f64> {
-    DMatrix::from_fn(matrix.nrows(), matrix.ncols(), |r, c| matrix[[r, c]])
 }
 
 #[cfg(test)]

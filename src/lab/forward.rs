@@ -11,6 +11,7 @@ use crate::kernel::recording::{Buffer, PARAMS, Tensor};
 use crate::kernel::{Op, Step, pad};
 use crate::model::{LaneProgram, compile, share};
 use crate::task::{LossKind, Probe, Targets, TaskData};
+use crate::tensor::widened;
 
 /// Lanes on `rows` rows.
 pub struct Forward {
@@ -154,7 +155,7 @@ impl Forward {
 
 /// `[rows, width]` in f64, for `inspect`.
 pub fn matrix(values: &[f32], width: usize) -> Array2<f64> {
-    Array2::from_shape_fn((values.len() / width, width), |(r, c)| f64::from(values[r * width + c]))
+    widened(values, (values.len() / width, width))
 }
 
 /// Loss of each row: mean squared error as a share of the target's energy, or cross-entropy.

@@ -12,6 +12,7 @@ use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData};
 use crate::config::{Domains, Spectrum};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, stream};
+use crate::tensor::{matrix, widened};
 
 /// Norm of a domain's mean, in standard deviations of the input.
 pub const MEAN_NORM: f64 = 3.0;
@@ -109,9 +110,7 @@ impl Teacher {
         let mut rng = Rng::new(seed, stream::TEACHER);
         let inputs = orthonormal(reads + count, dim, &mut rng);
         let outputs = orthonormal(rank * count, dim, &mut rng);
-        let block = |all: &Array2<f64>, from: usize, rows: usize| {
-            Array2::from_shape_fn((rows, dim), |(r, c)| all[[from + r, c]])
-        };
+        let block = |all: &Array2<f64>, from: usize, rows: usize| matrix((rows, dim), &mut |r, c| all[[from + r, c]]);
         Ok(Self {
             u: (0..count).map(|d| block(&outputs, d * rank, rank)).collect(),
             v: (0..count).map(|d| block(&inputs, if config.conflict { 0 } else { d * rank }, rank)).collect(),
@@ -135,8 +134,8 @@ impl Teacher {
         for &domain in row_domains {
             x.extend(self.means.row(domain as usize).iter().map(|mean| (rng.normal() + mean) as f32));
         }
-        let wide = Array2::from_shape_fn((rows, dim), |(r, c)| f64::from(x[r * dim + c]));
-        let weight = Array2::from_shape_fn((dim, dim), |(r, c)| f64::from(weight[r * dim + c]));
+        let wide = widened(&x, (rows, dim));
+        let weight = widened(weight, (dim, dim));
         let mut y = wide.dot(&weight.t());
         let mut energy = 0.0;
         for ((mut y, x), &domain) in y.outer_iter_mut().zip(wide.outer_iter()).zip(row_domains) {
@@ -157,7 +156,7 @@ impl Teacher {
 /// `count` orthonormal rows of length `dim`: normal draws, Gram–Schmidt done twice, which is enough for
 /// orthogonality to rounding (Giraud, Langou and Rozložník, 2005). Needs `count <= dim`.
 fn orthonormal(count: usize, dim: usize, rng: &mut Rng) -> Array2<f64> {
-    let mut rows = Array2::from_shape_fn((count, dim), |_| rng.normal());
+    let mut rows = matrix((count, dim), &mut |_, _| rng.normal());
     for i in 0..count {
         let (done, mut rest) = rows.view_mut().split_at(ndarray::Axis(0), i);
         let mut row = rest.row_mut(0);

@@ -8,13 +8,13 @@
 //! *Routed* lanes (MoLoRA, MoR1E) add `Σ gᵢ(x) BᵢAᵢx`. Whatever the gates do, that lies in the span of the experts'
 //! outputs, of dimension N·R at most, so the eigenvalues of `mean T_k T_kᵀ` beyond the N·R largest are lost.
 
-use nalgebra::DMatrix;
 use ndarray::Array2;
 
 use super::{TaskData, domains};
 use crate::config::{Config, Domains, Gate, Lane, Method, Task};
 use crate::order::descending;
 use crate::protocol::Floor;
+use crate::tensor::eigenvalues;
 
 /// Shares closer than this are the same floor, computed twice.
 const SAME: f64 = 1e-9;
@@ -179,12 +179,6 @@ fn tail(values: &[f64], count: usize, total: f64) -> f64 {
         return 0.0;
     }
     (1.0 - values.iter().take(count).sum::<f64>() / total).max(0.0)
-}
-
-/// Eigenvalues of a symmetric matrix, largest first.
-fn eigenvalues(matrix: &Array2<f64>) -> Vec<f64> {
-    let n = matrix.nrows();
-    descending(DMatrix::from_fn(n, n, |r, c| matrix[[r, c]]).symmetric_eigenvalues().as_slice())
 }
 
 /// Three significant digits, without needless zeros.

@@ -1,0 +1,52 @@
+//! Small dense matrices in f64: made cell by cell, handed to nalgebra, and their eigenvalues. One compiled function for
+//! all makers; ndarray's own is compiled anew for each. Knows nothing of what they hold.
+
+use nalgebra::DMatrix;
+use ndarray::Array2;
+
+use crate::order::descending;
+
+/// `[rows, cols]` with `at(row, col)` in each cell, row by row.
+pub fn matrix((rows, cols): (usize, usize), at: &mut dyn FnMut(usize, usize) -> f64) -> Array2<f64> {
+    let mut out = Array2::zeros((rows, cols));
+    for (r, mut row) in out.rows_mut().into_iter().enumerate() {
+        for (c, cell) in row.iter_mut().enumerate() {
+            *cell = at(r, c);
+        }
+    }
+    out
+}
+
+/// Row-major values as `[rows, cols]`.
+pub fn widened(values: &[f32], (rows, cols): (usize, usize)) -> Array2<f64> {
+    matrix((rows, cols), &mut |r, c| f64::from(values[r * cols + c]))
+}
+
+/// The same matrix for nalgebra, which decomposes.
+pub fn to_nalgebra(matrix: &Array2<f64>) -> DMatrix<f64> {
+    DMatrix::from_fn(matrix.nrows(), matrix.ncols(), |r, c| matrix[[r, c]])
+}
+
+/// Eigenvalues of a symmetric matrix, largest first.
+pub fn eigenvalues(symmetric: &Array2<f64>) -> Vec<f64> {
+    descending(to_nalgebra(symmetric).symmetric_eigenvalues().as_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_where_they_were_asked_for() {
+        let table = matrix((2, 3), &mut |r, c| (10 * r + c) as f64);
+        assert_eq!(table, ndarray::array![[0.0, 1.0, 2.0], [10.0, 11.0, 12.0]]);
+        assert_eq!(widened(&[0.0, 1.0, 2.0, 10.0, 11.0, 12.0], (2, 3)), table);
+        assert_eq!(to_nalgebra(&table)[(1, 2)], 12.0);
+    }
+
+    #[test]
+    fn known_eigenvalues() {
+        let values = eigenvalues(&ndarray::array![[2.0, 1.0], [1.0, 2.0]]);
+        assert!((values[0] - 3.0).abs() < 1e-12 && (values[1] - 1.0).abs() < 1e-12);
+    }
+}
