@@ -222,7 +222,7 @@ mod tests {
         let table = crate::view::table::costs(&["LoRA".into()], started, &run.lanes, &run.gates);
         let values: Vec<&str> = table.rows.iter().map(|row| row[1].as_str()).collect();
         // 4 · (64 + 32) parameters; 64 · 32 merged; forward with the adapter; two gradients and back through B.
-        assert_eq!(values, ["384", "3,072", "1,536", "2,944", "2,432", "2,048", "2", "no gate", "0.500"]);
+        assert_eq!(values, ["384", "3,072", "1,536", "2,944", "2,432", "2,048", "2", "–", "0.500"]);
     }
 
     fn lane() -> Lane {

@@ -76,21 +76,21 @@ pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[G
         let top = values.first().copied().unwrap_or(0.0);
         values.iter().filter(|&&v| v > IN_USE * top).count()
     };
-    let mut head = vec!["per lane".to_string()];
+    let mut head = vec![String::new()];
     head.extend(names.iter().cloned());
     Table {
-        caption: "Cost by formula from shapes; reach as measured in this run. Bytes are those of f32; multiply-adds are per token, the frozen layers' included.".into(),
+        caption: "By formula from shapes, below the line as measured. Bytes are f32's, multiply-adds are per token with the frozen layers'; – where no merge is exact, or there is no gate.".into(),
         head,
         rows: vec![
-            row("trainable parameters", &|l| count(costs[l].parameters)),
+            row("parameters", &|l| count(costs[l].parameters)),
             row("optimiser, bytes", &|l| count(costs[l].optimizer)),
-            row("stored per task, bytes", &|l| count(costs[l].stored)),
-            row("multiply-adds, training", &|l| count(costs[l].training)),
-            row("multiply-adds, answering", &|l| count(costs[l].apart)),
-            row("the same, merged", &|l| costs[l].merged.map_or("no exact merge".into(), count)),
-            row("directions of ΔW in use", &|l| count(in_use(l))),
-            row("entropy of the gate", &|l| entropy(l).map_or("no gate".into(), three)),
-            row("loss, recent mean", &|l| optional(lanes[l].curve.recent)),
+            row("per task, bytes", &|l| count(costs[l].stored)),
+            row("multiply-adds to train", &|l| count(costs[l].training)),
+            row("… to answer", &|l| count(costs[l].apart)),
+            row("… merged", &|l| costs[l].merged.map_or("–".into(), count)),
+            row("directions in use", &|l| count(in_use(l))),
+            row("gate entropy", &|l| entropy(l).map_or("–".into(), three)),
+            row("recent loss", &|l| optional(lanes[l].curve.recent)),
         ],
     }
 }
