@@ -298,6 +298,26 @@ describe("the page, without WebGPU", () => {
   });
 });
 
+describe("the page, when its GPU is lost", () => {
+  it("says so and goes on from the last snapshot", async () => {
+    const site = await openSite();
+    const page = await site.visit("?total=20000");
+    // The first snapshot is taken within two seconds of training.
+    await trained(page, 50);
+    await page.waitForTimeout(4_000);
+    const session = await page.context().browser().newBrowserCDPSession();
+    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+    process.kill(processInfo.find(({ type }) => type === "GPU").id, "SIGKILL");
+    const alert = page.getByRole("alert").filter({ hasText: /GPU was lost/ });
+    await alert.waitFor({ timeout: 30_000 });
+    const resumed = Number((await alert.innerText()).match(/resumed.* from step ([\d,]+)/)[1].replaceAll(",", ""));
+    assert.ok(resumed > 0, "a snapshot, not the start");
+    await trained(page, resumed + 100, 60_000);
+    assert.deepEqual(page.errors, []);
+    await site.close();
+  });
+});
+
 describe("the page, when the engine cannot start", () => {
   it("says so in words", async () => {
     const site = await openSite();
