@@ -29,6 +29,7 @@ const RANKS: &[(&str, u8)] = &[
     ("trainer", 5),
     ("host", 6),
     ("api", 6),
+    ("experiments", 6),
     ("view", 6),
     ("app", 7),
 ];
