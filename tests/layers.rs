@@ -34,9 +34,18 @@ const RANKS: &[(&str, u8)] = &[
     ("app", 7),
 ];
 
-/// Imports that their ranks would allow and the design does not: views draw snapshots and know nothing of how they came.
-const FORBIDDEN: &[(&str, &str)] =
-    &[("view", "trainer"), ("view", "exec"), ("view", "lab"), ("view", "host"), ("trainer", "host")];
+/// Imports that their ranks would allow and the design does not: views draw snapshots and know nothing of how they came,
+/// and experiments are told the same wherever they run.
+const FORBIDDEN: &[(&str, &str)] = &[
+    ("view", "trainer"),
+    ("view", "exec"),
+    ("view", "lab"),
+    ("view", "host"),
+    ("trainer", "host"),
+    ("experiments", "view"),
+    ("experiments", "host"),
+    ("experiments", "api"),
+];
 
 const LONGEST: usize = 450;
 
