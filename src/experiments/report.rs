@@ -14,6 +14,8 @@ pub struct Outcome {
 
 /// Rows of the first table show no more quantities than this; the sections show all.
 const ROWS: usize = 6;
+/// More numbers than this of which nothing is claimed are folded away.
+const FOLDED: usize = 12;
 
 const INTRO: &str = "# Experiments
 
@@ -71,24 +73,32 @@ fn section(out: &mut String, outcome: &Outcome) {
     if outcome.verdict() != Verdict::Holds {
         let _ = writeln!(out, "- **Likely reason:** {}", e.otherwise);
     }
-    let seeds: Vec<String> = SEEDS.iter().map(|seed| format!("seed {seed}")).collect();
-    let _ = writeln!(out, "\n| quantity | predicted | measured | {} | |", seeds.join(" | "));
-    let _ = writeln!(out, "|---|---|---|{}---|", "---|".repeat(SEEDS.len()));
-    for (quantity, measured) in e.quantities.iter().zip(&outcome.measured) {
-        let each: Vec<String> = measured.values.iter().map(|&v| number(v)).collect();
-        let shown = quantity.expected == Expected::Shown;
-        let verdict = if shown { String::new() } else { measured.verdict.to_string() };
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {verdict} |",
-            quantity.name,
-            quantity.expected,
-            value(measured),
-            each.join(" | ")
-        );
+    let (shown, claimed): (Vec<usize>, Vec<usize>) =
+        (0..e.quantities.len()).partition(|&i| e.quantities[i].expected == Expected::Shown);
+    if shown.len() > FOLDED {
+        quantities(out, outcome, &claimed);
+        let _ = writeln!(out, "\n<details><summary>All {} other numbers</summary>", shown.len());
+        quantities(out, outcome, &shown);
+        *out += "\n</details>\n";
+    } else {
+        quantities(out, outcome, &(0..e.quantities.len()).collect::<Vec<_>>());
     }
     if e.figure.is_some() {
         let _ = writeln!(out, "\n![{}](img/experiments/{}.svg)", e.title, e.id);
+    }
+}
+
+/// One row each for the quantities with these indices.
+fn quantities(out: &mut String, outcome: &Outcome, indices: &[usize]) {
+    let seeds: Vec<String> = SEEDS.iter().map(|seed| format!("seed {seed}")).collect();
+    let _ = writeln!(out, "\n| quantity | predicted | measured | {} | |", seeds.join(" | "));
+    let _ = writeln!(out, "|---|---|---|{}---|", "---|".repeat(SEEDS.len()));
+    for &index in indices {
+        let (expected, measured) = (outcome.experiment.quantities[index].expected, &outcome.measured[index]);
+        let each: Vec<String> = measured.values.iter().map(|&v| number(v)).collect();
+        let verdict = if expected == Expected::Shown { String::new() } else { measured.verdict.to_string() };
+        let (name, value) = (outcome.name(index), value(measured));
+        let _ = writeln!(out, "| {name} | {expected} | {value} | {} | {verdict} |", each.join(" | "));
     }
 }
 
