@@ -72,7 +72,7 @@ impl Scale {
                 .map(|p| (libm::pow(10.0, p.into()), format!("1e{p}")))
                 .collect();
         }
-        let rough = (self.high - self.low) / 5.0;
+        let rough = (self.high - self.low) / 7.0;
         let unit = libm::pow(10.0, libm::floor(libm::log10(rough)));
         let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * unit).into_iter().find(|s| *s >= rough).unwrap_or(rough);
         let decimals = (-libm::floor(libm::log10(step))).max(0.0) as usize;
@@ -190,9 +190,9 @@ mod tests {
     #[test]
     fn axes_fit_what_is_drawn() {
         let labels = |scale: Scale| scale.ticks().into_iter().map(|t| t.1).collect::<Vec<_>>();
-        assert_eq!(labels(Scale::new(&[0.0, 1.0], false)), ["0.0", "0.5", "1.0"]);
+        assert_eq!(labels(Scale::new(&[0.0, 1.0], false)), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(Scale::new(&[0.002, 3.0], true)), ["1e-3", "1e-2", "1e-1", "1e0", "1e1"]);
         assert!(Scale::new(&[0.89, 0.97], false).low > 0.8);
-        assert_eq!(labels(Scale::new(&[f64::NAN], false)).len(), 6);
+        assert_eq!(labels(Scale::new(&[f64::NAN], false)).len(), 6, "from 0 to 1");
     }
 }

@@ -32,7 +32,8 @@ Every number below was measured by `cargo xtask experiments`, which writes this 
 fixed beforehand. Each experiment runs on three seeds; measurements are means ± the standard deviation over them. A
 claim **holds** if every one of its numbers is within its tolerance on every seed, **does not hold** if one of them is
 outside on all three, and stays **open** where seeds disagree. A claim that does not hold here is a finding about these
-small networks, not about the paper's large ones; the likely reason is given.
+small networks, not about the paper's large ones; the likely reason is given. Where the source is *methods*, the claim is
+this project's own derivation, and its *prototype* an earlier implementation in float64.
 
 Links: append a set-up's query to the address of the page to see the run with your own eyes. They name seed 1.
 ";
