@@ -7,7 +7,6 @@ mod bed;
 mod digits;
 mod figure;
 mod floors;
-mod limits;
 mod merging;
 mod rates;
 pub mod report;
@@ -15,6 +14,7 @@ mod routing;
 mod sizes;
 mod spectra;
 mod start;
+mod unmeasured;
 mod verdict;
 
 pub use figure::{Figure, Series};

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::figure::svg;
-use super::limits::{NOT_REPRODUCIBLE, WAITING};
+use super::unmeasured::{NOT_REPRODUCIBLE, WAITING};
 use super::{Expected, Experiment, Measured, SEEDS, Verdict, overall};
 
 /// An experiment with what was measured, quantity by quantity.

@@ -8,7 +8,7 @@ const FAST: &str = "profile.dev.opt-level=2";
 pub fn experiments(args: &[String]) -> Result {
     stage(
         "measuring the experiments",
-        "five minutes or so; one alone takes seconds, after a minute of building",
+        "two to five minutes after a minute of building; one alone takes seconds",
         || {
             let mut cargo = command("cargo run --locked --package lora-playground --example experiments --config");
             run(cargo.arg(FAST).arg("--").args(args))
