@@ -33,6 +33,7 @@ fn entropy_term() -> Experiment {
         quantities: without.into_iter().chain(even).chain(gain).chain(rest).collect(),
         measure: entropies,
         otherwise: "At a small coefficient the tasks' own pull on the gates is the stronger one: three tasks on four experts are served best by an uneven gate, and the term outweighs that only where its coefficient is large.",
+        remark: "The tolerance asks for no gain; a loss of specialisation meets it as well. The losses say what evenness costs.",
         figure: Some(Figure {
             x: "coefficient",
             y: "evenness",
@@ -78,6 +79,7 @@ fn switch_term() -> Experiment {
         ],
         measure: switched,
         otherwise: "A coefficient of 0.01 is not small beside this task's loss (an energy of 0.03 per element), so the term softens gates that one task alone would sharpen.",
+        remark: "“Nothing measurable” is read as within these tolerances, which were set before the run. A change of one sign on all seeds, larger than its spread, is there all the same, and small.",
         figure: None,
     }
 }

@@ -45,6 +45,7 @@ fn mixture() -> Experiment {
         quantities: at_rates(&lanes, Expected::Shown).chain(at_rates(&gains, Expected::AtLeast(0.005))).collect(),
         measure: compared,
         otherwise: "The changes share much of what must be learnt, and rank that all images train can be worth more than rank behind a gate. Where LoRA falls far behind at the larger rate only, it is training that fails, not capacity: its scaling is not divided by gates, so its steps are the larger ones.",
+        remark: "",
         figure: Some(Figure {
             x: "lane",
             y: "accuracy on the new digits",
@@ -86,6 +87,7 @@ fn forgetting() -> Experiment {
         quantities: all.chain(gains).collect(),
         measure: forgotten,
         otherwise: "Nothing ties a LoRA to the old task but its rank, and in layers of width 64 even a low rank may rewrite what matters; at one learning rate LoRA, scaled by 2, also takes larger steps in weight than full fine-tuning. The paper compares each method at its own best rate, on billions of parameters.",
+        remark: "Learning less and forgetting less are separate numbers: the first may hold where the second does not.",
         figure: Some(Figure {
             x: "method",
             y: "accuracy, rate 0.01",

@@ -30,6 +30,7 @@ fn rank_floor() -> Experiment {
         quantities: RANKS.iter().map(|&r| near(format!("LoRA r{r}"), tail(r), 0.005)).collect(),
         measure: all_lanes,
         otherwise: "Above the floor, training has not converged; below it, the loss would be measured wrongly.",
+        remark: "",
         figure: Some(Figure {
             x: "rank",
             y: "loss, share of energy",
@@ -53,6 +54,7 @@ fn static_floor() -> Experiment {
         quantities: vec![near("full", 0.75, 0.005), near("LoRA r8", 0.75, 0.005), near("LoRA r2", 0.9375, 0.005)],
         measure: all_lanes,
         otherwise: "Above the floor, training has not converged.",
+        remark: "",
         figure: None,
     }
 }
@@ -74,6 +76,7 @@ fn routed() -> Experiment {
         ],
         measure: all_lanes,
         otherwise: "A gate may settle on a division of labour that serves two tasks with one expert.",
+        remark: "",
         figure: Some(Figure {
             x: "lane",
             y: "loss, share of energy",
@@ -109,6 +112,7 @@ fn size_matched() -> Experiment {
         ],
         measure: all_lanes,
         otherwise: "A gate may settle on a division of labour that serves two tasks with one expert; soft gates that vary with the input cannot add up to one constant weight.",
+        remark: "",
         figure: None,
     }
 }

@@ -35,6 +35,7 @@ fn single() -> Experiment {
         quantities: vec![quantity("relative difference", Expected::AtMost(ROUNDING))],
         measure: merged_lora,
         otherwise: "The merge does not scale as training does.",
+        remark: "",
         figure: None,
     }
 }
@@ -78,6 +79,7 @@ fn mixture() -> Experiment {
         ],
         measure: merged_mixture,
         otherwise: "Tasks that share an expert, or an expert that serves none, change what a mean gate or a top expert holds.",
+        remark: "",
         figure: Some(Figure {
             x: "merge",
             y: "loss, share of energy",

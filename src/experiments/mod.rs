@@ -58,6 +58,8 @@ pub struct Experiment {
     pub measure: for<'a> fn(Vec<Config>, u32, &'a Inputs) -> Measuring<'a>,
     /// The likely reason, said only where the claim does not hold or seeds disagree.
     pub otherwise: &'static str,
+    /// What to look for in the numbers, whatever they are; may be empty.
+    pub remark: &'static str,
     pub figure: Option<Figure>,
 }
 

@@ -46,6 +46,7 @@ fn early() -> Experiment {
         quantities: names.chain(judged).collect(),
         measure: early_losses,
         otherwise: "How far ten steps go depends on α and the rate; the direction of the difference does not.",
+        remark: "",
         figure: Some(Figure {
             x: "rank",
             y: "loss before step 10, share of energy",
@@ -117,6 +118,7 @@ fn ratio() -> Experiment {
         quantities: sweep.chain(best).chain(ratios).collect(),
         measure: swept,
         otherwise: "The ratio grows with the layer's width, and these layers are narrow: d/(2α) is 2 and 4 here, and 128 at d = 4,096. It is no constant of the method.",
+        remark: "The ratio is read off a grid of doublings, so it is known to a factor of 2; its spread over seeds can be 0 for that reason alone. Compare it with d/(2α).",
         figure: Some(Figure {
             x: "learning rate (d = 128)",
             y: "loss after 200 steps",

@@ -74,6 +74,9 @@ fn section(out: &mut String, outcome: &Outcome) {
     if outcome.verdict() != Verdict::Holds {
         let _ = writeln!(out, "- **Likely reason:** {}", e.otherwise);
     }
+    if !e.remark.is_empty() {
+        let _ = writeln!(out, "- **How to read it:** {}", e.remark);
+    }
     let (shown, claimed): (Vec<usize>, Vec<usize>) =
         (0..e.quantities.len()).partition(|&i| e.quantities[i].expected == Expected::Shown);
     if shown.len() > FOLDED {
@@ -242,6 +245,7 @@ mod tests {
             assert!(text.contains(&format!("\n## {}\n", e.title)) && text.contains(&format!("(#{})", e.id)));
             assert!(text.contains(e.otherwise) || outcome.verdict() == Verdict::Holds, "{}", e.id);
             assert!(e.setups.iter().all(|setup| text.contains(&format!("`?{}`", setup.to_query()))));
+            assert!(text.contains(e.remark));
             assert_eq!(outcome.figure().is_some(), e.figure.is_some());
         }
         assert!(NOT_REPRODUCIBLE.iter().all(|(claim, _)| text.contains(claim)));

@@ -30,6 +30,7 @@ fn granularity() -> Experiment {
         ],
         measure: all_lanes,
         otherwise: "The numbers are those of a prototype with starts and data of its own. A token gate that sharpens further than the prototype's leaks less and ends below its number, which leaves the comparison of the two gates as it is.",
+        remark: "",
         figure: Some(Figure {
             x: "gate",
             y: "loss, share of energy",
@@ -61,6 +62,7 @@ fn sparse() -> Experiment {
         ],
         measure: sparse_lanes,
         otherwise: "Each token here belongs to one task, and every gate given to another task's expert adds error. Cutting small gates off removes that leak; language does not fall into four clean tasks.",
+        remark: "A large spread means that on some seeds an expert was left without a task and two tasks share another: top-k gives an expert that is not chosen no gradient, so that such a start is not mended. Where a seed trains well, the differences are small.",
         figure: Some(Figure {
             x: "routing",
             y: "loss, share of energy",

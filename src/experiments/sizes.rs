@@ -30,6 +30,7 @@ pub fn all() -> Vec<Experiment> {
         ],
         measure: counted,
         otherwise: "The formula and the layers differ.",
+        remark: "",
         figure: None,
     }]
 }

@@ -31,6 +31,7 @@ pub fn all() -> Vec<Experiment> {
         quantities: values.into_iter().chain(overlaps).collect(),
         measure: spikes,
         otherwise: "Width 256 is not infinite.",
+        remark: "",
         figure: Some(Figure {
             x: "strength θ",
             y: "",

@@ -35,6 +35,7 @@ fn zero_start() -> Experiment {
         ],
         measure: untrained,
         otherwise: "Some parameter that should start at zero does not.",
+        remark: "",
         figure: None,
     }
 }
@@ -77,6 +78,7 @@ fn constant_gate() -> Experiment {
         quantities: vec![quantity("relative difference", Expected::AtMost(ROUNDING))],
         measure: flattened,
         otherwise: "The two are not scaled alike.",
+        remark: "",
         figure: None,
     }
 }
