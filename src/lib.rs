@@ -11,6 +11,7 @@ pub mod config;
 pub mod decimal;
 pub mod error;
 pub mod exec;
+pub mod experiments;
 pub mod host;
 pub mod inspect;
 pub mod kernel;

@@ -29,13 +29,23 @@ const RANKS: &[(&str, u8)] = &[
     ("trainer", 5),
     ("host", 6),
     ("api", 6),
+    ("experiments", 6),
     ("view", 6),
     ("app", 7),
 ];
 
-/// Imports that their ranks would allow and the design does not: views draw snapshots and know nothing of how they came.
-const FORBIDDEN: &[(&str, &str)] =
-    &[("view", "trainer"), ("view", "exec"), ("view", "lab"), ("view", "host"), ("trainer", "host")];
+/// Imports that their ranks would allow and the design does not: views draw snapshots and know nothing of how they came,
+/// and experiments are told the same wherever they run.
+const FORBIDDEN: &[(&str, &str)] = &[
+    ("view", "trainer"),
+    ("view", "exec"),
+    ("view", "lab"),
+    ("view", "host"),
+    ("trainer", "host"),
+    ("experiments", "view"),
+    ("experiments", "host"),
+    ("experiments", "api"),
+];
 
 const LONGEST: usize = 450;
 

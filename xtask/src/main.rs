@@ -2,6 +2,7 @@
 //! and says what it does and about how long that takes. Knows nothing of what the code it builds means.
 
 mod bench;
+mod experiments;
 mod package;
 mod serve;
 mod shell;
@@ -19,6 +20,8 @@ cargo xtask <command>
   test [--fast]          everything that must hold; --fast leaves out what needs a browser
   bench [--rows 64,256] [--no-peers]
                          time training steps beside other libraries; writes bench.json to the target directory
+  experiments [--only ID]
+                         every claim's prediction, run and verdict; writes docs/EXPERIMENTS.md and its figures
   shots [DIR]            screenshots of the page, light and dark, desktop and phone
 ";
 
@@ -42,6 +45,7 @@ fn dispatch(command: &str, args: &[String]) -> Result {
         "package" => none(args).and_then(|()| package::package()),
         "test" => test::test(args),
         "bench" => bench::bench(args),
+        "experiments" => experiments::experiments(args),
         "shots" => bench::shots(args),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -1,0 +1,198 @@
+//! A small chart as SVG text: columns, points with error bars, predictions as dashed lines. Its background is its own,
+//! so that it can be read wherever it is shown. Knows nothing of experiments beyond their numbers.
+
+use std::fmt::Write;
+
+use super::{Expected, Measured, Quantity};
+
+/// Which quantities are drawn, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// Titles of the axes; the vertical one may be empty.
+    pub x: &'static str,
+    pub y: &'static str,
+    pub columns: Vec<String>,
+    pub series: Vec<Series>,
+    /// Logarithmic vertical axis.
+    pub log: bool,
+}
+
+/// One value per column, from the quantity with this index on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    pub name: &'static str,
+    pub first: usize,
+}
+
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 300.0;
+const LEFT: f64 = 64.0;
+const RIGHT: f64 = 16.0;
+const TOP: f64 = 34.0;
+const BOTTOM: f64 = 52.0;
+/// Blue and vermilion of Okabe and Ito's palette, told apart with any colour vision.
+const INKS: [&str; 2] = ["#0072b2", "#d55e00"];
+const STYLE: &str = "text{font:12px sans-serif;fill:#222}.axis{stroke:#444}.grid{stroke:#ddd}.said{stroke:#222;\
+stroke-dasharray:5 3;stroke-width:1.5}";
+
+/// The vertical axis: values from `low` to `high`, or their logarithms.
+struct Scale {
+    low: f64,
+    high: f64,
+    log: bool,
+}
+
+impl Scale {
+    fn new(values: &[f64], log: bool) -> Self {
+        let finite = values.iter().copied().filter(|v| v.is_finite() && (!log || *v > 0.0));
+        let (low, high) = finite.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
+        if low > high {
+            return Self { low: 0.0, high: 1.0, log: false };
+        }
+        if log {
+            // Losses above 10 are runs that failed; how badly does not matter.
+            let decade = |v: f64| libm::log10(v);
+            return Self { low: libm::floor(decade(low).max(-6.0)), high: libm::ceil(decade(high).min(1.0)), log };
+        }
+        // From 0, unless all that is to be seen happens far above it.
+        let low = if low > 0.6 * high { low - 0.3 * (high - low).max(0.02 * high) } else { low.min(0.0) };
+        Self { low, high: high + 0.08 * (high - low).max(1e-9), log }
+    }
+
+    /// Vertical place of a value, kept inside the chart.
+    fn at(&self, value: f64) -> f64 {
+        let value = if self.log { libm::log10(value.max(f64::MIN_POSITIVE)) } else { value };
+        let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
+        HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+    }
+
+    fn ticks(&self) -> Vec<(f64, String)> {
+        if self.log {
+            return (self.low as i32..=self.high as i32)
+                .map(|p| (libm::pow(10.0, p.into()), format!("1e{p}")))
+                .collect();
+        }
+        let rough = (self.high - self.low) / 7.0;
+        let unit = libm::pow(10.0, libm::floor(libm::log10(rough)));
+        let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * unit).into_iter().find(|s| *s >= rough).unwrap_or(rough);
+        let decimals = (-libm::floor(libm::log10(step))).max(0.0) as usize;
+        let first = libm::ceil(self.low / step - 1e-9) as i64;
+        let last = libm::floor(self.high / step + 1e-9) as i64;
+        (first..=last).map(|i| (i as f64 * step, format!("{:.decimals$}", i as f64 * step))).collect()
+    }
+}
+
+/// The chart as an SVG document, with `title` for those who cannot see it.
+pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Measured]) -> String {
+    let drawn: Vec<usize> = figure.series.iter().flat_map(|s| s.first..s.first + figure.columns.len()).collect();
+    let said = |index: usize| match quantities[index].expected {
+        Expected::Near { value, .. } => Some(value),
+        _ => None,
+    };
+    let reach = drawn.iter().flat_map(|&i| {
+        let Measured { mean, spread, .. } = measured[i];
+        [Some(mean - spread), Some(mean + spread), said(i)].into_iter().flatten()
+    });
+    let scale = Scale::new(&reach.collect::<Vec<_>>(), figure.log);
+    let pitch = (WIDTH - LEFT - RIGHT) / figure.columns.len() as f64;
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n",
+        escape(title)
+    );
+    axes(&mut out, figure, &scale, pitch);
+    for (number, series) in figure.series.iter().enumerate() {
+        let ink = INKS[number % INKS.len()];
+        // Series stand beside each other within their column.
+        let nudge = (number as f64 - (figure.series.len() - 1) as f64 / 2.0) * (0.2 * pitch).min(16.0);
+        for column in 0..figure.columns.len() {
+            let index = series.first + column;
+            let x = LEFT + (column as f64 + 0.5) * pitch + nudge;
+            let Measured { mean, spread, .. } = measured[index];
+            if let Some(value) = said(index) {
+                let (from, to, y) = (x - (0.3 * pitch).min(24.0), x + (0.3 * pitch).min(24.0), scale.at(value));
+                line(&mut out, "said", (from, y), (to, y), "");
+            }
+            if mean.is_finite() {
+                let stroke = format!(" stroke=\"{ink}\" stroke-width=\"1.5\"");
+                line(&mut out, "bar", (x, scale.at(mean - spread)), (x, scale.at(mean + spread)), &stroke);
+                let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"4\" fill=\"{ink}\"/>", scale.at(mean));
+            }
+        }
+        let x = LEFT + 8.0 + 190.0 * number as f64;
+        let _ = writeln!(out, "<circle cx=\"{x}\" cy=\"16\" r=\"4\" fill=\"{ink}\"/>");
+        text(&mut out, (x + 9.0, 20.0), "", series.name);
+    }
+    if drawn.iter().any(|&i| said(i).is_some()) {
+        let x = LEFT + 8.0 + 190.0 * figure.series.len() as f64;
+        line(&mut out, "said", (x - 8.0, 16.0), (x + 12.0, 16.0), "");
+        text(&mut out, (x + 18.0, 20.0), "", "predicted");
+    }
+    out + "</svg>\n"
+}
+
+fn axes(out: &mut String, figure: &Figure, scale: &Scale, pitch: f64) {
+    let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+    for (value, label) in scale.ticks() {
+        let y = scale.at(value);
+        line(out, "grid", (LEFT, y), (right, y), "");
+        text(out, (LEFT - 6.0, y + 4.0), " text-anchor=\"end\"", &label);
+    }
+    line(out, "axis", (LEFT, bottom), (right, bottom), "");
+    line(out, "axis", (LEFT, TOP), (LEFT, bottom), "");
+    for (column, label) in figure.columns.iter().enumerate() {
+        text(out, (LEFT + (column as f64 + 0.5) * pitch, bottom + 18.0), " text-anchor=\"middle\"", label);
+    }
+    text(out, ((LEFT + right) / 2.0, HEIGHT - 10.0), " text-anchor=\"middle\"", figure.x);
+    let turn = format!(" text-anchor=\"middle\" transform=\"rotate(-90 14 {})\"", (TOP + bottom) / 2.0);
+    text(out, (14.0, (TOP + bottom) / 2.0), &turn, figure.y);
+}
+
+fn line(out: &mut String, class: &str, from: (f64, f64), to: (f64, f64), more: &str) {
+    let ((x1, y1), (x2, y2)) = (from, to);
+    let _ =
+        writeln!(out, "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"{more}/>");
+}
+
+fn text(out: &mut String, at: (f64, f64), more: &str, text: &str) {
+    let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\"{more}>{}</text>", at.0, at.1, escape(text));
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiments::{Verdict, near, shown};
+
+    fn measured(mean: f64, spread: f64) -> Measured {
+        Measured { mean, spread, values: vec![mean], verdict: Verdict::Open }
+    }
+
+    #[test]
+    fn points_and_predictions_are_where_their_values_are() {
+        let figure = Figure {
+            x: "rank",
+            y: "loss < 1",
+            columns: vec!["1".into(), "2".into()],
+            series: vec![Series { name: "LoRA", first: 0 }],
+            log: false,
+        };
+        let text = svg("t", &figure, &[near("a", 1.0, 0.1), shown("b")], &[measured(1.0, 0.0), measured(0.0, 0.1)]);
+        let scale = Scale::new(&[1.0, 0.1, -0.1], false);
+        let one = scale.at(1.0);
+        assert!(text.contains(&format!("cy=\"{one:.1}\"")) && text.contains(&format!("y1=\"{one:.1}\"")), "{text}");
+        assert_eq!(text.matches("class=\"said\"").count(), 2, "one prediction and the legend's");
+        assert!(text.contains("loss &lt; 1") && text.contains("fill=\"#fff\""));
+    }
+
+    #[test]
+    fn axes_fit_what_is_drawn() {
+        let labels = |scale: Scale| scale.ticks().into_iter().map(|t| t.1).collect::<Vec<_>>();
+        assert_eq!(labels(Scale::new(&[0.0, 1.0], false)), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(labels(Scale::new(&[0.002, 3.0], true)), ["1e-3", "1e-2", "1e-1", "1e0", "1e1"]);
+        assert!(Scale::new(&[0.89, 0.97], false).low > 0.8);
+        assert_eq!(labels(Scale::new(&[f64::NAN], false)).len(), 6, "from 0 to 1");
+    }
+}

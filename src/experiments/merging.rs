@@ -1,0 +1,131 @@
+//! Merging: exact for LoRA, of five kinds and none exact for a mixture.
+
+use ndarray::{Array2, Axis};
+
+use super::bed::{answer, apart, domains, largest, lora, molora, trained};
+use super::start::ROUNDING;
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity};
+use crate::adapter::count::scaling;
+use crate::config::{Config, Domains};
+use crate::error::{Error, Result};
+use crate::inspect::merge::{Experts, Observed};
+use crate::lab::Lab;
+use crate::lab::forward::matrix;
+use crate::protocol::MergeMode;
+use crate::task::Targets;
+
+/// Tokens on which the merge for one token's own gate is checked.
+const TOKENS: usize = 64;
+/// Experts and rank.
+const SIZE: (usize, usize) = (4, 2);
+
+pub fn all() -> Vec<Experiment> {
+    vec![single(), mixture()]
+}
+
+fn single() -> Experiment {
+    Experiment {
+        id: "lora-merge",
+        title: "Merging LoRA",
+        claim: "LoRA merges into the base weight without any loss.",
+        source: "LoRA, arXiv 2106.09685",
+        setups: vec![domains(Domains::default(), vec![lora(8)])],
+        method: "The trained adapter is added to the base in float32; merged and adapted outputs on the whole pool, their largest difference over the largest output.",
+        prediction: "W0 + sBA is the same linear map: 64 units of float32 rounding at most.",
+        quantities: vec![quantity("relative difference", Expected::AtMost(ROUNDING))],
+        measure: merged_lora,
+        otherwise: "The merge does not scale as training does.",
+        remark: "",
+        figure: None,
+    }
+}
+
+fn merged_lora(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
+    Box::pin(async move {
+        let lab = trained(&setups[0], inputs).await?.lab;
+        let change = experts(&lab, (1, 8)).await?.weighted(ndarray::array![1.0].view()).mapv(|v| v as f32);
+        let dim = lab.task.layers[0].inputs;
+        let merged = Array2::from_shape_fn((dim, dim), |(o, i)| lab.task.base[0].weight[o * dim + i] + change[[o, i]]);
+        let x = Array2::from_shape_fn((lab.task.rows(), dim), |(r, c)| lab.task.x[r * dim + c]);
+        let merged: Vec<f32> = x.dot(&merged.t()).iter().copied().collect();
+        let adapted = answer(&lab, 0, lab.task.x.clone(), lab.task.sequence).await?.output;
+        Ok(vec![apart(&merged, &adapted) / largest(&adapted)])
+    })
+}
+
+/// The factors of lane 0, `(count, rank)` of them.
+async fn experts(lab: &Lab, size: (usize, usize)) -> Result<Experts> {
+    let layer = &lab.task.layers[0];
+    let (a, b) = (lab.tensor(0, "layers.0.lora_A").await?, lab.tensor(0, "layers.0.lora_B").await?);
+    Experts::new(size, (layer.inputs, layer.outputs), &a, &b, scaling(&lab.lane(0).method))
+}
+
+fn mixture() -> Experiment {
+    Experiment {
+        id: "merges",
+        title: "Merging a mixture",
+        claim: "An input-routed mixture has no exact merge, and merging its mean gate costs nearly all that routing gained.",
+        source: "methods, section 2",
+        setups: vec![domains(Domains::default(), vec![molora(SIZE.0, SIZE.1)])],
+        method: "MoLoRA 4×2 on four conflicting tasks, merged in five ways; what each leaves of the target's energy on the pool. Merge (a), of one token's own gate, is compared with the engine's output for that token on 64 tokens, as a share of the largest output.",
+        prediction: "(a) is exact for its token. (b) and (e) are single weights, so 0.75 binds them. (c) and (d) know the task and beat the routed model itself, whose soft gates leak. Values from a float64 prototype.",
+        quantities: vec![
+            quantity("(a) own gate, its token", Expected::AtMost(ROUNDING)),
+            near("routed", 0.067, 0.025),
+            near("(b) mean gate", 0.749, 0.005),
+            near("(c) mean gate per task", 0.0065, 0.005),
+            near("(d) top expert per task", 0.0001, 0.001),
+            near("(e) least squares", 0.75, 0.005),
+        ],
+        measure: merged_mixture,
+        otherwise: "Tasks that share an expert, or an expert that serves none, change what a mean gate or a top expert holds.",
+        remark: "",
+        figure: Some(Figure {
+            x: "merge",
+            y: "loss, share of energy",
+            columns: ["routed", "(b)", "(c)", "(d)", "(e)"].map(String::from).to_vec(),
+            series: vec![Series { name: "MoLoRA 4×2", first: 1 }],
+            log: false,
+        }),
+    }
+}
+
+fn merged_mixture(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
+    Box::pin(async move {
+        let lab = trained(&setups[0], inputs).await?.lab;
+        let task = &lab.task;
+        let dim = task.layers[0].inputs;
+        let read = answer(&lab, 0, task.x.clone(), task.sequence).await?;
+        let gates = read.gates.first().map(|g| matrix(&g.values, g.experts)).ok_or_else(|| missing("gates"))?;
+        let Targets::Dense(y) = &task.y else { return Err(missing("dense targets")) };
+        let x = matrix(&task.x, dim);
+        let base = x.dot(&matrix(&task.base[0].weight, dim).t());
+        let wanted = matrix(y, dim) - &base;
+        let adapted = matrix(&read.output, dim) - &base;
+        let experts = experts(&lab, SIZE).await?;
+        let squares = |values: &Array2<f64>| values.iter().map(|v| v * v).sum::<f64>();
+        let left = |change: Array2<f64>| squares(&(change - &wanted)) / squares(&wanted);
+
+        let domains = task.domain_names.len();
+        let observed = Observed { x: &x, gates: &gates, row_domains: &task.row_domains, domains };
+        let top = read.output.iter().fold(0.0, |worst, v| f64::max(worst, f64::from(*v).abs()));
+        let mut off = 0.0;
+        for token in 0..TOKENS {
+            let one = x.select(Axis(0), &[token]);
+            let merged = experts.merge(MergeMode::PerInput, observed, token)?.output(&one, &[0]);
+            let pairs = merged.iter().zip(adapted.row(token));
+            off = pairs.fold(off, |worst, (m, a)| f64::max(worst, (m - a).abs()));
+        }
+        let mut values = vec![off / top, left(experts.routed(&x, &gates))];
+        for mode in
+            [MergeMode::MeanGate, MergeMode::MeanGatePerDomain, MergeMode::TopExpertPerDomain, MergeMode::LeastSquares]
+        {
+            values.push(left(experts.merge(mode, observed, 0)?.output(&x, &task.row_domains)));
+        }
+        Ok(values)
+    })
+}
+
+fn missing(what: &'static str) -> Error {
+    Error::Missing { what, name: "merges".into(), hint: "the experiment needs a mixture on a regression".into() }
+}

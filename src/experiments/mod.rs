@@ -1,0 +1,141 @@
+//! What papers and theory claim, as experiments: each with its source, a set-up that a link reproduces, a prediction
+//! with its tolerance, a measurement on several seeds, and the verdict that follows. Nothing measured is written down
+//! here; it is measured anew on every run. Knows nothing of files, pages or how a report is asked for.
+
+mod balance;
+mod bed;
+mod digits;
+mod figure;
+mod floors;
+mod merging;
+mod rates;
+pub mod report;
+mod routing;
+mod sizes;
+mod spectra;
+mod start;
+mod unmeasured;
+mod verdict;
+
+pub use figure::{Figure, Series};
+pub use verdict::{Measured, Verdict, judge, overall};
+
+use std::pin::Pin;
+
+use crate::config::Config;
+use crate::error::Result;
+
+/// Every experiment is measured with each of these.
+pub const SEEDS: [u32; 3] = [1, 2, 3];
+
+/// What experiments need and cannot make.
+pub struct Inputs {
+    /// Text of `digits.csv`.
+    pub digits: String,
+}
+
+/// One value per quantity, in the quantities' order.
+pub type Measuring<'a> = Pin<Box<dyn Future<Output = Result<Vec<f64>>> + 'a>>;
+
+/// A claim and how it is put to the test.
+#[derive(Clone)]
+pub struct Experiment {
+    /// Short and stable: names the section, the figure and the runner's `--only`.
+    pub id: &'static str,
+    pub title: &'static str,
+    /// One sentence.
+    pub claim: &'static str,
+    /// Paper or theorem; "methods" is the project's own derivation.
+    pub source: &'static str,
+    /// The runs that the measurement makes, as links show them; their seed is replaced. Empty where none is trained.
+    pub setups: Vec<Config>,
+    /// What is measured and how, beyond what the set-ups say.
+    pub method: &'static str,
+    /// The formula in words.
+    pub prediction: &'static str,
+    pub quantities: Vec<Quantity>,
+    /// `setups` with one seed in all of them; the seed itself is given for what trains nothing.
+    pub measure: for<'a> fn(Vec<Config>, u32, &'a Inputs) -> Measuring<'a>,
+    /// The likely reason, said only where the claim does not hold or seeds disagree.
+    pub otherwise: &'static str,
+    /// What to look for in the numbers, whatever they are; may be empty.
+    pub remark: &'static str,
+    pub figure: Option<Figure>,
+}
+
+/// One measured number and what it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quantity {
+    pub name: String,
+    pub expected: Expected,
+}
+
+/// What a claim says of one number, with its tolerance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Expected {
+    /// `value ± within`.
+    Near {
+        value: f64,
+        within: f64,
+    },
+    Between(f64, f64),
+    AtMost(f64),
+    AtLeast(f64),
+    /// Nothing is claimed; the number is shown beside the others.
+    Shown,
+}
+
+impl Experiment {
+    /// Measure every quantity once, with this seed.
+    ///
+    /// # Errors
+    /// Those of setting up and training a run.
+    pub async fn measure(&self, seed: u32, inputs: &Inputs) -> Result<Vec<f64>> {
+        let setups = self.setups.iter().map(|setup| Config { seed, ..setup.clone() }).collect();
+        (self.measure)(setups, seed, inputs).await
+    }
+}
+
+/// All experiments, in the order of a report: what theory proves first, then what papers report.
+pub fn all() -> Vec<Experiment> {
+    let groups =
+        [floors::all(), routing::all(), start::all(), merging::all(), rates::all(), spectra::all(), sizes::all()];
+    groups.into_iter().chain([balance::all(), digits::all()]).flatten().collect()
+}
+
+/// A quantity with a claim on it.
+fn quantity(name: impl Into<String>, expected: Expected) -> Quantity {
+    Quantity { name: name.into(), expected }
+}
+
+fn near(name: impl Into<String>, value: f64, within: f64) -> Quantity {
+    quantity(name, Expected::Near { value, within })
+}
+
+fn shown(name: impl Into<String>) -> Quantity {
+    quantity(name, Expected::Shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_experiment_can_be_linked_to_and_told_apart() {
+        let all = all();
+        for (index, experiment) in all.iter().enumerate() {
+            let id = experiment.id;
+            assert!(id.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'), "{id}");
+            assert!(all[..index].iter().all(|other| other.id != id), "{id} is there twice");
+            assert!(experiment.quantities.iter().any(|q| q.expected != Expected::Shown), "{id} claims nothing");
+            for setup in &experiment.setups {
+                setup.validate().unwrap();
+                assert_eq!(&Config::from_query(&setup.to_query()).unwrap(), setup, "{id}");
+            }
+            let Some(figure) = &experiment.figure else { continue };
+            for series in &figure.series {
+                assert!(series.first + figure.columns.len() <= experiment.quantities.len(), "{id}: {}", series.name);
+            }
+        }
+    }
+}

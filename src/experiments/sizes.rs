@@ -1,0 +1,58 @@
+//! Sizes: what each method trains, by formula and in the buffers.
+
+use super::bed::{config, lora, molora, mor1e};
+use super::{Expected, Experiment, Inputs, Measuring, near, quantity};
+use crate::adapter::budget::lane_count;
+use crate::adapter::count::count;
+use crate::config::{Config, Domains, Gate, Method, Schedule, Task};
+use crate::model::compile;
+use crate::task::domains;
+
+/// Width of a language model's layer; nothing of that size is allocated.
+const WIDE: usize = 4096;
+
+pub fn all() -> Vec<Experiment> {
+    let lanes =
+        vec![Method::Full, lora(8), lora(7), molora(4, 2), molora(9, 3), mor1e(4, Gate::Pooled), mor1e(8, Gate::Token)];
+    let task = Domains { dim: 60, ..Domains::default() };
+    vec![Experiment {
+        id: "sizes",
+        title: "Which method is the smallest",
+        claim: "A mixture of rank-1 experts is not the most frugal method: in a wide layer its gate outweighs its experts many times over.",
+        source: "methods; MoR1E, arXiv 2404.08985 (write-ups call it the most frugal)",
+        setups: vec![config(Task::Domains(task), lanes, Schedule { warmup: 0, total: 1 })],
+        method: "Trainable parameters by formula against the places they have in the engine's buffers, at a width that is no multiple of the kernels' padding; then the formula at d = 4,096.",
+        prediction: "With N = 4 and H = d/8: experts 2·d·N; gate d·H + H² + N·H + 4·H + N; together 36.6 times a LoRA of rank 8.",
+        quantities: vec![
+            quantity("largest formula − buffers", Expected::AtMost(0.0)),
+            near("gate of MoR1E-4 at d = 4,096", 2_363_396.0, 0.0),
+            near("MoR1E-4 over LoRA r8 in size", 36.6, 0.05),
+        ],
+        measure: counted,
+        otherwise: "The formula and the layers differ.",
+        remark: "",
+        figure: None,
+    }]
+}
+
+fn counted(setups: Vec<Config>, _: u32, _: &Inputs) -> Measuring<'_> {
+    Box::pin(async move {
+        let setup = &setups[0];
+        let Task::Domains(task) = &setup.task else { return Ok(vec![]) };
+        let data = domains(task, setup.seed.into())?;
+        let shapes: Vec<_> = data.layers.iter().map(|l| (l.inputs, l.outputs)).collect();
+        let difference = setup.lanes.iter().map(|lane| {
+            let program = compile(&data, lane, &setup.optimizer);
+            let mut places: Vec<usize> = program.tensors.iter().flat_map(|t| t.positions()).collect();
+            places.sort_unstable();
+            places.dedup();
+            places.len().abs_diff(lane_count(lane, &shapes))
+        });
+        let worst = difference.max().unwrap_or(0);
+        let mixture = count(&mor1e(4, Gate::Pooled), WIDE, WIDE);
+        // Four pairs of vectors; the rest is the gate.
+        let experts = 4 * 2 * WIDE;
+        let ratio = mixture as f64 / count(&lora(8), WIDE, WIDE) as f64;
+        Ok(vec![worst as f64, (mixture - experts) as f64, ratio])
+    })
+}

@@ -1,0 +1,110 @@
+//! Identities that hold to the last bit, or to rounding: the zero start, and a constant gate.
+
+use super::bed::{answer, apart, balance, config, domains, largest, lora, molora, mor1e, routed, trained};
+use super::{Expected, Experiment, Inputs, Measuring, quantity};
+use crate::config::{BalanceKind, Config, Domains, Gate, Lane, Method, Schedule, Task};
+use crate::error::Result;
+use crate::lab::Lab;
+
+/// Sums of 64 products in two orders, each within 64 units of rounding.
+pub const ROUNDING: f64 = 64.0 * f32::EPSILON as f64;
+
+/// Tensors of a gate, by the start of their names.
+const GATES: [&str; 3] = ["router", "intuition", "gate"];
+
+pub fn all() -> Vec<Experiment> {
+    vec![zero_start(), constant_gate()]
+}
+
+fn zero_start() -> Experiment {
+    let rs = Method::Lora { rank: 8, alpha: 16.0, rslora: true };
+    let top = routed(4, 2, 2, true, balance(BalanceKind::None, 0.0));
+    let lanes = vec![Method::Full, lora(8), rs, molora(4, 2), top, mor1e(8, Gate::Pooled), mor1e(8, Gate::Token)];
+    let setup = config(Task::Domains(Domains::default()), lanes, Schedule { warmup: 0, total: 1 });
+    Experiment {
+        id: "zero-start",
+        title: "An untrained adapter",
+        claim: "An untrained adapter changes nothing, and at the first step its gate receives no gradient.",
+        source: "LoRA, arXiv 2106.09685; methods",
+        setups: vec![setup],
+        method: "Every method beside a lane that adapts no layer, before the first step: outputs on one batch, and gradients of the gates' tensors.",
+        prediction: "B (in MoR1E u) starts at zero, and both the output and the gate's gradient have it as a factor: exactly 0.",
+        quantities: vec![
+            quantity("largest change of the output", Expected::AtMost(0.0)),
+            quantity("largest gradient of a gate", Expected::AtMost(0.0)),
+        ],
+        measure: untrained,
+        otherwise: "Some parameter that should start at zero does not.",
+        remark: "",
+        figure: None,
+    }
+}
+
+fn untrained(mut setups: Vec<Config>, _: u32, _: &Inputs) -> Measuring<'_> {
+    Box::pin(async move {
+        let mut setup = setups.swap_remove(0);
+        let Task::Domains(task) = &setup.task else { return Ok(vec![]) };
+        let data = crate::task::domains(task, setup.seed.into())?;
+        // A link cannot ask for a lane without layers: the page would have nothing to train.
+        setup.lanes.push(Lane { method: Method::Full, layers: Some(vec![]) });
+        let lab = Lab::new(setup, data, None)?;
+        let last = lab.lane_count() - 1;
+        let base = lab.tensor(last, "output").await?;
+        let (mut change, mut gradient) = (0.0, 0.0);
+        for lane in 0..last {
+            change = f64::max(change, apart(&base, &lab.tensor(lane, "output").await?));
+            for info in lab.tensors(lane)? {
+                let Some((_, part)) = info.name.split_once(".grad.") else { continue };
+                if GATES.iter().any(|gate| part.starts_with(gate)) {
+                    gradient = f64::max(gradient, largest(&lab.tensor(lane, &info.name).await?));
+                }
+            }
+        }
+        Ok(vec![change, gradient])
+    })
+}
+
+fn constant_gate() -> Experiment {
+    // A gate of 1/4 on a scaling of 2 is a scaling of 1/2 in the single LoRA of rank 8.
+    let one = Method::Lora { rank: 8, alpha: 4.0, rslora: false };
+    Experiment {
+        id: "constant-gate",
+        title: "A gate that does not route",
+        claim: "With a constant gate, N experts of rank R are one LoRA of rank N·R.",
+        source: "methods",
+        setups: vec![domains(Domains::default(), vec![molora(4, 2), one])],
+        method: "A trained MoLoRA 4×2 has its router set to zero, so that every gate is 1/4, and its factors are copied into a LoRA of rank 8. Both run on the whole pool; their largest difference over the largest output.",
+        prediction: "The same sum in another order: 64 units of float32 rounding at most.",
+        quantities: vec![quantity("relative difference", Expected::AtMost(ROUNDING))],
+        measure: flattened,
+        otherwise: "The two are not scaled alike.",
+        remark: "",
+        figure: None,
+    }
+}
+
+fn flattened(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
+    Box::pin(async move {
+        let mut lab = trained(&setups[0], inputs).await?.lab;
+        copy(&mut lab).await?;
+        let (x, sequence) = (lab.task.x.clone(), lab.task.sequence);
+        let mixture = answer(&lab, 0, x.clone(), sequence).await?.output;
+        let single = answer(&lab, 1, x, sequence).await?.output;
+        Ok(vec![apart(&mixture, &single) / largest(&single)])
+    })
+}
+
+/// Lane 0's router to zero, its experts' factors side by side into lane 1.
+async fn copy(lab: &mut Lab) -> Result<()> {
+    let Method::Molora { experts, rank, .. } = lab.lane(0).method else { return Ok(()) };
+    let width = lab.task.layers[0].inputs;
+    lab.set_tensor(0, "layers.0.router", &vec![0.0; experts * width]).await?;
+    let a = lab.tensor(0, "layers.0.lora_A").await?;
+    lab.set_tensor(1, "layers.0.lora_A", &a).await?;
+    // `[N, O, R]` to `[O, N·R]`.
+    let b = lab.tensor(0, "layers.0.lora_B").await?;
+    let wide = experts * rank;
+    let side_by_side: Vec<f32> =
+        (0..width * wide).map(|at| b[((at % wide / rank) * width + at / wide) * rank + at % rank]).collect();
+    lab.set_tensor(1, "layers.0.lora_B", &side_by_side).await
+}
