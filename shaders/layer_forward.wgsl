@@ -107,62 +107,30 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     i++; j += 4u * columns;
   }
 
-  var to = t * columns + 2u * o;
-  if (dims.mse == 0u) {
-    out[to + 0u * columns] = a0; out[to + 0u * columns + 1u] = b0;
-    out[to + 1u * columns] = a1; out[to + 1u * columns + 1u] = b1;
-    out[to + 2u * columns] = a2; out[to + 2u * columns + 1u] = b2;
-    out[to + 3u * columns] = a3; out[to + 3u * columns + 1u] = b3;
-    out[to + 4u * columns] = a4; out[to + 4u * columns + 1u] = b4;
-    out[to + 5u * columns] = a5; out[to + 5u * columns + 1u] = b5;
-    out[to + 6u * columns] = a6; out[to + 6u * columns + 1u] = b6;
-    out[to + 7u * columns] = a7; out[to + 7u * columns + 1u] = b7;
-    return;
-  }
-  // Padding outputs are 0 like their targets; padding tokens are not, where there is a bias.
+  // A loop, not eight copies: shorter to compile, and done once per tile.
+  var y = array<vec4f, 16>(a0, b0, a1, b1, a2, b2, a3, b3, a4, b4, a5, b5, a6, b6, a7, b7);
+  let mse = dims.mse == 1u;
   let scale = dims.grad_scale;
-  let left = dims.real_tokens - min(t, dims.real_tokens);
+  let last = dims.real_tokens;
+  var to = t * columns + 2u * o;
   var goal = (t + clock.x_row) * columns + 2u * o;
   var squares = 0.0;
-  var real = 0.0;
-  real = f32(left > 0u);
-  a0 = real * (a0 - expected[goal]); b0 = real * (b0 - expected[goal + 1u]);
-  out[to] = scale * a0; out[to + 1u] = scale * b0;
-  squares += dot(a0, a0) + dot(b0, b0);
-  to += columns; goal += columns;
-  real = f32(left > 1u);
-  a1 = real * (a1 - expected[goal]); b1 = real * (b1 - expected[goal + 1u]);
-  out[to] = scale * a1; out[to + 1u] = scale * b1;
-  squares += dot(a1, a1) + dot(b1, b1);
-  to += columns; goal += columns;
-  real = f32(left > 2u);
-  a2 = real * (a2 - expected[goal]); b2 = real * (b2 - expected[goal + 1u]);
-  out[to] = scale * a2; out[to + 1u] = scale * b2;
-  squares += dot(a2, a2) + dot(b2, b2);
-  to += columns; goal += columns;
-  real = f32(left > 3u);
-  a3 = real * (a3 - expected[goal]); b3 = real * (b3 - expected[goal + 1u]);
-  out[to] = scale * a3; out[to + 1u] = scale * b3;
-  squares += dot(a3, a3) + dot(b3, b3);
-  to += columns; goal += columns;
-  real = f32(left > 4u);
-  a4 = real * (a4 - expected[goal]); b4 = real * (b4 - expected[goal + 1u]);
-  out[to] = scale * a4; out[to + 1u] = scale * b4;
-  squares += dot(a4, a4) + dot(b4, b4);
-  to += columns; goal += columns;
-  real = f32(left > 5u);
-  a5 = real * (a5 - expected[goal]); b5 = real * (b5 - expected[goal + 1u]);
-  out[to] = scale * a5; out[to + 1u] = scale * b5;
-  squares += dot(a5, a5) + dot(b5, b5);
-  to += columns; goal += columns;
-  real = f32(left > 6u);
-  a6 = real * (a6 - expected[goal]); b6 = real * (b6 - expected[goal + 1u]);
-  out[to] = scale * a6; out[to + 1u] = scale * b6;
-  squares += dot(a6, a6) + dot(b6, b6);
-  to += columns; goal += columns;
-  real = f32(left > 7u);
-  a7 = real * (a7 - expected[goal]); b7 = real * (b7 - expected[goal + 1u]);
-  out[to] = scale * a7; out[to + 1u] = scale * b7;
-  squares += dot(a7, a7) + dot(b7, b7);
-  losses[dims.loss_at + id.x] = squares;
+  for (var q = 0u; q < 8u; q++) {
+    var a = y[2u * q];
+    var b = y[2u * q + 1u];
+    if (mse) {
+      // Padding outputs are 0 like their targets; padding tokens are not, where there is a bias.
+      let real = f32(t + q < last);
+      a = real * (a - expected[goal]);
+      b = real * (b - expected[goal + 1u]);
+      squares += dot(a, a) + dot(b, b);
+      a *= scale;
+      b *= scale;
+    }
+    out[to] = a;
+    out[to + 1u] = b;
+    to += columns;
+    goal += columns;
+  }
+  if (mse) { losses[dims.loss_at + id.x] = squares; }
 }
