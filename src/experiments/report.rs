@@ -36,7 +36,7 @@ outside on all three, and stays **open** where seeds disagree. A claim that does
 small networks, not about the paper's large ones; the likely reason is given. Where the source is *methods*, the claim is
 this project's own derivation, and its *prototype* an earlier implementation in float64.
 
-Links: append a set-up's query to the address of the page to see the run with your own eyes. They name seed 1.
+Links: append a set-up's query to the address of the page to see the run with your own eyes. They name seed 1; of more than four lanes the page shows the first four.
 ";
 
 /// The whole page.

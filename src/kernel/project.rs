@@ -1,5 +1,5 @@
-//! Projection of token rows onto the rows of a matrix, `out = scale · x wᵀ`: down onto lora_A and the router,
-//! and back, the output's gradient onto lora_B.
+//! Projection of token rows onto the rows of a matrix, `out = scale · x wᵀ`: down onto lora_A, and back, the output's
+//! gradient onto lora_B. Mixtures have their projections in `gate`, together with what follows them.
 
 use ndarray::linalg::general_mat_mul;
 
