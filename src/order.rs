@@ -1,5 +1,5 @@
-//! Sorting of short lists, in one place: the standard library's sort is compiled anew for every type and comparison, and
-//! together those were a thirtieth of the page's download. By insertion, so quadratic: for hundreds of values, not for
+//! Sorting of short lists, in one place: the standard library's sort is compiled, and downloaded, anew for every type
+//! and comparison. By insertion, so quadratic: for hundreds of values, not for
 //! thousands.
 
 /// Indices of `0..count` such that nobody is `ahead` of who comes before it; equals keep their order.

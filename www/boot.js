@@ -18,8 +18,12 @@ function explain(error) {
 try {
   // The trainer's worker loads its script while the engine is fetched and compiled.
   const worker = new Worker("worker.js", { type: "module" });
+  let failed = false;
+  worker.addEventListener("error", () => (failed = true));
   const engine = await import("./lora-playground.js");
   await engine.default();
+  // From here on the page itself listens.
+  if (failed) throw new Error("its worker could not be loaded");
   engine.start_app(worker);
 } catch (error) {
   say(explain(error));

@@ -26,7 +26,7 @@ pub struct Cost {
     pub optimizer: usize,
     /// The adapter in f32, in bytes: what must be kept for each task.
     pub stored: usize,
-    /// Multiply-adds per token of a training step, the frozen layers' included.
+    /// Multiply-adds per token of a training step, the adapted layers' own included.
     pub training: usize,
     /// Multiply-adds per token of an answer, base and adapter apart.
     pub apart: usize,

@@ -21,7 +21,7 @@ pub(super) fn refuse(key: impl Into<String>, value: &Value, allowed: impl std::f
     Error::Config { key: key.into(), value: text, allowed: allowed.to_string() }
 }
 
-/// A value as JSON writes it, near enough for a message. serde_json's own printer of numbers is tables of 10 KB.
+/// A value as JSON writes it, near enough for a message. serde_json's own printer of numbers brings tables to download.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),

@@ -79,7 +79,7 @@ pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[G
     let mut head = vec![String::new()];
     head.extend(names.iter().cloned());
     Table {
-        caption: "By formula from shapes, below the line as measured. Bytes are f32's, multiply-adds are per token with the frozen layers'; – where no merge is exact, or there is no gate.".into(),
+        caption: "By formula from shapes, below the line as measured. Bytes are f32's, multiply-adds are per token with the adapted layers' own; – where no merge is exact, or there is no gate.".into(),
         head,
         rows: vec![
             row("parameters", &|l| count(costs[l].parameters)),

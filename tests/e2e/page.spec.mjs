@@ -319,6 +319,13 @@ describe("the page, when its GPU is lost", () => {
 });
 
 describe("the page, when the engine cannot start", () => {
+  it("says that the worker is missing", async () => {
+    const site = await openSite();
+    const page = await site.visit("", { init: "const Real = Worker; window.Worker = class extends Real { constructor(url, options) { super('missing-' + url, options); } };" });
+    await page.getByText(/could not be loaded/).first().waitFor({ timeout: 10_000 });
+    await site.close();
+  });
+
   it("says so in words", async () => {
     const site = await openSite();
     const page = await site.visit("", { init: "delete WebAssembly.instantiateStreaming; WebAssembly.instantiate = () => Promise.reject(new WebAssembly.CompileError('no SIMD'));" });

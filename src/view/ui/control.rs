@@ -139,7 +139,7 @@ pub fn Switch(props: &SwitchProps) -> Html {
     }
 }
 
-/// A button's looks. A plain function of them: a component for each button is a kilobyte of download.
+/// A button's looks. A plain function of them: it keeps no state, and a component is code to download.
 #[derive(Default)]
 pub struct Button {
     pub label: &'static str,
