@@ -11,10 +11,10 @@
 // 8 tokens × 8 columns, then the tokens. Gates are kept by rank of their logit, ties to the lower index, so that no
 // sorting and no private array is needed.
 
-struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
+struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32, index: u32 }
 struct Dims {
   tokens: u32, real_tokens: u32, experts: u32, rank: u32, slots: u32, logits: u32, top_k: u32, renormalize: u32,
-  given: u32, gate_tokens: u32, scale: f32, inner: u32, x_batched: u32, w_offset: u32,
+  given: u32, gate_tokens: u32, scale: f32, inner: u32, x_batched: u32, w_offset: u32, cool: f32, noise: f32,
 }
 
 @group(0) @binding(0) var<uniform> clock: Step;
@@ -41,6 +41,20 @@ fn kept(z: u32, e: u32) -> bool {
   return ahead < dims.top_k;
 }
 
+// See gate.rs: mean 0, variance 1, from the four bytes of a hash.
+fn pcg(v: u32) -> u32 {
+  let s = v * 747796405u + 2891336453u;
+  let w = ((s >> ((s >> 28u) + 4u)) ^ s) * 277803737u;
+  return (w >> 22u) ^ w;
+}
+fn disturbed(t: u32, z: u32) {
+  for (var e = 0u; e < dims.experts; e++) {
+    let h = pcg(pcg(pcg(clock.index) ^ t) ^ e);
+    let sum = (h & 255u) + (h >> 8u & 255u) + (h >> 16u & 255u) + (h >> 24u);
+    hz[z + e] = dims.cool * hz[z + e] + dims.noise * (f32(sum) - 510.0) / 147.8016689;
+  }
+}
+
 fn route(t: u32) {
   let experts = dims.experts;
   let rank = dims.rank;
@@ -48,6 +62,7 @@ fn route(t: u32) {
   let z = row + dims.slots;
   let gate = t / dims.gate_tokens * dims.logits;
   if (dims.given == 0u) {
+    if (dims.cool != 1.0 || dims.noise > 0.0) { disturbed(t, z); }
     var top = hz[z];
     for (var e = 1u; e < experts; e++) { top = max(top, hz[z + e]); }
     var sum = 0.0;
@@ -174,7 +189,7 @@ fn route_back(t: u32) {
       var soft = g[gate + e];
       if (full) { soft = exp(hz[z + e] - top) / sum; }
       let grad = select(0.0, dg[gradient + e], kept(z, e));
-      dhz[z + e] = select(0.0, soft * (grad - mean), real);
+      dhz[z + e] = select(0.0, dims.cool * soft * (grad - mean), real);
     }
   }
 }

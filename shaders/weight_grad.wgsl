@@ -15,7 +15,7 @@ struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
 struct Dims {
   rows: u32,
   m0: u32, n0: u32, left_stride0: u32, left_offset0: u32, right_stride0: u32, right_offset0: u32, right_batched0: u32, out0: u32,
-  m1: u32, n1: u32, left_stride1: u32, left_offset1: u32, right_stride1: u32, right_offset1: u32, right_batched1: u32, out1: u32,
+  m1: u32, n1: u32, left_stride1: u32, left_offset1: u32, right_stride1: u32, right_offset1: u32, right_batched1: u32, out1: u32, boost0: f32,
   elements: u32, loss_at: u32, tiles: u32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, eps: f32, loss_scale: f32,
 }
 
@@ -129,14 +129,16 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
   grads[o + 7u * n] = t.a7; grads[o + 7u * n + 1u] = t.b7;
 }
 
-fn update(i: u32, g: vec4f) {
+// The first product's weights may learn faster (LoRA+).
+fn update(i: u32, g: vec4f, faster: f32) {
   let j = dims.elements / 4u + i;
   let m = dims.beta1 * moments[i] + dims.rest1 * g;
   let v = dims.beta2 * moments[j] + dims.rest2 * g * g;
   grads[i] = g;
   moments[i] = m;
   moments[j] = v;
-  params[i] = clock.keep * params[i] - clock.rate * m / (sqrt(v) * clock.second + dims.eps);
+  let keep = 1.0 - faster * (1.0 - clock.keep);
+  params[i] = keep * params[i] - faster * clock.rate * m / (sqrt(v) * clock.second + dims.eps);
 }
 
 @compute @workgroup_size(SIZE)
@@ -150,7 +152,9 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     }
     return;
   }
-  let out = product((group.x - 1u) * SIZE + local.x);
+  let tile = (group.x - 1u) * SIZE + local.x;
+  let faster = 1.0 + select(0.0, dims.boost0, tile < dims.m0 / 8u * (dims.n0 / 8u));
+  let out = product(tile);
   if (out.columns == 0u) { return; }
   let t = out.tile;
   let o = out.at;
@@ -159,5 +163,5 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var g = array<vec4f, 16>(
     t.a0, t.b0, t.a1, t.b1, t.a2, t.b2, t.a3, t.b3, t.a4, t.b4, t.a5, t.b5, t.a6, t.b6, t.a7, t.b7,
   );
-  for (var q = 0u; q < 16u; q++) { update(o + q / 2u * n + q % 2u, g[q]); }
+  for (var q = 0u; q < 16u; q++) { update(o + q / 2u * n + q % 2u, g[q], faster); }
 }

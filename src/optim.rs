@@ -27,6 +27,7 @@ pub fn step(optimizer: &Optimizer, schedule: &Schedule, t: usize, x_row: usize, 
         rate: (lr / correction(optimizer.beta1)) as f32,
         keep: (1.0 - lr * optimizer.weight_decay) as f32,
         second: (1.0 / libm::sqrt(correction(optimizer.beta2))) as f32,
+        index: t as u32,
     }
 }
 

@@ -9,8 +9,8 @@ pub fn lane_count(lane: &Lane, layers: &[(usize, usize)]) -> usize {
     layers
         .iter()
         .enumerate()
-        .filter(|(i, _)| lane.layers.as_ref().is_none_or(|adapted| adapted.contains(i)))
-        .map(|(_, &(inputs, outputs))| count(&lane.method, inputs, outputs))
+        .filter(|&(i, _)| lane.adapts(i))
+        .map(|(i, &(inputs, outputs))| count(&lane.method_at(i), inputs, outputs))
         .sum()
 }
 
@@ -23,7 +23,7 @@ pub fn match_parameters(lanes: &[Lane], layers: &[(usize, usize)], target: usize
         .map(|lane| {
             sizes(&lane.method)
                 .into_iter()
-                .map(|method| Lane { method, layers: lane.layers.clone() })
+                .map(|method| Lane { method, ..lane.clone() })
                 .min_by_key(|candidate| {
                     let count = lane_count(candidate, layers);
                     (count.abs_diff(target), count)
@@ -37,7 +37,7 @@ pub fn match_parameters(lanes: &[Lane], layers: &[(usize, usize)], target: usize
 fn sizes(method: &Method) -> Vec<Method> {
     match method {
         Method::Full => vec![Method::Full],
-        Method::Lora { .. } => (limits::RANK.min..=limits::RANK.max).map(|size| resized(method, 1, size)).collect(),
+        Method::Lora { .. } | Method::Variant { .. } => (limits::RANK.min..=limits::RANK.max).map(|size| resized(method, 1, size)).collect(),
         Method::Molora { experts, .. } => {
             let most = limits::RANK.max.min(limits::MIXTURE_RANK / experts);
             let ranks = (limits::RANK.min..=most).map(|rank| resized(method, *experts, rank));
@@ -54,7 +54,7 @@ fn resized(method: &Method, new_experts: usize, new_rank: usize) -> Method {
     let mut method = method.clone();
     match &mut method {
         Method::Full => {}
-        Method::Lora { rank, .. } => *rank = new_rank,
+        Method::Lora { rank, .. } | Method::Variant { rank, .. } => *rank = new_rank,
         Method::Molora { experts, rank, top_k, .. } => {
             *experts = new_experts;
             *rank = new_rank;

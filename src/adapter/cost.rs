@@ -8,14 +8,15 @@
 //! |---|---|---|---|
 //! | lora | `R·I` | | `R·O` |
 //! | molora | `N·I` router, `k·R·I` | | `k·R·O` |
+//! | mora | | `r̂·r̂` | |
 //! | mor1e | `N·I`, `H·I/S` | `(H·H + N·H)/S` | `N·O` |
 //!
 //! Forward is all three and the layer's own `I·O`. Backward is as much again for the gradients of weights, inner and up
 //! once more for what they hand back, and down with `I·O` where a layer below is trained too. Full fine-tuning is the
 //! layer's own product alone, its weight's gradient, and its input's.
 
-use super::count::{count, hidden_width};
-use crate::config::{Gate, Method};
+use super::count::{count, hidden_width, mora_side};
+use crate::config::{Form, Gate, Method};
 
 /// Of one lane, over all its adapted layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub fn cost(method: &Method, layers: &[(usize, usize)], sequence: usize) -> Cost
                 total.training += layer + 2 * forward + inner + up + below * (layer + down);
             }
         }
-        let exact = matches!(method, Method::Full | Method::Lora { .. });
+        let exact = !matches!(method, Method::Molora { .. } | Method::Mor1e { .. });
         total.merged = total.merged.filter(|_| exact).map(|merged| merged + layer);
     }
     total
@@ -74,6 +75,13 @@ fn products(method: &Method, inputs: usize, outputs: usize, sequence: usize) -> 
     Some(match *method {
         Method::Full => return None,
         Method::Lora { rank, .. } => Products { down: rank * inputs, inner: 0, up: rank * outputs },
+        // The weight is formed once per step, whatever the tokens, and then applied.
+        Method::Variant { form: Form::Dora, .. } => return None,
+        // Folds are additions.
+        Method::Variant { form: Form::Mora, rank, .. } => {
+            Products { down: 0, inner: mora_side(rank, inputs, outputs).pow(2), up: 0 }
+        }
+        Method::Variant { rank, .. } => Products { down: rank * inputs, inner: 0, up: rank * outputs },
         Method::Molora { experts, rank, top_k, .. } => {
             // Experts with a gate of 0 need not be computed.
             let kept = if top_k == 0 { experts } else { top_k.min(experts) };

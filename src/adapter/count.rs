@@ -1,7 +1,7 @@
 //! What a method holds on one layer: its tensors, hence how many parameters it trains, and how that number comes
 //! about in words. Knows shapes only; what the tensors do is in the method's own module.
 
-use crate::config::Method;
+use crate::config::{Form, Method};
 
 /// Width `H` of the intuition gate on a layer of that many inputs: as configured, else `max(4, inputs / 8)`.
 /// 0 for methods without one.
@@ -12,6 +12,11 @@ pub fn hidden_width(method: &Method, inputs: usize) -> usize {
     }
 }
 
+/// MoRA's r̂: the side of the square that a LoRA of this rank has parameters for, at most the layer's smaller side.
+pub fn mora_side(rank: usize, inputs: usize, outputs: usize) -> usize {
+    ((inputs + outputs) * rank).isqrt().min(inputs).min(outputs)
+}
+
 /// Name and shape of every trainable tensor on a layer `[outputs, inputs]`, in the order in which they are
 /// stored. `I` inputs, `O` outputs, `R` rank, `N` experts, `H` the gate's width:
 ///
@@ -20,11 +25,29 @@ pub fn hidden_width(method: &Method, inputs: usize) -> usize {
 /// - `molora`: lora_A `[N,R,I]`, lora_B `[N,O,R]`, router `[N,I]`
 /// - `mor1e`: v `[N,I]`, u `[N,O]`, intuition.{w1 `[H,I]`, b1 `[H]`, ln_weight `[H]`, ln_bias `[H]`, w2 `[H,H]`,
 ///   b2 `[H]`}, gate.{w `[N,H]`, b `[N]`}
+/// - `dora`: as `lora`, and lora_magnitude_vector `[O]`; `dylora`: as `lora`; `mora`: mora_M `[r̂,r̂]`;
+///   `adalora`: lora_Q `[R,I]`, lora_P `[O,R]`, lora_E `[R]`
 pub fn tensors(method: &Method, inputs: usize, outputs: usize) -> Vec<(&'static str, Vec<usize>)> {
     let hidden = hidden_width(method, inputs);
     match *method {
         Method::Full => vec![("delta", vec![outputs, inputs])],
         Method::Lora { rank, .. } => vec![("lora_A", vec![rank, inputs]), ("lora_B", vec![outputs, rank])],
+        Method::Variant { form, rank, .. } => {
+            let mut all = match form {
+                Form::Mora => {
+                    let side = mora_side(rank, inputs, outputs);
+                    return vec![("mora_M", vec![side, side])];
+                }
+                Form::Adalora => vec![("lora_Q", vec![rank, inputs]), ("lora_P", vec![outputs, rank])],
+                Form::Dora | Form::Dylora => vec![("lora_A", vec![rank, inputs]), ("lora_B", vec![outputs, rank])],
+            };
+            match form {
+                Form::Dora => all.push(("lora_magnitude_vector", vec![outputs])),
+                Form::Adalora => all.push(("lora_E", vec![rank])),
+                Form::Dylora | Form::Mora => {}
+            }
+            all
+        }
         Method::Molora { experts, rank, .. } => vec![
             ("lora_A", vec![experts, rank, inputs]),
             ("lora_B", vec![experts, outputs, rank]),
@@ -51,6 +74,12 @@ pub fn count(method: &Method, inputs: usize, outputs: usize) -> usize {
     match *method {
         Method::Full => outputs * inputs,
         Method::Lora { rank, .. } => rank * (inputs + outputs),
+        Method::Variant { form, rank, .. } => match form {
+            Form::Dora => rank * (inputs + outputs) + outputs,
+            Form::Mora => mora_side(rank, inputs, outputs).pow(2),
+            Form::Adalora => rank * (inputs + outputs) + rank,
+            Form::Dylora => rank * (inputs + outputs),
+        },
         Method::Molora { experts, rank, .. } => experts * rank * (inputs + outputs) + experts * inputs,
         Method::Mor1e { experts, .. } => experts * (inputs + outputs) + intuition(experts, hidden, inputs),
     }
@@ -73,6 +102,15 @@ pub fn formula(method: &Method, inputs: usize, outputs: usize) -> String {
     match *method {
         Method::Full => format!("{outputs} · {inputs}"),
         Method::Lora { rank, .. } => format!("{pair} · {rank}"),
+        Method::Variant { form, rank, .. } => match form {
+            Form::Dora => format!("{pair} · {rank} + {outputs}"),
+            Form::Mora => {
+                let side = mora_side(rank, inputs, outputs);
+                format!("{side} · {side}")
+            }
+            Form::Adalora => format!("{pair} · {rank} + {rank}"),
+            Form::Dylora => format!("{pair} · {rank}"),
+        },
         Method::Molora { experts, rank, .. } => {
             format!("experts {experts} · {pair} · {rank} + router {experts} · {inputs}")
         }
@@ -89,7 +127,10 @@ pub fn scaling(method: &Method) -> f64 {
     match *method {
         Method::Full => 1.0,
         Method::Lora { rank, alpha, rslora: true } => alpha / (rank as f64).sqrt(),
-        Method::Lora { rank, alpha, .. } | Method::Molora { rank, alpha, .. } => alpha / rank as f64,
+        Method::Variant { form: Form::Mora, .. } => 1.0,
+        Method::Lora { rank, alpha, .. }
+        | Method::Variant { rank, alpha, .. }
+        | Method::Molora { rank, alpha, .. } => alpha / rank as f64,
         Method::Mor1e { alpha, .. } => alpha,
     }
 }

@@ -4,15 +4,22 @@
 //! stored `[slots, inputs]` with the router's rows after it, so one projection makes both; lora_B is stored
 //! transposed, `[slots, outputs]`.
 
-use super::{Place, Up};
-use crate::kernel::recording::{Arena, Buffer, GRADS, PARAMS, Pass};
+use super::{Down, Place, Up};
+use crate::kernel::recording::{Arena, Buffer, GRADS, PARAMS, Pass, Tensor};
 use crate::kernel::{Op, gate, pad, project, weight_grad};
 
-/// The factors of one adapter: offsets in `params`, and padded sizes.
+/// The factors of one adapter: padded sizes, and where they are read and their gradients go, usually `params` and `grads`.
 #[derive(Clone, Copy, Debug)]
 pub struct Factors {
+    pub at: Buffer,
     pub a: usize,
     pub b: usize,
+    pub grads: Buffer,
+    /// Of the gradients, in `grads`.
+    pub grad_a: usize,
+    pub grad_b: usize,
+    /// See [`weight_grad::Dims`].
+    pub boost: f64,
     /// Padded N·R.
     pub slots: usize,
     /// Rows of lora_A with those of the router.
@@ -70,14 +77,49 @@ impl Factors {
         arena.params += pad(router_rows) * i;
         let b = arena.param(format!("{}.{}", place.name, names.b), slots * o, b_shape, b_strides);
         if router_rows > 0 {
-            arena.tensors.push(crate::kernel::recording::Tensor {
+            arena.tensors.push(Tensor {
                 name: format!("{}.router", place.name),
                 shape: vec![router_rows, place.inputs],
                 offset: router,
                 strides: vec![i, 1],
             });
         }
-        Self { a, b, slots, down_rows: slots + pad(router_rows), inputs: i, outputs: o }
+        Self {
+            at: PARAMS,
+            a,
+            b,
+            grads: GRADS,
+            grad_a: a,
+            grad_b: b,
+            boost: 0.0,
+            slots,
+            down_rows: slots + pad(router_rows),
+            inputs: i,
+            outputs: o,
+        }
+    }
+
+    /// The same factors read from a buffer of their own, which something else makes; gradients go where they went.
+    pub fn read_from(self, at: Buffer) -> Self {
+        Self { at, a: 0, b: self.down_rows * self.inputs, ..self }
+    }
+
+    /// Both factors as tensors, lora_A `[N,R,I]` and lora_B `[N,O,R]`.
+    pub fn tensors(&self, (experts, rank): (usize, usize), place: &Place) -> Vec<(Buffer, Tensor)> {
+        let (i, o) = (self.inputs, self.outputs);
+        let tensor = |name: &str, shape, offset, strides| {
+            let name = format!("{}.{name}", place.name);
+            (self.at, Tensor { name, shape, offset, strides })
+        };
+        vec![
+            tensor("lora_A", vec![experts, rank, place.inputs], self.a, vec![rank * i, i, 1]),
+            tensor("lora_B", vec![experts, place.outputs, rank], self.b, vec![rank * o, 1, o]),
+        ]
+    }
+
+    /// Elements of such a buffer.
+    pub fn len(&self) -> usize {
+        self.down_rows * self.inputs + self.slots * self.outputs
     }
 
     /// `out = scale · x [A; router]ᵀ`, `[tokens, down_rows]`.
@@ -91,7 +133,7 @@ impl Factors {
                 w_offset: self.a as u32,
                 scale: scale as f32,
             }),
-            buffers: vec![place.x, PARAMS, out],
+            buffers: vec![place.x, self.at, out],
         }
     }
 
@@ -106,7 +148,7 @@ impl Factors {
                 w_offset: self.b as u32,
                 scale: scale as f32,
             }),
-            buffers: vec![place.dy, PARAMS, out],
+            buffers: vec![place.dy, self.at, out],
         }
     }
 
@@ -119,7 +161,7 @@ impl Factors {
             ..*dims
         };
         let Gated { hz, g, hg } = *gated;
-        Pass { op: Op::GateForward(dims), buffers: vec![hz, g, hg, place.x, PARAMS] }
+        Pass { op: Op::GateForward(dims), buffers: vec![hz, g, hg, place.x, self.at] }
     }
 
     /// The way back: from the output's gradient to dhz, and dg.
@@ -133,7 +175,7 @@ impl Factors {
         dg: Buffer,
     ) -> Pass {
         let dims = gate::Dims { inner: self.outputs as u32, x_batched: 0, w_offset: self.b as u32, ..*dims };
-        let buffers = vec![gated.hz, gated.g, bal, place.dy, PARAMS, dhz, dg];
+        let buffers = vec![gated.hz, gated.g, bal, place.dy, self.at, dhz, dg];
         Pass { op: Op::GateBackward(dims), buffers }
     }
 
@@ -150,7 +192,7 @@ impl Factors {
                 right_stride0: o,
                 right_offset0: 0,
                 right_batched0: 0,
-                out0: self.b as u32,
+                out0: self.grad_b as u32,
                 m1: down,
                 n1: i,
                 left_stride1: down,
@@ -158,14 +200,19 @@ impl Factors {
                 right_stride1: i,
                 right_offset1: 0,
                 right_batched1: place.x_batched.into(),
-                out1: self.a as u32,
+                out1: self.grad_a as u32,
+                boost0: self.boost as f32,
                 ..Default::default()
             }),
-            buffers: vec![hg, place.dy, dhz, place.x, GRADS],
+            buffers: vec![hg, place.dy, dhz, place.x, self.grads],
         }
     }
 
     pub fn up(&self, hg: Buffer) -> Up {
-        Up { hg, slots: self.slots, offset: self.b }
+        Up { hg, slots: self.slots, at: self.at, offset: self.b }
+    }
+
+    pub fn to_input(&self, dhz: Buffer) -> Down {
+        Down { dhz, rows: self.down_rows, at: self.at, offset: self.a }
     }
 }

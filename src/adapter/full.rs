@@ -1,7 +1,7 @@
 //! Full fine-tuning: a dense change `delta [O,I]`, zero at first; adds `x deltaᵀ`.
 
 use super::{Adapted, Place};
-use crate::kernel::recording::{Arena, GRADS, NOTHING, Pass};
+use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS, Pass};
 use crate::kernel::{Op, pad, weight_grad};
 
 pub fn record(place: &Place, arena: &mut Arena) -> Adapted {
@@ -20,5 +20,5 @@ pub fn record(place: &Place, arena: &mut Arena) -> Adapted {
         }),
         buffers: vec![place.dy, place.x, NOTHING, NOTHING, GRADS],
     };
-    Adapted { backward: vec![gradient], delta: Some(delta), ..Default::default() }
+    Adapted { backward: vec![gradient], delta: Some((PARAMS, delta)), ..Default::default() }
 }

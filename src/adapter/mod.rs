@@ -5,16 +5,22 @@
 //! layer's own, and where its factors are. LoRA, MoLoRA and MoR1E are one thing to the layer, a gated product
 //! `hg B` with `hg = s g ∘ (x Aᵀ)`, and differ in where g comes from; `factors` holds what they share.
 
+pub mod adalora;
 pub mod budget;
 pub mod cost;
 pub mod count;
+pub mod dora;
+pub mod dylora;
 pub mod factors;
 pub mod full;
 pub mod lora;
 pub mod molora;
 pub mod mor1e;
+pub mod mora;
+pub mod pissa;
+mod quantised;
 
-use crate::config::Method;
+use crate::config::{Form, Method, Options};
 use crate::kernel::recording::{Arena, Buffer, Pass, Tensor};
 use crate::rng::Rng;
 
@@ -24,6 +30,8 @@ pub struct Place<'a> {
     /// Prefix of tensor names: "layers.0".
     pub name: &'a str,
     pub x: Buffer,
+    /// The frozen weight, `[padded outputs, padded inputs]`.
+    pub weight: Buffer,
     /// x is the pool of all batches.
     pub x_batched: bool,
     /// Gradient of the layer's output, `[tokens, padded outputs]`.
@@ -32,6 +40,9 @@ pub struct Place<'a> {
     pub real_tokens: usize,
     /// Tokens per sequence.
     pub sequence: usize,
+    /// Place among the lane's adapted layers, and how many they are.
+    pub index: usize,
+    pub count: usize,
     pub inputs: usize,
     pub outputs: usize,
 }
@@ -43,10 +54,20 @@ pub struct Adapted {
     pub forward: Vec<Pass>,
     /// After the gradient of the layer's output is known: all that the gradient of its parameters needs.
     pub backward: Vec<Pass>,
-    /// The layer adds `x deltaᵀ`, delta at this offset.
-    pub delta: Option<usize>,
+    /// After the gradients of its factors: what makes of them those of its parameters, or adds to these.
+    pub backward_factors: Vec<Pass>,
+    /// Parameters (first, how many) whose gradients are then in `grads`, for AdamW in a pass of its own.
+    pub updates: Vec<(usize, usize)>,
+    /// After AdamW, while training.
+    pub after: Vec<Pass>,
+    /// The layer adds `x deltaᵀ`, delta in this buffer at this offset.
+    pub delta: Option<(Buffer, usize)>,
+    /// The frozen weight and what is known of its output, where the lane has its own.
+    pub frozen: Option<Frozen>,
     /// The layer adds `hg B`.
     pub up: Option<Up>,
+    /// lora_A and lora_B, or delta, as the layer reads them, where they are not parameters themselves.
+    pub made: Vec<(Buffer, Tensor)>,
     /// What flows back through the factors to the layer's input.
     pub down: Option<Down>,
     /// What flows back through a gate network to the layer's input.
@@ -55,11 +76,19 @@ pub struct Adapted {
     pub gate: Option<(Buffer, Tensor)>,
 }
 
+/// A frozen weight of a lane's own, `[outputs, inputs]`, and its bias or, for the first layer, its output for the pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Frozen {
+    pub weight: Buffer,
+    pub base: Buffer,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Up {
     pub hg: Buffer,
     /// Padded N·R.
     pub slots: usize,
+    pub at: Buffer,
     /// Of lora_B, stored `[slots, padded outputs]`.
     pub offset: usize,
 }
@@ -69,6 +98,7 @@ pub struct Down {
     pub dhz: Buffer,
     /// Rows of lora_A, and of the router after it.
     pub rows: usize,
+    pub at: Buffer,
     pub offset: usize,
 }
 
@@ -78,46 +108,39 @@ pub struct GateInput {
     pub gate_tokens: usize,
 }
 
-/// Record `method` at `place`.
-pub fn record(method: &Method, place: &Place, arena: &mut Arena) -> Adapted {
-    match method {
+/// Record a method, with its lane's options, at `place`.
+pub fn record(method: &Method, options: &Options, place: &Place, arena: &mut Arena) -> Adapted {
+    let scaling = count::scaling(method);
+    match *method {
         Method::Full => full::record(place, arena),
-        Method::Lora { rank, .. } => lora::record(*rank, count::scaling(method), place, arena),
-        Method::Molora { experts, rank, top_k, renormalize, balance, .. } => molora::record(
-            &molora::Routing {
-                experts: *experts,
-                rank: *rank,
-                top_k: *top_k,
-                renormalize: *renormalize,
-                balance: *balance,
-            },
-            count::scaling(method),
-            place,
-            arena,
-        ),
-        Method::Mor1e { experts, gate, balance, .. } => mor1e::record(
-            &mor1e::Intuition {
-                experts: *experts,
-                gate: *gate,
-                hidden: count::hidden_width(method, place.inputs),
-                balance: *balance,
-            },
-            count::scaling(method),
-            place,
-            arena,
-        ),
+        Method::Lora { rank, .. } => lora::record(rank, options, scaling, place, arena),
+        Method::Variant { form: Form::Dora, rank, .. } => dora::record(rank, scaling, place, arena),
+        Method::Variant { form: Form::Mora, rank, .. } => mora::record(rank, place, arena),
+        Method::Variant { form: Form::Adalora, rank, .. } => adalora::record(rank, options, scaling, place, arena),
+        Method::Variant { form: Form::Dylora, rank, .. } => dylora::record(rank, scaling, place, arena),
+        Method::Molora { experts, rank, top_k, renormalize, balance, .. } => {
+            let routing = molora::Routing { experts, rank, top_k, renormalize, balance, options };
+            molora::record(&routing, scaling, place, arena)
+        }
+        Method::Mor1e { experts, gate, balance, .. } => {
+            let hidden = count::hidden_width(method, place.inputs);
+            let orthogonality = options.orthogonality;
+            let intuition = mor1e::Intuition { experts, gate, hidden, balance, orthogonality };
+            mor1e::record(&intuition, scaling, place, arena)
+        }
     }
 }
 
 /// Initial values of the tensor called `name` (without its layer), so that an untrained adapter changes nothing:
 /// lora_A, v, and linear layers uniform in ±1/√fan-in (what PEFT's `kaiming_uniform(a=√5)` comes to), lora_B, u and
-/// delta zero, the router normal 0.02, LayerNorm one and zero.
+/// delta zero, the router normal 0.02, LayerNorm one and zero; MoRA's matrix zero; AdaLoRA's vectors normal 0.02 and its
+/// singular values zero, as in PEFT. A magnitude vector is the frozen weight's to tell, and PiSSA's factors too.
 pub fn initial(name: &str, shape: &[usize], fan_in: usize, rng: &mut Rng) -> Vec<f32> {
     let len = shape.iter().product();
     let bound = 1.0 / (fan_in as f64).sqrt();
     let mut draw = |_| match name {
-        "delta" | "lora_B" | "u" | "intuition.ln_bias" => 0.0,
-        "router" => 0.02 * rng.normal(),
+        "delta" | "lora_B" | "u" | "intuition.ln_bias" | "mora_M" | "lora_E" => 0.0,
+        "router" | "lora_P" | "lora_Q" => 0.02 * rng.normal(),
         "intuition.ln_weight" => 1.0,
         _ => rng.uniform(-bound, bound),
     };

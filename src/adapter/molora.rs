@@ -2,23 +2,27 @@
 //! `s Σ gᵢ(x) Bᵢ Aᵢ x`, s = α/R. Top-k keeps the k largest gates, renormalised only where asked (MixLoRA, Mixtral).
 
 use super::factors::{Factors, Gated, Names};
-use super::{Adapted, Down, Place};
-use crate::config::{Balance, BalanceKind};
+use super::{Adapted, Place, quantised};
+use crate::config::{Balance, BalanceKind, Options};
 use crate::kernel::recording::{Arena, Buffer, NOTHING, Pass, Tensor};
 use crate::kernel::{Op, balance, gate, pad};
 
-pub struct Routing {
+pub struct Routing<'a> {
     pub experts: usize,
     pub rank: usize,
     pub top_k: usize,
     pub renormalize: bool,
     pub balance: Balance,
+    pub options: &'a Options,
 }
 
 pub fn record(routing: &Routing, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let (n, t) = (routing.experts, place.tokens);
     let names = Names { a: "lora_A", b: "lora_B", experts: Some(n), rank: Some(routing.rank) };
-    let factors = Factors::place(&names, n, place, arena);
+    let mut factors = Factors::place(&names, n, place, arena);
+    factors.boost = routing.options.lr_ratio - 1.0;
+    let (factors, first) = quantised::made(factors, routing.options.weights, (n, routing.rank), place, arena);
+    let made = if first.is_some() { factors.tensors((n, routing.rank), place) } else { vec![] };
     let logits = pad(n);
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), len);
     let hz = buffer("hz", t * factors.down_rows);
@@ -39,6 +43,8 @@ pub fn record(routing: &Routing, scaling: f64, place: &Place, arena: &mut Arena)
         given: 0,
         gate_tokens: 1,
         scale: scaling as f32,
+        cool: (1.0 / routing.options.temperature) as f32,
+        noise: routing.options.noise as f32,
         ..Default::default()
     };
     let mut backward = vec![];
@@ -47,10 +53,11 @@ pub fn record(routing: &Routing, scaling: f64, place: &Place, arena: &mut Arena)
     backward.push(factors.back_from_gate(place, &dims, &Gated { hz, g, hg }, bal, dhz, dg));
     backward.push(factors.gradients(place, hg, dhz));
     Adapted {
-        forward: vec![factors.down_to_gate(place, &dims, &Gated { hz, g, hg })],
+        forward: first.into_iter().chain([factors.down_to_gate(place, &dims, &Gated { hz, g, hg })]).collect(),
         backward,
+        made,
         up: Some(factors.up(hg)),
-        down: Some(Down { dhz, rows: factors.down_rows, offset: factors.a }),
+        down: Some(factors.to_input(dhz)),
         gate: Some((g, gate_tensor(place, n, 1))),
         ..Default::default()
     }

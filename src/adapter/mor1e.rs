@@ -3,20 +3,23 @@
 
 use super::factors::{Factors, Gated, Names};
 use super::molora::{balance_pass, gate_tensor};
-use super::{Adapted, Down, GateInput, Place};
+use super::{Adapted, GateInput, Place};
 use crate::config::{Balance, Gate};
 use crate::kernel::recording::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
-use crate::kernel::{Op, gate, intuition, pad, weight_grad};
+use crate::kernel::{Op, gate, intuition, orthogonal, pad, weight_grad};
 
 pub struct Intuition {
     pub experts: usize,
     pub gate: Gate,
     pub hidden: usize,
     pub balance: Balance,
+    /// Coefficient of the term that keeps what experts read apart.
+    pub orthogonality: f64,
 }
 
 pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let (n, t) = (config.experts, place.tokens);
+    let begin = arena.params;
     let names = Names { a: "v", b: "u", experts: Some(n), rank: None };
     let factors = Factors::place(&names, 0, place, arena);
     let gate_tokens = match config.gate {
@@ -61,14 +64,28 @@ pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena
         Pass { op: Op::IntuitionSums(network), buffers: vec![acts, dacts, GRADS] },
     ]);
     backward.extend(network_gradients(&network, q, acts, dacts));
+    // A second term in v's gradient: AdamW must wait for both.
+    let (mut apart, mut updates) = (vec![], vec![]);
+    if config.orthogonality > 0.0 {
+        let dims = orthogonal::Dims {
+            experts: n as u32,
+            inputs: factors.inputs as u32,
+            v: factors.a as u32,
+            coefficient: config.orthogonality as f32,
+        };
+        apart.push(Pass { op: Op::Orthogonal(dims), buffers: vec![PARAMS, GRADS] });
+        updates.push((begin, arena.params - begin));
+    }
     Adapted {
+        backward_factors: apart,
+        updates,
         forward: vec![
             Pass { op: Op::IntuitionForward(network), buffers: vec![place.x, PARAMS, q, acts, g] },
             factors.down_to_gate(place, &dims, &gated),
         ],
         backward,
         up: Some(factors.up(hg)),
-        down: Some(Down { dhz: dh, rows: factors.slots, offset: factors.a }),
+        down: Some(factors.to_input(dh)),
         gate_input: Some(GateInput { dq, gate_tokens }),
         gate: Some((g, gate_tensor(place, n, gate_tokens))),
         ..Default::default()

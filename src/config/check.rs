@@ -1,6 +1,6 @@
 //! What must hold between the values of a configuration. Each value by itself is already in its range.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Config, Domains, Lane, Method, Schedule, Task, limits, object::refuse};
 use crate::error::Result;
@@ -29,7 +29,8 @@ impl Task {
     /// Linear layers of the task's network that can be adapted.
     pub fn layer_count(&self) -> usize {
         match self {
-            Self::Domains(_) | Self::Custom => 1,
+            Self::Domains(domains) => domains.depth,
+            Self::Custom => 1,
             Self::Digits(_) => 3,
         }
     }
@@ -66,16 +67,34 @@ fn check_domains(task: &Domains) -> Result<()> {
 }
 
 fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
-    if let Method::Molora { experts, rank, .. } = lane.method
-        && experts * rank > limits::MIXTURE_RANK
-    {
-        return Err(refuse(
-            format!("{path}.rank"),
-            &rank.into(),
-            format_args!("experts · rank = {} must be at most {}", experts * rank, limits::MIXTURE_RANK),
-        ));
-    }
     let count = task.layer_count();
+    let options = &lane.options;
+    for (key, sizes) in [("experts_per_layer", &options.experts_per_layer), ("rank_per_layer", &options.rank_per_layer)]
+    {
+        if let Some(sizes) = sizes
+            && sizes.len() != count
+        {
+            let allowed = format_args!("one for each layer; task \"{}\" has {count}", task.kind());
+            return Err(refuse(format!("{path}.{key}"), &json!(sizes), allowed));
+        }
+    }
+    for layer in 0..count {
+        if let Method::Molora { experts, rank, .. } = lane.method_at(layer)
+            && experts * rank > limits::MIXTURE_RANK
+        {
+            return Err(refuse(
+                format!("{path}.rank"),
+                &rank.into(),
+                format_args!("experts · rank = {} must be at most {}", experts * rank, limits::MIXTURE_RANK),
+            ));
+        }
+    }
+    if let (Method::Variant { rank, .. }, Some(target)) = (&lane.method, options.target_rank)
+        && target > *rank
+    {
+        let allowed = format_args!("at most rank, which is {rank}");
+        return Err(refuse(format!("{path}.target_rank"), &target.into(), allowed));
+    }
     for (i, &layer) in lane.layers.iter().flatten().enumerate() {
         if layer >= count {
             return Err(refuse(

@@ -1,8 +1,8 @@
 //! What is meant by everything left out. Plain values; knows nothing of how they are written.
 
 use super::{
-    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Gate, Lane, Method, Optimizer, Schedule,
-    Spectrum, Task,
+    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Form, Gate, Init, Lane, Method, Optimizer, Options,
+    Schedule, Spectrum, Task, Weights,
 };
 
 impl Default for Config {
@@ -26,6 +26,7 @@ impl Default for Domains {
     fn default() -> Self {
         Self {
             dim: 64,
+            depth: 1,
             domains: 4,
             true_rank: 2,
             conflict: true,
@@ -69,11 +70,32 @@ impl Default for Balance {
 impl From<Method> for Lane {
     /// The method on every layer.
     fn from(method: Method) -> Self {
-        Self { method, layers: None }
+        Self { method, layers: None, options: Options::default() }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            init: Init::Kaiming,
+            lr_ratio: 1.0,
+            weights: Weights::Float,
+            temperature: 1.0,
+            noise: 0.0,
+            orthogonality: 0.0,
+            target_rank: None,
+            experts_per_layer: None,
+            rank_per_layer: None,
+        }
     }
 }
 
 impl Method {
+    /// Another form of low-rank change with its defaults: rank 8, alpha 16 (MoRA: none, which is 1).
+    pub fn variant(form: Form) -> Self {
+        Self::Variant { form, rank: 8, alpha: if form == Form::Mora { 1.0 } else { 16.0 } }
+    }
+
     /// LoRA with its defaults: rank 8, alpha 16.
     pub fn lora() -> Self {
         Self::Lora { rank: 8, alpha: 16.0, rslora: false }

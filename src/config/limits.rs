@@ -75,6 +75,11 @@ pub const ALPHA: Real = real(0.001, 10_000.0);
 /// From 2: a layer norm of width 1 would make every gate constant.
 pub const HIDDEN: Whole = whole(2, 512);
 pub const COEFFICIENT: Real = real(0.0, 100.0);
+pub const LR_RATIO: Real = real(0.01, 1000.0);
+/// Not 0: logits are divided by it.
+pub const TEMPERATURE: Real = real(0.01, 100.0);
+/// Adapted layers of one network.
+pub const DEPTH: Whole = whole(1, 8);
 
 pub const LR: Real = real(0.0, 100.0);
 pub const BETA: Real = Real { min: 0.0, max: 1.0, closed: false };

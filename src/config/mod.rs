@@ -49,10 +49,12 @@ pub enum Task {
     Custom,
 }
 
-/// Teacher–student on one linear layer: each domain has its own true change of rank `true_rank`.
+/// Teacher–student on `depth` linear layers: in each, every domain has its own true change of rank `true_rank`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Domains {
     pub dim: usize,
+    /// Linear layers, with GELU between them. Theory's floors are those of one.
+    pub depth: usize,
     pub domains: usize,
     pub true_rank: usize,
     /// All domains read the same input directions and write orthogonal outputs.
@@ -95,11 +97,64 @@ pub enum DigitDomain {
     Shifted,
 }
 
-/// One lane: a method, and the layers it adapts (`None`: all of them).
+/// One lane: a method, the layers it adapts (`None`: all of them), and what it does otherwise than usual.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lane {
     pub method: Method,
     pub layers: Option<Vec<usize>>,
+    pub options: Options,
+}
+
+/// Switches of the literature; which method has which, `parse` says. The defaults are the plain methods.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Options {
+    pub init: Init,
+    /// LoRA+ (arXiv 2402.12354): the learning rate of lora_B over that of lora_A.
+    pub lr_ratio: f64,
+    pub weights: Weights,
+    /// Logits of a router are divided by this before the softmax.
+    pub temperature: f64,
+    /// Standard deviation of the noise added to a router's logits while training.
+    pub noise: f64,
+    /// Coefficient of `Σ_{i<j} cos²(vᵢ, vⱼ)` in a MoR1E lane's loss.
+    pub orthogonality: f64,
+    /// AdaLoRA: directions kept at the end, on average per layer; `None` is half of `rank`.
+    pub target_rank: Option<usize>,
+    /// MoLA (arXiv 2402.08562): sizes by layer, in place of the method's one for all.
+    pub experts_per_layer: Option<Vec<usize>>,
+    pub rank_per_layer: Option<Vec<usize>>,
+}
+
+/// Where low-rank factors begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Init {
+    /// A uniform, B zero.
+    Kaiming,
+    /// From the frozen weight's largest singular directions, which the frozen weight then lacks (arXiv 2404.02948).
+    Pissa,
+}
+
+/// What a factor's entries may be in the forward pass; training keeps full precision behind them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Weights {
+    Float,
+    /// `γ · {−1, 0, 1}` (BitNet b1.58, arXiv 2402.17764).
+    Ternary,
+    /// `β · {−1, 1}` (BitNet, arXiv 2310.11453).
+    Binary,
+}
+
+/// Low-rank changes of another form than `B A`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Form {
+    /// Direction by LoRA, length of every output row trained apart (arXiv 2402.09353).
+    Dora,
+    /// One square matrix between fixed folds of input and output (arXiv 2405.12130).
+    Mora,
+    /// `P Λ Q` whose singular values are pruned to a falling budget (arXiv 2303.10512).
+    Adalora,
+    /// LoRA of which each step trains the first few directions only (arXiv 2210.07558).
+    Dylora,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,6 +164,12 @@ pub enum Method {
         rank: usize,
         alpha: f64,
         rslora: bool,
+    },
+    Variant {
+        form: Form,
+        rank: usize,
+        /// MoRA has none.
+        alpha: f64,
     },
     Molora {
         experts: usize,
@@ -164,4 +225,46 @@ pub struct Optimizer {
 pub struct Schedule {
     pub warmup: usize,
     pub total: usize,
+}
+
+impl Options {
+    /// AdaLoRA: directions kept at the end, on average per layer of `rank`.
+    pub fn target(&self, rank: usize) -> usize {
+        self.target_rank.unwrap_or(rank.div_ceil(2)).min(rank)
+    }
+}
+
+impl Lane {
+    /// The method as it is on one layer, where sizes differ between them.
+    pub fn method_at(&self, layer: usize) -> Method {
+        let of = |sizes: &Option<Vec<usize>>| sizes.as_ref().and_then(|sizes| sizes.get(layer)).copied();
+        let (own_experts, own_rank) = (of(&self.options.experts_per_layer), of(&self.options.rank_per_layer));
+        let mut method = self.method.clone();
+        match &mut method {
+            Method::Full => {}
+            Method::Lora { rank, .. } | Method::Variant { rank, .. } => *rank = own_rank.unwrap_or(*rank),
+            Method::Molora { experts, rank, top_k, .. } => {
+                *rank = own_rank.unwrap_or(*rank);
+                *experts = own_experts.unwrap_or(*experts);
+                *top_k = (*top_k).min(*experts);
+            }
+            Method::Mor1e { experts, .. } => *experts = own_experts.unwrap_or(*experts),
+        }
+        method
+    }
+
+    /// AdaLoRA: directions kept at the end, on average per layer.
+    pub fn target_rank(&self) -> Option<usize> {
+        match self.method {
+            Method::Variant { form: Form::Adalora, rank, .. } => {
+                Some(self.options.target(rank))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the lane adapts this layer.
+    pub fn adapts(&self, layer: usize) -> bool {
+        self.layers.as_ref().is_none_or(|layers| layers.contains(&layer))
+    }
 }

@@ -1,6 +1,6 @@
 //! The words by which choices are known in JSON, in the URL and to people. Knows nothing of documents.
 
-use super::{BackendChoice, BalanceKind, DigitDomain, Gate, Method, Spectrum, Task};
+use super::{BackendChoice, BalanceKind, DigitDomain, Form, Gate, Init, Method, Spectrum, Task, Weights};
 
 /// A closed choice whose values have names.
 pub trait Named: Copy + 'static {
@@ -76,6 +76,42 @@ impl Named for BalanceKind {
     }
 }
 
+impl Named for Form {
+    const ALL: &'static [Self] = &[Self::Dora, Self::Mora, Self::Adalora, Self::Dylora];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dora => "dora",
+            Self::Mora => "mora",
+            Self::Adalora => "adalora",
+            Self::Dylora => "dylora",
+        }
+    }
+}
+
+impl Named for Init {
+    const ALL: &'static [Self] = &[Self::Kaiming, Self::Pissa];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kaiming => "kaiming",
+            Self::Pissa => "pissa",
+        }
+    }
+}
+
+impl Named for Weights {
+    const ALL: &'static [Self] = &[Self::Float, Self::Ternary, Self::Binary];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Float => "float",
+            Self::Ternary => "ternary",
+            Self::Binary => "binary",
+        }
+    }
+}
+
 impl Task {
     /// "domains", "digits" or "custom".
     pub fn kind(&self) -> &'static str {
@@ -88,11 +124,12 @@ impl Task {
 }
 
 impl Method {
-    /// "full", "lora", "molora" or "mor1e".
+    /// "full", "lora", "molora", "mor1e", or its form's.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Full => "full",
             Self::Lora { .. } => "lora",
+            Self::Variant { form, .. } => form.name(),
             Self::Molora { .. } => "molora",
             Self::Mor1e { .. } => "mor1e",
         }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    limits::{Real, Whole},
+    limits::{self, Real, Whole},
     name::Named,
 };
 use crate::error::{Error, Result};
@@ -120,6 +120,19 @@ impl<'a> Object<'a> {
 
     pub fn choice<T: Named>(&self, key: &str, default: T) -> Result<T> {
         self.get(key).map_or(Ok(default), |value| choice(value, || self.key(key)))
+    }
+
+    /// A list of whole numbers, one per layer.
+    pub fn sizes(&self, key: &str, limit: Whole) -> Result<Option<Vec<usize>>> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        let path = self.key(key);
+        let items = value
+            .as_array()
+            .filter(|items| limits::DEPTH.contains(items.len()))
+            .ok_or_else(|| refuse(&path, value, format_args!("a list with {} for each layer", limit)))?;
+        items.iter().enumerate().map(|(i, item)| whole(item, limit, || format!("{path}[{i}]"))).collect::<Result<_>>().map(Some)
     }
 
     /// The elements of a list that must not be empty nor hold anything twice, each with its path.

@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::{
-    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Gate, Lane, Method, Optimizer, Schedule,
-    Spectrum, Task, limits,
+    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Form, Gate, Lane, Method, Named, Optimizer,
+    Options, Schedule, Spectrum, Task, limits,
     object::{self, Object, refuse},
 };
 use crate::error::{Error, Result};
@@ -71,11 +71,12 @@ fn task(value: &Value) -> Result<Task> {
 
 fn domains(value: &Value, path: &str) -> Result<Domains> {
     const KEYS: &[&str] =
-        &["kind", "dim", "domains", "true_rank", "conflict", "spectrum", "sequence", "mixed", "noise", "batch"];
+        &["kind", "dim", "depth", "domains", "true_rank", "conflict", "spectrum", "sequence", "mixed", "noise", "batch"];
     let object = Object::new(value, path, "task \"domains\"", KEYS)?;
     let default = Domains::default();
     Ok(Domains {
         dim: object.whole("dim", limits::DIM, default.dim)?,
+        depth: object.whole("depth", limits::DEPTH, default.depth)?,
         domains: object.whole("domains", limits::DOMAINS, default.domains)?,
         true_rank: object.whole("true_rank", limits::TRUE_RANK, default.true_rank)?,
         conflict: object.flag("conflict", default.conflict)?,
@@ -109,18 +110,57 @@ fn lane(value: &Value, path: &str) -> Result<Lane> {
     // Each reader writes over the method's defaults, so those are given once, in `default`.
     let (mut method, keys): (Method, &[&str]) = match Object::peek(value, path, "method", "lora")? {
         "full" => (Method::Full, &["method", "layers"]),
-        "lora" => (Method::lora(), &["method", "rank", "alpha", "rslora", "layers"]),
-        "molora" => {
-            (Method::molora(), &["method", "experts", "rank", "alpha", "top_k", "renormalize", "balance", "layers"])
-        }
-        "mor1e" => (Method::mor1e(), &["method", "experts", "alpha", "gate", "hidden", "balance", "layers"]),
-        other => {
-            return Err(refuse(
-                format!("{path}.method"),
-                &other.into(),
-                "one of \"full\", \"lora\", \"molora\", \"mor1e\"",
-            ));
-        }
+        "lora" => (
+            Method::lora(),
+            &["method", "rank", "alpha", "rslora", "init", "lr_ratio", "weights", "rank_per_layer", "layers"],
+        ),
+        "molora" => (
+            Method::molora(),
+            &[
+                "method",
+                "experts",
+                "rank",
+                "alpha",
+                "top_k",
+                "renormalize",
+                "balance",
+                "temperature",
+                "noise",
+                "lr_ratio",
+                "weights",
+                "experts_per_layer",
+                "rank_per_layer",
+                "layers",
+            ],
+        ),
+        "mor1e" => (
+            Method::mor1e(),
+            &[
+                "method",
+                "experts",
+                "alpha",
+                "gate",
+                "hidden",
+                "balance",
+                "orthogonality",
+                "experts_per_layer",
+                "layers",
+            ],
+        ),
+        other => match Form::from_name(other) {
+            Some(Form::Mora) => (Method::variant(Form::Mora), &["method", "rank", "layers"]),
+            Some(Form::Adalora) => {
+                (Method::variant(Form::Adalora), &["method", "rank", "alpha", "target_rank", "layers"])
+            }
+            Some(form) => (Method::variant(form), &["method", "rank", "alpha", "layers"]),
+            None => {
+                return Err(refuse(
+                    format!("{path}.method"),
+                    &other.into(),
+                    "one of \"full\", \"lora\", \"molora\", \"mor1e\", \"dora\", \"mora\", \"adalora\", \"dylora\"",
+                ));
+            }
+        },
     };
     let object = Object::new(value, path, &format!("method \"{}\"", method.name()), keys)?;
     match &mut method {
@@ -129,6 +169,10 @@ fn lane(value: &Value, path: &str) -> Result<Lane> {
             *rank = object.whole("rank", limits::RANK, *rank)?;
             *alpha = object.real("alpha", limits::ALPHA, *alpha)?;
             *rslora = object.flag("rslora", *rslora)?;
+        }
+        Method::Variant { rank, alpha, .. } => {
+            *rank = object.whole("rank", limits::RANK, *rank)?;
+            *alpha = object.real("alpha", limits::ALPHA, *alpha)?;
         }
         Method::Molora { experts, rank, alpha, top_k, renormalize, balance } => {
             *experts = object.whole("experts", limits::EXPERTS, *experts)?;
@@ -147,12 +191,24 @@ fn lane(value: &Value, path: &str) -> Result<Lane> {
             *balance = self::balance(&object)?;
         }
     }
+    let usual = Options::default();
+    let options = Options {
+        init: object.choice("init", usual.init)?,
+        lr_ratio: object.real("lr_ratio", limits::LR_RATIO, usual.lr_ratio)?,
+        weights: object.choice("weights", usual.weights)?,
+        temperature: object.real("temperature", limits::TEMPERATURE, usual.temperature)?,
+        noise: object.real("noise", limits::NOISE, usual.noise)?,
+        orthogonality: object.real("orthogonality", limits::COEFFICIENT, usual.orthogonality)?,
+        target_rank: object.maybe_whole("target_rank", limits::RANK)?,
+        experts_per_layer: object.sizes("experts_per_layer", limits::EXPERTS)?,
+        rank_per_layer: object.sizes("rank_per_layer", limits::RANK)?,
+    };
     let every = limits::Whole { min: 0, max: usize::MAX };
     let layers = object
         .set("layers")?
         .map(|items| items.into_iter().map(|(key, item)| object::whole(item, every, || key.clone())).collect())
         .transpose()?;
-    Ok(Lane { method, layers })
+    Ok(Lane { method, layers, options })
 }
 
 fn balance(lane: &Object<'_>) -> Result<Balance> {

@@ -17,6 +17,7 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("backend", "", "backend"),
     ("task", "task", "kind"),
     ("dim", "task", "dim"),
+    ("depth", "task", "depth"),
     ("domains", "task", "domains"),
     ("true_rank", "task", "true_rank"),
     ("conflict", "task", "conflict"),
@@ -37,6 +38,18 @@ const KEYS: &[(&str, &str, &str)] = &[
 
 /// Numbers of a lane: letter in the query, key in the document.
 const NUMBERS: &[(&str, &str)] = &[("n", "experts"), ("r", "rank"), ("a", "alpha"), ("k", "top_k"), ("h", "hidden")];
+
+/// Options of a lane, whole words, written where they are in the document at all.
+const OPTIONS: &[(&str, &str)] = &[
+    ("plus", "lr_ratio"),
+    ("temp", "temperature"),
+    ("noise", "noise"),
+    ("orth", "orthogonality"),
+    ("to", "target_rank"),
+];
+
+/// Sizes by layer, as in ne8-2-2-8.
+const SIZES: &[(&str, &str)] = &[("ns", "experts_per_layer"), ("rs", "rank_per_layer")];
 
 impl Config {
     /// The query without its "?". Equal configurations give equal text; the default gives none.
@@ -161,6 +174,7 @@ fn write_lane(lane: &Lane) -> String {
     let default = match lane.method {
         Method::Full => Method::Full,
         Method::Lora { .. } => Method::lora(),
+        Method::Variant { form, .. } => Method::variant(form),
         Method::Molora { .. } => Method::molora(),
         Method::Mor1e { .. } => Method::mor1e(),
     };
@@ -185,6 +199,21 @@ fn write_lane(lane: &Lane) -> String {
     let balance = &ours["balance"];
     if balance != &theirs["balance"] {
         parts.push(plain(&balance["kind"]) + &plain(&balance["coefficient"]));
+    }
+    for (word, key) in OPTIONS {
+        if !ours[key].is_null() {
+            parts.push(format!("{word}{}", plain(&ours[key])));
+        }
+    }
+    for key in ["init", "weights"] {
+        if !ours[key].is_null() {
+            parts.push(plain(&ours[key]));
+        }
+    }
+    for (word, key) in SIZES {
+        if !ours[key].is_null() {
+            parts.push(format!("{word}{}", plain(&ours[key]).replace('~', "-")));
+        }
     }
     if let Some(layers) = &lane.layers {
         let layers: Vec<String> = layers.iter().map(usize::to_string).collect();
@@ -215,7 +244,8 @@ fn read_lane(text: &str, path: &str) -> Result<Value> {
     for part in &parts {
         let end = part.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(part.len());
         let (name, rest) = part.split_at(end);
-        let number_key = NUMBERS.iter().find(|(letter, _)| *letter == name);
+        let number_key = NUMBERS.iter().chain(OPTIONS).find(|(letter, _)| *letter == name);
+        let sizes_key = SIZES.iter().find(|(word, _)| *word == name);
         let (key, value) = match (name, number_key) {
             (_, Some((_, key))) if !rest.is_empty() => (*key, number(rest)),
             ("rs", _) if rest.is_empty() => ("rslora", true.into()),
@@ -225,13 +255,18 @@ fn read_lane(text: &str, path: &str) -> Result<Value> {
                 let balance = json!({ "kind": name, "coefficient": number(rest) });
                 ("balance", balance)
             }
+            ("pissa", _) if rest.is_empty() => ("init", name.into()),
+            ("ternary" | "binary", _) if rest.is_empty() => ("weights", name.into()),
+            _ if let Some((_, key)) = sizes_key => (*key, rest.split('-').map(number).collect()),
             ("l", _) => ("layers", rest.split('-').map(number).collect()),
             _ => {
                 return Err(refuse(
                     path,
                     &part.as_str().into(),
                     "a part is n (experts), r (rank), a (alpha), k (top_k), h (hidden), entropy or switch \
-                     with a number, l with layers as in l0-2, or rs, norm, token",
+                     with a number, plus (lr_ratio), temp, noise, orth or to (target_rank) with a number, l with layers as in \
+                     l0-2, ns or rs with experts or ranks by layer as in ns8-2-2-8, or rs, norm, token, pissa, \
+                     ternary, binary",
                 ));
             }
         };

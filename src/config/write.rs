@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Balance, Config, Lane, Method, Named, Task};
+use super::{Balance, Config, Form, Lane, Method, Named, Options, Task};
 
 impl Config {
     /// The document as text.
@@ -37,6 +37,7 @@ fn task(task: &Task) -> Value {
         Task::Domains(domains) => json!({
             "kind": kind,
             "dim": domains.dim,
+            "depth": domains.depth,
             "domains": domains.domains,
             "true_rank": domains.true_rank,
             "conflict": domains.conflict,
@@ -65,6 +66,12 @@ fn lane(lane: &Lane) -> Value {
             put("alpha", json!(alpha));
             put("rslora", json!(rslora));
         }
+        &Method::Variant { form, rank, alpha } => {
+            put("rank", json!(rank));
+            if form != Form::Mora {
+                put("alpha", json!(alpha));
+            }
+        }
         Method::Molora { experts, rank, alpha, top_k, renormalize, balance } => {
             put("experts", json!(experts));
             put("rank", json!(rank));
@@ -84,6 +91,22 @@ fn lane(lane: &Lane) -> Value {
             put("balance", self::balance(balance));
         }
     }
+    // Only what is switched on: most methods have none of these.
+    let (own, usual) = (&lane.options, Options::default());
+    let mut differing = |key: &str, differs: bool, value: Value| {
+        if differs {
+            put(key, value);
+        }
+    };
+    differing("init", own.init != usual.init, own.init.name().into());
+    differing("lr_ratio", own.lr_ratio != usual.lr_ratio, json!(own.lr_ratio));
+    differing("weights", own.weights != usual.weights, own.weights.name().into());
+    differing("temperature", own.temperature != usual.temperature, json!(own.temperature));
+    differing("noise", own.noise != usual.noise, json!(own.noise));
+    differing("orthogonality", own.orthogonality != usual.orthogonality, json!(own.orthogonality));
+    differing("target_rank", own.target_rank.is_some(), json!(own.target_rank));
+    differing("experts_per_layer", own.experts_per_layer.is_some(), json!(own.experts_per_layer));
+    differing("rank_per_layer", own.rank_per_layer.is_some(), json!(own.rank_per_layer));
     if let Some(layers) = &lane.layers {
         put("layers", json!(layers));
     }

@@ -25,7 +25,13 @@ impl<F: Real> Cpu<F> {
 
     /// See [`super::Engine::set_lane`].
     pub fn set_lane(&mut self, index: usize, program: LaneProgram, params: &[f32]) {
-        let buffers = program.buffers.iter().map(|&(_, len)| RefCell::new(vec![F::zero(); len])).collect();
+        let mut buffers: Vec<_> =
+            program.buffers.iter().map(|&(_, len)| RefCell::new(vec![F::zero(); len])).collect();
+        for (buffer, values) in &program.constants {
+            let Buffer::Lane(at) = *buffer else { continue };
+            let wide = values.iter().map(|&v| F::of(f64::from(v)));
+            buffers[at] = RefCell::new(wide.collect());
+        }
         let lane = Lane { program, buffers };
         if index < self.lanes.len() {
             self.lanes[index] = lane;

@@ -255,6 +255,10 @@ impl Gpu {
         } else {
             self.lanes.push(lane);
         }
+        let constants = std::mem::take(&mut self.lanes[index].program.constants);
+        for (buffer, values) in &constants {
+            self.write(index, *buffer, values)?;
+        }
         self.write(index, PARAMS, params)
     }
 

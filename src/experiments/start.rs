@@ -46,7 +46,7 @@ fn untrained(mut setups: Vec<Config>, _: u32, _: &Inputs) -> Measuring<'_> {
         let Task::Domains(task) = &setup.task else { return Ok(vec![]) };
         let data = crate::task::domains(task, setup.seed.into())?;
         // A link cannot ask for a lane without layers: the page would have nothing to train.
-        setup.lanes.push(Lane { method: Method::Full, layers: Some(vec![]) });
+        setup.lanes.push(Lane { layers: Some(vec![]), ..Method::Full.into() });
         let lab = Lab::new(setup, data, None)?;
         let last = lab.lane_count() - 1;
         let base = lab.tensor(last, "output").await?;

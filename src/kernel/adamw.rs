@@ -1,8 +1,8 @@
 //! AdamW exactly as PyTorch's: decoupled decay, bias correction, eps outside the root (Loshchilov & Hutter, arXiv
-//! 1711.05101), and the gathering of a step's loss. No kernel of its own: whichever computes a gradient applies it, so
-//! these constants end the dims of those kernels.
+//! 1711.05101), and the gathering of a step's loss. Where a kernel's gradient is a parameter's whole gradient, that kernel
+//! applies it, and these constants end its dims; elsewhere `step` does, from gradients that lie ready.
 
-use super::{Real, Step};
+use super::{Access, Bound, Read, Real, Step, Write, dims};
 
 /// Partial sums of the loss per step; whoever reads them adds them up (in f64).
 pub const LOSS_PARTS: usize = 32;
@@ -54,6 +54,41 @@ macro_rules! updates {
     };
 }
 pub(crate) use updates;
+
+dims!(
+    /// Parameters `begin … begin + count`; the rest as in [`Update`].
+    Dims {
+        begin: u32,
+        count: u32,
+        elements: u32,
+        loss_at: u32,
+        tiles: u32,
+        beta1: f32,
+        beta2: f32,
+        rest1: f32,
+        rest2: f32,
+        eps: f32,
+        loss_scale: f32,
+    }
+);
+updates!(Dims);
+
+pub const BINDINGS: &[(&str, Access)] = &[("grads", Read), ("params", Write), ("moments", Write), ("losses", Write)];
+
+impl Dims {
+    pub fn workgroups(&self) -> u32 {
+        self.count.div_ceil(64) + 1
+    }
+}
+
+pub fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let update = d.update();
+    let range = d.begin as usize..(d.begin + d.count) as usize;
+    update.apply(step, range, &mut b.write(1), &b.read(0), &mut b.write(2));
+    if d.tiles > 0 {
+        update.gather(step, &mut b.write(3));
+    }
+}
 
 impl Update {
     /// Update the parameters in `range`.

@@ -6,6 +6,7 @@
 
 use ndarray::linalg::general_mat_mul;
 
+use super::factors::pcg;
 use super::{Access, Bound, Read, Real, Step, Write, dims, view, view_mut};
 
 dims!(
@@ -34,6 +35,10 @@ dims!(
         x_batched: u32,
         /// First element of the projection's matrix in `w`.
         w_offset: u32,
+        /// 1 / temperature, which the router's logits are multiplied by.
+        cool: f32,
+        /// Standard deviation of the noise then added to them.
+        noise: f32,
     }
 );
 
@@ -69,6 +74,14 @@ fn is_kept<F: Real>(logits: &[F], i: usize, top_k: usize) -> bool {
     top_k == 0 || logits.iter().enumerate().filter(ahead).count() < top_k
 }
 
+/// Noise of a step for one token's expert: the sum of the four bytes of a hash, with mean 0 and variance 1; near enough to
+/// normal, and the same on every machine.
+fn noise(step: u32, token: u32, expert: u32) -> f64 {
+    let hash = pcg(pcg(pcg(step) ^ token) ^ expert);
+    let sum: u32 = hash.to_le_bytes().into_iter().map(u32::from).sum();
+    (f64::from(sum) - 510.0) / 147.801_668_9
+}
+
 /// The first `columns` columns of `out [tokens, width]` become x's projections onto as many rows of w.
 fn project<F: Real>(step: &Step, d: &Dims, columns: usize, x: &[F], w: &[F], out: &mut [F]) {
     let (t, k) = (d.tokens as usize, d.inner as usize);
@@ -84,14 +97,20 @@ pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
         (d.experts as usize, d.rank as usize, d.slots as usize, d.logits as usize, d.width());
     let scale = F::of(f64::from(d.scale));
     for t in 0..d.tokens as usize {
-        let row = &hz[t * width..(t + 1) * width];
+        let row = &mut hz[t * width..(t + 1) * width];
         let gate_at = t / d.gate_tokens as usize * logits;
         if d.given == 0 {
+            if d.cool != 1.0 || d.noise > 0.0 {
+                for (e, z) in row[slots..slots + n].iter_mut().enumerate() {
+                    let off = f64::from(d.noise) * noise(step.index, t as u32, e as u32);
+                    *z = F::of(f64::from(d.cool)) * *z + F::of(off);
+                }
+            }
             let gate = softmax_top_k(&row[slots..slots + n], d.top_k as usize, d.renormalize == 1);
             g[gate_at..gate_at + n].copy_from_slice(&gate);
         }
         let out = &mut hg[t * slots..(t + 1) * slots];
-        for (p, (o, &h)) in out.iter_mut().zip(row).enumerate().take(n * rank) {
+        for (p, (o, &h)) in out.iter_mut().zip(&*row).enumerate().take(n * rank) {
             *o = scale * g[gate_at + p / rank] * h;
         }
     }
@@ -102,7 +121,7 @@ pub fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     project(step, d, d.slots as usize, &b.read(3), &b.read(4), &mut dhz);
     let (n, rank, slots, logits, width) =
         (d.experts as usize, d.rank as usize, d.slots as usize, d.logits as usize, d.width());
-    let scale = F::of(f64::from(d.scale));
+    let (scale, cool) = (F::of(f64::from(d.scale)), F::of(f64::from(d.cool)));
     let mut gate_grad = vec![F::zero(); n];
     for t in 0..d.tokens as usize {
         let row = &hz[t * width..(t + 1) * width];
@@ -129,7 +148,7 @@ pub fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
             };
             let mean: F = (0..n).map(|e| p[e] * dp(e)).sum();
             for e in 0..n {
-                out[slots + e] = if real { p[e] * (dp(e) - mean) } else { F::zero() };
+                out[slots + e] = if real { cool * p[e] * (dp(e) - mean) } else { F::zero() };
             }
         }
     }

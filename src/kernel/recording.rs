@@ -29,6 +29,15 @@ pub struct Tensor {
 }
 
 impl Tensor {
+    /// "layers.2.lora_A" as (2, "lora_A").
+    pub fn layer(&self) -> (usize, &str) {
+        let parsed = self.name.strip_prefix("layers.").and_then(|rest| rest.split_once('.'));
+        match parsed.map(|(layer, rest)| (layer.parse(), rest)) {
+            Some((Ok(layer), rest)) => (layer, rest),
+            _ => (0, &self.name),
+        }
+    }
+
     /// Elements as the outer world counts them.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -95,6 +104,14 @@ impl Arena {
     pub fn buffer(&mut self, name: impl Into<String>, len: usize) -> Buffer {
         self.buffers.push((name.into(), len));
         Buffer::Lane(self.buffers.len() - 1)
+    }
+
+    /// A buffer that several layers use: the one of that name, or a new one.
+    pub fn shared(&mut self, name: &str, len: usize) -> Buffer {
+        match self.buffers.iter().position(|(known, _)| known == name) {
+            Some(index) => Buffer::Lane(index),
+            None => self.buffer(name, len),
+        }
     }
 
     /// Room for a parameter stored as `rows × cols`, both padded by the caller; `shape` and `strides` are the outer

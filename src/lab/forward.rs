@@ -100,6 +100,12 @@ impl Forward {
         Answer { output: self.output(lane), gates: self.program(lane).gates.iter().map(gather).collect() }
     }
 
+    /// lora_A, lora_B or delta of that name as the lane's last evaluation read it, where it is no parameter itself.
+    pub fn made(&self, lane: usize, name: &str) -> Option<Vec<f32>> {
+        let (buffer, tensor) = self.program(lane).made.iter().find(|(_, tensor)| tensor.name == name)?;
+        Some(tensor.gather(&self.cpu.read(lane, *buffer)))
+    }
+
     /// A layer's input `[rows, inputs]` in the lane's last evaluation.
     pub fn input(&self, lane: usize, layer: usize) -> Vec<f32> {
         let inputs = self.task.layers[layer].inputs;

@@ -20,7 +20,7 @@ use crate::exec::{Engine, Reading};
 use crate::kernel::Step;
 use crate::kernel::adamw::LOSS_PARTS;
 use crate::kernel::recording::LOSSES;
-use crate::model::{LOSS_SLOTS, LaneProgram, compile, share};
+use crate::model::{LOSS_SLOTS, compile, initial, share};
 use crate::optim;
 use crate::rng::{Rng, stream};
 use crate::task::TaskData;
@@ -96,7 +96,7 @@ impl Lab {
         let mut lanes = Vec::new();
         for (index, lane) in config.lanes.iter().enumerate() {
             let program = compile(&task, lane, &config.optimizer);
-            let params = initial(&task, &program, &mut Rng::new(config.seed.into(), stream::lane(index)));
+            let params = initial::params(&task, lane, &program, &mut Rng::new(config.seed.into(), stream::lane(index)));
             engine.set_lane(index, program, &params)?;
             lanes.push(LaneState { lane: lane.clone(), losses: Vec::new(), diverged: None, stale: true, resizes: 0 });
         }
@@ -247,24 +247,4 @@ fn check_layers(index: usize, lane: &Lane, count: usize) -> Result<()> {
             allowed: format!("this task's layers are 0 to {}", count - 1),
         })
     })
-}
-
-/// Initial parameters of a lane, in the padded layout.
-fn initial(task: &TaskData, program: &LaneProgram, rng: &mut Rng) -> Vec<f32> {
-    let mut params = vec![0.0; program.padded];
-    for tensor in &program.tensors {
-        let (layer, name) = tensors::split(&tensor.name);
-        let inputs = task.layers[layer].inputs;
-        // The fan-in of each of the gate network's layers; everything else reads the layer's input.
-        let hidden = |name: &str| {
-            let tensor = program.tensors.iter().find(|t| tensors::split(&t.name) == (layer, name));
-            tensor.map_or(inputs, |t| t.shape[0])
-        };
-        let fan_in = match name {
-            "intuition.w2" | "intuition.b2" | "gate.w" | "gate.b" => hidden("intuition.w1"),
-            _ => inputs,
-        };
-        tensor.scatter(&mut params, &crate::adapter::initial(name, &tensor.shape, fan_in, rng));
-    }
-    params
 }

@@ -3,7 +3,7 @@
 
 use super::Lab;
 use crate::adapter::count::{hidden_width, scaling};
-use crate::config::{Lane, Method, limits};
+use crate::config::{Form, Init, Lane, Method, Options, limits};
 use crate::error::{Error, Result};
 use crate::exec::Recording;
 use crate::inspect::{Parameter, experts, resize};
@@ -21,6 +21,13 @@ impl Lab {
     pub async fn set_rank(&mut self, lane: usize, rank: usize) -> Result<()> {
         self.check_lane(lane)?;
         let old = self.lanes[lane].lane.clone();
+        if !can_resize(&old) {
+            return Err(Error::Config {
+                key: format!("lanes[{lane}].rank"),
+                value: rank.to_string(),
+                allowed: "this lane's rank is part of how it began; start again with another".into(),
+            });
+        }
         let method = with_rank(&old.method, rank, lane)?;
         while self.in_flight() > 0 {
             self.collect().await?;
@@ -41,7 +48,9 @@ impl Lab {
         };
 
         let (first, second) = read[1].split_at(read[1].len() / 2);
-        let new = Lane { method, layers: old.layers.clone() };
+        // One size for all layers, from now on.
+        let options = Options { experts_per_layer: None, rank_per_layer: None, ..old.options.clone() };
+        let new = Lane { method, layers: old.layers.clone(), options };
         let program = compile(&self.task, &new, &self.config.optimizer);
         let resizes = self.lanes[lane].resizes + 1;
         let mut rng = Rng::new(self.config.seed.into(), stream::resize(lane, resizes));
@@ -52,9 +61,9 @@ impl Lab {
             new: std::array::from_fn(|_| vec![0.0; program.padded]),
         };
         for (l, spec) in self.task.layers.iter().enumerate() {
-            if old.layers.as_ref().is_none_or(|layers| layers.contains(&l)) {
+            if old.adapts(l) {
                 let at = Layer { index: l, inputs: spec.inputs, outputs: spec.outputs };
-                moved.layer(&at, (&old.method, &new.method), &usage(l), &mut rng)?;
+                moved.layer(&at, (&old.method_at(l), &new.method_at(l)), &usage(l), &mut rng)?;
             }
         }
         let [params, first, second] = moved.new;
@@ -66,6 +75,13 @@ impl Lab {
     }
 }
 
+/// Whether a lane's rank can change in mid-training. MoRA's matrix has no part of smaller rank, AdaLoRA's ranks follow its
+/// budget, and PiSSA's frozen weight lacks as many directions as it began with.
+pub fn can_resize(lane: &Lane) -> bool {
+    !matches!(lane.method, Method::Full | Method::Variant { form: Form::Mora | Form::Adalora, .. })
+        && lane.options.init == Init::Kaiming
+}
+
 /// The method at another rank or number of experts.
 fn with_rank(method: &Method, value: usize, lane: usize) -> Result<Method> {
     let refuse = |what: &str, allowed: String| {
@@ -74,7 +90,7 @@ fn with_rank(method: &Method, value: usize, lane: usize) -> Result<Method> {
     let mut method = method.clone();
     match &mut method {
         Method::Full => return refuse("rank", "full fine-tuning has no rank".into()),
-        Method::Lora { rank, .. } | Method::Molora { rank, .. } => {
+        Method::Lora { rank, .. } | Method::Variant { rank, .. } | Method::Molora { rank, .. } => {
             if !limits::RANK.contains(value) {
                 return refuse("rank", limits::RANK.to_string());
             }
@@ -126,8 +142,10 @@ impl Moved<'_> {
         let scales = (scaling(old), scaling(new));
         match (old, new) {
             (
-                Method::Lora { rank: before, .. } | Method::Molora { rank: before, .. },
-                &Method::Lora { rank, .. } | &Method::Molora { rank, .. },
+                Method::Lora { rank: before, .. }
+                | Method::Variant { rank: before, .. }
+                | Method::Molora { rank: before, .. },
+                &Method::Lora { rank, .. } | &Method::Variant { rank, .. } | &Method::Molora { rank, .. },
             ) => {
                 let experts = if let Method::Molora { experts, .. } = old { *experts } else { 1 };
                 let (a, b) = (self.take(index, "lora_A")?, self.take(index, "lora_B")?);
@@ -135,7 +153,7 @@ impl Moved<'_> {
                 let resized = resize::resize(&factors, rank, scales, rng)?;
                 self.put(index, "lora_A", &resized.a)?;
                 self.put(index, "lora_B", &resized.b)?;
-                self.carry(index, &["router"])
+                self.carry(index, &["router", "lora_magnitude_vector"])
             }
             (&Method::Mor1e { experts: before, .. }, &Method::Mor1e { experts: count, .. }) => {
                 let [v, u, gate_weight, gate_bias] = ["v", "u", "gate.w", "gate.b"].map(|name| self.take(index, name));

@@ -12,15 +12,6 @@ pub struct TensorInfo {
     pub shape: Vec<usize>,
 }
 
-/// "layers.2.lora_A" as (2, "lora_A").
-pub(super) fn split(name: &str) -> (usize, &str) {
-    let parsed = name.strip_prefix("layers.").and_then(|rest| rest.split_once('.'));
-    match parsed.map(|(layer, rest)| (layer.parse(), rest)) {
-        Some((Ok(layer), rest)) => (layer, rest),
-        _ => (0, name),
-    }
-}
-
 enum Source {
     Parameter(Tensor),
     Gradient(Tensor),
@@ -37,7 +28,7 @@ impl Lab {
         let program = self.engine.program(lane);
         let info = |name: &str, shape: &[usize]| TensorInfo { name: name.to_owned(), shape: shape.to_vec() };
         let mut out: Vec<_> = program.tensors.iter().map(|t| info(&t.name, &t.shape)).collect();
-        out.extend(program.tensors.iter().map(|t| info(&gradient_name(&t.name), &t.shape)));
+        out.extend(program.tensors.iter().map(|t| info(&gradient_name(t), &t.shape)));
         out.extend(program.gates.iter().map(|(_, _, t)| info(&t.name, &t.shape)));
         for (l, layer) in self.task.layers.iter().enumerate() {
             out.push(info(&format!("layers.{l}.base.weight"), &[layer.outputs, layer.inputs]));
@@ -142,7 +133,7 @@ impl Lab {
             if tensor.name == name {
                 return Ok(Source::Parameter(tensor.clone()));
             }
-            if gradient_name(&tensor.name) == name {
+            if gradient_name(tensor) == name {
                 return Ok(Source::Gradient(tensor.clone()));
             }
         }
@@ -156,7 +147,7 @@ impl Lab {
 }
 
 /// "layers.0.lora_A" as "layers.0.grad.lora_A".
-fn gradient_name(name: &str) -> String {
-    let (layer, rest) = split(name);
+fn gradient_name(tensor: &Tensor) -> String {
+    let (layer, rest) = tensor.layer();
     format!("layers.{layer}.grad.{rest}")
 }

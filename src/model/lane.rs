@@ -1,11 +1,11 @@
 //! One lane's recordings: forward, loss, backward, update; and one that ends in the output.
 
-use super::LOSS_SLOTS;
 use super::shared::{TARGET, X, base, weight};
-use crate::adapter::{Adapted, Place, record};
-use crate::config::{Lane, Method, Optimizer};
+use super::{LOSS_SLOTS, initial, shared};
+use crate::adapter::{Adapted, Frozen, Place, record};
+use crate::config::{Init, Lane, Method, Optimizer};
 use crate::kernel::adamw::LOSS_PARTS;
-use crate::kernel::recording::{Arena, Buffer, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
+use crate::kernel::recording::{Arena, Buffer, GRADS, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
 use crate::kernel::{Op, PAD, adamw, cross_entropy, gelu, layer, pad};
 use crate::task::{Activation, LossKind, TaskData};
 
@@ -20,8 +20,12 @@ pub struct LaneProgram {
     pub train: Vec<Pass>,
     /// Forward alone, into `output`.
     pub output: Vec<Pass>,
+    /// Buffers of the lane's own that are not zero at first, and never change.
+    pub constants: Vec<(Buffer, Vec<f32>)>,
     /// Trainable tensors, in `params`; the same places hold their gradients and moments.
     pub tensors: Vec<Tensor>,
+    /// What the layers really add where that is made of other parameters: lora_A and lora_B, or delta, by layer.
+    pub made: Vec<(Buffer, Tensor)>,
     /// Gates by layer, with the buffer they are in.
     pub gates: Vec<(usize, Buffer, Tensor)>,
     /// `[batch, sequence, outputs]` of the last layer.
@@ -61,22 +65,32 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         };
     }
     let names: Vec<String> = (0..count).map(|l| format!("layers.{l}")).collect();
+    let chosen: Vec<usize> = (0..count).filter(|&l| lane.adapts(l)).collect();
+    let mut constants = Vec::new();
     let adapted: Vec<Option<Adapted>> = (0..count)
         .map(|l| {
-            let chosen = lane.layers.as_ref().is_none_or(|layers| layers.contains(&l));
+            let index = chosen.iter().position(|&c| c == l)?;
             let (spec, at) = (task.layers[l], &places[l]);
             let place = Place {
                 name: &names[l],
                 x: at.x,
+                weight: weight(l),
                 x_batched: at.x_batched,
                 dy: at.dy,
                 tokens,
                 real_tokens,
                 sequence: task.sequence,
+                index,
+                count: chosen.len(),
                 inputs: spec.inputs,
                 outputs: spec.outputs,
             };
-            chosen.then(|| record(&lane.method, &place, &mut arena))
+            let method = lane.method_at(l);
+            let mut adapted = record(&method, &lane.options, &place, &mut arena);
+            if lane.options.init == Init::Pissa {
+                adapted.frozen = Some(frozen(task, l, &method, &mut arena, &mut constants));
+            }
+            Some(adapted)
         })
         .collect();
 
@@ -98,7 +112,8 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         }
     }
     let end = |loss| layer_forward(task, last, &places[last], adapted[last].as_ref(), tokens, real_tokens, loss);
-    let mut output = forward.clone();
+    let mut output: Vec<Pass> =
+        forward.iter().map(|pass| Pass { op: pass.op.clone().at_rest(), ..pass.clone() }).collect();
     output.push(end(None));
     let mut gradients = forward;
     if mse {
@@ -120,12 +135,13 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         // Gradients of weights come last: with AdamW in the same pass, they change what the layer's own reads.
         let passes = adapted[l].iter().flat_map(|a| a.backward.iter().cloned());
         let (weights, others): (Vec<_>, Vec<_>) =
-            passes.partition(|pass| pass.op.with_update(&Default::default()).is_some());
+            passes.partition(|pass| is_gradient(&pass.op));
         gradients.extend(others);
         if l > lowest {
             gradients.push(layer_backward(task, l, &places, adapted[l].as_ref(), tokens));
         }
         gradients.extend(weights);
+        gradients.extend(adapted[l].iter().flat_map(|a| a.backward_factors.iter().cloned()));
     }
 
     arena.seal();
@@ -141,13 +157,19 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         eps: optimizer.eps as f32,
         loss_scale: 1.0 / if mse { elements } else { real_tokens } as f32,
     };
-    let train = training(&gradients, &update, arena.params);
+    let apart: Vec<(usize, usize)> = adapted.iter().flatten().flat_map(|a| a.updates.iter().copied()).collect();
+    let mut train = training(&gradients, &update, &apart, arena.params);
+    // A budget over all layers is dealt out once every layer's directions are weighed.
+    let after = adapted.iter().flatten().flat_map(|a| a.after.iter().cloned());
+    let (dealt, weighed): (Vec<_>, Vec<_>) = after.partition(|pass| matches!(pass.op, Op::Allocate(_)));
+    train.extend(weighed.into_iter().chain(dealt));
     let parameters = arena.parameter_count();
     let width = pad(out);
     LaneProgram {
         gradients,
         train,
         output,
+        made: adapted.iter().flatten().flat_map(|a| a.made.iter().cloned()).collect(),
         gates: adapted
             .into_iter()
             .enumerate()
@@ -163,27 +185,49 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
             },
         ),
         buffers: arena.buffers,
+        constants,
         tensors: arena.tensors,
         parameters,
         padded,
     }
 }
 
+/// The frozen weight of a lane that begins at its largest directions: what is left of it, in buffers of the lane's own.
+fn frozen(
+    task: &TaskData,
+    l: usize,
+    method: &Method,
+    arena: &mut Arena,
+    constants: &mut Vec<(Buffer, Vec<f32>)>,
+) -> Frozen {
+    let split = initial::pissa(task, l, method);
+    let (weight, base) = shared::frozen(task, l, &split.residual);
+    let mut put = |what: &str, values: Vec<f32>| {
+        let buffer = arena.buffer(format!("layers.{l}.frozen.{what}"), values.len());
+        constants.push((buffer, values));
+        buffer
+    };
+    Frozen { weight: put("weight", weight), base: put("base", base) }
+}
+
 /// The kernels that training `method` takes on the last layer under MSE, with dims of no meaning: what a device may
 /// compile while the data are still being made.
-pub fn kernels(method: &Method) -> Vec<Op> {
+pub fn kernels(lane: &Lane) -> Vec<Op> {
     let place = Place {
         name: "",
         x: X,
+        weight: weight(0),
         x_batched: true,
         dy: SINK,
         tokens: PAD,
         real_tokens: PAD,
         sequence: 1,
+        index: 0,
+        count: 1,
         inputs: PAD,
         outputs: PAD,
     };
-    let adapted = record(method, &place, &mut Arena::new(0));
+    let adapted = record(&lane.method, &lane.options, &place, &mut Arena::new(0));
     let trained = |pass: Pass| pass.op.with_update(&Default::default()).map_or(pass.op, |(op, _)| op);
     let layer = Op::LayerForward(layer::ForwardDims::default());
     adapted
@@ -195,11 +239,22 @@ pub fn kernels(method: &Method) -> Vec<Op> {
         .collect()
 }
 
-/// A training step: AdamW in the passes that compute gradients of weights. The first of them gathers the loss.
-fn training(gradients: &[Pass], update: &adamw::Update, parameters: usize) -> Vec<Pass> {
+/// Passes that leave gradients of weights, which AdamW may end.
+fn is_gradient(op: &Op) -> bool {
+    op.with_update(&Default::default()).is_some()
+}
+
+/// A training step: AdamW in the passes that compute gradients of weights, or after all of them for the parameters
+/// (first, how many) whose gradients have more than one part. The first of all these gathers the loss.
+fn training(gradients: &[Pass], update: &adamw::Update, apart: &[(usize, usize)], parameters: usize) -> Vec<Pass> {
     let mut rest = *update;
     let mut covered = 0;
     let mut step = |pass: &Pass| {
+        // Gradients that are not yet those of parameters, or not whole.
+        let whole = pass.buffers.get(4) == Some(&GRADS) || matches!(pass.op, Op::IntuitionSums(_));
+        if apart.iter().any(|&(from, len)| !whole || (from..from + len).contains(&first_element(&pass.op))) {
+            return pass.clone();
+        }
         let Some((op, elements)) = pass.op.with_update(&rest) else { return pass.clone() };
         covered += elements;
         let mut buffers = pass.buffers.clone();
@@ -210,16 +265,31 @@ fn training(gradients: &[Pass], update: &adamw::Update, parameters: usize) -> Ve
         }
         Pass { op, buffers }
     };
-    let train = gradients.iter().map(&mut step).collect();
+    let mut train: Vec<Pass> = gradients.iter().map(&mut step).collect();
+    for &(begin, count) in apart {
+        let dims = adamw::Dims { begin: begin as u32, count: count as u32, ..adamw::Dims::default().with_update(&rest) };
+        train.push(Pass { op: Op::Adamw(dims), buffers: vec![GRADS, PARAMS, MOMENTS, LOSSES] });
+        rest.tiles = 0;
+        covered += dims.count;
+    }
     debug_assert_eq!(covered as usize, parameters, "every parameter has a pass that trains it");
     train
+}
+
+/// Where the gradients of a pass begin.
+fn first_element(op: &Op) -> usize {
+    match op {
+        Op::WeightGrad(d) => d.out0 as usize,
+        Op::IntuitionSums(d) => d.b1 as usize,
+        _ => usize::MAX,
+    }
 }
 
 /// The layer's own forward pass, ending in y, or in the MSE loss (where its tiles begin, and the gradient's scale).
 fn layer_forward(
     task: &TaskData,
     l: usize,
-    at: &LayerBuffers,
+    place: &LayerBuffers,
     adapted: Option<&Adapted>,
     tokens: usize,
     real_tokens: usize,
@@ -228,16 +298,18 @@ fn layer_forward(
     let spec = task.layers[l];
     let up = adapted.and_then(|a| a.up);
     let delta = adapted.and_then(|a| a.delta);
+    let at = delta.or(up.map(|u| (u.at, u.offset))).unwrap_or((PARAMS, 0));
+    let frozen = frozen_at(l, adapted);
     let dims = layer::ForwardDims {
         tokens: tokens as u32,
         inputs: pad(spec.inputs) as u32,
         outputs: pad(spec.outputs) as u32,
         slots: up.map_or(0, |u| u.slots) as u32,
-        x_batched: at.x_batched.into(),
+        x_batched: place.x_batched.into(),
         // Only the first layer's input is known beforehand.
         base_cached: (l == 0).into(),
         dense: delta.is_some().into(),
-        offset: delta.or(up.map(|u| u.offset)).unwrap_or(0) as u32,
+        offset: at.1 as u32,
         mse: loss.is_some().into(),
         real_tokens: real_tokens as u32,
         real_outputs: spec.outputs as u32,
@@ -245,11 +317,12 @@ fn layer_forward(
         grad_scale: loss.map_or(0.0, |(_, scale)| scale as f32),
     };
     let (out, partial, target) = match loss {
-        Some(_) => (at.dy, LOSSES, TARGET),
-        None => (at.y, SINK, NOTHING),
+        Some(_) => (place.dy, LOSSES, TARGET),
+        None => (place.y, SINK, NOTHING),
     };
     let hg = up.map_or(NOTHING, |u| u.hg);
-    Pass { op: Op::LayerForward(dims), buffers: vec![at.x, weight(l), PARAMS, hg, base(l), target, out, partial] }
+    let buffers = vec![place.x, frozen.weight, at.0, hg, frozen.base, target, out, partial];
+    Pass { op: Op::LayerForward(dims), buffers }
 }
 
 /// The gradient of layer `l`'s input, which is that of the layer before's output.
@@ -264,6 +337,7 @@ fn layer_backward(
     let down = adapted.and_then(|a| a.down);
     let delta = adapted.and_then(|a| a.delta);
     let gate = adapted.and_then(|a| a.gate_input);
+    let at = delta.or(down.map(|d| (d.at, d.offset))).unwrap_or((PARAMS, 0));
     let before = &places[l - 1];
     let activation = task.layers[l - 1].activation;
     let dims = layer::BackwardDims {
@@ -272,12 +346,17 @@ fn layer_backward(
         outputs: pad(spec.outputs) as u32,
         slots: down.map_or(0, |d| d.rows) as u32,
         dense: delta.is_some().into(),
-        offset: delta.or(down.map(|d| d.offset)).unwrap_or(0) as u32,
+        offset: at.1 as u32,
         gate_tokens: gate.map_or(0, |g| g.gate_tokens) as u32,
         gelu: (activation == Activation::Gelu).into(),
     };
     let dhz = down.map_or(NOTHING, |d| d.dhz);
     let dq = gate.map_or(NOTHING, |g| g.dq);
-    let buffers = vec![places[l].dy, weight(l), PARAMS, dhz, dq, before.y, before.dy];
+    let buffers = vec![places[l].dy, frozen_at(l, adapted).weight, at.0, dhz, dq, before.y, before.dy];
     Pass { op: Op::LayerBackward(dims), buffers }
+}
+
+/// The frozen weight and base that a layer reads: shared, or the lane's own.
+fn frozen_at(l: usize, adapted: Option<&Adapted>) -> Frozen {
+    adapted.and_then(|a| a.frozen).unwrap_or(Frozen { weight: weight(l), base: base(l) })
 }

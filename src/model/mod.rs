@@ -1,6 +1,7 @@
 //! A base network with the adapters of one lane, compiled into recordings: what a training step replays. Knows
 //! how passes fit together, not how they are run.
 
+pub mod initial;
 mod lane;
 mod shared;
 

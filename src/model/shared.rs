@@ -39,14 +39,11 @@ impl<F> Shared<F> {
 pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
     let real_tokens = task.batch_rows();
     let tokens = pad(real_tokens);
-    let pool = tokens * task.batches;
-    // Row of the padded pool for a row of the task's.
-    let place = |row: usize| row / real_tokens * tokens + row % real_tokens;
-    let first = task.layers[0];
+    let (pool, place) = pool(task);
     let last = task.layers[task.layers.len() - 1];
-    let x = rows(&task.x, first.inputs, pool, place);
+    let x = rows(&task.x, task.layers[0].inputs, pool, &place);
     let target = match &task.y {
-        Targets::Dense(y) => rows(y, last.outputs, pool, place),
+        Targets::Dense(y) => rows(y, last.outputs, pool, &place),
         Targets::Classes(labels) => {
             let mut out = vec![F::zero(); pool];
             labels.iter().enumerate().for_each(|(r, &c)| out[place(r)] = F::of(f64::from(c)));
@@ -55,20 +52,8 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
     };
     let mut buffers =
         vec![("nothing".to_owned(), vec![F::zero(); NOTHING_LEN]), ("x".to_owned(), x), ("target".to_owned(), target)];
-    for (l, (layer, frozen)) in task.layers.iter().zip(&task.base).enumerate() {
-        let (i, o) = (pad(layer.inputs), pad(layer.outputs));
-        let w = rows(&frozen.weight, layer.inputs, o, |r| r);
-        let bias = rows::<F>(&frozen.bias, layer.outputs, 1, |r| r);
-        let base = if l == 0 {
-            let mut y = vec![F::zero(); pool * o];
-            let mut out = view_mut(&mut y, 0, pool, o, o);
-            out.assign(&view(&bias, 0, pool, o, 0));
-            let x = view(&buffers[1].1, 0, pool, i, i);
-            general_mat_mul(F::one(), &x, &view(&w, 0, o, i, i).t(), F::one(), &mut out);
-            y
-        } else {
-            bias
-        };
+    for (l, frozen) in task.base.iter().enumerate() {
+        let (w, base) = layer(task, l, &frozen.weight, &buffers[1].1);
         buffers.push((format!("layers.{l}.base.weight"), w));
         buffers.push((format!("layers.{l}.base"), base));
     }
@@ -77,6 +62,37 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
         (LossKind::Mse, Targets::Dense(_)) | (LossKind::CrossEntropy, Targets::Classes(_))
     ));
     Shared { buffers, tokens, real_tokens, batches: task.batches }
+}
+
+/// Rows of the padded pool, and the one for a row of the task's.
+fn pool(task: &TaskData) -> (usize, impl Fn(usize) -> usize + use<>) {
+    let real_tokens = task.batch_rows();
+    let tokens = pad(real_tokens);
+    (tokens * task.batches, move |row: usize| row / real_tokens * tokens + row % real_tokens)
+}
+
+/// Weight and base of a layer with this weight `[outputs, inputs]`, as the kernels read them; `x` is the padded pool.
+fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>, Vec<F>) {
+    let layer = task.layers[l];
+    let (i, o) = (pad(layer.inputs), pad(layer.outputs));
+    let w = rows(weight, layer.inputs, o, |r| r);
+    let bias = rows::<F>(&task.base[l].bias, layer.outputs, 1, |r| r);
+    if l > 0 {
+        return (w, bias);
+    }
+    let pool = x.len() / i;
+    let mut y = vec![F::zero(); pool * o];
+    let mut out = view_mut(&mut y, 0, pool, o, o);
+    out.assign(&view(&bias, 0, pool, o, 0));
+    general_mat_mul(F::one(), &view(x, 0, pool, i, i), &view(&w, 0, o, i, i).t(), F::one(), &mut out);
+    (w, y)
+}
+
+/// The same of a frozen weight that one lane has to itself.
+pub(super) fn frozen(task: &TaskData, l: usize, weight: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let (pool, place) = pool(task);
+    let x = if l == 0 { rows(&task.x, task.layers[0].inputs, pool, place) } else { vec![] };
+    layer(task, l, weight, &x)
 }
 
 /// `values`, rows `width` wide, spread over `count` padded rows.

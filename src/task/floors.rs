@@ -11,7 +11,7 @@
 use ndarray::Array2;
 
 use super::{TaskData, domains};
-use crate::config::{Config, Domains, Gate, Lane, Method, Task};
+use crate::config::{Config, Domains, Form, Gate, Lane, Method, Task};
 use crate::order::descending;
 use crate::protocol::Floor;
 use crate::tensor::eigenvalues;
@@ -92,12 +92,19 @@ impl Spectra {
 
     /// The floor of one lane, not yet naming it.
     fn floor(&self, lane: &Lane, domains: &Domains, inputs: usize) -> Option<Floor> {
-        if lane.layers.as_ref().is_some_and(|list| !list.contains(&0)) {
+        if !lane.adapts(0) || domains.depth > 1 {
             return None;
         }
-        match &lane.method {
+        match &lane.method_at(0) {
             Method::Full => Some(self.fixed_floor(inputs, domains.domains)),
-            Method::Lora { rank, .. } => Some(self.fixed_floor(*rank, domains.domains)),
+            Method::Lora { rank, .. } | Method::Variant { form: Form::Dylora, rank, .. } => {
+                Some(self.fixed_floor(*rank, domains.domains))
+            }
+            Method::Variant { form: Form::Adalora, rank, .. } => {
+                Some(self.fixed_floor(lane.target_rank().unwrap_or(*rank), domains.domains))
+            }
+            // Of what these two cannot express no bound near the truth is known.
+            Method::Variant { .. } => None,
             Method::Molora { experts, rank, top_k, .. } => self.routed_lane(domains, *experts, *rank, *top_k),
             // One gate for a sequence of several domains: no bound near the truth is proved.
             Method::Mor1e { gate: Gate::Pooled, .. } if domains.mixed && domains.sequence > 1 => None,

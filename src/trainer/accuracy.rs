@@ -51,7 +51,7 @@ impl Drawing {
         debug_assert_eq!(pixels.len(), PIXELS);
         let mut forward = Forward::new(task, input(pixels), 1);
         // The base alone is a lane that adapts no layer.
-        let base = Lane { method: Method::Full, layers: Some(Vec::new()) };
+        let base = Lane { layers: Some(Vec::new()), ..Method::Full.into() };
         for (index, lane) in lanes.iter().chain([&base]).enumerate() {
             forward.set_lane(index, lane, optimizer);
         }

@@ -159,8 +159,9 @@ impl Display {
     }
 
     fn spectrum(&self, lab: &Lab, lane: usize, layer: usize, params: &[f32], answer: &Answer) -> Vec<f32> {
-        let tensors = &self.probe.program(lane).tensors;
-        let Some(change) = Change::new(&lab.task, lab.lane(lane), tensors, layer, params) else { return Vec::new() };
+        let Some(change) = Change::new(&lab.task, lab.lane(lane), &self.probe, (lane, layer), params) else {
+            return Vec::new();
+        };
         let gates = answer.gates.iter().find(|gates| gates.layer == layer);
         let mean = gates.map_or_else(
             || Array1::ones(1),
@@ -209,21 +210,20 @@ impl Kept {
 }
 
 /// Layers that a lane adapts.
-fn adapted<'a>(task: &'a TaskData, lane: &'a Lane) -> impl Iterator<Item = (usize, usize)> + 'a {
-    let chosen = |l: usize| lane.layers.as_ref().is_none_or(|layers| layers.contains(&l));
+fn adapted<'a>(task: &'a TaskData, lane: &'a Lane) -> impl Iterator<Item = (usize, (usize, usize))> + 'a {
     let layers = task.layers.iter().enumerate();
-    layers.filter(move |&(l, _)| chosen(l)).map(|(_, layer)| (layer.inputs, layer.outputs))
+    layers.filter(|&(l, _)| lane.adapts(l)).map(|(l, layer)| (l, (layer.inputs, layer.outputs)))
 }
 
 fn base_parameters(task: &TaskData, lane: &Lane) -> usize {
-    adapted(task, lane).map(|(inputs, outputs)| outputs * inputs + outputs).sum()
+    adapted(task, lane).map(|(_, (inputs, outputs))| outputs * inputs + outputs).sum()
 }
 
 /// Layer by layer, equal ones counted: "2 · (2 · 64 · 8) + (64 + 10) · 8".
 fn formula(task: &TaskData, lane: &Lane) -> String {
     let mut parts: Vec<(usize, String)> = Vec::new();
-    for (inputs, outputs) in adapted(task, lane) {
-        let part = count::formula(&lane.method, inputs, outputs);
+    for (l, (inputs, outputs)) in adapted(task, lane) {
+        let part = count::formula(&lane.method_at(l), inputs, outputs);
         match parts.last_mut() {
             Some((times, last)) if *last == part => *times += 1,
             _ => parts.push((1, part)),

@@ -99,7 +99,7 @@ impl Trainer {
         let (choice, total) = (config.backend, config.schedule.total);
         let mut fallback = self.device(choice, transport).await?;
         if let Some(device) = &self.spare {
-            let ops: Vec<_> = config.lanes.iter().flat_map(|lane| kernels(&lane.method)).collect();
+            let ops: Vec<_> = config.lanes.iter().flat_map(kernels).collect();
             device.warm(&ops);
         }
         transport.emit(Event::Stage("preparing the data".into()));

@@ -37,7 +37,7 @@ impl LaneShape {
         let adapted = |l: &usize| lane.layers.as_ref().is_none_or(|list| list.contains(l));
         let experts = match lane.method {
             Method::Molora { experts, .. } | Method::Mor1e { experts, .. } => experts,
-            Method::Full | Method::Lora { .. } => 0,
+            Method::Full | Method::Lora { .. } | Method::Variant { .. } => 0,
         };
         Self { layers: (0..layers).filter(adapted).collect(), experts }
     }

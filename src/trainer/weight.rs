@@ -3,12 +3,12 @@
 
 use ndarray::{Array1, Array2};
 
-use crate::adapter::count::scaling;
-use crate::config::{Lane, Method};
+use crate::adapter::count::{mora_side, scaling};
+use crate::config::{Form, Init, Lane, Method};
 use crate::inspect::merge::{Experts, Merged, Observed};
 use crate::inspect::spectrum::{singular_values, singular_values_low_rank};
-use crate::kernel::recording::Tensor;
 use crate::lab::forward::{Answer, Forward, matrix, row_losses};
+use crate::model::initial::pissa;
 use crate::protocol::{MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
 use crate::task::TaskData;
 
@@ -30,20 +30,40 @@ pub enum Change {
 
 impl Change {
     /// From a lane's parameters in the padded layout; `None` where the layer is not adapted.
-    pub fn new(task: &TaskData, lane: &Lane, tensors: &[Tensor], layer: usize, params: &[f32]) -> Option<Self> {
+    /// `probe` has just evaluated the lane, which is `at`, with these parameters.
+    pub fn new(task: &TaskData, lane: &Lane, probe: &Forward, (at, layer): (usize, usize), params: &[f32]) -> Option<Self> {
         let spec = task.layers[layer];
         let shape = (spec.inputs, spec.outputs);
         let get = |name: &str| {
             let full = format!("layers.{layer}.{name}");
-            tensors.iter().find(|t| t.name == full).map(|t| t.gather(params))
+            probe.made(at, &full).or_else(|| {
+                let tensor = probe.program(at).tensors.iter().find(|t| t.name == full);
+                tensor.map(|t| t.gather(params))
+            })
         };
-        let (a, b, count, gated) = match lane.method {
-            Method::Full => return Some(Self::Dense(matrix(&get("delta")?, spec.inputs))),
+        let method = lane.method_at(layer);
+        let (a, b, count, gated) = match method {
+            Method::Full | Method::Variant { form: Form::Dora, .. } => {
+                return Some(Self::Dense(matrix(&get("delta")?, spec.inputs)));
+            }
             Method::Lora { rank, .. } => ("lora_A", "lora_B", (1, rank), false),
+            Method::Variant { form: Form::Mora, rank, .. } => {
+                ("lora_A", "lora_B", (1, mora_side(rank, spec.inputs, spec.outputs)), false)
+            }
+            Method::Variant { rank, .. } => ("lora_A", "lora_B", (1, rank), false),
             Method::Molora { experts, rank, .. } => ("lora_A", "lora_B", (experts, rank), true),
             Method::Mor1e { experts, .. } => ("v", "u", (experts, 1), true),
         };
-        let experts = Experts::new(count, shape, &get(a)?, &get(b)?, scaling(&lane.method)).ok()?;
+        let (mut a, mut b, mut count) = (get(a)?, get(b)?, count);
+        if lane.options.init == Init::Pissa {
+            // What it began with is what the frozen weight lacks.
+            let first = pissa(task, layer, &method);
+            let beside = |now: &[f32], first: &[f32]| [now, &first.iter().map(|&v| -v).collect::<Vec<_>>()].concat();
+            b = b.chunks_exact(count.1).zip(first.b.chunks_exact(count.1)).flat_map(|(b, f)| beside(b, f)).collect();
+            a.extend(first.a);
+            count.1 *= 2;
+        }
+        let experts = Experts::new(count, shape, &a, &b, scaling(&method)).ok()?;
         Some(Self::Experts { experts, gated })
     }
 
@@ -75,8 +95,8 @@ pub fn frame(
     probe: &Forward,
     training: &Training,
 ) -> Option<WeightFrame> {
-    let change = Change::new(task, lane, &probe.program(watch.lane).tensors, watch.layer, params)?;
     let answer = probe.run(watch.lane, params);
+    let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
     let finite = params.iter().all(|p| p.is_finite());
     let (delta, merge) = match &change {
         Change::Dense(delta) => (delta.clone(), exact(task, watch, delta, probe)),

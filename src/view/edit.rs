@@ -9,7 +9,7 @@ pub const LANES: usize = 4;
 pub fn set_rank(method: &mut Method, value: usize) {
     match method {
         Method::Full => {}
-        Method::Lora { rank, .. } | Method::Molora { rank, .. } => *rank = value,
+        Method::Lora { rank, .. } | Method::Variant { rank, .. } | Method::Molora { rank, .. } => *rank = value,
         Method::Mor1e { experts, .. } => *experts = value,
     }
 }

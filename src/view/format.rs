@@ -1,6 +1,6 @@
 //! How numbers, lists and lanes are written, the same everywhere on the page. Knows no markup.
 
-use crate::config::{Lane, Method};
+use crate::config::{Form, Lane, Method};
 
 /// Three significant digits: "0.750", "12,300", "2.40e-7"; "0" is exactly zero.
 pub fn three(value: f64) -> String {
@@ -84,8 +84,18 @@ pub fn method_name(method: &Method) -> &'static str {
     match method {
         Method::Full => "full fine-tuning",
         Method::Lora { .. } => "LoRA",
+        Method::Variant { form, .. } => form_name(*form),
         Method::Molora { .. } => "MoLoRA",
         Method::Mor1e { .. } => "MoR1E",
+    }
+}
+
+fn form_name(form: Form) -> &'static str {
+    match form {
+        Form::Dora => "DoRA",
+        Form::Mora => "MoRA",
+        Form::Adalora => "AdaLoRA",
+        Form::Dylora => "DyLoRA",
     }
 }
 
@@ -93,7 +103,7 @@ fn sized_name(method: &Method) -> String {
     let name = method_name(method);
     match method {
         Method::Full => name.into(),
-        Method::Lora { rank, .. } => format!("{name} r{rank}"),
+        Method::Lora { rank, .. } | Method::Variant { rank, .. } => format!("{name} r{rank}"),
         Method::Molora { experts, rank, .. } => format!("{name} {experts} × r{rank}"),
         Method::Mor1e { experts, .. } => format!("{name} {experts} × r1"),
     }

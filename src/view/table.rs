@@ -58,7 +58,7 @@ pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[G
     let costs: Vec<Cost> = lanes
         .iter()
         .map(|view| {
-            let Lane { method, layers } = &view.frame.lane;
+            let Lane { method, layers, .. } = &view.frame.lane;
             let adapted =
                 started.layers.iter().enumerate().filter(|(l, _)| layers.as_ref().is_none_or(|a| a.contains(l)));
             cost(method, &adapted.map(|(_, layer)| (layer.inputs, layer.outputs)).collect::<Vec<_>>(), sequence)

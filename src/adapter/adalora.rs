@@ -1,0 +1,64 @@
+//! AdaLoRA (arXiv 2303.10512): `s P Λ Q` with P, Q kept near orthogonal by a term of the loss, and singular values pruned
+//! by importance to a budget that falls while training, over all layers together. lora_P, lora_Q and lora_E hold P as
+//! `[O,R]`, Q as `[R,I]` and Λ's diagonal.
+
+use super::factors::{Factors, Names};
+use super::lora::ungated;
+use super::{Adapted, Place, quantised};
+use crate::config::Options;
+use crate::kernel::recording::{Arena, GRADS, PARAMS, Pass};
+use crate::kernel::{Op, budget, factors, pad};
+
+/// PEFT's coefficient of the orthogonality term is 0.5 on the norm; of the paper's squared norm, its published runs use 0.1.
+pub const ORTHOGONAL: f64 = 0.1;
+/// Steps over which the budget falls, and how often directions are dropped.
+pub const BEGIN: u32 = 100;
+pub const END: u32 = 600;
+pub const INTERVAL: u32 = 10;
+
+pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
+    let begin = arena.params;
+    let names = Names { a: "lora_Q", b: "lora_P", experts: None, rank: Some(rank) };
+    let whole = Factors::place(&names, 0, place, arena);
+    let e = arena.param(format!("{}.lora_E", place.name), pad(rank), vec![rank], vec![1]);
+    let len = arena.params - begin;
+    let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), len);
+    let (at, grads) = (buffer("factors", whole.len()), buffer("dfactors", whole.len()));
+    let made = whole.read_from(at);
+    let factors = Factors { grads, grad_a: made.a, grad_b: made.b, ..made };
+    let dims =
+        factors::Dims { extra: e as u32, orthogonal: ORTHOGONAL as f32, ..quantised::dims(&whole, rank, place) };
+    let budget = budget::Dims {
+        rank: rank as u32,
+        inputs: whole.inputs as u32,
+        outputs: whole.outputs as u32,
+        real_inputs: place.inputs as u32,
+        real_outputs: place.outputs as u32,
+        a: whole.a as u32,
+        b: whole.b as u32,
+        e: e as u32,
+        // Averages of this layer's parameters lie at the same places in a buffer of their own.
+        elements: arena.params as u32,
+        layer: place.index as u32,
+        layers: place.count as u32,
+        first_budget: (rank * place.count) as u32,
+        last_budget: (options.target(rank) * place.count) as u32,
+        begin: BEGIN,
+        end: END,
+        interval: INTERVAL,
+    };
+    let state = arena.buffer(format!("{}.importance", place.name), 2 * arena.params);
+    let scores = arena.shared("scores", place.count * budget::WIDTH);
+    Adapted {
+        backward_factors: vec![Pass { op: Op::DiagonalBackward(dims), buffers: vec![PARAMS, grads, GRADS] }],
+        updates: vec![(begin, len)],
+        made: factors.tensors((1, rank), place),
+        after: vec![
+            Pass { op: Op::Importance(budget), buffers: vec![PARAMS, GRADS, state] },
+            Pass { op: Op::Score(budget), buffers: vec![scores, state] },
+            // Needs every layer's scores; put last by whoever puts the layers together.
+            Pass { op: Op::Allocate(budget), buffers: vec![scores, PARAMS] },
+        ],
+        ..ungated(&factors, scaling, vec![Pass { op: Op::Diagonal(dims), buffers: vec![PARAMS, at] }], place, arena)
+    }
+}

@@ -1,0 +1,34 @@
+//! MoRA (arXiv 2405.12130): one square matrix `M [r̂,r̂]` of as many parameters as a LoRA's factors, between a fold of the
+//! input (inputs that agree mod r̂ are added) and a tiling of the output; its rank can be r̂. As factors: `lora_A = M·fold`,
+//! `lora_B` the tiling, which is fixed.
+
+use super::factors::Factors;
+use super::lora::ungated;
+use super::{Adapted, Place, count, quantised};
+use crate::kernel::recording::{Arena, GRADS, PARAMS, Pass};
+use crate::kernel::{Op, factors, pad};
+
+pub fn record(rank: usize, place: &Place, arena: &mut Arena) -> Adapted {
+    let side = count::mora_side(rank, place.inputs, place.outputs);
+    let (slots, i, o) = (pad(side), pad(place.inputs), pad(place.outputs));
+    let m =
+        arena.param(format!("{}.mora_M", place.name), slots * slots, vec![side, side], vec![slots, 1]);
+    let mut buffer = |what: &str| arena.buffer(format!("{}.{what}", place.name), slots * (i + o));
+    let (at, grads) = (buffer("factors"), buffer("dfactors"));
+    let b = slots * i;
+    let factors =
+        Factors { at, a: 0, b, grads, grad_a: 0, grad_b: b, boost: 0.0, slots, down_rows: slots, inputs: i, outputs: o };
+    let dims = factors::Dims {
+        extra: m as u32,
+        side: side as u32,
+        stride: slots as u32,
+        ..quantised::dims(&factors, side, place)
+    };
+    let first = Pass { op: Op::Tile(dims), buffers: vec![PARAMS, at] };
+    Adapted {
+        backward_factors: vec![Pass { op: Op::TileBackward(dims), buffers: vec![PARAMS, grads, GRADS] }],
+        updates: vec![(m, slots * slots)],
+        made: factors.tensors((1, side), place),
+        ..ungated(&factors, 1.0, vec![first], place, arena)
+    }
+}

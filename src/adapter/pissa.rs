@@ -1,0 +1,39 @@
+//! PiSSA (arXiv 2404.02948): LoRA that begins at the frozen weight's own largest singular directions, which the weight
+//! then lacks: `W0 = R + s B₀ A₀`, R frozen. Its change of W0 is `s (B A − B₀ A₀)`, a LoRA of twice the rank.
+
+use ndarray::Array2;
+
+use crate::tensor::{matrix, to_nalgebra, widened};
+
+/// The frozen weight taken apart, all in f32 as they are trained and stored.
+pub struct Split {
+    /// `[rank, inputs]`.
+    pub a: Vec<f32>,
+    /// `[outputs, rank]`.
+    pub b: Vec<f32>,
+    /// `W0 − s B₀ A₀` of the factors as rounded, `[outputs, inputs]`.
+    pub residual: Vec<f32>,
+}
+
+/// `A₀ = √(Σ/s) Vᵀ`, `B₀ = U √(Σ/s)` of `weight [outputs, inputs]`, for scaling s. Directions beyond its rank are zero.
+pub fn split(weight: &[f32], (inputs, outputs): (usize, usize), rank: usize, scaling: f64) -> Split {
+    let w = widened(weight, (outputs, inputs));
+    let svd = to_nalgebra(&w).svd(true, true);
+    let values = &svd.singular_values;
+    let order = crate::order::order(values.len(), &|i, j| values[i] > values[j]);
+    let root = |k: usize| order.get(k).map_or(0.0, |&at| libm::sqrt(values[at] / scaling));
+    let left = |o: usize, k: usize| match (&svd.u, order.get(k)) {
+        (Some(u), Some(&at)) => u[(o, at)],
+        _ => 0.0,
+    };
+    let right = |k: usize, i: usize| match (&svd.v_t, order.get(k)) {
+        (Some(v), Some(&at)) => v[(at, i)],
+        _ => 0.0,
+    };
+    let rounded = |value: f64| f64::from(value as f32);
+    let a: Array2<f64> = matrix((rank, inputs), &mut |k, i| rounded(root(k) * right(k, i)));
+    let b: Array2<f64> = matrix((outputs, rank), &mut |o, k| rounded(root(k) * left(o, k)));
+    let residual = w - b.dot(&a) * scaling;
+    let narrow = |values: &Array2<f64>| values.iter().map(|&v| v as f32).collect();
+    Split { a: narrow(&a), b: narrow(&b), residual: narrow(&residual) }
+}

@@ -1,0 +1,44 @@
+//! Factors whose entries are few values in the forward pass, and full precision where they are trained: one scale and
+//! signs per matrix (BitNet, arXiv 2310.11453), or also zeros (arXiv 2402.17764). Gradients pass straight through.
+
+use super::Place;
+use super::factors::Factors;
+use crate::config::Weights;
+use crate::kernel::recording::{Arena, PARAMS, Pass};
+use crate::kernel::{Op, factors};
+
+/// The factors as the forward pass is to read them, of (experts, rank), and the pass that makes them.
+pub fn made(
+    from: Factors,
+    weights: Weights,
+    (experts, rank): (usize, usize),
+    place: &Place,
+    arena: &mut Arena,
+) -> (Factors, Option<Pass>) {
+    if weights == Weights::Float {
+        return (from, None);
+    }
+    let made = from.read_from(arena.buffer(format!("{}.factors", place.name), from.len()));
+    let dims = factors::Dims {
+        experts: experts as u32,
+        router: (from.down_rows - from.slots) as u32,
+        ternary: (weights == Weights::Ternary).into(),
+        ..dims(&from, rank, place)
+    };
+    (made, Some(Pass { op: Op::Quantise(dims), buffers: vec![PARAMS, made.at] }))
+}
+
+/// What all kernels that make factors need.
+pub fn dims(from: &Factors, rank: usize, place: &Place) -> factors::Dims {
+    factors::Dims {
+        rank: rank as u32,
+        slots: from.slots as u32,
+        inputs: from.inputs as u32,
+        outputs: from.outputs as u32,
+        real_inputs: place.inputs as u32,
+        real_outputs: place.outputs as u32,
+        a: from.grad_a as u32,
+        b: from.grad_b as u32,
+        ..Default::default()
+    }
+}

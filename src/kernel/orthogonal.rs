@@ -1,0 +1,36 @@
+//! The gradient of `coefficient · Σ_{i<j} cos²(vᵢ, vⱼ)`, added to that of v: the directions that rank-1 experts read should
+//! differ, for where two are alike one of them is idle.
+
+use super::{Access, Bound, Read, Real, Write, dims};
+
+dims!(
+    /// In params and grads v `[experts, inputs]` from `v` on; at most 64 experts.
+    Dims {
+        experts: u32,
+        inputs: u32,
+        v: u32,
+        coefficient: f32,
+    }
+);
+
+pub const BINDINGS: &[(&str, Access)] = &[("params", Read), ("grads", Write)];
+
+pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
+    let (params, mut grads) = (b.read(0), b.write(1));
+    let (n, inputs, v) = (d.experts as usize, d.inputs as usize, d.v as usize);
+    let row = |e: usize| &params[v + e * inputs..v + (e + 1) * inputs];
+    let dot = |x: &[F], y: &[F]| x.iter().zip(y).map(|(&x, &y)| x * y).sum::<F>();
+    let two = F::of(2.0 * f64::from(d.coefficient));
+    for e in 0..n {
+        let square = dot(row(e), row(e));
+        for j in (0..n).filter(|&j| j != e) {
+            let (along, both) = (dot(row(e), row(j)), square * dot(row(j), row(j)));
+            if both > F::zero() {
+                for i in 0..inputs {
+                    let slope = along / both * (row(j)[i] - along / square * row(e)[i]);
+                    grads[v + e * inputs + i] += two * slope;
+                }
+            }
+        }
+    }
+}

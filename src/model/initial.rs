@@ -1,0 +1,50 @@
+//! Where a lane's parameters begin: drawn from the seed, or made from the frozen weights.
+
+use super::LaneProgram;
+use crate::adapter::count::scaling;
+use crate::adapter::pissa::{Split, split};
+use crate::config::{Init, Lane, Method};
+use crate::rng::Rng;
+use crate::task::TaskData;
+
+/// Initial parameters of a lane, in the padded layout.
+pub fn params(task: &TaskData, lane: &Lane, program: &LaneProgram, rng: &mut Rng) -> Vec<f32> {
+    let mut params = vec![0.0; program.padded];
+    for tensor in &program.tensors {
+        let (layer, name) = tensor.layer();
+        let inputs = task.layers[layer].inputs;
+        // The fan-in of each of the gate network's layers; everything else reads the layer's input.
+        let hidden = |name: &str| {
+            let tensor = program.tensors.iter().find(|t| t.layer() == (layer, name));
+            tensor.map_or(inputs, |t| t.shape[0])
+        };
+        let fan_in = match name {
+            "intuition.w2" | "intuition.b2" | "gate.w" | "gate.b" => hidden("intuition.w1"),
+            _ => inputs,
+        };
+        let values = match (name, lane.options.init) {
+            ("lora_magnitude_vector", _) => lengths(&task.base[layer].weight, inputs),
+            ("lora_A", Init::Pissa) => pissa(task, layer, &lane.method_at(layer)).a,
+            ("lora_B", Init::Pissa) => pissa(task, layer, &lane.method_at(layer)).b,
+            _ => crate::adapter::initial(name, &tensor.shape, fan_in, rng),
+        };
+        tensor.scatter(&mut params, &values);
+    }
+    params
+}
+
+/// PiSSA's split of a layer's frozen weight.
+pub fn pissa(task: &TaskData, layer: usize, method: &Method) -> Split {
+    let spec = task.layers[layer];
+    let rank = match *method {
+        Method::Lora { rank, .. } => rank,
+        _ => 0,
+    };
+    split(&task.base[layer].weight, (spec.inputs, spec.outputs), rank, scaling(method))
+}
+
+/// Length of every row.
+fn lengths(weight: &[f32], inputs: usize) -> Vec<f32> {
+    let square = |row: &[f32]| row.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
+    weight.chunks_exact(inputs).map(|row| libm::sqrt(square(row)) as f32).collect()
+}
