@@ -4,6 +4,8 @@
 //   state [2, elements]        averages of |w · ∂w| and of its deviation
 //   scores [layers, 512]       importance of each direction, all layers'
 //
+// While the budget falls directions are dropped every few steps, and may come back in between; then in every step.
+//
 // After AdamW: `importance` of every parameter, then `score` of the layer's directions, then, in steps that allocate,
 // `allocate` sets the singular values of all but the budget's most important directions to zero.
 
@@ -60,7 +62,7 @@ fn score(@builtin(global_invocation_id) id: vec3u) {
 @compute @workgroup_size(SIZE)
 fn allocate(@builtin(global_invocation_id) id: vec3u) {
   let k = id.x;
-  if (k >= dims.rank || clock.index < dims.begin || clock.index % dims.interval != 0u) { return; }
+  if (k >= dims.rank || clock.index < dims.begin || (clock.index < dims.end && clock.index % dims.interval != 0u)) { return; }
   let through = min(1.0, f32(clock.index - dims.begin) / f32(dims.end - dims.begin));
   let left = 1.0 - through;
   let budget = dims.last_budget + u32(f32(dims.first_budget - dims.last_budget) * left * left * left);

@@ -149,11 +149,11 @@ fn diagonal_backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocat
   let up = group.x % 2u == 1u;
   var width = dims.inputs;
   var rows = dims.a;
-  var from = k * width;
+  var begin = k * width;
   if (up) {
     width = dims.outputs;
     rows = dims.b;
-    from = dims.slots * dims.inputs + k * width;
+    begin = dims.slots * dims.inputs + k * width;
   }
   let own = rows + k * width;
   for (var j = local.x; j < dims.rank; j += SIZE) {
@@ -167,7 +167,7 @@ fn diagonal_backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocat
   for (var i = local.x; i < width; i += SIZE) {
     var sum = 0.0;
     for (var j = 0u; j < dims.rank; j++) { sum += gram[j] * params[rows + j * width + i]; }
-    let d = factors[from + i];
+    let d = factors[begin + i];
     along += d * params[own + i];
     grads[own + i] = sum + select(value * d, d, up);
   }

@@ -5,7 +5,8 @@
 mod common;
 
 use common::lanes::{one_layer, random_params, three_layers, variants};
-use lora_playground::config::{Balance, BalanceKind, Lane, Method, Optimizer};
+use lora_playground::adapter::adalora::ORTHOGONAL;
+use lora_playground::config::{Balance, BalanceKind, Form, Lane, Method, Optimizer, Options, Weights};
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
 use lora_playground::kernel::Step;
@@ -14,6 +15,7 @@ use lora_playground::kernel::recording::{Buffer, GRADS, LOSSES, MOMENTS, PARAMS}
 use lora_playground::model::{LOSS_SLOTS, compile, share};
 use lora_playground::optim;
 use lora_playground::task::{LossKind, TaskData};
+use ndarray::{Array2, Axis};
 
 const STEP: f64 = 1e-5;
 /// Truncation is of order STEP² and rounding of order 1e-16 / STEP; what remains is that the kernels' scale factors
@@ -68,6 +70,31 @@ impl<'a> Bench<'a> {
         self.gates().iter().flatten().flatten().map(|&g| g != 0.0).collect()
     }
 
+    fn parameter(&self, suffix: &str) -> Vec<Array2<f64>> {
+        let tensors = &self.cpu.program(0).tensors;
+        let params = self.cpu.values(0, PARAMS);
+        let own = tensors.iter().filter(|t| t.name.ends_with(suffix));
+        own.map(|t| Array2::from_shape_vec((t.shape[0], t.shape[1]), t.gather(&params)).unwrap()).collect()
+    }
+
+    /// AdaLoRA's `‖PᵀP − I‖² + ‖QQᵀ − I‖²`, and the squared cosines between what rank-1 experts read, weighed.
+    fn orthogonality(&self) -> f64 {
+        let off = |gram: Array2<f64>| (&gram - &Array2::<f64>::eye(gram.nrows())).mapv(|v| v * v).sum();
+        if matches!(self.lane.method, Method::Variant { form: Form::Adalora, .. }) {
+            let p: f64 = self.parameter("lora_P").iter().map(|p| off(p.t().dot(p))).sum();
+            let q: f64 = self.parameter("lora_Q").iter().map(|q| off(q.dot(&q.t()))).sum();
+            return f64::from(ORTHOGONAL) * (p + q);
+        }
+        let cosines = |v: &Array2<f64>| {
+            let norms = v.mapv(|x| x * x).sum_axis(Axis(1)).mapv(f64::sqrt).insert_axis(Axis(1));
+            let unit = v / &norms;
+            // Off the diagonal every pair stands twice.
+            off(unit.dot(&unit.t())) / 2.0
+        };
+        let coefficient = self.lane.options.orthogonality;
+        if coefficient == 0.0 { 0.0 } else { coefficient * self.parameter(".v").iter().map(cosines).sum::<f64>() }
+    }
+
     /// The loss with the balance term, at the current parameters.
     fn objective(&self) -> f64 {
         self.run();
@@ -76,8 +103,17 @@ impl<'a> Bench<'a> {
         drop(losses);
         let balance = balance(&self.lane.method);
         let term = |(gates, shares): (&Vec<Vec<f64>>, &Vec<f64>)| balance_term(&balance, gates, shares);
-        loss + self.gates().iter().zip(&self.shares).map(term).sum::<f64>()
+        loss + self.orthogonality() + self.gates().iter().zip(&self.shares).map(term).sum::<f64>()
     }
+}
+
+/// Lanes whose gradient is that of what they compute. The others' is not, by definition: signs let it pass straight
+/// through, and DoRA holds a norm constant.
+fn differentiable() -> Vec<(&'static str, Lane)> {
+    let plain = |(_, lane): &(&str, Lane)| {
+        lane.options.weights == Weights::Float && !matches!(lane.method, Method::Variant { form: Form::Dora, .. })
+    };
+    variants().into_iter().filter(plain).collect()
 }
 
 fn balance(method: &Method) -> Balance {
@@ -140,24 +176,24 @@ fn check(what: &str, task: &TaskData, lane: &Lane) {
 
 #[test]
 fn one_layer_with_mean_squared_error() {
-    for (name, method) in variants() {
-        check(name, &one_layer(), &method.into());
+    for (name, lane) in differentiable() {
+        check(name, &one_layer(), &lane);
     }
 }
 
 #[test]
 fn three_layers_with_cross_entropy() {
-    for (name, method) in variants() {
-        check(name, &three_layers(), &method.into());
+    for (name, lane) in differentiable() {
+        check(name, &three_layers(), &lane);
     }
 }
 
 #[test]
 fn adapters_on_some_layers() {
-    for (name, method) in variants() {
+    for (name, lane) in differentiable() {
         for layers in [vec![0], vec![1], vec![2], vec![0, 2]] {
             let what = format!("{name} on {layers:?}");
-            check(&what, &three_layers(), &Lane { method: method.clone(), layers: Some(layers) });
+            check(&what, &three_layers(), &Lane { layers: Some(layers), ..lane.clone() });
         }
     }
 }
@@ -165,10 +201,10 @@ fn adapters_on_some_layers() {
 /// Kernels work on whole tiles; what lies between the real values must stay zero, or it would leak into them.
 #[test]
 fn padding_stays_zero() {
-    for (name, method) in variants() {
+    for (name, lane) in variants() {
         for task in [one_layer(), three_layers()] {
             let optimizer = Optimizer { weight_decay: 0.1, ..Default::default() };
-            let program = compile(&task, &method.clone().into(), &optimizer);
+            let program = compile(&task, &lane, &optimizer);
             let params = random_params(&program, 6);
             let shared = share(&task);
             let schedule = lora_playground::config::Schedule { warmup: 0, total: 20 };
@@ -184,6 +220,116 @@ fn padding_stays_zero() {
                 for (at, (value, real)) in cpu.read(0, buffer).iter().zip(real.iter().cycle()).enumerate() {
                     assert!(*real || *value == 0.0, "{name}: {what}[{at}] is padding, and {value}");
                 }
+            }
+        }
+    }
+}
+
+/// All gradients of a lane whose parameters of these names are set.
+fn gradients_at(task: &TaskData, lane: &Lane, values: &[(String, Vec<f64>)]) -> Vec<(String, Vec<f64>)> {
+    let bench = Bench::new(task, lane);
+    let tensors = bench.cpu.program(0).tensors.clone();
+    for tensor in &tensors {
+        if let Some((_, own)) = values.iter().find(|(name, _)| *name == tensor.name) {
+            tensor.scatter(&mut bench.cpu.values(0, PARAMS), own);
+        }
+    }
+    bench.run();
+    let grads = bench.cpu.values(0, GRADS);
+    tensors.iter().map(|t| (t.name.clone(), t.gather(&grads))).collect()
+}
+
+/// What a lane's layers read in its last run, by name.
+fn made(bench: &Bench) -> Vec<(String, Vec<f64>)> {
+    let of = |(buffer, tensor): &(Buffer, lora_playground::kernel::recording::Tensor)| {
+        (tensor.name.clone(), tensor.gather(&bench.cpu.values(0, *buffer)))
+    };
+    bench.cpu.program(0).made.iter().map(of).collect()
+}
+
+fn assert_same(what: &str, got: &[f64], expected: &[f64], relative: f64) {
+    let largest = expected.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    assert!(largest > 1e-4, "{what}: nothing to compare");
+    for (i, (g, e)) in got.iter().zip(expected).enumerate() {
+        assert!((g - e).abs() <= relative * largest, "{what}[{i}] is {g} instead of {e}");
+    }
+}
+
+/// Signs have no slope: the gradient is that of a full-precision lane whose factors are the quantised ones. And these are
+/// what BitNet's formulas make of the weights.
+#[test]
+fn signs_let_the_gradient_through() {
+    let quantised: Vec<_> = variants().into_iter().filter(|(_, l)| l.options.weights != Weights::Float).collect();
+    assert!(quantised.len() >= 3);
+    for (name, lane) in quantised {
+        for task in [one_layer(), three_layers()] {
+            let bench = Bench::new(&task, &lane);
+            let mut values = made(&bench);
+            let params = bench.cpu.values(0, PARAMS).clone();
+            for tensor in bench.cpu.program(0).tensors.clone() {
+                let latent = tensor.gather(&params);
+                let Some((_, low)) = values.iter().find(|(name, _)| *name == tensor.name) else {
+                    // The router is as it is.
+                    values.push((tensor.name.clone(), latent));
+                    continue;
+                };
+                let experts = if tensor.shape.len() == 3 { tensor.shape[0] } else { 1 };
+                for (low, own) in low.chunks(low.len() / experts).zip(latent.chunks(latent.len() / experts)) {
+                    let mean = own.iter().sum::<f64>() / own.len() as f64;
+                    let scale = own.iter().map(|w| w.abs()).sum::<f64>() / own.len() as f64;
+                    for (low, w) in low.iter().zip(own) {
+                        let expected = match lane.options.weights {
+                            Weights::Ternary => scale * (w / scale).round_ties_even().clamp(-1.0, 1.0),
+                            _ => scale * (w - mean).signum(),
+                        };
+                        assert!((low - expected).abs() < 1e-12, "{name}: {low} instead of {expected}");
+                    }
+                }
+            }
+            let options = Options { weights: Weights::Float, ..lane.options.clone() };
+            let plain = Lane { options, ..lane.clone() };
+            for ((what, got), (_, expected)) in
+                gradients_at(&task, &lane, &[]).iter().zip(gradients_at(&task, &plain, &values))
+            {
+                assert_same(&format!("{name}: {what}"), got, &expected, 1e-12);
+            }
+        }
+    }
+}
+
+/// DoRA's formulas, from a dense lane's gradient at the same change of weight: with c the constant norm,
+/// `∂m = Σ ∂ΔW V / c`, `∂V = m/c ∂ΔW`, `∂B = s ∂V Aᵀ`, `∂A = s Bᵀ ∂V`.
+#[test]
+fn dora_holds_its_norm_constant() {
+    let lane: Lane = Method::Variant { form: Form::Dora, rank: 3, alpha: 6.0 }.into();
+    for task in [one_layer(), three_layers()] {
+        let bench = Bench::new(&task, &lane);
+        let dense = gradients_at(&task, &Method::Full.into(), &made(&bench));
+        let own = gradients_at(&task, &lane, &[]);
+        let find = |name: String| own.iter().find(|(n, _)| *n == name).unwrap().1.clone();
+        let tensors = bench.cpu.program(0).tensors.clone();
+        let params = bench.cpu.values(0, PARAMS).clone();
+        for (l, layer) in task.layers.iter().enumerate() {
+            let get = |name: &str| {
+                let tensor = tensors.iter().find(|t| t.name == format!("layers.{l}.{name}")).unwrap();
+                tensor.gather(&params)
+            };
+            let matrix = |rows, cols, values: Vec<f64>| Array2::from_shape_vec((rows, cols), values).unwrap();
+            let (i, o) = (layer.inputs, layer.outputs);
+            let (a, b) = (matrix(3, i, get("lora_A")), matrix(o, 3, get("lora_B")));
+            let m = matrix(o, 1, get("lora_magnitude_vector"));
+            let w0 = matrix(o, i, task.base[l].weight.iter().map(|&w| f64::from(w)).collect());
+            let v = w0 + 2.0 * b.dot(&a);
+            let c = v.mapv(|x| x * x).sum_axis(Axis(1)).mapv(f64::sqrt).insert_axis(Axis(1));
+            let d = matrix(o, i, dense[l].1.clone());
+            let dv = &d * &m / &c;
+            for (name, expected) in [
+                ("lora_magnitude_vector", ((&d * &v).sum_axis(Axis(1)).insert_axis(Axis(1)) / &c)),
+                ("lora_B", 2.0 * dv.dot(&a.t())),
+                ("lora_A", 2.0 * b.t().dot(&dv)),
+            ] {
+                let expected: Vec<f64> = expected.iter().copied().collect();
+                assert_same(name, &find(format!("layers.{l}.{name}")), &expected, 1e-9);
             }
         }
     }

@@ -23,6 +23,20 @@ fn all() -> Vec<Op> {
         Op::IntuitionStep(intuition::Dims::default()),
         Op::Gelu(gelu::Dims::default()),
         Op::CrossEntropy(cross_entropy::Dims::default()),
+        Op::Adamw(adamw::Dims::default()),
+        Op::Quantise(factors::Dims::default()),
+        Op::Truncate(factors::Dims::default()),
+        Op::Diagonal(factors::Dims::default()),
+        Op::DiagonalBackward(factors::Dims::default()),
+        Op::Tile(factors::Dims::default()),
+        Op::TileBackward(factors::Dims::default()),
+        Op::Importance(budget::Dims::default()),
+        Op::Score(budget::Dims::default()),
+        Op::Allocate(budget::Dims::default()),
+        Op::Dora(dora::Dims::default()),
+        Op::DoraBackward(dora::Dims::default()),
+        Op::DoraDown(dora::Dims::default()),
+        Op::Orthogonal(orthogonal::Dims::default()),
     ]
 }
 

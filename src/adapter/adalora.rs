@@ -10,10 +10,8 @@ use crate::kernel::recording::{Arena, GRADS, PARAMS, Pass};
 use crate::kernel::{Op, budget, factors, pad};
 
 /// PEFT's coefficient of the orthogonality term is 0.5 on the norm; of the paper's squared norm, its published runs use 0.1.
-pub const ORTHOGONAL: f64 = 0.1;
-/// Steps over which the budget falls, and how often directions are dropped.
-pub const BEGIN: u32 = 100;
-pub const END: u32 = 600;
+pub const ORTHOGONAL: f32 = 0.1;
+/// Every how many steps directions are dropped.
 pub const INTERVAL: u32 = 10;
 
 pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
@@ -26,8 +24,7 @@ pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena
     let (at, grads) = (buffer("factors", whole.len()), buffer("dfactors", whole.len()));
     let made = whole.read_from(at);
     let factors = Factors { grads, grad_a: made.a, grad_b: made.b, ..made };
-    let dims =
-        factors::Dims { extra: e as u32, orthogonal: ORTHOGONAL as f32, ..quantised::dims(&whole, rank, place) };
+    let dims = factors::Dims { extra: e as u32, orthogonal: ORTHOGONAL, ..quantised::dims(&whole, rank, place) };
     let budget = budget::Dims {
         rank: rank as u32,
         inputs: whole.inputs as u32,
@@ -43,8 +40,8 @@ pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena
         layers: place.count as u32,
         first_budget: (rank * place.count) as u32,
         last_budget: (options.target(rank) * place.count) as u32,
-        begin: BEGIN,
-        end: END,
+        begin: options.budget_begin as u32,
+        end: options.budget_end as u32,
         interval: INTERVAL,
     };
     let state = arena.buffer(format!("{}.importance", place.name), 2 * arena.params);

@@ -37,7 +37,9 @@ pub fn match_parameters(lanes: &[Lane], layers: &[(usize, usize)], target: usize
 fn sizes(method: &Method) -> Vec<Method> {
     match method {
         Method::Full => vec![Method::Full],
-        Method::Lora { .. } | Method::Variant { .. } => (limits::RANK.min..=limits::RANK.max).map(|size| resized(method, 1, size)).collect(),
+        Method::Lora { .. } | Method::Variant { .. } => {
+            (limits::RANK.min..=limits::RANK.max).map(|size| resized(method, 1, size)).collect()
+        }
         Method::Molora { experts, .. } => {
             let most = limits::RANK.max.min(limits::MIXTURE_RANK / experts);
             let ranks = (limits::RANK.min..=most).map(|rank| resized(method, *experts, rank));
@@ -96,7 +98,7 @@ mod tests {
                 let distance = lane_count(&lane, layers).abs_diff(target);
                 let (n, r) = match lane.method {
                     Method::Full => continue,
-                    Method::Lora { rank, .. } => (1, rank),
+                    Method::Lora { rank, .. } | Method::Variant { rank, .. } => (1, rank),
                     Method::Molora { experts, rank, .. } => (experts, rank),
                     Method::Mor1e { experts, .. } => (experts, 1),
                 };
@@ -133,7 +135,7 @@ mod tests {
 
     #[test]
     fn only_adapted_layers_count() {
-        let lane = Lane { method: Method::lora(), layers: Some(vec![2]) };
+        let lane = Lane { layers: Some(vec![2]), ..Method::lora().into() };
         let layers = &[(64, 64), (64, 64), (64, 10)];
         assert_eq!(lane_count(&lane, layers), 8 * 74);
         let matched = match_parameters(&[lane], layers, 740);

@@ -128,9 +128,9 @@ pub fn scaling(method: &Method) -> f64 {
         Method::Full => 1.0,
         Method::Lora { rank, alpha, rslora: true } => alpha / (rank as f64).sqrt(),
         Method::Variant { form: Form::Mora, .. } => 1.0,
-        Method::Lora { rank, alpha, .. }
-        | Method::Variant { rank, alpha, .. }
-        | Method::Molora { rank, alpha, .. } => alpha / rank as f64,
+        Method::Lora { rank, alpha, .. } | Method::Variant { rank, alpha, .. } | Method::Molora { rank, alpha, .. } => {
+            alpha / rank as f64
+        }
         Method::Mor1e { alpha, .. } => alpha,
     }
 }

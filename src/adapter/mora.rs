@@ -11,13 +11,23 @@ use crate::kernel::{Op, factors, pad};
 pub fn record(rank: usize, place: &Place, arena: &mut Arena) -> Adapted {
     let side = count::mora_side(rank, place.inputs, place.outputs);
     let (slots, i, o) = (pad(side), pad(place.inputs), pad(place.outputs));
-    let m =
-        arena.param(format!("{}.mora_M", place.name), slots * slots, vec![side, side], vec![slots, 1]);
+    let m = arena.param(format!("{}.mora_M", place.name), slots * slots, vec![side, side], vec![slots, 1]);
     let mut buffer = |what: &str| arena.buffer(format!("{}.{what}", place.name), slots * (i + o));
     let (at, grads) = (buffer("factors"), buffer("dfactors"));
     let b = slots * i;
-    let factors =
-        Factors { at, a: 0, b, grads, grad_a: 0, grad_b: b, boost: 0.0, slots, down_rows: slots, inputs: i, outputs: o };
+    let factors = Factors {
+        at,
+        a: 0,
+        b,
+        grads,
+        grad_a: 0,
+        grad_b: b,
+        boost: 0.0,
+        slots,
+        down_rows: slots,
+        inputs: i,
+        outputs: o,
+    };
     let dims = factors::Dims {
         extra: m as u32,
         side: side as u32,

@@ -89,6 +89,10 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
             ));
         }
     }
+    if options.budget_begin >= options.budget_end {
+        let allowed = format_args!("below budget_end, which is {}", options.budget_end);
+        return Err(refuse(format!("{path}.budget_begin"), &options.budget_begin.into(), allowed));
+    }
     if let (Method::Variant { rank, .. }, Some(target)) = (&lane.method, options.target_rank)
         && target > *rank
     {

@@ -1,8 +1,8 @@
 //! What is meant by everything left out. Plain values; knows nothing of how they are written.
 
 use super::{
-    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Form, Gate, Init, Lane, Method, Optimizer, Options,
-    Schedule, Spectrum, Task, Weights,
+    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Form, Gate, Init, Lane, Method,
+    Optimizer, Options, Schedule, Spectrum, Task, Weights,
 };
 
 impl Default for Config {
@@ -84,6 +84,8 @@ impl Default for Options {
             noise: 0.0,
             orthogonality: 0.0,
             target_rank: None,
+            budget_begin: 100,
+            budget_end: 600,
             experts_per_layer: None,
             rank_per_layer: None,
         }

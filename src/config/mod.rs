@@ -120,6 +120,9 @@ pub struct Options {
     pub orthogonality: f64,
     /// AdaLoRA: directions kept at the end, on average per layer; `None` is half of `rank`.
     pub target_rank: Option<usize>,
+    /// Steps from which on and until which its budget falls.
+    pub budget_begin: usize,
+    pub budget_end: usize,
     /// MoLA (arXiv 2402.08562): sizes by layer, in place of the method's one for all.
     pub experts_per_layer: Option<Vec<usize>>,
     pub rank_per_layer: Option<Vec<usize>>,
@@ -256,9 +259,7 @@ impl Lane {
     /// AdaLoRA: directions kept at the end, on average per layer.
     pub fn target_rank(&self) -> Option<usize> {
         match self.method {
-            Method::Variant { form: Form::Adalora, rank, .. } => {
-                Some(self.options.target(rank))
-            }
+            Method::Variant { form: Form::Adalora, rank, .. } => Some(self.options.target(rank)),
             _ => None,
         }
     }

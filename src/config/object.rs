@@ -132,7 +132,12 @@ impl<'a> Object<'a> {
             .as_array()
             .filter(|items| limits::DEPTH.contains(items.len()))
             .ok_or_else(|| refuse(&path, value, format_args!("a list with {} for each layer", limit)))?;
-        items.iter().enumerate().map(|(i, item)| whole(item, limit, || format!("{path}[{i}]"))).collect::<Result<_>>().map(Some)
+        items
+            .iter()
+            .enumerate()
+            .map(|(i, item)| whole(item, limit, || format!("{path}[{i}]")))
+            .collect::<Result<_>>()
+            .map(Some)
     }
 
     /// The elements of a list that must not be empty nor hold anything twice, each with its path.

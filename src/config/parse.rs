@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::{
-    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Form, Gate, Lane, Method, Named, Optimizer,
-    Options, Schedule, Spectrum, Task, limits,
+    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Form, Gate, Lane, Method, Named,
+    Optimizer, Options, Schedule, Spectrum, Task, limits,
     object::{self, Object, refuse},
 };
 use crate::error::{Error, Result};
@@ -70,8 +70,19 @@ fn task(value: &Value) -> Result<Task> {
 }
 
 fn domains(value: &Value, path: &str) -> Result<Domains> {
-    const KEYS: &[&str] =
-        &["kind", "dim", "depth", "domains", "true_rank", "conflict", "spectrum", "sequence", "mixed", "noise", "batch"];
+    const KEYS: &[&str] = &[
+        "kind",
+        "dim",
+        "depth",
+        "domains",
+        "true_rank",
+        "conflict",
+        "spectrum",
+        "sequence",
+        "mixed",
+        "noise",
+        "batch",
+    ];
     let object = Object::new(value, path, "task \"domains\"", KEYS)?;
     let default = Domains::default();
     Ok(Domains {
@@ -149,9 +160,10 @@ fn lane(value: &Value, path: &str) -> Result<Lane> {
         ),
         other => match Form::from_name(other) {
             Some(Form::Mora) => (Method::variant(Form::Mora), &["method", "rank", "layers"]),
-            Some(Form::Adalora) => {
-                (Method::variant(Form::Adalora), &["method", "rank", "alpha", "target_rank", "layers"])
-            }
+            Some(Form::Adalora) => (
+                Method::variant(Form::Adalora),
+                &["method", "rank", "alpha", "target_rank", "budget_begin", "budget_end", "layers"],
+            ),
             Some(form) => (Method::variant(form), &["method", "rank", "alpha", "layers"]),
             None => {
                 return Err(refuse(
@@ -200,6 +212,8 @@ fn lane(value: &Value, path: &str) -> Result<Lane> {
         noise: object.real("noise", limits::NOISE, usual.noise)?,
         orthogonality: object.real("orthogonality", limits::COEFFICIENT, usual.orthogonality)?,
         target_rank: object.maybe_whole("target_rank", limits::RANK)?,
+        budget_begin: object.whole("budget_begin", limits::WARMUP, usual.budget_begin)?,
+        budget_end: object.whole("budget_end", limits::TOTAL, usual.budget_end)?,
         experts_per_layer: object.sizes("experts_per_layer", limits::EXPERTS)?,
         rank_per_layer: object.sizes("rank_per_layer", limits::RANK)?,
     };

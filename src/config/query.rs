@@ -46,10 +46,12 @@ const OPTIONS: &[(&str, &str)] = &[
     ("noise", "noise"),
     ("orth", "orthogonality"),
     ("to", "target_rank"),
+    ("begin", "budget_begin"),
+    ("end", "budget_end"),
 ];
 
-/// Sizes by layer, as in ne8-2-2-8.
-const SIZES: &[(&str, &str)] = &[("ns", "experts_per_layer"), ("rs", "rank_per_layer")];
+/// Sizes by layer, as in nl8-2-2-8.
+const SIZES: &[(&str, &str)] = &[("nl", "experts_per_layer"), ("rl", "rank_per_layer")];
 
 impl Config {
     /// The query without its "?". Equal configurations give equal text; the default gives none.
@@ -264,8 +266,8 @@ fn read_lane(text: &str, path: &str) -> Result<Value> {
                     path,
                     &part.as_str().into(),
                     "a part is n (experts), r (rank), a (alpha), k (top_k), h (hidden), entropy or switch \
-                     with a number, plus (lr_ratio), temp, noise, orth or to (target_rank) with a number, l with layers as in \
-                     l0-2, ns or rs with experts or ranks by layer as in ns8-2-2-8, or rs, norm, token, pissa, \
+                     with a number, plus (lr_ratio), temp, noise, orth, to (target_rank), begin or end (of its budget) with a number, l with layers as in \
+                     l0-2, nl or rl with experts or ranks by layer as in nl8-2-2-8, or rs, norm, token, pissa, \
                      ternary, binary",
                 ));
             }

@@ -2,8 +2,8 @@
 //! instead is refused without a panic.
 
 use super::{
-    BackendChoice, Balance, Config, DigitDomain, Digits, Domains, Gate, Lane, Method, Named, Optimizer, Schedule,
-    Spectrum, Task,
+    BackendChoice, Balance, Config, DigitDomain, Digits, Domains, Form, Gate, Init, Lane, Method, Named, Optimizer,
+    Options, Schedule, Spectrum, Task, Weights,
 };
 
 /// A linear congruential generator (Knuth's MMIX constants): the test needs variety, not quality.
@@ -36,7 +36,11 @@ impl Draw {
     }
 
     fn lane(&mut self, layers: usize) -> Lane {
-        let method = match self.below(4) {
+        let method = match self.below(5) {
+            4 => match self.of::<Form>() {
+                Form::Mora => Method::Variant { form: Form::Mora, rank: 1 + self.below(512), alpha: 1.0 },
+                form => Method::Variant { form, rank: 1 + self.below(512), alpha: self.real().max(0.001) },
+            },
             0 => Method::Full,
             1 => Method::Lora { rank: 1 + self.below(512), alpha: self.real().max(0.001), rslora: self.flag() },
             2 => {
@@ -59,13 +63,44 @@ impl Draw {
             },
         };
         let all: Vec<usize> = (0..layers).filter(|_| self.flag()).collect();
-        Lane { method, layers: (!all.is_empty()).then_some(all) }
+        let options = self.options(&method, layers);
+        Lane { method, layers: (!all.is_empty()).then_some(all), options }
+    }
+
+    /// Those that the method has, some of them.
+    fn options(&mut self, method: &Method, layers: usize) -> Options {
+        let mut options = Options::default();
+        let ranked = matches!(method, Method::Lora { .. } | Method::Molora { .. });
+        if ranked && self.flag() {
+            options.lr_ratio = self.real().max(0.01);
+            options.weights = self.of::<Weights>();
+            options.rank_per_layer = self.flag().then(|| (0..layers).map(|_| 1 + self.below(8)).collect());
+        }
+        match method {
+            Method::Lora { .. } => options.init = self.of::<Init>(),
+            Method::Molora { .. } if self.flag() => {
+                options.temperature = self.real().max(0.01);
+                options.noise = self.real() / 10.0;
+            }
+            Method::Mor1e { .. } if self.flag() => options.orthogonality = self.real(),
+            &Method::Variant { form: Form::Adalora, rank, .. } => {
+                options.target_rank = self.flag().then(|| 1 + self.below(rank));
+                options.budget_begin = self.below(600);
+                options.budget_end = 601 + self.below(600);
+            }
+            _ => {}
+        }
+        if matches!(method, Method::Molora { .. } | Method::Mor1e { .. }) && self.flag() {
+            options.experts_per_layer = Some((0..layers).map(|_| 1 + self.below(16)).collect());
+        }
+        options
     }
 
     fn config(&mut self) -> Config {
         let task = match self.below(3) {
             0 => Task::Domains(Domains {
                 dim: 72 + self.below(185),
+                depth: 1 + self.below(8),
                 domains: 1 + self.below(8),
                 true_rank: 1 + self.below(8),
                 conflict: self.flag(),

@@ -107,7 +107,7 @@ fn errors_name_key_value_and_range() {
     assert_eq!(
         error(|v| v["lanes"][0]["rnak"] = json!(4)),
         "lanes[0].rnak: 4 is not allowed; there is no such key; method \"lora\" has method, rank, alpha, \
-         rslora, layers"
+         rslora, init, lr_ratio, weights, rank_per_layer, layers"
     );
     assert_eq!(
         error(|v| v["task"]["true_rank"] = json!(17)),
@@ -144,7 +144,15 @@ fn refused_values() {
         ("/lanes", json!({}), "lanes"),
         ("/lanes", Value::Array(vec![json!({}); 9]), "lanes"),
         ("/lanes/0", json!("lora"), "lanes[0]"),
-        ("/lanes/0/method", json!("dora"), "lanes[0].method"),
+        ("/lanes/0/method", json!("vera"), "lanes[0].method"),
+        ("/lanes/0/init", json!("gaussian"), "lanes[0].init"),
+        ("/lanes/0/lr_ratio", json!(0), "lanes[0].lr_ratio"),
+        ("/lanes/0/rank_per_layer", json!([4, 4]), "lanes[0].rank_per_layer"),
+        ("/lanes/0/rank_per_layer", json!([0]), "lanes[0].rank_per_layer[0]"),
+        ("/lanes/1/temperature", json!(0), "lanes[1].temperature"),
+        ("/lanes/1/experts_per_layer", json!(4), "lanes[1].experts_per_layer"),
+        ("/lanes/2/orthogonality", json!(-1), "lanes[2].orthogonality"),
+        ("/task/depth", json!(9), "task.depth"),
         ("/lanes/0/method", json!(1), "lanes[0].method"),
         ("/lanes/0/rank", json!(0), "lanes[0].rank"),
         ("/lanes/0/rank", json!(513), "lanes[0].rank"),
@@ -247,6 +255,7 @@ fn query_writes_only_what_differs() {
             renormalize: true,
             balance: Balance { kind: BalanceKind::Entropy, coefficient: 0.05 },
         },
+        options: Default::default(),
         layers: Some(vec![0]),
     });
     let query = "seed=7&dim=32&lr=0.02&eps=1e-7&lanes=full~lora.r8~molora.n4.r2.a0.5.k2.norm.entropy0.05.l0";

@@ -105,6 +105,8 @@ fn lane(lane: &Lane) -> Value {
     differing("noise", own.noise != usual.noise, json!(own.noise));
     differing("orthogonality", own.orthogonality != usual.orthogonality, json!(own.orthogonality));
     differing("target_rank", own.target_rank.is_some(), json!(own.target_rank));
+    differing("budget_begin", own.budget_begin != usual.budget_begin, json!(own.budget_begin));
+    differing("budget_end", own.budget_end != usual.budget_end, json!(own.budget_end));
     differing("experts_per_layer", own.experts_per_layer.is_some(), json!(own.experts_per_layer));
     differing("rank_per_layer", own.rank_per_layer.is_some(), json!(own.rank_per_layer));
     if let Some(layers) = &lane.layers {

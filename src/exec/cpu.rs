@@ -25,8 +25,7 @@ impl<F: Real> Cpu<F> {
 
     /// See [`super::Engine::set_lane`].
     pub fn set_lane(&mut self, index: usize, program: LaneProgram, params: &[f32]) {
-        let mut buffers: Vec<_> =
-            program.buffers.iter().map(|&(_, len)| RefCell::new(vec![F::zero(); len])).collect();
+        let mut buffers: Vec<_> = program.buffers.iter().map(|&(_, len)| RefCell::new(vec![F::zero(); len])).collect();
         for (buffer, values) in &program.constants {
             let Buffer::Lane(at) = *buffer else { continue };
             let wide = values.iter().map(|&v| F::of(f64::from(v)));

@@ -23,7 +23,7 @@ dims!(
         /// Directions kept in all layers together, at first and at last.
         first_budget: u32,
         last_budget: u32,
-        /// Steps between which the budget falls, and every how many directions are dropped.
+        /// Steps between which the budget falls, and every how many directions are dropped meanwhile; then in every step.
         begin: u32,
         end: u32,
         interval: u32,
@@ -77,14 +77,13 @@ pub fn score<F: Real>(d: &Dims, b: &Bound<F>) {
         (from..from + real as usize).map(one).sum::<F>() / F::of(f64::from(real))
     };
     for k in 0..d.rank as usize {
-        scores[d.layer as usize * WIDTH + k] = one(d.e as usize + k)
-            + mean(d.a, k, d.inputs, d.real_inputs)
-            + mean(d.b, k, d.outputs, d.real_outputs);
+        scores[d.layer as usize * WIDTH + k] =
+            one(d.e as usize + k) + mean(d.a, k, d.inputs, d.real_inputs) + mean(d.b, k, d.outputs, d.real_outputs);
     }
 }
 
 pub fn allocate<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    if step.index < d.begin || !step.index.is_multiple_of(d.interval) {
+    if step.index < d.begin || (step.index < d.end && !step.index.is_multiple_of(d.interval)) {
         return;
     }
     let (scores, mut values) = (b.read(0), b.write(1));

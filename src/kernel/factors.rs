@@ -173,9 +173,8 @@ pub fn diagonal_backward<F: Real>(d: &Dims, b: &Bound<F>) {
             if !up {
                 grads[d.extra as usize + k] = dot(own, row(k));
             }
-            let gram: Vec<F> = (0..rank)
-                .map(|j| four * (dot(row(k), row(j)) - if j == k { F::one() } else { F::zero() }))
-                .collect();
+            let gram: Vec<F> =
+                (0..rank).map(|j| four * (dot(row(k), row(j)) - if j == k { F::one() } else { F::zero() })).collect();
             for i in 0..width {
                 let sum: F = (0..rank).map(|j| gram[j] * params[rows + j * width + i]).sum();
                 grads[rows + k * width + i] = sum + if up { own[i] } else { value * own[i] };

@@ -218,22 +218,12 @@ impl Op {
                 cross_entropy::Dims::FIELDS,
             ),
             Op::Adamw(_) => d("adamw", wgsl!("adamw"), "step", adamw::BINDINGS, adamw::Dims::FIELDS),
-            Op::Quantise(_) => {
-                d("quantise", wgsl!("factors"), "quantise", factors::FORWARD, factors::Dims::FIELDS)
+            Op::Quantise(_) => d("quantise", wgsl!("factors"), "quantise", factors::FORWARD, factors::Dims::FIELDS),
+            Op::Truncate(_) => d("truncate", wgsl!("factors"), "truncate", factors::FORWARD, factors::Dims::FIELDS),
+            Op::Diagonal(_) => d("diagonal", wgsl!("factors"), "diagonal", factors::FORWARD, factors::Dims::FIELDS),
+            Op::DiagonalBackward(_) => {
+                d("diagonal_backward", wgsl!("factors"), "diagonal_backward", factors::BACKWARD, factors::Dims::FIELDS)
             }
-            Op::Truncate(_) => {
-                d("truncate", wgsl!("factors"), "truncate", factors::FORWARD, factors::Dims::FIELDS)
-            }
-            Op::Diagonal(_) => {
-                d("diagonal", wgsl!("factors"), "diagonal", factors::FORWARD, factors::Dims::FIELDS)
-            }
-            Op::DiagonalBackward(_) => d(
-                "diagonal_backward",
-                wgsl!("factors"),
-                "diagonal_backward",
-                factors::BACKWARD,
-                factors::Dims::FIELDS,
-            ),
             Op::Tile(_) => d("tile", wgsl!("factors"), "tile", factors::FORWARD, factors::Dims::FIELDS),
             Op::TileBackward(_) => {
                 d("tile_backward", wgsl!("factors"), "tile_backward", factors::BACKWARD, factors::Dims::FIELDS)

@@ -21,6 +21,7 @@ impl Lab {
     pub async fn set_rank(&mut self, lane: usize, rank: usize) -> Result<()> {
         self.check_lane(lane)?;
         let old = self.lanes[lane].lane.clone();
+        let method = with_rank(&old.method, rank, lane)?;
         if !can_resize(&old) {
             return Err(Error::Config {
                 key: format!("lanes[{lane}].rank"),
@@ -28,7 +29,6 @@ impl Lab {
                 allowed: "this lane's rank is part of how it began; start again with another".into(),
             });
         }
-        let method = with_rank(&old.method, rank, lane)?;
         while self.in_flight() > 0 {
             self.collect().await?;
         }

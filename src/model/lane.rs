@@ -134,8 +134,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
     for l in (lowest..count).rev() {
         // Gradients of weights come last: with AdamW in the same pass, they change what the layer's own reads.
         let passes = adapted[l].iter().flat_map(|a| a.backward.iter().cloned());
-        let (weights, others): (Vec<_>, Vec<_>) =
-            passes.partition(|pass| is_gradient(&pass.op));
+        let (weights, others): (Vec<_>, Vec<_>) = passes.partition(|pass| is_gradient(&pass.op));
         gradients.extend(others);
         if l > lowest {
             gradients.push(layer_backward(task, l, &places, adapted[l].as_ref(), tokens));
@@ -267,7 +266,8 @@ fn training(gradients: &[Pass], update: &adamw::Update, apart: &[(usize, usize)]
     };
     let mut train: Vec<Pass> = gradients.iter().map(&mut step).collect();
     for &(begin, count) in apart {
-        let dims = adamw::Dims { begin: begin as u32, count: count as u32, ..adamw::Dims::default().with_update(&rest) };
+        let dims =
+            adamw::Dims { begin: begin as u32, count: count as u32, ..adamw::Dims::default().with_update(&rest) };
         train.push(Pass { op: Op::Adamw(dims), buffers: vec![GRADS, PARAMS, MOMENTS, LOSSES] });
         rest.tiles = 0;
         covered += dims.count;

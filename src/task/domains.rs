@@ -202,6 +202,7 @@ mod tests {
 
     fn config() -> Domains {
         Domains {
+            depth: 1,
             dim: 32,
             domains: 4,
             true_rank: 2,

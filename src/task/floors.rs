@@ -206,7 +206,18 @@ mod tests {
     const BALANCE: Balance = Balance { kind: BalanceKind::None, coefficient: 0.0 };
 
     fn task(domains: usize, true_rank: usize, conflict: bool, spectrum: Spectrum) -> Domains {
-        Domains { dim: 64, domains, true_rank, conflict, spectrum, sequence: 2, mixed: false, noise: 0.0, batch: 4 }
+        Domains {
+            dim: 64,
+            depth: 1,
+            domains,
+            true_rank,
+            conflict,
+            spectrum,
+            sequence: 2,
+            mixed: false,
+            noise: 0.0,
+            batch: 4,
+        }
     }
 
     fn config(task: &Domains, methods: Vec<Method>) -> Config {
@@ -214,7 +225,7 @@ mod tests {
             seed: 1,
             backend: BackendChoice::Cpu,
             task: Task::Domains(task.clone()),
-            lanes: methods.into_iter().map(|method| Lane { method, layers: None }).collect(),
+            lanes: methods.into_iter().map(Lane::from).collect(),
             optimizer: Optimizer { lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 },
             schedule: Schedule { warmup: 1, total: 2 },
         }

@@ -31,7 +31,13 @@ pub enum Change {
 impl Change {
     /// From a lane's parameters in the padded layout; `None` where the layer is not adapted.
     /// `probe` has just evaluated the lane, which is `at`, with these parameters.
-    pub fn new(task: &TaskData, lane: &Lane, probe: &Forward, (at, layer): (usize, usize), params: &[f32]) -> Option<Self> {
+    pub fn new(
+        task: &TaskData,
+        lane: &Lane,
+        probe: &Forward,
+        (at, layer): (usize, usize),
+        params: &[f32],
+    ) -> Option<Self> {
         let spec = task.layers[layer];
         let shape = (spec.inputs, spec.outputs);
         let get = |name: &str| {

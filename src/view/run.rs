@@ -215,7 +215,7 @@ mod tests {
         let Event::Frame(mut first) = frame(0, vec![0.5]) else { unreachable!() };
         // One of the two layers; two directions of three in use.
         first.lanes[0].lane =
-            Lane { method: Method::Lora { rank: 4, alpha: 4.0, rslora: false }, layers: Some(vec![1]) };
+            Lane { layers: Some(vec![1]), ..Method::Lora { rank: 4, alpha: 4.0, rslora: false }.into() };
         first.lanes[0].spectrum = vec![2.0, 1.0, 0.001];
         run.apply(Event::Frame(first));
         let Some(started) = &run.started else { unreachable!() };
@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn lane() -> Lane {
-        Lane { method: Method::Full, layers: None }
+        Method::Full.into()
     }
 
     fn frame(from: usize, losses: Vec<f32>) -> Event {

@@ -1,7 +1,7 @@
 //! Every method and variant, and networks of awkward sizes to try them on: nothing is a multiple of the kernels'
 //! padding.
 
-use lora_playground::config::{Balance, BalanceKind, Gate, Method};
+use lora_playground::config::{Balance, BalanceKind, Form, Gate, Init, Lane, Method, Options, Weights};
 use lora_playground::model::LaneProgram;
 use lora_playground::rng::Rng;
 use lora_playground::task::custom::{Shape, custom};
@@ -26,7 +26,7 @@ pub fn mor1e(experts: usize, alpha: f64, gate: Gate) -> Method {
 }
 
 /// Every method and variant with its name. Scalings are exact in f32 but for rsLoRA's.
-pub fn variants() -> Vec<(&'static str, Method)> {
+pub fn variants() -> Vec<(&'static str, Lane)> {
     use BalanceKind::{Entropy, None, Switch};
     let routed = |top_k, renormalize, kind| Method::Molora {
         experts: 5,
@@ -38,7 +38,8 @@ pub fn variants() -> Vec<(&'static str, Method)> {
     };
     let intuition =
         |gate, kind| Method::Mor1e { experts: 5, alpha: 1.5, gate, hidden: Some(6), balance: balance(kind) };
-    vec![
+    let form = |form, rank, alpha| Method::Variant { form, rank, alpha };
+    let mut all: Vec<(&'static str, Lane)> = [
         ("full", Method::Full),
         ("lora", lora(4, 6.0)),
         ("lora of rank 11", lora(11, 22.0)),
@@ -57,7 +58,26 @@ pub fn variants() -> Vec<(&'static str, Method)> {
         ("mor1e pooled with switch", intuition(Gate::Pooled, Switch)),
         ("mor1e token with entropy", intuition(Gate::Token, Entropy)),
         ("mor1e token with switch", intuition(Gate::Token, Switch)),
+        ("dora", form(Form::Dora, 3, 6.0)),
+        ("mora", form(Form::Mora, 2, 1.0)),
+        ("adalora", form(Form::Adalora, 4, 6.0)),
+        ("dylora", form(Form::Dylora, 5, 10.0)),
     ]
+    .map(|(name, method): (_, Method)| (name, method.into()))
+    .to_vec();
+    let with = |method: Method, options: Options| Lane { options, ..method.into() };
+    let usual = Options::default;
+    all.extend([
+        ("lora+", with(lora(4, 6.0), Options { lr_ratio: 8.0, ..usual() })),
+        ("pissa", with(lora(3, 6.0), Options { init: Init::Pissa, ..usual() })),
+        ("binary lora", with(lora(3, 6.0), Options { weights: Weights::Binary, ..usual() })),
+        ("ternary molora", with(molora(3, 2, 4.0), Options { weights: Weights::Ternary, ..usual() })),
+        ("binary molora top 2", with(routed(2, true, Switch), Options { weights: Weights::Binary, ..usual() })),
+        ("molora+, warm", with(routed(0, false, None), Options { lr_ratio: 4.0, temperature: 2.0, ..usual() })),
+        ("noisy molora top 2", with(routed(2, false, Entropy), Options { noise: 0.5, temperature: 0.5, ..usual() })),
+        ("orthogonal mor1e", with(intuition(Gate::Token, Entropy), Options { orthogonality: 0.5, ..usual() })),
+    ]);
+    all
 }
 
 fn normals(count: usize, scale: f64, rng: &mut Rng) -> Vec<f32> {

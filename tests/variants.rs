@@ -1,0 +1,163 @@
+//! What variants promise beyond their formulas: AdaLoRA's budget is kept on both backends, DyLoRA's smaller ranks work,
+//! PiSSA begins where the frozen weight is largest, noise is noise, and sizes may differ between layers.
+#![cfg(not(target_arch = "wasm32"))]
+
+mod common;
+
+use common::device;
+use common::lanes::three_layers;
+use lora_playground::config::{Config, Domains, Form, Init, Lane, Method, Options, Schedule, Task};
+use lora_playground::exec::gpu::Device;
+use lora_playground::inspect::spectrum::singular_values;
+use lora_playground::lab::Lab;
+use lora_playground::lab::forward::matrix;
+use lora_playground::task::domains;
+use pollster::block_on;
+
+fn form(form: Form, rank: usize, alpha: f64) -> Method {
+    Method::Variant { form, rank, alpha }
+}
+
+fn lab(lanes: Vec<Lane>, task: Domains, total: usize, device: Option<Device>) -> Lab {
+    let schedule = Schedule { warmup: 20, total };
+    let config = Config { lanes, task: Task::Domains(task.clone()), schedule, ..Default::default() };
+    let data = domains(&task, config.seed.into()).unwrap();
+    Lab::new(config, data, device).unwrap()
+}
+
+fn get(lab: &Lab, lane: usize, name: &str) -> Vec<f32> {
+    block_on(lab.tensor(lane, name)).unwrap()
+}
+
+/// Directions of all layers whose singular value is not zero.
+fn in_use(lab: &Lab) -> usize {
+    let layers = 0..lab.task.layers.len();
+    layers.map(|l| get(lab, 0, &format!("layers.{l}.lora_E")).iter().filter(|&&e| e != 0.0).count()).sum()
+}
+
+fn keeps_its_budget(device: Option<Device>) -> Option<Device> {
+    let options = Options { target_rank: Some(2), budget_begin: 20, budget_end: 60, ..Options::default() };
+    let lane = Lane { options, ..form(Form::Adalora, 6, 12.0).into() };
+    let config = Config { lanes: vec![lane], schedule: Schedule { warmup: 5, total: 200 }, ..Default::default() };
+    let mut lab = Lab::new(config, three_layers(), device).unwrap();
+    // Three layers of six directions fall to two each, all layers together: 6 + (18 − 6)(1 − τ)³ right after step 40.
+    for (until, kept) in [(20, 18), (41, 6 + 1), (71, 6)] {
+        block_on(lab.train(until - lab.step())).unwrap();
+        assert_eq!(in_use(&lab), kept, "after {until} steps on {}", lab.backend());
+    }
+    lab.into_device()
+}
+
+#[test]
+fn adalora_keeps_to_its_budget() {
+    keeps_its_budget(None);
+    keeps_its_budget(Some(device()));
+}
+
+/// One task of true rank 4: AdaLoRA of initial rank 8 is left with the four directions there are.
+#[test]
+fn adalora_keeps_the_directions_that_matter() {
+    let options = Options { target_rank: Some(4), budget_begin: 200, budget_end: 600, ..Options::default() };
+    let lane = Lane { options, ..form(Form::Adalora, 8, 16.0).into() };
+    let task = Domains { dim: 32, domains: 1, true_rank: 4, ..Domains::default() };
+    let mut lab = lab(vec![lane], task, 1500, None);
+    block_on(lab.train(1500)).unwrap();
+    assert_eq!(in_use(&lab), 4);
+    let share = lab.losses(0)[1499] / lab.task.energy;
+    assert!(share < 1e-3, "{share}");
+}
+
+/// Loss of a LoRA-shaped lane cut down to its first `rank` directions, as a share of the target's energy.
+fn cut(lab: &mut Lab, lane: usize, rank: usize, width: usize) -> f64 {
+    let name = "layers.0.lora_B";
+    let whole = get(lab, lane, name);
+    let mut b = whole.clone();
+    b.chunks_exact_mut(width).for_each(|row| row[rank..].fill(0.0));
+    block_on(lab.set_tensor(lane, name, &b)).unwrap();
+    let output = get(lab, lane, "output");
+    block_on(lab.set_tensor(lane, name, &whole)).unwrap();
+    let row = lab.step() % lab.task.batches * lab.task.batch_rows();
+    let lora_playground::task::Targets::Dense(y) = &lab.task.y else { unreachable!() };
+    let y = &y[row * lab.task.layers[0].outputs..][..output.len()];
+    let square: f64 = output.iter().zip(y).map(|(&o, &t)| (f64::from(o) - f64::from(t)).powi(2)).sum();
+    square / output.len() as f64 / lab.task.energy
+}
+
+/// With singular values 1/i the best rank-b change leaves the tail beyond b. DyLoRA comes near it at every b; a plain LoRA
+/// cut to its first directions does not.
+#[test]
+fn every_smaller_rank_of_dylora_works() {
+    let spectrum = lora_playground::config::Spectrum::Harmonic;
+    let task = Domains { dim: 32, domains: 1, true_rank: 8, spectrum, ..Domains::default() };
+    let lanes = vec![form(Form::Dylora, 8, 16.0).into(), Method::Lora { rank: 8, alpha: 16.0, rslora: false }.into()];
+    let mut lab = lab(lanes, task, 2000, None);
+    block_on(lab.train(2000)).unwrap();
+    let energy = |from: usize| (from + 1..=8).map(|i| 1.0 / (i * i) as f64).sum::<f64>();
+    for rank in [1, 2, 4, 6] {
+        let floor = energy(rank) / energy(0);
+        let (dylora, plain) = (cut(&mut lab, 0, rank, 8), cut(&mut lab, 1, rank, 8));
+        println!("rank {rank}: floor {floor:.4}, DyLoRA {dylora:.4}, LoRA cut {plain:.4}");
+        assert!(dylora < floor + 0.06, "rank {rank}: {dylora} where {floor} is best");
+        assert!(plain > floor + 0.1, "rank {rank}: a cut LoRA is no worse: {plain}");
+    }
+}
+
+/// PiSSA's factors are the largest singular directions of the frozen weight, in f32.
+#[test]
+fn pissa_begins_at_the_largest_directions() {
+    let options = Options { init: Init::Pissa, ..Options::default() };
+    let lane = Lane { options, ..Method::Lora { rank: 4, alpha: 8.0, rslora: false }.into() };
+    let lab = lab(vec![lane], Domains { dim: 32, ..Domains::default() }, 100, None);
+    let (a, b) = (matrix(&get(&lab, 0, "layers.0.lora_A"), 32), matrix(&get(&lab, 0, "layers.0.lora_B"), 4));
+    let held = singular_values(&(2.0 * b.dot(&a)));
+    let all = singular_values(&matrix(&lab.task.base[0].weight, 32));
+    for (held, all) in held.iter().zip(&all).take(4) {
+        assert!((held - all).abs() < 1e-5 * all, "{held} instead of {all}");
+    }
+    assert!(held[4] < 1e-5 * all[0]);
+}
+
+/// Noise on a router has mean 0 and variance 1 times its strength, differs from step to step, and is gone at rest.
+#[test]
+fn noise_is_noise_and_only_while_training() {
+    let with = |noise| {
+        let options = Options { noise, ..Options::default() };
+        Lane { options, ..Method::molora().into() }
+    };
+    let mut lab = lab(vec![with(1.0), with(0.0)], Domains { dim: 32, ..Domains::default() }, 100, None);
+    assert_eq!(get(&lab, 0, "output"), get(&lab, 1, "output"));
+    let zero = vec![0.0; get(&lab, 0, "layers.0.router").len()];
+    block_on(lab.set_tensor(0, "layers.0.router", &zero)).unwrap();
+    // Logits are the noise alone, so the logarithms of gates are, but for a constant in each row.
+    let gates = get(&lab, 0, "layers.0.gate");
+    let mut squares = 0.0;
+    for row in gates.chunks_exact(4) {
+        let logs: Vec<f64> = row.iter().map(|&g| f64::from(g).ln()).collect();
+        let mean = logs.iter().sum::<f64>() / 4.0;
+        squares += logs.iter().map(|l| (l - mean).powi(2)).sum::<f64>();
+    }
+    let variance = squares / (3.0 * (gates.len() / 4) as f64);
+    assert!((variance - 1.0).abs() < 0.15, "{variance}");
+    block_on(lab.train(1)).unwrap();
+    block_on(lab.set_tensor(0, "layers.0.router", &zero)).unwrap();
+    assert_ne!(get(&lab, 0, "layers.0.gate"), gates);
+}
+
+/// MoLA: `[8, 2, 4]` experts on three layers, parameters and gates by layer.
+#[test]
+fn sizes_may_differ_between_layers() {
+    let experts = vec![8, 2, 4];
+    let options = Options { experts_per_layer: Some(experts.clone()), ..Options::default() };
+    let lane = Lane { options, ..Method::molora().into() };
+    let config = Config { lanes: vec![lane], ..Default::default() };
+    let mut lab = Lab::new(config, three_layers(), None).unwrap();
+    let mut parameters = 0;
+    for (l, (layer, n)) in lab.task.layers.clone().iter().zip(experts).enumerate() {
+        parameters += n * (2 * (layer.inputs + layer.outputs) + layer.inputs);
+        assert_eq!(get(&lab, 0, &format!("layers.{l}.gate")).len(), 15 * n);
+    }
+    assert_eq!(lab.parameter_count(0), parameters);
+    // A new rank is one for all layers.
+    block_on(lab.set_rank(0, 3)).unwrap();
+    assert_eq!(lab.lane(0).options, Options::default());
+}
