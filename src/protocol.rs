@@ -24,6 +24,11 @@ pub enum Command {
         lane: usize,
         rank: usize,
     },
+    /// Give a trained lane other weights for the terms of its loss, other noise or temperature, in place.
+    Tune {
+        lane: usize,
+        to: Lane,
+    },
     /// What the inspector shows from now on.
     Watch(Watch),
     /// Show what one expert carries: its gate is zero in the probe evaluation (training is not touched).

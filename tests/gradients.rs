@@ -5,7 +5,7 @@
 mod common;
 
 use common::lanes::{one_layer, random_params, three_layers, variants};
-use lora_playground::adapter::adalora::ORTHOGONAL;
+use lora_playground::adapter::variant::adalora::ORTHOGONAL;
 use lora_playground::config::{Balance, BalanceKind, Form, Lane, Method, Optimizer, Options, Weights};
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;

@@ -7,6 +7,7 @@ use lora_playground::kernel::{self, Op};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 fn all() -> Vec<Op> {
+    use kernel::variant::{Op as Variant, budget, dora, factors, orthogonal};
     use kernel::*;
     vec![
         Op::Project(project::Dims::default()),
@@ -23,20 +24,20 @@ fn all() -> Vec<Op> {
         Op::IntuitionStep(intuition::Dims::default()),
         Op::Gelu(gelu::Dims::default()),
         Op::CrossEntropy(cross_entropy::Dims::default()),
-        Op::Adamw(adamw::Dims::default()),
-        Op::Quantise(factors::Dims::default()),
-        Op::Truncate(factors::Dims::default()),
-        Op::Diagonal(factors::Dims::default()),
-        Op::DiagonalBackward(factors::Dims::default()),
-        Op::Tile(factors::Dims::default()),
-        Op::TileBackward(factors::Dims::default()),
-        Op::Importance(budget::Dims::default()),
-        Op::Score(budget::Dims::default()),
-        Op::Allocate(budget::Dims::default()),
-        Op::Dora(dora::Dims::default()),
-        Op::DoraBackward(dora::Dims::default()),
-        Op::DoraDown(dora::Dims::default()),
-        Op::Orthogonal(orthogonal::Dims::default()),
+        Op::Variant(Variant::Adamw(adamw::Dims::default())),
+        Op::Variant(Variant::Quantise(factors::Dims::default())),
+        Op::Variant(Variant::Truncate(factors::Dims::default())),
+        Op::Variant(Variant::Diagonal(factors::Dims::default())),
+        Op::Variant(Variant::DiagonalBackward(factors::Dims::default())),
+        Op::Variant(Variant::Tile(factors::Dims::default())),
+        Op::Variant(Variant::TileBackward(factors::Dims::default())),
+        Op::Variant(Variant::Importance(budget::Dims::default())),
+        Op::Variant(Variant::Score(budget::Dims::default())),
+        Op::Variant(Variant::Allocate(budget::Dims::default())),
+        Op::Variant(Variant::Dora(dora::Dims::default())),
+        Op::Variant(Variant::DoraBackward(dora::Dims::default())),
+        Op::Variant(Variant::DoraDown(dora::Dims::default())),
+        Op::Variant(Variant::Orthogonal(orthogonal::Dims::default())),
     ]
 }
 

@@ -2,16 +2,19 @@
 //! (arXiv 2312.03732). LoRA+ lets lora_B learn faster.
 
 use super::factors::{Factors, Names};
-use super::{Adapted, Place, quantised};
+use super::{Adapted, Place, variant};
 use crate::config::Options;
 use crate::kernel::recording::{Arena, Pass};
 
 pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let mut factors = place_factors(rank, place, arena);
     factors.boost = options.lr_ratio - 1.0;
-    let (factors, first) = quantised::made(factors, options.weights, (1, rank), place, arena);
-    let made = if first.is_some() { factors.tensors((1, rank), place) } else { vec![] };
-    Adapted { made, ..ungated(&factors, scaling, first.into_iter().collect(), place, arena) }
+    match variant::quantised(factors, options.weights, (1, rank), place, arena) {
+        None => ungated(&factors, scaling, vec![], place, arena),
+        Some((made, first)) => {
+            Adapted { made: made.tensors((1, rank), place), ..ungated(&made, scaling, vec![first], place, arena) }
+        }
+    }
 }
 
 /// lora_A `[R,I]` and lora_B `[O,R]`.

@@ -5,22 +5,22 @@
 //! layer's own, and where its factors are. LoRA, MoLoRA and MoR1E are one thing to the layer, a gated product
 //! `hg B` with `hg = s g ∘ (x Aᵀ)`, and differ in where g comes from; `factors` holds what they share.
 
-pub mod adalora;
 pub mod budget;
 pub mod cost;
 pub mod count;
-pub mod dora;
-pub mod dylora;
 pub mod factors;
 pub mod full;
 pub mod lora;
 pub mod molora;
 pub mod mor1e;
-pub mod mora;
 pub mod pissa;
-mod quantised;
+#[cfg(feature = "variants")]
+pub mod variant;
+#[cfg(not(feature = "variants"))]
+#[path = "no_variant.rs"]
+pub mod variant;
 
-use crate::config::{Form, Method, Options};
+use crate::config::{Method, Options};
 use crate::kernel::recording::{Arena, Buffer, Pass, Tensor};
 use crate::rng::Rng;
 
@@ -114,10 +114,9 @@ pub fn record(method: &Method, options: &Options, place: &Place, arena: &mut Are
     match *method {
         Method::Full => full::record(place, arena),
         Method::Lora { rank, .. } => lora::record(rank, options, scaling, place, arena),
-        Method::Variant { form: Form::Dora, rank, .. } => dora::record(rank, scaling, place, arena),
-        Method::Variant { form: Form::Mora, rank, .. } => mora::record(rank, place, arena),
-        Method::Variant { form: Form::Adalora, rank, .. } => adalora::record(rank, options, scaling, place, arena),
-        Method::Variant { form: Form::Dylora, rank, .. } => dylora::record(rank, scaling, place, arena),
+        Method::Variant { form, rank, .. } => {
+            variant::record(form, rank, options, scaling, place, arena).unwrap_or_default()
+        }
         Method::Molora { experts, rank, top_k, renormalize, balance, .. } => {
             let routing = molora::Routing { experts, rank, top_k, renormalize, balance, options };
             molora::record(&routing, scaling, place, arena)

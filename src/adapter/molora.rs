@@ -2,7 +2,7 @@
 //! `s Σ gᵢ(x) Bᵢ Aᵢ x`, s = α/R. Top-k keeps the k largest gates, renormalised only where asked (MixLoRA, Mixtral).
 
 use super::factors::{Factors, Gated, Names};
-use super::{Adapted, Place, quantised};
+use super::{Adapted, Place, variant};
 use crate::config::{Balance, BalanceKind, Options};
 use crate::kernel::recording::{Arena, Buffer, NOTHING, Pass, Tensor};
 use crate::kernel::{Op, balance, gate, pad};
@@ -21,8 +21,10 @@ pub fn record(routing: &Routing, scaling: f64, place: &Place, arena: &mut Arena)
     let names = Names { a: "lora_A", b: "lora_B", experts: Some(n), rank: Some(routing.rank) };
     let mut factors = Factors::place(&names, n, place, arena);
     factors.boost = routing.options.lr_ratio - 1.0;
-    let (factors, first) = quantised::made(factors, routing.options.weights, (n, routing.rank), place, arena);
-    let made = if first.is_some() { factors.tensors((n, routing.rank), place) } else { vec![] };
+    let (mut made, mut first) = (vec![], None);
+    if let Some((low, pass)) = variant::quantised(factors, routing.options.weights, (n, routing.rank), place, arena) {
+        (factors, made, first) = (low, low.tensors((n, routing.rank), place), Some(pass));
+    }
     let logits = pad(n);
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), len);
     let hz = buffer("hz", t * factors.down_rows);

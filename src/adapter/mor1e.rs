@@ -3,10 +3,10 @@
 
 use super::factors::{Factors, Gated, Names};
 use super::molora::{balance_pass, gate_tensor};
-use super::{Adapted, GateInput, Place};
+use super::{Adapted, GateInput, Place, variant};
 use crate::config::{Balance, Gate};
 use crate::kernel::recording::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
-use crate::kernel::{Op, gate, intuition, orthogonal, pad, weight_grad};
+use crate::kernel::{Op, gate, intuition, pad, weight_grad};
 
 pub struct Intuition {
     pub experts: usize,
@@ -65,19 +65,10 @@ pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena
     ]);
     backward.extend(network_gradients(&network, q, acts, dacts));
     // A second term in v's gradient: AdamW must wait for both.
-    let (mut apart, mut updates) = (vec![], vec![]);
-    if config.orthogonality > 0.0 {
-        let dims = orthogonal::Dims {
-            experts: n as u32,
-            inputs: factors.inputs as u32,
-            v: factors.a as u32,
-            coefficient: config.orthogonality as f32,
-        };
-        apart.push(Pass { op: Op::Orthogonal(dims), buffers: vec![PARAMS, GRADS] });
-        updates.push((begin, arena.params - begin));
-    }
+    let apart = variant::apart(n, &factors, config.orthogonality);
+    let updates = apart.iter().map(|_| (begin, arena.params - begin)).collect();
     Adapted {
-        backward_factors: apart,
+        backward_factors: apart.into_iter().collect(),
         updates,
         forward: vec![
             Pass { op: Op::IntuitionForward(network), buffers: vec![place.x, PARAMS, q, acts, g] },

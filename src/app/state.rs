@@ -198,6 +198,9 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
                 state.draft = None;
                 return vec![];
             }
+            if let Some(effects) = tune(state, &config) {
+                return effects;
+            }
             match state.run.step {
                 0 => edit(state, Snap::new(config)),
                 _ => {
@@ -219,7 +222,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             let Some(changed) = config.lanes.get_mut(lane) else {
                 return vec![];
             };
-            set_rank(&mut changed.method, rank);
+            set_rank(changed, rank);
             if let Err(error) = config.validate() {
                 state.problem(format!("That is not possible: {error}."));
                 return vec![];
@@ -264,6 +267,22 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             vec![]
         }
     }
+}
+
+/// What needs no new start is changed in the run under way.
+fn tune(state: &mut State, config: &Config) -> Option<Vec<Effect>> {
+    let whole = Config { lanes: state.config.lanes.clone(), ..config.clone() };
+    let lanes = || state.config.lanes.iter().zip(&config.lanes);
+    let same = state.config.lanes.len() == config.lanes.len() && whole == *state.config;
+    if !same || !lanes().all(|(old, new)| old.tunes_to(new)) {
+        return None;
+    }
+    let changed = lanes().enumerate().filter(|(_, (old, new))| old != new);
+    let mut effects: Vec<Effect> =
+        changed.map(|(lane, (_, to))| Effect::Send(Command::Tune { lane, to: to.clone() })).collect();
+    effects.push(Effect::Address(config.to_query()));
+    state.config = Snap::new(config.clone());
+    Some(effects)
 }
 
 fn edit(state: &mut State, config: Snap<Config>) -> Vec<Effect> {

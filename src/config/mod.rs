@@ -256,6 +256,34 @@ impl Lane {
         method
     }
 
+    /// Whether a lane's rank can change in mid-training. MoRA's matrix has no part of smaller rank, AdaLoRA's ranks follow
+    /// its budget, and PiSSA's frozen weight lacks as many directions as it began with.
+    pub fn can_resize(&self) -> bool {
+        !matches!(self.method, Method::Full | Method::Variant { form: Form::Mora | Form::Adalora, .. })
+            && self.options.init == Init::Kaiming
+    }
+
+    /// Whether the lane needs the engine with variants.
+    pub fn is_variant(&self) -> bool {
+        matches!(self.method, Method::Variant { .. })
+            || self.options.weights != Weights::Float
+            || self.options.orthogonality > 0.0
+    }
+
+    /// Whether a lane under way can become `other` without starting again: only the weights of terms of the loss, a
+    /// router's noise and temperature, and the ratio of rates differ.
+    pub fn tunes_to(&self, other: &Self) -> bool {
+        let Options { lr_ratio, temperature, noise, orthogonality, .. } = other.options;
+        let mut tuned = self.clone();
+        tuned.options = Options { lr_ratio, temperature, noise, orthogonality, ..tuned.options };
+        if let Method::Molora { balance, .. } | Method::Mor1e { balance, .. } = &mut tuned.method
+            && let Method::Molora { balance: to, .. } | Method::Mor1e { balance: to, .. } = &other.method
+        {
+            *balance = *to;
+        }
+        tuned == *other
+    }
+
     /// AdaLoRA: directions kept at the end, on average per layer.
     pub fn target_rank(&self) -> Option<usize> {
         match self.method {

@@ -7,17 +7,15 @@
 
 pub mod adamw;
 pub mod balance;
-pub mod budget;
 pub mod cross_entropy;
-pub mod dora;
-pub mod factors;
 pub mod gate;
 pub mod gelu;
 pub mod intuition;
 pub mod layer;
-pub mod orthogonal;
 pub mod project;
 pub mod recording;
+#[cfg(feature = "variants")]
+pub mod variant;
 pub mod weight_grad;
 
 use std::cell::{Ref, RefCell, RefMut};
@@ -141,20 +139,9 @@ pub enum Op {
     IntuitionStep(intuition::Dims),
     Gelu(gelu::Dims),
     CrossEntropy(cross_entropy::Dims),
-    Adamw(adamw::Dims),
-    Quantise(factors::Dims),
-    Truncate(factors::Dims),
-    Diagonal(factors::Dims),
-    DiagonalBackward(factors::Dims),
-    Tile(factors::Dims),
-    TileBackward(factors::Dims),
-    Importance(budget::Dims),
-    Score(budget::Dims),
-    Allocate(budget::Dims),
-    Dora(dora::Dims),
-    DoraBackward(dora::Dims),
-    DoraDown(dora::Dims),
-    Orthogonal(orthogonal::Dims),
+    /// What only variants of the methods need; a download of their own for the page.
+    #[cfg(feature = "variants")]
+    Variant(variant::Op),
 }
 
 /// What is the same for every use of a kernel.
@@ -176,10 +163,22 @@ macro_rules! wgsl {
         ($name, include_str!(concat!(env!("OUT_DIR"), "/", $name, ".wgsl")))
     };
 }
+#[cfg(feature = "variants")]
+use wgsl;
+
+const fn describe(
+    name: &'static str,
+    (file, source): (&'static str, &'static str),
+    entry: &'static str,
+    bindings: &'static [(&'static str, Access)],
+    dims: &'static [&'static str],
+) -> Description {
+    Description { name, file, source, entry, bindings, dims }
+}
 
 impl Op {
     pub fn describe(&self) -> Description {
-        let d = |name, (file, source), entry, bindings, dims| Description { name, file, source, entry, bindings, dims };
+        let d = describe;
         match self {
             Op::Project(_) => d("project", wgsl!("project"), "forward", project::BINDINGS, project::Dims::FIELDS),
             Op::LayerForward(_) => {
@@ -217,28 +216,8 @@ impl Op {
                 cross_entropy::BINDINGS,
                 cross_entropy::Dims::FIELDS,
             ),
-            Op::Adamw(_) => d("adamw", wgsl!("adamw"), "step", adamw::BINDINGS, adamw::Dims::FIELDS),
-            Op::Quantise(_) => d("quantise", wgsl!("factors"), "quantise", factors::FORWARD, factors::Dims::FIELDS),
-            Op::Truncate(_) => d("truncate", wgsl!("factors"), "truncate", factors::FORWARD, factors::Dims::FIELDS),
-            Op::Diagonal(_) => d("diagonal", wgsl!("factors"), "diagonal", factors::FORWARD, factors::Dims::FIELDS),
-            Op::DiagonalBackward(_) => {
-                d("diagonal_backward", wgsl!("factors"), "diagonal_backward", factors::BACKWARD, factors::Dims::FIELDS)
-            }
-            Op::Tile(_) => d("tile", wgsl!("factors"), "tile", factors::FORWARD, factors::Dims::FIELDS),
-            Op::TileBackward(_) => {
-                d("tile_backward", wgsl!("factors"), "tile_backward", factors::BACKWARD, factors::Dims::FIELDS)
-            }
-            Op::Importance(_) => {
-                d("importance", wgsl!("budget"), "importance", budget::IMPORTANCE, budget::Dims::FIELDS)
-            }
-            Op::Score(_) => d("score", wgsl!("budget"), "score", budget::SCORE, budget::Dims::FIELDS),
-            Op::Allocate(_) => d("allocate", wgsl!("budget"), "allocate", budget::ALLOCATE, budget::Dims::FIELDS),
-            Op::Dora(_) => d("dora", wgsl!("dora"), "forward", dora::FORWARD, dora::Dims::FIELDS),
-            Op::DoraBackward(_) => d("dora_backward", wgsl!("dora"), "backward", dora::BACKWARD, dora::Dims::FIELDS),
-            Op::DoraDown(_) => d("dora_down", wgsl!("dora"), "down_backward", dora::DOWN, dora::Dims::FIELDS),
-            Op::Orthogonal(_) => {
-                d("orthogonal", wgsl!("orthogonal"), "backward", orthogonal::BINDINGS, orthogonal::Dims::FIELDS)
-            }
+            #[cfg(feature = "variants")]
+            Op::Variant(op) => op.describe(),
         }
     }
 
@@ -255,9 +234,19 @@ impl Op {
     pub fn at_rest(self) -> Self {
         match self {
             Op::GateForward(d) => Op::GateForward(gate::Dims { noise: 0.0, ..d }),
-            Op::Truncate(d) => Op::Truncate(factors::Dims { sampled: 0, ..d }),
+            #[cfg(feature = "variants")]
+            Op::Variant(op) => Op::Variant(op.at_rest()),
             op => op,
         }
+    }
+
+    /// Whether the pass needs what those of every layer have left.
+    pub fn is_last(&self) -> bool {
+        #[cfg(feature = "variants")]
+        if let Op::Variant(variant::Op::Allocate(_)) = self {
+            return true;
+        }
+        false
     }
 
     /// The dims as the GPU's uniform holds them.
@@ -274,16 +263,8 @@ impl Op {
             }
             Op::Gelu(d) => d.words(),
             Op::CrossEntropy(d) => d.words(),
-            Op::Adamw(d) => d.words(),
-            Op::Quantise(d)
-            | Op::Truncate(d)
-            | Op::Diagonal(d)
-            | Op::DiagonalBackward(d)
-            | Op::Tile(d)
-            | Op::TileBackward(d) => d.words(),
-            Op::Importance(d) | Op::Score(d) | Op::Allocate(d) => d.words(),
-            Op::Dora(d) | Op::DoraBackward(d) | Op::DoraDown(d) => d.words(),
-            Op::Orthogonal(d) => d.words(),
+            #[cfg(feature = "variants")]
+            Op::Variant(op) => op.words(),
         }
     }
 
@@ -307,16 +288,8 @@ impl Op {
             Op::IntuitionSums(d) | Op::IntuitionStep(d) => d.sum_workgroups(),
             Op::Gelu(d) => d.workgroups(),
             Op::CrossEntropy(d) => d.workgroups(),
-            Op::Adamw(d) => d.workgroups(),
-            Op::Quantise(d) => d.matrix_workgroups(),
-            Op::Truncate(d) | Op::Diagonal(d) | Op::Tile(d) => d.element_workgroups(),
-            Op::DiagonalBackward(d) => d.row_workgroups(),
-            Op::TileBackward(d) => d.side_workgroups(),
-            Op::Importance(d) => d.parameter_workgroups(),
-            Op::Score(d) | Op::Allocate(d) => d.direction_workgroups(),
-            Op::Dora(d) | Op::DoraBackward(d) => d.real_outputs,
-            Op::DoraDown(d) => d.down_workgroups(),
-            Op::Orthogonal(d) => d.experts,
+            #[cfg(feature = "variants")]
+            Op::Variant(op) => op.workgroups(),
         }
     }
 
@@ -338,20 +311,8 @@ impl Op {
             Op::IntuitionStep(d) => intuition::step(step, d, &b),
             Op::Gelu(d) => gelu::forward(d, &b),
             Op::CrossEntropy(d) => cross_entropy::backward(step, d, &b),
-            Op::Adamw(d) => adamw::step(step, d, &b),
-            Op::Quantise(d) => factors::quantise(d, &b),
-            Op::Truncate(d) => factors::truncate(step, d, &b),
-            Op::Diagonal(d) => factors::diagonal(d, &b),
-            Op::DiagonalBackward(d) => factors::diagonal_backward(d, &b),
-            Op::Tile(d) => factors::tile(d, &b),
-            Op::TileBackward(d) => factors::tile_backward(d, &b),
-            Op::Importance(d) => budget::importance(d, &b),
-            Op::Score(d) => budget::score(d, &b),
-            Op::Allocate(d) => budget::allocate(step, d, &b),
-            Op::Dora(d) => dora::forward(d, &b),
-            Op::DoraBackward(d) => dora::backward(d, &b),
-            Op::DoraDown(d) => dora::down_backward(d, &b),
-            Op::Orthogonal(d) => orthogonal::backward(d, &b),
+            #[cfg(feature = "variants")]
+            Op::Variant(op) => op.run(step, &b),
         }
     }
 }

@@ -86,6 +86,7 @@ impl Lab {
     pub fn new(config: Config, task: TaskData, device: Option<Device>) -> Result<Self> {
         for (index, lane) in config.lanes.iter().enumerate() {
             check_layers(index, lane, task.layers.len())?;
+            check_variant(index, lane)?;
         }
         let shared = share::<f32>(&task);
         let tokens = shared.tokens;
@@ -236,6 +237,19 @@ impl Lab {
         let row = t % self.task.batches * self.tokens;
         optim::step(&self.config.optimizer, &self.config.schedule, t, row, slot)
     }
+}
+
+/// # Errors
+/// `Error::Config` for a lane that this build of the engine lacks the kernels of.
+fn check_variant(index: usize, lane: &Lane) -> Result<()> {
+    if cfg!(feature = "variants") || !lane.is_variant() {
+        return Ok(());
+    }
+    Err(Error::Config {
+        key: format!("lanes[{index}]"),
+        value: lane.method.name().into(),
+        allowed: "this build of the engine has no variants; start again with the one that has".into(),
+    })
 }
 
 fn check_layers(index: usize, lane: &Lane, count: usize) -> Result<()> {

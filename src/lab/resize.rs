@@ -3,7 +3,7 @@
 
 use super::Lab;
 use crate::adapter::count::{hidden_width, scaling};
-use crate::config::{Form, Init, Lane, Method, Options, limits};
+use crate::config::{Lane, Method, Options, limits};
 use crate::error::{Error, Result};
 use crate::exec::Recording;
 use crate::inspect::{Parameter, experts, resize};
@@ -12,6 +12,31 @@ use crate::model::{LaneProgram, compile};
 use crate::rng::{Rng, stream};
 
 impl Lab {
+    /// Go on with a lane whose parameters are the same and whose weights of the loss's terms, noise, temperature or ratio
+    /// of rates are others.
+    ///
+    /// # Errors
+    /// `Error::Missing` if there is no such lane, `Error::Config` where more than that differs.
+    pub async fn tune(&mut self, lane: usize, to: Lane) -> Result<()> {
+        self.check_lane(lane)?;
+        if !self.lanes[lane].lane.tunes_to(&to) {
+            return Err(Error::Config {
+                key: format!("lanes[{lane}]"),
+                value: to.method.name().into(),
+                allowed: "balance, noise, temperature, orthogonality and lr_ratio can change in mid-training".into(),
+            });
+        }
+        super::check_variant(lane, &to)?;
+        while self.in_flight() > 0 {
+            self.collect().await?;
+        }
+        let read = self.engine.read(&[(lane, PARAMS), (lane, MOMENTS)]).await?;
+        self.engine.set_lane(lane, compile(&self.task, &to, &self.config.optimizer), &read[0])?;
+        self.engine.write(lane, MOMENTS, &read[1])?;
+        (self.lanes[lane].lane, self.lanes[lane].stale) = (to, true);
+        Ok(())
+    }
+
     /// Give a lane another rank (LoRA; MoLoRA: of each expert) or number of experts (MoR1E) as it stands: growing
     /// leaves its output as it was, shrinking keeps the best of it, and the optimiser's state follows.
     ///
@@ -22,7 +47,7 @@ impl Lab {
         self.check_lane(lane)?;
         let old = self.lanes[lane].lane.clone();
         let method = with_rank(&old.method, rank, lane)?;
-        if !can_resize(&old) {
+        if !old.can_resize() {
             return Err(Error::Config {
                 key: format!("lanes[{lane}].rank"),
                 value: rank.to_string(),
@@ -73,13 +98,6 @@ impl Lab {
         (state.lane, state.resizes, state.stale) = (new, resizes, true);
         Ok(())
     }
-}
-
-/// Whether a lane's rank can change in mid-training. MoRA's matrix has no part of smaller rank, AdaLoRA's ranks follow its
-/// budget, and PiSSA's frozen weight lacks as many directions as it began with.
-pub fn can_resize(lane: &Lane) -> bool {
-    !matches!(lane.method, Method::Full | Method::Variant { form: Form::Mora | Form::Adalora, .. })
-        && lane.options.init == Init::Kaiming
 }
 
 /// The method at another rank or number of experts.

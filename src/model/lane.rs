@@ -160,7 +160,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
     let mut train = training(&gradients, &update, &apart, arena.params);
     // A budget over all layers is dealt out once every layer's directions are weighed.
     let after = adapted.iter().flatten().flat_map(|a| a.after.iter().cloned());
-    let (dealt, weighed): (Vec<_>, Vec<_>) = after.partition(|pass| matches!(pass.op, Op::Allocate(_)));
+    let (dealt, weighed): (Vec<_>, Vec<_>) = after.partition(|pass| pass.op.is_last());
     train.extend(weighed.into_iter().chain(dealt));
     let parameters = arena.parameter_count();
     let width = pad(out);
@@ -268,12 +268,24 @@ fn training(gradients: &[Pass], update: &adamw::Update, apart: &[(usize, usize)]
     for &(begin, count) in apart {
         let dims =
             adamw::Dims { begin: begin as u32, count: count as u32, ..adamw::Dims::default().with_update(&rest) };
-        train.push(Pass { op: Op::Adamw(dims), buffers: vec![GRADS, PARAMS, MOMENTS, LOSSES] });
+        train.extend(adamw_pass(dims));
         rest.tiles = 0;
         covered += dims.count;
     }
     debug_assert_eq!(covered as usize, parameters, "every parameter has a pass that trains it");
     train
+}
+
+#[cfg(feature = "variants")]
+fn adamw_pass(dims: adamw::Dims) -> Option<Pass> {
+    let op = Op::Variant(crate::kernel::variant::Op::Adamw(dims));
+    Some(Pass { op, buffers: vec![GRADS, PARAMS, MOMENTS, LOSSES] })
+}
+
+/// Only variants have gradients of more than one part.
+#[cfg(not(feature = "variants"))]
+fn adamw_pass(_: adamw::Dims) -> Option<Pass> {
+    None
 }
 
 /// Where the gradients of a pass begin.

@@ -6,9 +6,9 @@
 //! normal, `μ` its domain's mean, of norm 3 and orthogonal to every read direction: the domain can be told from the
 //! input, and the true change does not see the mean.
 
-use ndarray::{Array2, ArrayView1};
+use ndarray::{Array1, Array2, ArrayView1};
 
-use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData};
+use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData, deep};
 use crate::config::{Domains, Spectrum};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, stream};
@@ -23,15 +23,15 @@ const MIN_BATCHES: usize = 16;
 /// Sequences of each domain in the probe batch.
 const PROBE_SEQUENCES: usize = 2;
 
-/// The true changes and means, as factors.
-struct Teacher {
+/// The true changes of one layer and the means, as factors.
+pub(super) struct Teacher {
     /// Per domain `[k, outputs]` and `[k, inputs]`, orthonormal rows.
-    u: Vec<Array2<f64>>,
-    v: Vec<Array2<f64>>,
+    pub u: Vec<Array2<f64>>,
+    pub v: Vec<Array2<f64>>,
     /// `[k]`, the same in every domain.
-    singular: Vec<f64>,
+    pub singular: Vec<f64>,
     /// `[domains, inputs]`.
-    means: Array2<f64>,
+    pub means: Array2<f64>,
 }
 
 /// Base entries have this standard deviation, over √dim. Any base is learned on alike, since targets contain its
@@ -43,14 +43,16 @@ const BASE_SCALE: f64 = 0.25;
 /// # Errors
 /// `Error::Config` where `dim` has no room for the orthogonal directions the task needs.
 pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
+    if config.depth > 1 {
+        return deep::domains(config, seed);
+    }
     let dim = config.dim;
-    let teacher = Teacher::new(config, seed)?;
+    let teacher = Teacher::new(config, &mut Rng::new(seed, stream::TEACHER))?;
     let mut rng = Rng::new(seed, stream::BASE);
     let scale = BASE_SCALE / libm::sqrt(dim as f64);
     let weight: Vec<f32> = (0..dim * dim).map(|_| (rng.normal() * scale) as f32).collect();
 
-    let batch_rows = config.batch * config.sequence;
-    let batches = (POOL_ROWS / batch_rows.max(1)).max(MIN_BATCHES);
+    let batches = batches(config);
     let mut rng = Rng::new(seed, stream::DATA);
     let row_domains = deal(config, config.batch, batches, &mut rng);
     let (x, y, pool_energy) = teacher.rows(&weight, &row_domains, config.noise, &mut rng);
@@ -71,7 +73,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
         y: Targets::Dense(y),
         row_domains,
         base: vec![BaseLayer { weight, bias: vec![0.0; dim] }],
-        domain_names: (1..=config.domains).map(|d| format!("domain {d}")).collect(),
+        domain_names: names(config),
         // E‖T z‖² = ‖T‖² for standard normal z.
         energy: square / dim as f64,
         pool_energy,
@@ -81,6 +83,15 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
         mixed: config.mixed,
         probe: Probe { sequence: config.sequence, x: probe_x, y: Targets::Dense(probe_y), row_domains: probe_domains },
     })
+}
+
+/// Distinct batches in the pool.
+pub(super) fn batches(config: &Domains) -> usize {
+    (POOL_ROWS / (config.batch * config.sequence).max(1)).max(MIN_BATCHES)
+}
+
+pub(super) fn names(config: &Domains) -> Vec<String> {
+    (1..=config.domains).map(|d| format!("domain {d}")).collect()
 }
 
 /// Singular values of every true change, `[true_rank]`, largest first.
@@ -94,7 +105,8 @@ pub fn singular_values(config: &Domains) -> Vec<f64> {
 }
 
 impl Teacher {
-    fn new(config: &Domains, seed: u64) -> Result<Self> {
+    /// Draws from `rng`.
+    pub fn new(config: &Domains, rng: &mut Rng) -> Result<Self> {
         let (dim, count, rank) = (config.dim, config.domains, config.true_rank);
         let reads = if config.conflict { rank } else { rank * count };
         let needed = (reads + count).max(rank * count);
@@ -107,9 +119,8 @@ impl Teacher {
                 ),
             });
         }
-        let mut rng = Rng::new(seed, stream::TEACHER);
-        let inputs = orthonormal(reads + count, dim, &mut rng);
-        let outputs = orthonormal(rank * count, dim, &mut rng);
+        let inputs = orthonormal(reads + count, dim, rng);
+        let outputs = orthonormal(rank * count, dim, rng);
         let block = |all: &Array2<f64>, from: usize, rows: usize| matrix((rows, dim), &mut |r, c| all[[from + r, c]]);
         Ok(Self {
             u: (0..count).map(|d| block(&outputs, d * rank, rank)).collect(),
@@ -125,23 +136,33 @@ impl Teacher {
         self.u.iter().zip(&self.v).map(|(u, v)| (u.t().to_owned() * singular).dot(v)).collect()
     }
 
+    /// Standard normal inputs around their domains' means, `[rows, inputs]`.
+    pub fn inputs(&self, row_domains: &[u8], rng: &mut Rng) -> Vec<f32> {
+        let mut x = Vec::with_capacity(row_domains.len() * self.means.ncols());
+        for &domain in row_domains {
+            x.extend(self.means.row(domain as usize).iter().map(|mean| (rng.normal() + mean) as f32));
+        }
+        x
+    }
+
+    /// What a domain's true change makes of one input, `[outputs]`.
+    pub fn change(&self, domain: u8, x: ArrayView1<f64>) -> Array1<f64> {
+        let (u, v) = (&self.u[domain as usize], &self.v[domain as usize]);
+        (v.dot(&x) * ArrayView1::from(&self.singular)).dot(u)
+    }
+
     /// Inputs, targets and mean squared target change per element. Targets are computed in f64 from the inputs
     /// and weights as stored, so that `W0 + T` reproduces them to the last rounding.
     fn rows(&self, weight: &[f32], row_domains: &[u8], noise: f64, rng: &mut Rng) -> (Vec<f32>, Vec<f32>, f64) {
         let dim = self.means.ncols();
         let rows = row_domains.len();
-        let mut x = Vec::with_capacity(rows * dim);
-        for &domain in row_domains {
-            x.extend(self.means.row(domain as usize).iter().map(|mean| (rng.normal() + mean) as f32));
-        }
+        let x = self.inputs(row_domains, rng);
         let wide = widened(&x, (rows, dim));
         let weight = widened(weight, (dim, dim));
         let mut y = wide.dot(&weight.t());
         let mut energy = 0.0;
         for ((mut y, x), &domain) in y.outer_iter_mut().zip(wide.outer_iter()).zip(row_domains) {
-            let (u, v) = (&self.u[domain as usize], &self.v[domain as usize]);
-            let read = v.dot(&x) * ArrayView1::from(&self.singular);
-            let change = read.dot(u);
+            let change = self.change(domain, x);
             energy += change.dot(&change);
             y += &change;
             if noise > 0.0 {
@@ -174,7 +195,7 @@ fn orthonormal(count: usize, dim: usize, rng: &mut Rng) -> Array2<f64> {
 
 /// Domain of every row. Domains are dealt in turn, on from batch to batch, so that each batch is as balanced as its
 /// size allows; the order within a batch is shuffled.
-fn deal(config: &Domains, sequences: usize, batches: usize, rng: &mut Rng) -> Vec<u8> {
+pub(super) fn deal(config: &Domains, sequences: usize, batches: usize, rng: &mut Rng) -> Vec<u8> {
     let (hands, repeat) = if config.mixed { (sequences * config.sequence, 1) } else { (sequences, config.sequence) };
     let mut next = 0;
     let mut rows = Vec::with_capacity(batches * sequences * config.sequence);
@@ -188,7 +209,7 @@ fn deal(config: &Domains, sequences: usize, batches: usize, rng: &mut Rng) -> Ve
 }
 
 /// The probe shows whole sequences of each domain, in the domains' order; mixed ones vary from token to token.
-fn probe_domains(config: &Domains, rng: &mut Rng) -> Vec<u8> {
+pub(super) fn probe_domains(config: &Domains, rng: &mut Rng) -> Vec<u8> {
     let sequences = config.domains * PROBE_SEQUENCES;
     if config.mixed {
         return deal(config, sequences, 1, rng);
@@ -225,7 +246,7 @@ mod tests {
     #[test]
     fn teacher_has_the_stated_geometry() {
         for conflict in [true, false] {
-            let teacher = Teacher::new(&Domains { conflict, ..config() }, 3).unwrap();
+            let teacher = Teacher::new(&Domains { conflict, ..config() }, &mut Rng::new(3, stream::TEACHER)).unwrap();
             let changes = teacher.changes();
             for (i, a) in changes.iter().enumerate() {
                 for mean in teacher.means.outer_iter() {

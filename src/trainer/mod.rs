@@ -80,6 +80,13 @@ impl Trainer {
                     transport.emit(Event::Problem { message: error.to_string(), fatal });
                 }
             }
+            Some(Effect::Tune { lane, to }) => {
+                let Some(run) = &mut self.run else { return };
+                match run.tune(lane, to).await {
+                    Ok(()) => transport.emit(Event::Started(Box::new(run.started()))),
+                    Err(error) => self.recover(error, transport).await,
+                }
+            }
             Some(Effect::SetRank { lane, rank }) => {
                 let Some(run) = &mut self.run else { return };
                 match run.set_rank(lane, rank).await {

@@ -7,6 +7,7 @@ use super::Transport;
 use super::frame::{self, Display, Readback};
 use super::state::State;
 use crate::clock;
+use crate::config::Lane;
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab::{Lab, Snapshot};
@@ -156,6 +157,15 @@ impl Run {
         self.lab.set_rank(lane, rank).await?;
         self.display.set_lane(&self.lab, lane);
         // An older one would bring the old rank back.
+        self.candidate = None;
+        self.snapshot = Some(self.lab.snapshot().await?);
+        Ok(())
+    }
+
+    /// See [`Lab::tune`].
+    pub async fn tune(&mut self, lane: usize, to: Lane) -> Result<()> {
+        self.lab.tune(lane, to).await?;
+        self.display.set_lane(&self.lab, lane);
         self.candidate = None;
         self.snapshot = Some(self.lab.snapshot().await?);
         Ok(())

@@ -13,6 +13,7 @@ const CATCH_UP: f64 = 0.1;
 pub enum Effect {
     Start { config: Config, paused: bool },
     SetRank { lane: usize, rank: usize },
+    Tune { lane: usize, to: Lane },
 }
 
 /// What can be watched in a run.
@@ -28,18 +29,18 @@ pub struct Shape {
 pub struct LaneShape {
     /// Adapted layers, in order.
     pub layers: Vec<usize>,
-    /// 0 without a gate.
-    pub experts: usize,
+    /// Of each of them; 0 without a gate.
+    pub experts: Vec<usize>,
 }
 
 impl LaneShape {
     pub fn new(lane: &Lane, layers: usize) -> Self {
-        let adapted = |l: &usize| lane.layers.as_ref().is_none_or(|list| list.contains(l));
-        let experts = match lane.method {
+        let layers: Vec<usize> = (0..layers).filter(|&l| lane.adapts(l)).collect();
+        let experts = |&l: &usize| match lane.method_at(l) {
             Method::Molora { experts, .. } | Method::Mor1e { experts, .. } => experts,
             Method::Full | Method::Lora { .. } | Method::Variant { .. } => 0,
         };
-        Self { layers: (0..layers).filter(adapted).collect(), experts }
+        Self { experts: layers.iter().map(experts).collect(), layers }
     }
 }
 
@@ -114,6 +115,10 @@ impl State {
         match command {
             Command::Start { config, paused } => return Some(Effect::Start { config, paused }),
             Command::SetRank { lane, rank } => return Some(Effect::SetRank { lane, rank }),
+            Command::Tune { lane, to } => {
+                self.stale = true;
+                return Some(Effect::Tune { lane, to });
+            }
             Command::Run => {
                 self.running = self.step < self.total;
                 self.single = 0;
@@ -241,7 +246,10 @@ impl State {
 
     fn has(&self, ablate: Ablate) -> bool {
         let lane = self.shape.lanes.get(ablate.lane);
-        lane.is_some_and(|lane| lane.layers.contains(&ablate.layer) && ablate.expert < lane.experts)
+        lane.is_some_and(|lane| {
+            let at = lane.layers.iter().position(|&layer| layer == ablate.layer);
+            at.is_some_and(|at| ablate.expert < lane.experts[at])
+        })
     }
 }
 
@@ -250,7 +258,8 @@ mod tests {
     use super::*;
 
     fn state(total: usize) -> State {
-        let lane = |layers: &[usize], experts| LaneShape { layers: layers.to_vec(), experts };
+        let lane =
+            |layers: &[usize], experts| LaneShape { layers: layers.to_vec(), experts: vec![experts; layers.len()] };
         let mut state = State::default();
         let shape = Shape { lanes: vec![lane(&[0, 2], 0), lane(&[1], 4)], domains: 3, tokens: 10 };
         state.begin(shape, total, false);
@@ -350,7 +359,7 @@ mod tests {
         state.command(Command::Draw(Some(vec![16.0; 64])));
         assert_eq!(state.drawing().map(<[f32]>::len), Some(64));
         state.command(Command::Ablate(expert(1, 1, 3)));
-        let smaller = LaneShape { layers: vec![1], experts: 2 };
+        let smaller = LaneShape { layers: vec![1], experts: vec![2] };
         state.reshape(Shape { lanes: vec![smaller], domains: 1, tokens: 4 });
         assert_eq!((state.ablate(), state.watch().lane, state.watch().token), (None, 0, 3));
     }

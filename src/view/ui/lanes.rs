@@ -8,12 +8,12 @@ use super::{
     spectrum::bars,
     twin::Panel,
 };
-use crate::config::{Config, Lane, Method, Task, limits};
+use crate::config::{Config, Form, Lane, Method, Named, Task, limits};
 use crate::protocol::LaneFrame;
 use crate::view::{
     action::Action,
     edit::{LANES, set_rank},
-    format::{count, percent},
+    format::{count, method_name, percent},
     snap::Snap,
     table::Table,
     words::lane_names,
@@ -85,25 +85,20 @@ fn LaneRow(props: &LaneProps) -> Html {
     let index = props.index;
     let edit = {
         let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
-        Callback::from(move |method: Method| {
+        Callback::from(move |lane: Lane| {
             let mut config = Config::clone(&config);
-            config.lanes[index].method = method;
+            config.lanes[index] = lane;
             dispatch.emit(Action::Edit(config));
         })
     };
-    let methods = ["full", "LoRA", "MoLoRA", "MoR1E"];
-    let chosen = match props.lane.method {
-        Method::Full => 0,
-        Method::Lora { .. } => 1,
-        Method::Molora { .. } => 2,
-        Method::Mor1e { .. } => 3,
+    let methods = all_methods();
+    let name = |method: &Method| if *method == Method::Full { "full" } else { method_name(method) };
+    let options: Vec<AttrValue> = methods.iter().map(|method| name(method).into()).collect();
+    let chosen = methods.iter().position(|method| method.name() == props.lane.method.name()).unwrap_or(0);
+    let on_method = {
+        let layers = props.lane.layers.clone();
+        edit.reform(move |index: usize| Lane { layers: layers.clone(), ..methods[index].clone().into() })
     };
-    let on_method = edit.reform(|index| match index {
-        0 => Method::Full,
-        1 => Method::lora(),
-        2 => Method::molora(),
-        _ => Method::mor1e(),
-    });
     let remove = {
         let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
         Callback::from(move |()| {
@@ -124,16 +119,18 @@ fn LaneRow(props: &LaneProps) -> Html {
     let method_why = match props.lane.method {
         Method::Full => "Every weight of the layer trains: ΔW is any matrix.",
         Method::Lora { .. } => "ΔW = s·B·A, a product of two thin matrices: its rank is at most r.",
+        Method::Variant { form, .. } => form_why(form),
         Method::Molora { .. } => "Several LoRA experts; a router weighs them anew for every token.",
         Method::Mor1e { .. } => "Many experts of rank 1, weighed by a small gate network.",
     };
     let lane_count = props.config.lanes.len();
+    let layers = props.config.task.layer_count();
     html! {
         <li class={format!("lane lane-{index}")}>
             <div class="row">
                 <span class="dot" />
                 <Choice quiet=true label={format!("Method of lane {}", index + 1)} why={method_why}
-                    options={methods.map(AttrValue::from).to_vec()} {chosen} on_change={on_method} />
+                    {options} {chosen} on_change={on_method} />
                 { size(props.frame.as_deref()) }
             </div>
             { slider(props) }
@@ -143,7 +140,7 @@ fn LaneRow(props: &LaneProps) -> Html {
                 <details class="more">
                     <summary data-why="What else this lane can be told; each change restarts the run.">{ "more" }</summary>
                     <div class="menu">
-                        { more(&props.lane.method, &edit) }
+                        { more(&props.lane, layers, &edit) }
                         if lane_count < LANES {
                             { Button::new("Duplicate", "Add a copy of this lane.").named(format!("Duplicate lane {}", props.name)).calls(duplicate) }
                         }
@@ -154,6 +151,27 @@ fn LaneRow(props: &LaneProps) -> Html {
                 </details>
             </div>
         </li>
+    }
+}
+
+/// What a lane can be, as it begins.
+fn all_methods() -> Vec<Method> {
+    [Method::Full, Method::lora(), Method::molora(), Method::mor1e()]
+        .into_iter()
+        .chain(Form::ALL.iter().copied().map(Method::variant))
+        .collect()
+}
+
+fn form_why(form: Form) -> &'static str {
+    match form {
+        Form::Dora => "LoRA for the direction of every row of the weight; their lengths train apart.",
+        Form::Mora => {
+            "One square matrix with as many parameters as LoRA of that rank, so that ΔW can have a higher one."
+        }
+        Form::Adalora => {
+            "P·Λ·Q whose singular values are pruned by importance while training, over all layers together."
+        }
+        Form::Dylora => "LoRA whose steps train the first few directions only, so that it works at every smaller rank.",
     }
 }
 
@@ -191,7 +209,7 @@ fn slider(props: &LaneProps) -> Html {
         Method::Full => {
             return html! {};
         }
-        Method::Lora { rank, .. } => ("rank", rank, RANKS),
+        Method::Lora { rank, .. } | Method::Variant { rank, .. } => ("rank", rank, RANKS),
         Method::Molora { rank, experts, .. } => ("rank", rank, (RANKS / 2).min(limits::MIXTURE_RANK / experts)),
         Method::Mor1e { experts, .. } => ("experts", experts, EXPERTS),
     };
@@ -200,14 +218,16 @@ fn slider(props: &LaneProps) -> Html {
         _ => max,
     }
     .max(value);
+    let live = props.lane.can_resize();
     let why = match kind {
+        _ if !live => "Rank of ΔW. It is part of how this method begins, so another one restarts the run.",
         "rank" => {
             "Rank of ΔW (for experts: of each). Changes the trained adapter in place: growing adds directions that change nothing yet, shrinking keeps the best part."
         }
         _ => "Number of rank-1 experts. Changes the trained adapter in place; training goes on.",
     };
     let oninput = {
-        let (live, index) = (props.live, props.index);
+        let (live, index) = (props.live && live, props.index);
         let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
         Callback::from(move |event: InputEvent| {
             let Some(new) = slider_value(&event) else {
@@ -218,7 +238,7 @@ fn slider(props: &LaneProps) -> Html {
                 return dispatch.emit(Action::SetRank { lane: index, rank: new });
             }
             let mut config = Config::clone(&config);
-            set_rank(&mut config.lanes[index].method, new);
+            set_rank(&mut config.lanes[index], new);
             dispatch.emit(Action::Edit(config));
         })
     };
@@ -233,17 +253,17 @@ fn slider(props: &LaneProps) -> Html {
 }
 
 /// What else the method has: alpha, experts, gate, balance. Changing these restarts the run.
-fn extras(props: &LaneProps, edit: &Callback<Method>) -> Html {
+fn extras(props: &LaneProps, edit: &Callback<Lane>) -> Html {
     let method = props.lane.method.clone();
     if method == Method::Full {
         return html! { <p class="note">{ "no rank: every weight trains" }</p> };
     }
     let set = |change: fn(&mut Method, f64)| {
-        let method = method.clone();
+        let lane = props.lane.clone();
         edit.reform(move |value| {
-            let mut method = method.clone();
-            change(&mut method, value);
-            method
+            let mut lane = lane.clone();
+            change(&mut lane.method, value);
+            lane
         })
     };
     let (alpha, alpha_why) = match method {
@@ -251,19 +271,24 @@ fn extras(props: &LaneProps, edit: &Callback<Method>) -> Html {
         Method::Lora { alpha, rslora: true, .. } => {
             (alpha, "Strength of the adapter: s = α/√r. Changing it restarts the run.")
         }
-        Method::Lora { alpha, .. } | Method::Molora { alpha, .. } => {
+        Method::Lora { alpha, .. } | Method::Variant { alpha, .. } | Method::Molora { alpha, .. } => {
             (alpha, "Strength of the adapter: s = α/r. Changing it restarts the run.")
         }
         Method::Mor1e { alpha, .. } => (alpha, "Strength of the experts: s = α. Changing it restarts the run."),
     };
     let on_alpha = set(|method, value| match method {
         Method::Full => {}
-        Method::Lora { alpha, .. } | Method::Molora { alpha, .. } | Method::Mor1e { alpha, .. } => *alpha = value,
+        Method::Lora { alpha, .. }
+        | Method::Variant { alpha, .. }
+        | Method::Molora { alpha, .. }
+        | Method::Mor1e { alpha, .. } => *alpha = value,
     });
     html! {
         <>
+            if !matches!(method, Method::Variant { form: Form::Mora, .. }) {
             <Number label="alpha" name={format!("{} alpha", props.name)} why={alpha_why} value={alpha}
                 min={limits::ALPHA.min} max={limits::ALPHA.max} on_change={on_alpha} />
+            }
             if let Method::Molora { experts, rank, .. } = method {
                 <Number label="experts" name={format!("{} experts", props.name)} whole=true value={experts as f64}
                     why="Number of LoRA experts in the mixture. Changing it restarts the run."

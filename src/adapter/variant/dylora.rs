@@ -1,16 +1,17 @@
 //! DyLoRA (arXiv 2210.07558): LoRA of which every step trains the first b directions only, b drawn anew from 1 to R, so
 //! that each smaller rank is an adapter too. The scaling stays that of rank R.
 
-use super::lora::{place_factors, ungated};
-use super::{Adapted, Place, quantised};
-use crate::kernel::recording::{Arena, PARAMS, Pass};
-use crate::kernel::{Op, factors};
+use super::super::lora::{place_factors, ungated};
+use super::super::{Adapted, Place};
+use super::{pass, quantised};
+use crate::kernel::recording::{Arena, PARAMS};
+use crate::kernel::variant::{Op, factors};
 
 pub fn record(rank: usize, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let whole = place_factors(rank, place, arena);
     let factors = whole.read_from(arena.buffer(format!("{}.factors", place.name), whole.len()));
     let dims = factors::Dims { sampled: 1, ..quantised::dims(&whole, rank, place) };
-    let first = Pass { op: Op::Truncate(dims), buffers: vec![PARAMS, factors.at] };
+    let first = pass(Op::Truncate(dims), vec![PARAMS, factors.at]);
     // Directions left out are zero in both factors, and so are their gradients.
     Adapted { made: factors.tensors((1, rank), place), ..ungated(&factors, scaling, vec![first], place, arena) }
 }

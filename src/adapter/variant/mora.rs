@@ -2,11 +2,13 @@
 //! input (inputs that agree mod r̂ are added) and a tiling of the output; its rank can be r̂. As factors: `lora_A = M·fold`,
 //! `lora_B` the tiling, which is fixed.
 
-use super::factors::Factors;
-use super::lora::ungated;
-use super::{Adapted, Place, count, quantised};
-use crate::kernel::recording::{Arena, GRADS, PARAMS, Pass};
-use crate::kernel::{Op, factors, pad};
+use super::super::factors::Factors;
+use super::super::lora::ungated;
+use super::super::{Adapted, Place, count};
+use super::{pass, quantised};
+use crate::kernel::pad;
+use crate::kernel::recording::{Arena, GRADS, PARAMS};
+use crate::kernel::variant::{Op, factors};
 
 pub fn record(rank: usize, place: &Place, arena: &mut Arena) -> Adapted {
     let side = count::mora_side(rank, place.inputs, place.outputs);
@@ -34,9 +36,9 @@ pub fn record(rank: usize, place: &Place, arena: &mut Arena) -> Adapted {
         stride: slots as u32,
         ..quantised::dims(&factors, side, place)
     };
-    let first = Pass { op: Op::Tile(dims), buffers: vec![PARAMS, at] };
+    let first = pass(Op::Tile(dims), vec![PARAMS, at]);
     Adapted {
-        backward_factors: vec![Pass { op: Op::TileBackward(dims), buffers: vec![PARAMS, grads, GRADS] }],
+        backward_factors: vec![pass(Op::TileBackward(dims), vec![PARAMS, grads, GRADS])],
         updates: vec![(m, slots * slots)],
         made: factors.tensors((1, side), place),
         ..ungated(&factors, 1.0, vec![first], place, arena)

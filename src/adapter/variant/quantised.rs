@@ -1,11 +1,12 @@
 //! Factors whose entries are few values in the forward pass, and full precision where they are trained: one scale and
 //! signs per matrix (BitNet, arXiv 2310.11453), or also zeros (arXiv 2402.17764). Gradients pass straight through.
 
-use super::Place;
-use super::factors::Factors;
+use super::super::Place;
+use super::super::factors::Factors;
+use super::pass;
 use crate::config::Weights;
 use crate::kernel::recording::{Arena, PARAMS, Pass};
-use crate::kernel::{Op, factors};
+use crate::kernel::variant::{Op, factors};
 
 /// The factors as the forward pass is to read them, of (experts, rank), and the pass that makes them.
 pub fn made(
@@ -14,10 +15,7 @@ pub fn made(
     (experts, rank): (usize, usize),
     place: &Place,
     arena: &mut Arena,
-) -> (Factors, Option<Pass>) {
-    if weights == Weights::Float {
-        return (from, None);
-    }
+) -> (Factors, Pass) {
     let made = from.read_from(arena.buffer(format!("{}.factors", place.name), from.len()));
     let dims = factors::Dims {
         experts: experts as u32,
@@ -25,7 +23,7 @@ pub fn made(
         ternary: (weights == Weights::Ternary).into(),
         ..dims(&from, rank, place)
     };
-    (made, Some(Pass { op: Op::Quantise(dims), buffers: vec![PARAMS, made.at] }))
+    (made, pass(Op::Quantise(dims), vec![PARAMS, made.at]))
 }
 
 /// What all kernels that make factors need.

@@ -2,12 +2,14 @@
 //! by importance to a budget that falls while training, over all layers together. lora_P, lora_Q and lora_E hold P as
 //! `[O,R]`, Q as `[R,I]` and Λ's diagonal.
 
-use super::factors::{Factors, Names};
-use super::lora::ungated;
-use super::{Adapted, Place, quantised};
+use super::super::factors::{Factors, Names};
+use super::super::lora::ungated;
+use super::super::{Adapted, Place};
+use super::{pass, quantised};
 use crate::config::Options;
-use crate::kernel::recording::{Arena, GRADS, PARAMS, Pass};
-use crate::kernel::{Op, budget, factors, pad};
+use crate::kernel::pad;
+use crate::kernel::recording::{Arena, GRADS, PARAMS};
+use crate::kernel::variant::{Op, budget, factors};
 
 /// PEFT's coefficient of the orthogonality term is 0.5 on the norm; of the paper's squared norm, its published runs use 0.1.
 pub const ORTHOGONAL: f32 = 0.1;
@@ -47,15 +49,15 @@ pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena
     let state = arena.buffer(format!("{}.importance", place.name), 2 * arena.params);
     let scores = arena.shared("scores", place.count * budget::WIDTH);
     Adapted {
-        backward_factors: vec![Pass { op: Op::DiagonalBackward(dims), buffers: vec![PARAMS, grads, GRADS] }],
+        backward_factors: vec![pass(Op::DiagonalBackward(dims), vec![PARAMS, grads, GRADS])],
         updates: vec![(begin, len)],
         made: factors.tensors((1, rank), place),
         after: vec![
-            Pass { op: Op::Importance(budget), buffers: vec![PARAMS, GRADS, state] },
-            Pass { op: Op::Score(budget), buffers: vec![scores, state] },
+            pass(Op::Importance(budget), vec![PARAMS, GRADS, state]),
+            pass(Op::Score(budget), vec![scores, state]),
             // Needs every layer's scores; put last by whoever puts the layers together.
-            Pass { op: Op::Allocate(budget), buffers: vec![scores, PARAMS] },
+            pass(Op::Allocate(budget), vec![scores, PARAMS]),
         ],
-        ..ungated(&factors, scaling, vec![Pass { op: Op::Diagonal(dims), buffers: vec![PARAMS, at] }], place, arena)
+        ..ungated(&factors, scaling, vec![pass(Op::Diagonal(dims), vec![PARAMS, at])], place, arena)
     }
 }

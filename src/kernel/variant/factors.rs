@@ -2,7 +2,8 @@
 //! matrix, gradients passing straight through), `truncate` (DyLoRA's first directions), `diagonal` (AdaLoRA's P Λ Q) and
 //! `tile` (MoRA's square matrix between folds). Backward, of the last two: from the factors' gradients to the parameters'.
 
-use super::{Access, Bound, Read, Real, Step, Write, dims};
+use crate::kernel::gate::pcg;
+use crate::kernel::{Access, Bound, Read, Real, Step, Write, dims};
 
 dims!(
     /// factors and dfactors: lora_A and the router `[slots + router, inputs]`, then lora_B `[slots, outputs]`; in params
@@ -71,13 +72,6 @@ impl Dims {
             [self.b, from, self.outputs, self.real_outputs].map(|v| v as usize),
         ]
     }
-}
-
-/// PCG (O'Neill 2014): a number to 32 bits that look random.
-pub fn pcg(v: u32) -> u32 {
-    let s = v.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-    let w = ((s >> ((s >> 28) + 4)) ^ s).wrapping_mul(277_803_737);
-    (w >> 22) ^ w
 }
 
 pub fn truncate<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {

@@ -1,10 +1,12 @@
 //! DoRA (arXiv 2402.09353): `W' = m ∘ (W0 + s B A) / ‖W0 + s B A‖` per output row, m trained, the norm a constant to the
 //! gradient. The weight is formed anew in every step, so it runs as a dense change `W' − W0`.
 
-use super::lora::place_factors;
-use super::{Adapted, Place};
+use super::super::lora::place_factors;
+use super::super::{Adapted, Place};
+use super::pass;
 use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS, Pass, Tensor};
-use crate::kernel::{Op, dora, pad, weight_grad};
+use crate::kernel::variant::{Op, dora};
+use crate::kernel::{self, pad, weight_grad};
 
 pub fn record(rank: usize, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let begin = arena.params;
@@ -33,14 +35,14 @@ pub fn record(rank: usize, scaling: f64, place: &Place, arena: &mut Arena) -> Ad
         ..Default::default()
     };
     Adapted {
-        forward: vec![Pass { op: Op::Dora(dims), buffers: vec![PARAMS, v, place.weight, delta] }],
+        forward: vec![pass(Op::Dora(dims), vec![PARAMS, v, place.weight, delta])],
         backward: vec![Pass {
-            op: Op::WeightGrad(gradient),
+            op: kernel::Op::WeightGrad(gradient),
             buffers: vec![place.dy, place.x, NOTHING, NOTHING, ddelta],
         }],
         backward_factors: vec![
-            Pass { op: Op::DoraBackward(dims), buffers: vec![PARAMS, v, ddelta, dv, GRADS] },
-            Pass { op: Op::DoraDown(dims), buffers: vec![PARAMS, dv, GRADS] },
+            pass(Op::DoraBackward(dims), vec![PARAMS, v, ddelta, dv, GRADS]),
+            pass(Op::DoraDown(dims), vec![PARAMS, dv, GRADS]),
         ],
         updates: vec![(begin, arena.params - begin)],
         delta: Some((delta, 0)),

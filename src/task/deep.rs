@@ -1,0 +1,145 @@
+//! The teacher–student task on several layers: a frozen network with GELU between its layers, each of which every domain
+//! truly changes by a low-rank matrix of its own. Inputs are those of the task on one layer. What a lane can reach has no
+//! formula here, so there is no floor; the target's energy is measured. Knows nothing of what will be trained on it.
+
+use ndarray::Array2;
+
+use super::domains::{Teacher, batches, deal, names, probe_domains};
+use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData};
+use crate::config::Domains;
+use crate::error::Result;
+use crate::rng::{Rng, stream};
+use crate::tensor::widened;
+
+/// The base network and its true changes.
+struct Network {
+    weights: Vec<Array2<f64>>,
+    teachers: Vec<Teacher>,
+}
+
+pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
+    let (dim, depth) = (config.dim, config.depth);
+    let mut rng = Rng::new(seed, stream::TEACHER);
+    let teachers = (0..depth).map(|_| Teacher::new(config, &mut rng)).collect::<Result<Vec<_>>>()?;
+    let mut rng = Rng::new(seed, stream::BASE);
+    // Of spectral norm near 2, so that GELU leaves about as much as came in.
+    let scale = 1.0 / libm::sqrt(dim as f64);
+    let stored: Vec<Vec<f32>> =
+        (0..depth).map(|_| (0..dim * dim).map(|_| (rng.normal() * scale) as f32).collect()).collect();
+    let network = Network { weights: stored.iter().map(|w| widened(w, (dim, dim))).collect(), teachers };
+
+    let batches = batches(config);
+    let mut rng = Rng::new(seed, stream::DATA);
+    let row_domains = deal(config, config.batch, batches, &mut rng);
+    let (x, mut y, energy) = network.rows(&row_domains, &mut rng);
+    if config.noise > 0.0 {
+        y.iter_mut().for_each(|value| *value += (config.noise * rng.normal()) as f32);
+    }
+    let mut rng = Rng::new(seed, stream::PROBE);
+    let probe_domains = probe_domains(config, &mut rng);
+    let (probe_x, probe_y, _) = network.rows(&probe_domains, &mut rng);
+
+    let layer = |l| Layer {
+        inputs: dim,
+        outputs: dim,
+        activation: if l + 1 < depth { Activation::Gelu } else { Activation::None },
+    };
+    Ok(TaskData {
+        layers: (0..depth).map(layer).collect(),
+        loss: LossKind::Mse,
+        batch_sequences: config.batch,
+        sequence: config.sequence,
+        batches,
+        x,
+        y: Targets::Dense(y),
+        row_domains,
+        base: stored.into_iter().map(|weight| BaseLayer { weight, bias: vec![0.0; dim] }).collect(),
+        domain_names: names(config),
+        energy,
+        pool_energy: energy,
+        noise_variance: config.noise * config.noise,
+        true_rank: Some(config.true_rank),
+        teacher: None,
+        mixed: config.mixed,
+        probe: Probe { sequence: config.sequence, x: probe_x, y: Targets::Dense(probe_y), row_domains: probe_domains },
+    })
+}
+
+impl Network {
+    /// Inputs, the changed network's outputs for them, and the mean square per element by which these differ from the
+    /// frozen network's.
+    fn rows(&self, row_domains: &[u8], rng: &mut Rng) -> (Vec<f32>, Vec<f32>, f64) {
+        let x = self.teachers[0].inputs(row_domains, rng);
+        let wide = widened(&x, (row_domains.len(), self.weights[0].ncols()));
+        let changed = self.forward(wide.clone(), Some(row_domains));
+        let frozen = self.forward(wide, None);
+        let energy = (&changed - &frozen).mapv(|d| d * d).mean().unwrap_or(0.0);
+        (x, changed.iter().map(|&v| v as f32).collect(), energy)
+    }
+
+    /// With each row's domain's true changes, or without any.
+    fn forward(&self, x: Array2<f64>, row_domains: Option<&[u8]>) -> Array2<f64> {
+        let mut h = x;
+        for (l, (weight, teacher)) in self.weights.iter().zip(&self.teachers).enumerate() {
+            let mut y = h.dot(&weight.t());
+            for ((mut y, h), &domain) in y.outer_iter_mut().zip(h.outer_iter()).zip(row_domains.unwrap_or(&[])) {
+                y += &teacher.change(domain, h);
+            }
+            if l + 1 < self.weights.len() {
+                y.mapv_inplace(gelu);
+            }
+            h = y;
+        }
+        h
+    }
+}
+
+/// The tanh form, with a tanh that is the same on every machine.
+fn gelu(a: f64) -> f64 {
+    0.5 * a * (1.0 + libm::tanh(0.797_884_560_8 * (a + 0.044_715 * a * a * a)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::forward::Forward;
+
+    fn config(depth: usize) -> Domains {
+        Domains { dim: 24, depth, batch: 8, ..Domains::default() }
+    }
+
+    /// The engine with the true change of a domain on every layer computes its targets.
+    #[test]
+    fn targets_are_the_changed_network_s() {
+        let task = domains(&config(3), 4).unwrap();
+        assert_eq!(task.layers.len(), 3);
+        let mut rng = Rng::new(4, stream::TEACHER);
+        let teachers: Vec<Teacher> = (0..3).map(|_| Teacher::new(&config(3), &mut rng).unwrap()).collect();
+        let mut forward = Forward::new(&task, task.probe.x.clone(), task.sequence);
+        forward.set_lane(0, &crate::config::Method::Full.into(), &Default::default());
+        let program = forward.program(0);
+        let Targets::Dense(y) = &task.probe.y else { panic!("not classes") };
+        for domain in 0..4u8 {
+            let mut params = vec![0.0f32; program.padded];
+            for (tensor, teacher) in program.tensors.iter().zip(&teachers) {
+                let (u, v) = (&teacher.u[domain as usize], &teacher.v[domain as usize]);
+                let change: Vec<f32> = u.t().dot(v).iter().map(|&t| t as f32).collect();
+                tensor.scatter(&mut params, &change);
+            }
+            let output = forward.run(0, &params).output;
+            for (row, _) in task.probe.row_domains.iter().enumerate().filter(|(_, d)| **d == domain) {
+                for o in row * 24..(row + 1) * 24 {
+                    assert!((output[o] - y[o]).abs() < 1e-4 * (1.0 + y[o].abs()), "{} {}", output[o], y[o]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn energy_is_what_the_frozen_network_misses() {
+        let task = domains(&config(4), 4).unwrap();
+        assert!(task.energy > 0.01 && task.energy < 10.0, "{}", task.energy);
+        let again = domains(&config(4), 4).unwrap();
+        assert_eq!((task.x, task.energy), (again.x, again.energy));
+    }
+}
