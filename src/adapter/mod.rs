@@ -13,6 +13,7 @@ pub mod full;
 pub mod lora;
 pub mod molora;
 pub mod mor1e;
+#[cfg(feature = "variants")]
 pub mod pissa;
 #[cfg(feature = "variants")]
 pub mod variant;

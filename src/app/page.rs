@@ -94,6 +94,7 @@ impl Handle {
                         update(&mut self.core.borrow_mut().state, Msg::Worker(message));
                     }
                 }
+                Effect::Load(query) => browser::load(&query),
                 Effect::Address(query) => browser::set_query(&query),
                 Effect::Theme { dark } => browser::set_theme(dark),
                 Effect::Share(query) => {

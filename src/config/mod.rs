@@ -19,12 +19,10 @@ mod round_trip;
 mod tests;
 
 pub use name::Named;
-pub use query::PAGE_KEYS;
-
-use serde::{Deserialize, Serialize};
+pub use query::{ALL, PAGE_KEYS};
 
 /// A complete run: task, lanes, optimiser and schedule, reproducible from `seed`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub seed: u32,
     pub backend: BackendChoice,
@@ -35,14 +33,14 @@ pub struct Config {
 }
 
 /// Where training runs. `Auto` is WebGPU where an adapter exists, else the CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackendChoice {
     Auto,
     WebGpu,
     Cpu,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Task {
     Domains(Domains),
     Digits(Digits),
@@ -50,7 +48,7 @@ pub enum Task {
 }
 
 /// Teacher–student on `depth` linear layers: in each, every domain has its own true change of rank `true_rank`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Domains {
     pub dim: usize,
     /// Linear layers, with GELU between them. Theory's floors are those of one.
@@ -71,14 +69,14 @@ pub struct Domains {
 }
 
 /// Singular values of a true change: all 1, or 1/i.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spectrum {
     Flat,
     Harmonic,
 }
 
 /// Handwritten digits under new domains; the upright ones are the old task.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Digits {
     /// Which domains are trained on, in this order.
     pub domains: Vec<DigitDomain>,
@@ -88,7 +86,7 @@ pub struct Digits {
     pub pretrain: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DigitDomain {
     Inverted,
     Rotated,
@@ -98,7 +96,7 @@ pub enum DigitDomain {
 }
 
 /// One lane: a method, the layers it adapts (`None`: all of them), and what it does otherwise than usual.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lane {
     pub method: Method,
     pub layers: Option<Vec<usize>>,
@@ -106,7 +104,7 @@ pub struct Lane {
 }
 
 /// Switches of the literature; which method has which, `parse` says. The defaults are the plain methods.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     pub init: Init,
     /// LoRA+ (arXiv 2402.12354): the learning rate of lora_B over that of lora_A.
@@ -129,7 +127,7 @@ pub struct Options {
 }
 
 /// Where low-rank factors begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Init {
     /// A uniform, B zero.
     Kaiming,
@@ -138,7 +136,7 @@ pub enum Init {
 }
 
 /// What a factor's entries may be in the forward pass; training keeps full precision behind them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
     Float,
     /// `γ · {−1, 0, 1}` (BitNet b1.58, arXiv 2402.17764).
@@ -148,7 +146,7 @@ pub enum Weights {
 }
 
 /// Low-rank changes of another form than `B A`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Direction by LoRA, length of every output row trained apart (arXiv 2402.09353).
     Dora,
@@ -160,7 +158,7 @@ pub enum Form {
     Dylora,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Method {
     Full,
     Lora {
@@ -194,19 +192,19 @@ pub enum Method {
 }
 
 /// One gate per sequence, from its mean, or one per token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     Pooled,
     Token,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Balance {
     pub kind: BalanceKind,
     pub coefficient: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BalanceKind {
     None,
     Entropy,
@@ -214,7 +212,7 @@ pub enum BalanceKind {
 }
 
 /// AdamW as PyTorch defines it: decoupled decay, bias correction, eps outside the root.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimizer {
     pub lr: f64,
     pub beta1: f64,
@@ -224,7 +222,7 @@ pub struct Optimizer {
 }
 
 /// Linear warmup from 0, then linear decay to 0 at `total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
     pub warmup: usize,
     pub total: usize,
@@ -263,11 +261,9 @@ impl Lane {
             && self.options.init == Init::Kaiming
     }
 
-    /// Whether the lane needs the engine with variants.
+    /// Whether the lane is more than the four methods as they are in their papers; the page's first download has those alone.
     pub fn is_variant(&self) -> bool {
-        matches!(self.method, Method::Variant { .. })
-            || self.options.weights != Weights::Float
-            || self.options.orthogonality > 0.0
+        matches!(self.method, Method::Variant { .. }) || self.options != Options::default()
     }
 
     /// Whether a lane under way can become `other` without starting again: only the weights of terms of the loss, a
@@ -295,5 +291,12 @@ impl Lane {
     /// Whether the lane adapts this layer.
     pub fn adapts(&self, layer: usize) -> bool {
         self.layers.as_ref().is_none_or(|layers| layers.contains(&layer))
+    }
+}
+
+impl Config {
+    /// Whether it takes more than the page's first download can do.
+    pub fn is_variant(&self) -> bool {
+        matches!(&self.task, Task::Domains(domains) if domains.depth > 1) || self.lanes.iter().any(Lane::is_variant)
     }
 }

@@ -117,7 +117,7 @@ fn digits(value: &Value, path: &str) -> Result<Digits> {
     })
 }
 
-fn lane(value: &Value, path: &str) -> Result<Lane> {
+pub(super) fn lane(value: &Value, path: &str) -> Result<Lane> {
     // Each reader writes over the method's defaults, so those are given once, in `default`.
     let (mut method, keys): (Method, &[&str]) = match Object::peek(value, path, "method", "lora")? {
         "full" => (Method::Full, &["method", "layers"]),

@@ -4,12 +4,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Config, Digits, Domains, Lane, Method, Task, object::refuse};
+use super::{Config, Digits, Domains, Lane, Method, Task, object::refuse, parse::lane};
 use crate::decimal;
 use crate::error::{Error, Result};
 
 /// Keys of the query that speak to the page itself, not to the run.
-pub const PAGE_KEYS: [&str; 2] = ["embed", "paused"];
+pub const PAGE_KEYS: [&str; 3] = ["embed", "paused", ALL];
+
+/// Asks for the build of the page that has everything; before every configuration that needs it.
+pub const ALL: &str = "all";
 
 /// Key in the query, and object and key in the document. Lanes have their own form.
 const KEYS: &[(&str, &str, &str)] = &[
@@ -66,6 +69,9 @@ impl Config {
         };
         let (ours, theirs) = (self.to_value(), default.to_value());
         let mut pairs = Vec::new();
+        if self.is_variant() {
+            pairs.push(ALL.to_owned());
+        }
         if self.task.kind() != Self::default().task.kind() {
             pairs.push(format!("task={}", self.task.kind()));
         }
@@ -222,6 +228,21 @@ fn write_lane(lane: &Lane) -> String {
         parts.push(format!("l{}", layers.join("-")));
     }
     parts.join(".")
+}
+
+impl Lane {
+    /// The lane as a link has it.
+    pub fn to_text(&self) -> String {
+        write_lane(self)
+    }
+
+    /// The inverse of `to_text`. What must hold between lane and task is not checked.
+    ///
+    /// # Errors
+    /// As [`Config::from_query`].
+    pub fn from_text(text: &str) -> Result<Self> {
+        lane(&read_lane(text, "lane")?, "lane")
+    }
 }
 
 fn read_lanes(text: &str) -> Result<Value> {

@@ -146,6 +146,9 @@ fn round_trips() {
         assert_eq!(Config::from_json(&config.to_json()).unwrap(), config);
         let query = config.to_query();
         assert_eq!(Config::from_query(&query).unwrap(), config, "{query}");
+        for lane in &config.lanes {
+            assert_eq!(Lane::from_text(&lane.to_text()).unwrap(), *lane);
+        }
         let safe = |c: char| c.is_ascii_alphanumeric() || "-._~=&".contains(c);
         assert!(query.chars().all(safe), "{query}");
         queries.insert(query);

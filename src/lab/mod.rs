@@ -84,9 +84,9 @@ pub async fn open(choice: BackendChoice) -> Result<(Option<Device>, Option<Strin
 impl Lab {
     /// Set up `config`'s lanes on `task`, on `device` or else the CPU. Initial values come from the seed alone.
     pub fn new(config: Config, task: TaskData, device: Option<Device>) -> Result<Self> {
+        check_variant(&config)?;
         for (index, lane) in config.lanes.iter().enumerate() {
             check_layers(index, lane, task.layers.len())?;
-            check_variant(index, lane)?;
         }
         let shared = share::<f32>(&task);
         let tokens = shared.tokens;
@@ -240,15 +240,15 @@ impl Lab {
 }
 
 /// # Errors
-/// `Error::Config` for a lane that this build of the engine lacks the kernels of.
-fn check_variant(index: usize, lane: &Lane) -> Result<()> {
-    if cfg!(feature = "variants") || !lane.is_variant() {
+/// `Error::Config` for what this build of the engine lacks the means for.
+fn check_variant(config: &Config) -> Result<()> {
+    if cfg!(feature = "variants") || !config.is_variant() {
         return Ok(());
     }
     Err(Error::Config {
-        key: format!("lanes[{index}]"),
-        value: lane.method.name().into(),
-        allowed: "this build of the engine has no variants; start again with the one that has".into(),
+        key: "lanes".into(),
+        value: config.to_query(),
+        allowed: "this build of the engine has the four methods alone".into(),
     })
 }
 

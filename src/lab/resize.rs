@@ -26,7 +26,6 @@ impl Lab {
                 allowed: "balance, noise, temperature, orthogonality and lr_ratio can change in mid-training".into(),
             });
         }
-        super::check_variant(lane, &to)?;
         while self.in_flight() > 0 {
             self.collect().await?;
         }

@@ -1,9 +1,13 @@
 //! Where a lane's parameters begin: drawn from the seed, or made from the frozen weights.
 
 use super::LaneProgram;
+#[cfg(feature = "variants")]
 use crate::adapter::count::scaling;
+#[cfg(feature = "variants")]
 use crate::adapter::pissa::{Split, split};
-use crate::config::{Init, Lane, Method};
+use crate::config::Lane;
+#[cfg(feature = "variants")]
+use crate::config::{Init, Method};
 use crate::rng::Rng;
 use crate::task::TaskData;
 
@@ -22,18 +26,31 @@ pub fn params(task: &TaskData, lane: &Lane, program: &LaneProgram, rng: &mut Rng
             "intuition.w2" | "intuition.b2" | "gate.w" | "gate.b" => hidden("intuition.w1"),
             _ => inputs,
         };
-        let values = match (name, lane.options.init) {
-            ("lora_magnitude_vector", _) => lengths(&task.base[layer].weight, inputs),
-            ("lora_A", Init::Pissa) => pissa(task, layer, &lane.method_at(layer)).a,
-            ("lora_B", Init::Pissa) => pissa(task, layer, &lane.method_at(layer)).b,
-            _ => crate::adapter::initial(name, &tensor.shape, fan_in, rng),
-        };
+        let made = from_frozen(task, lane, layer, name);
+        let values = made.unwrap_or_else(|| crate::adapter::initial(name, &tensor.shape, fan_in, rng));
         tensor.scatter(&mut params, &values);
     }
     params
 }
 
+/// Values that a lane takes from the frozen weight.
+#[cfg(feature = "variants")]
+fn from_frozen(task: &TaskData, lane: &Lane, layer: usize, name: &str) -> Option<Vec<f32>> {
+    match (name, lane.options.init) {
+        ("lora_magnitude_vector", _) => Some(lengths(&task.base[layer].weight, task.layers[layer].inputs)),
+        ("lora_A", Init::Pissa) => Some(pissa(task, layer, &lane.method_at(layer)).a),
+        ("lora_B", Init::Pissa) => Some(pissa(task, layer, &lane.method_at(layer)).b),
+        _ => None,
+    }
+}
+
+#[cfg(not(feature = "variants"))]
+fn from_frozen(_: &TaskData, _: &Lane, _: usize, _: &str) -> Option<Vec<f32>> {
+    None
+}
+
 /// PiSSA's split of a layer's frozen weight.
+#[cfg(feature = "variants")]
 pub fn pissa(task: &TaskData, layer: usize, method: &Method) -> Split {
     let spec = task.layers[layer];
     let rank = match *method {
@@ -44,6 +61,7 @@ pub fn pissa(task: &TaskData, layer: usize, method: &Method) -> Split {
 }
 
 /// Length of every row.
+#[cfg(feature = "variants")]
 fn lengths(weight: &[f32], inputs: usize) -> Vec<f32> {
     let square = |row: &[f32]| row.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
     weight.chunks_exact(inputs).map(|row| libm::sqrt(square(row)) as f32).collect()

@@ -1,9 +1,11 @@
 //! One lane's recordings: forward, loss, backward, update; and one that ends in the output.
 
+use super::LOSS_SLOTS;
 use super::shared::{TARGET, X, base, weight};
-use super::{LOSS_SLOTS, initial, shared};
 use crate::adapter::{Adapted, Frozen, Place, record};
-use crate::config::{Init, Lane, Method, Optimizer};
+#[cfg(feature = "variants")]
+use crate::config::Init;
+use crate::config::{Lane, Optimizer};
 use crate::kernel::adamw::LOSS_PARTS;
 use crate::kernel::recording::{Arena, Buffer, GRADS, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
 use crate::kernel::{Op, PAD, adamw, cross_entropy, gelu, layer, pad};
@@ -87,9 +89,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
             };
             let method = lane.method_at(l);
             let mut adapted = record(&method, &lane.options, &place, &mut arena);
-            if lane.options.init == Init::Pissa {
-                adapted.frozen = Some(frozen(task, l, &method, &mut arena, &mut constants));
-            }
+            adapted.frozen = frozen(task, lane, l, &mut arena, &mut constants);
             Some(adapted)
         })
         .collect();
@@ -192,21 +192,30 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
 }
 
 /// The frozen weight of a lane that begins at its largest directions: what is left of it, in buffers of the lane's own.
+#[cfg(feature = "variants")]
 fn frozen(
     task: &TaskData,
+    lane: &Lane,
     l: usize,
-    method: &Method,
     arena: &mut Arena,
     constants: &mut Vec<(Buffer, Vec<f32>)>,
-) -> Frozen {
-    let split = initial::pissa(task, l, method);
-    let (weight, base) = shared::frozen(task, l, &split.residual);
+) -> Option<Frozen> {
+    if lane.options.init != Init::Pissa {
+        return None;
+    }
+    let split = super::initial::pissa(task, l, &lane.method_at(l));
+    let (weight, base) = super::shared::frozen(task, l, &split.residual);
     let mut put = |what: &str, values: Vec<f32>| {
         let buffer = arena.buffer(format!("layers.{l}.frozen.{what}"), values.len());
         constants.push((buffer, values));
         buffer
     };
-    Frozen { weight: put("weight", weight), base: put("base", base) }
+    Some(Frozen { weight: put("weight", weight), base: put("base", base) })
+}
+
+#[cfg(not(feature = "variants"))]
+fn frozen(_: &TaskData, _: &Lane, _: usize, _: &mut Arena, _: &mut Vec<(Buffer, Vec<f32>)>) -> Option<Frozen> {
+    None
 }
 
 /// The kernels that training `method` takes on the last layer under MSE, with dims of no meaning: what a device may

@@ -89,6 +89,7 @@ fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>
 }
 
 /// The same of a frozen weight that one lane has to itself.
+#[cfg(feature = "variants")]
 pub(super) fn frozen(task: &TaskData, l: usize, weight: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let (pool, place) = pool(task);
     let x = if l == 0 { rows(&task.x, task.layers[0].inputs, pool, place) } else { vec![] };

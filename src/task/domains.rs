@@ -8,7 +8,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1};
 
-use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData, deep};
+use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData};
 use crate::config::{Domains, Spectrum};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, stream};
@@ -43,8 +43,9 @@ const BASE_SCALE: f64 = 0.25;
 /// # Errors
 /// `Error::Config` where `dim` has no room for the orthogonal directions the task needs.
 pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
+    #[cfg(feature = "variants")]
     if config.depth > 1 {
-        return deep::domains(config, seed);
+        return super::deep::domains(config, seed);
     }
     let dim = config.dim;
     let teacher = Teacher::new(config, &mut Rng::new(seed, stream::TEACHER))?;

@@ -4,10 +4,13 @@
 use ndarray::{Array1, Array2};
 
 use crate::adapter::count::{mora_side, scaling};
-use crate::config::{Form, Init, Lane, Method};
+#[cfg(feature = "variants")]
+use crate::config::Init;
+use crate::config::{Form, Lane, Method};
 use crate::inspect::merge::{Experts, Merged, Observed};
 use crate::inspect::spectrum::{singular_values, singular_values_low_rank};
 use crate::lab::forward::{Answer, Forward, matrix, row_losses};
+#[cfg(feature = "variants")]
 use crate::model::initial::pissa;
 use crate::protocol::{MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
 use crate::task::TaskData;
@@ -60,7 +63,10 @@ impl Change {
             Method::Molora { experts, rank, .. } => ("lora_A", "lora_B", (experts, rank), true),
             Method::Mor1e { experts, .. } => ("v", "u", (experts, 1), true),
         };
-        let (mut a, mut b, mut count) = (get(a)?, get(b)?, count);
+        let (a, b) = (get(a)?, get(b)?);
+        #[cfg(feature = "variants")]
+        let (mut a, mut b, mut count) = (a, b, count);
+        #[cfg(feature = "variants")]
         if lane.options.init == Init::Pissa {
             // What it began with is what the frozen weight lacks.
             let first = pissa(task, layer, &method);

@@ -31,6 +31,8 @@ pub enum Action {
     },
     Ablate(Option<Ablate>),
     Draw(Option<Vec<f32>>),
+    /// Go on in the build of the page that has everything.
+    LoadAll,
     Share,
     CloseShare,
     /// Set every lane to the budget of this one.

@@ -101,7 +101,7 @@ pub fn nice_above(value: f64) -> f64 {
     if !value.is_finite() || value <= 0.0 {
         return 1.0;
     }
-    let decade = 10f64.powf(value.log10().floor());
+    let decade = libm::pow(10.0, value.log10().floor());
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * decade).find(|&n| n >= value * (1.0 - 1e-9)).unwrap_or(10.0 * decade)
 }
 

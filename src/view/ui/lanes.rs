@@ -4,7 +4,7 @@ use yew::prelude::*;
 
 use super::{
     control::{Button, Choice, Number, slider_value},
-    lane_more::more,
+    lane_more::Controls,
     spectrum::bars,
     twin::Panel,
 };
@@ -124,7 +124,6 @@ fn LaneRow(props: &LaneProps) -> Html {
         Method::Mor1e { .. } => "Many experts of rank 1, weighed by a small gate network.",
     };
     let lane_count = props.config.lanes.len();
-    let layers = props.config.task.layer_count();
     html! {
         <li class={format!("lane lane-{index}")}>
             <div class="row">
@@ -140,7 +139,7 @@ fn LaneRow(props: &LaneProps) -> Html {
                 <details class="more">
                     <summary data-why="What else this lane can be told; each change restarts the run.">{ "more" }</summary>
                     <div class="menu">
-                        { more(&props.lane, layers, &edit) }
+                        { more(props, &edit) }
                         if lane_count < LANES {
                             { Button::new("Duplicate", "Add a copy of this lane.").named(format!("Duplicate lane {}", props.name)).calls(duplicate) }
                         }
@@ -152,6 +151,17 @@ fn LaneRow(props: &LaneProps) -> Html {
             </div>
         </li>
     }
+}
+
+/// What else a lane can be told: all of it, or what the first download has and the way to the rest.
+fn more(props: &LaneProps, edit: &Callback<Lane>) -> Html {
+    let controls = Controls { lane: &props.lane, edit };
+    #[cfg(feature = "variants")]
+    let rest = super::lane_options::options(&controls, props.config.task.layer_count());
+    #[cfg(not(feature = "variants"))]
+    let rest = Button::quiet("More options", "Load the build of the page that has PiSSA, LoRA+, quantised weights, router noise, and sizes by layer; the run starts again.")
+        .acts(&props.dispatch, Action::LoadAll);
+    html! { <>{ controls.plain() }{ rest }</> }
 }
 
 /// What a lane can be, as it begins.

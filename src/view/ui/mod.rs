@@ -9,6 +9,10 @@ pub mod gates;
 pub mod header;
 pub mod heat;
 pub mod lane_more;
+#[cfg(feature = "variants")]
+mod lane_options;
+#[cfg(feature = "variants")]
+mod lane_options;
 pub mod lanes;
 pub mod loss;
 pub mod pointer;
