@@ -3,6 +3,8 @@
 
 use std::cell::{Cell, RefCell};
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::BackendChoice;
 use crate::error::Result;
 use crate::exec::gpu::Device;
@@ -24,14 +26,14 @@ pub struct Inputs {
 }
 
 /// Steps trained since the measurement began, of about how many: a measurement may train more than its set-ups say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     pub done: usize,
     pub expected: usize,
 }
 
 /// Where a measurement's runs were trained.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Where {
     /// Nothing was trained; what was computed was computed on the CPU.
     Nowhere,

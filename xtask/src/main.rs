@@ -6,6 +6,7 @@ mod experiments;
 mod package;
 mod serve;
 mod shell;
+mod studio;
 mod test;
 mod tools;
 
@@ -47,6 +48,8 @@ fn dispatch(command: &str, args: &[String]) -> Result {
         "bench" => bench::bench(args),
         "experiments" => experiments::experiments(args),
         "shots" => bench::shots(args),
+        // Not for people: Trunk's hook, see Trunk.toml.
+        "studio" => none(args).and_then(|()| studio::studio()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -1,0 +1,27 @@
+//! The studio: the same crate built a second time, with other features, into the page's folder `studio/`. A step of
+//! Trunk's build, so that `trunk build`, `trunk serve` and all that stands on them have it.
+
+use std::{env, path::PathBuf};
+
+use crate::{
+    shell::{Result, command, run, target_dir},
+    tools,
+};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+pub fn studio() -> Result {
+    let Some(staging) = env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from) else {
+        return Err("the studio is a step of Trunk's build: `cargo xtask build`".into());
+    };
+    let release = env::var("TRUNK_PROFILE").is_ok_and(|profile| profile == "release");
+    let (flag, folder) = if release { ("--release", "release") } else { ("", "debug") };
+    let build = format!(
+        "cargo build --quiet --offline --locked --package lora-playground --lib --target {TARGET} \
+         --no-default-features --features studio {flag}"
+    );
+    run(&mut command(&build))?;
+    let engine = target_dir().join(TARGET).join(folder).join("lora_playground.wasm");
+    let mut glue = tools::with_tools(command("wasm-bindgen --target web --no-typescript --out-name engine --out-dir"));
+    run(glue.arg(staging.join("studio")).arg(engine))
+}
