@@ -17,7 +17,7 @@ const FILE_WIDTH: f64 = 640.0;
 const TEXT: f64 = 46.0;
 const STEPS: usize = 24;
 const STYLE: &str = "text{font:12px sans-serif;fill:#222}.deep{fill:#fff}.shallow{fill:#111}.cell{stroke:#fff}\
-.empty{fill:none;stroke:#bbb}.best{fill:none;stroke:#111;stroke-width:2}";
+.empty{fill:none;stroke:#bbb}.best{fill:none;stroke:#fff;stroke-width:2}";
 
 /// The sweep's picture; `dark` is the theme of the page around it.
 pub fn picture(swept: &Swept, unit: &str, look: Look, dark: bool) -> String {
@@ -119,7 +119,7 @@ fn heatmap(swept: &Swept, unit: &str, look: Look, dark: bool) -> String {
     }
     if let Some((row, column, _)) = swept.best().filter(|_| swept.complete()) {
         let (x, y) = (LEFT + pitch * column as f64, TOP + CELL * row as f64);
-        rect(&mut out, "best", Place { x: x + 1.0, y: y + 1.0, width: pitch - 2.0 }, CELL - 2.0, "");
+        rect(&mut out, "best", Place { x: x + 4.0, y: y + 4.0, width: pitch - 8.0 }, CELL - 8.0, "");
     }
     for (column, value) in plan.x.values.iter().enumerate() {
         let x = LEFT + pitch * (column as f64 + 0.5);

@@ -134,7 +134,8 @@ impl State {
             Job::Sweep(_, runs) => runs.len(),
         };
         if let Job::Sweep(plan, _) = &job {
-            self.swept = Some(Swept { plan: Plan::clone(plan), place: Where::Nowhere, seconds: 0.0, losses: Vec::new() });
+            self.swept =
+                Some(Swept { plan: Plan::clone(plan), place: Where::Nowhere, seconds: 0.0, losses: Vec::new() });
         }
         let running = Running {
             job,

@@ -39,15 +39,23 @@ pub fn lab_config() -> Config {
 
 /// Takes keyboard and eyes to where the address leads: an experiment, or the view's heading.
 pub fn arrive(place: &Place, known: bool) {
-    let id = match place {
-        Place::Experiments(Some(id)) if known => format!("claim-{id}"),
-        _ => "studio-title".to_owned(),
+    let Some(window) = window() else { return };
+    let focus = |id: &str| {
+        let element = window.document().and_then(|d| d.get_element_by_id(id));
+        let element = element.and_then(|e| e.dyn_into::<HtmlElement>().ok());
+        // What cannot be focused is still scrolled to.
+        element.inspect(|element| drop(element.focus()))
     };
-    let element = window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id(&id));
-    if let Some(element) = element.and_then(|e| e.dyn_into::<HtmlElement>().ok()) {
-        element.scroll_into_view();
-        // Elements that cannot be focused are still scrolled to.
-        let _ = element.focus();
+    match place {
+        Place::Experiments(Some(id)) if known => {
+            if let Some(claim) = focus(&format!("claim-{id}")) {
+                claim.scroll_into_view();
+            }
+        }
+        _ => {
+            focus("studio-title");
+            window.scroll_to_with_x_and_y(0.0, 0.0);
+        }
     }
 }
 

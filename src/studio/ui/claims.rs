@@ -72,9 +72,11 @@ fn score(state: &State) -> String {
     let stand = match verdicts.is_empty() {
         true => format!("{left} claims, none measured yet"),
         false => format!(
-            "{} hold, {} do not, {} open, {left} not measured",
+            "{} {}, {} {} not, {} open, {left} not measured",
             count(Verdict::Holds),
+            if count(Verdict::Holds) == 1 { "holds" } else { "hold" },
             count(Verdict::DoesNotHold),
+            if count(Verdict::DoesNotHold) == 1 { "does" } else { "do" },
             count(Verdict::Open)
         ),
     };

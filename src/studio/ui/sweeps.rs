@@ -118,6 +118,7 @@ fn result(swept: &Swept, dark: bool, ask: &Callback<Ask>) -> Html {
         <section aria-labelledby="swept">
             <h3 id="swept">{ &title }</h3>
             <p class="note">{ format!("Trained on {place}; the mean over the last pass through the data.") }</p>
+            <div class="swept">
             <figure>
                 <Chart label={title.clone()} draw={Draw(Rc::new(move |width| on_page(Look::Page(width), dark)))} />
                 <figcaption>
@@ -129,6 +130,7 @@ fn result(swept: &Swept, dark: bool, ask: &Callback<Ask>) -> Html {
                 </figcaption>
             </figure>
             { table(swept) }
+            </div>
         </section>
     }
 }

@@ -1,0 +1,31 @@
+import { openSite, trained } from "./page.mjs";
+const site = await openSite();
+const SIZES = { desktop: { width: 1440, height: 900 }, phone: { width: 390, height: 844 } };
+for (const [size, viewport] of Object.entries(SIZES)) for (const colorScheme of ["light", "dark"]) {
+  if (process.argv[2] && !process.argv.slice(2).includes(`${size}-${colorScheme}`)) continue;
+  const name = (what) => ({ path: `/tmp/shots/${size}-${colorScheme}-${what}.png` });
+  const page = await site.visit("", { viewport, colorScheme });
+  await trained(page, 20);
+  await page.screenshot(name("lab"));
+  await page.getByRole("link", { name: "Experiments" }).click();
+  await page.locator("#studio-title").waitFor();
+  await page.getByRole("button", { name: "CPU" }).click();
+  await page.screenshot(name("before"));
+  await page.getByRole("button", { name: "Details of All experts" }).click();
+  await page.getByRole("button", { name: "Run All experts" }).click();
+  await page.waitForTimeout(1200);
+  await page.evaluate(() => document.querySelector("#claim-top-k").scrollIntoView());
+  await page.screenshot(name("while"));
+  await page.locator("#claim-top-k .holds, #claim-top-k .fails").waitFor({ timeout: 120000 });
+  console.log(await page.locator("#claim-top-k .what").innerText());
+  await page.screenshot(name("after"));
+  await page.evaluate(() => (location.hash = "#sweeps"));
+  await page.getByRole("button", { name: "Run sweep" }).click();
+  await page.waitForTimeout(1500);
+  await page.screenshot(name("sweep-while"));
+  await page.getByText(/Done in/).waitFor({ timeout: 120000 });
+  await page.screenshot({ ...name("sweep-after"), fullPage: true });
+  console.log(page.errors, await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]));
+  await page.context().close();
+}
+await site.close();
