@@ -20,8 +20,7 @@ pub fn details(experiment: &Experiment, outcome: Option<&Outcome>, ask: &Callbac
         };
         html! { <li><a href={format!("?{query}")}>{ name }</a>{ " " }<code>{ format!("?{query}") }</code></li> }
     });
-    let fails = outcome
-        .is_some_and(|o| o.measured.iter().all(|m| m.values.len() == SEEDS.len()) && o.verdict() != Verdict::Holds);
+    let fails = outcome.is_some_and(|o| complete(o) && o.verdict() != Verdict::Holds);
     html! {
         <>
             <div class="words">
@@ -51,6 +50,11 @@ pub fn details(experiment: &Experiment, outcome: Option<&Outcome>, ask: &Callbac
             { quantities(experiment, outcome) }
         </>
     }
+}
+
+/// Whether every seed is done; before that nothing is judged.
+fn complete(outcome: &Outcome) -> bool {
+    outcome.measured.iter().all(|measured| measured.values.len() == SEEDS.len())
 }
 
 fn picture(experiment: &Experiment, figure: &Figure, outcome: &Outcome, ask: &Callback<Ask>) -> Html {
@@ -89,7 +93,9 @@ fn quantities(experiment: &Experiment, outcome: Option<&Outcome>) -> Html {
         });
         let (found, judged) = match outcome {
             None => ("–".to_owned(), String::new()),
-            Some(outcome) if quantity.expected == Expected::Shown => (value(outcome, i), String::new()),
+            Some(outcome) if quantity.expected == Expected::Shown || !complete(outcome) => {
+                (value(outcome, i), String::new())
+            }
             Some(outcome) => (value(outcome, i), outcome.measured[i].verdict.to_string()),
         };
         html! {
