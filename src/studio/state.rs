@@ -55,7 +55,7 @@ pub enum Msg {
     Backend(bool),
     /// Measure these experiments, in this order.
     Measure(Vec<usize>),
-    Sweep(Plan),
+    Sweep(Box<Plan>),
     Cancel,
     Report(Report),
     /// The worker itself failed, in words.
@@ -244,7 +244,7 @@ pub fn update(state: &mut State, msg: Msg, now: f64) -> Vec<Effect> {
             state.problem = None;
             match plan.runs() {
                 Ok(runs) => {
-                    state.queue.push_back(Job::Sweep(Box::new(plan), runs));
+                    state.queue.push_back(Job::Sweep(plan, runs));
                     state.next(now)
                 }
                 Err(message) => {

@@ -108,7 +108,7 @@ fn a_failure_is_said_once_and_ends_the_queue() {
 #[test]
 fn a_sweep_fills_its_grid_and_tells_how_far_it_is() {
     let mut state = ready();
-    update(&mut state, Msg::Sweep(plan()), 0.0);
+    update(&mut state, Msg::Sweep(Box::new(plan())), 0.0);
     assert!(state.sweeping());
     update(&mut state, Msg::Report(Report::Progress(Progress { done: 10, expected: 20 })), 0.0);
     let share = state.running.as_ref().unwrap().share();
@@ -123,7 +123,7 @@ fn a_sweep_fills_its_grid_and_tells_how_far_it_is() {
 #[test]
 fn a_sweep_that_cannot_be_run_runs_nothing() {
     let mut state = ready();
-    let effects = update(&mut state, Msg::Sweep(super::sweep::Plan { seeds: 1000, ..plan() }), 0.0);
+    let effects = update(&mut state, Msg::Sweep(Box::new(super::sweep::Plan { seeds: 1000, ..plan() })), 0.0);
     assert!(effects.is_empty() && !state.busy());
     assert!(state.problem.is_some());
 }

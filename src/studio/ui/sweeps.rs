@@ -44,7 +44,7 @@ pub fn Sweeps(props: &SweepsProps) -> Html {
     let run = {
         let (form, base) = (form.clone(), props.base.clone());
         ask.reform(move |_: MouseEvent| match form.plan(&base) {
-            Ok(plan) => Ask::Do(Msg::Sweep(plan)),
+            Ok(plan) => Ask::Do(Msg::Sweep(Box::new(plan))),
             Err(message) => Ask::Say(message),
         })
     };
