@@ -25,6 +25,8 @@ pub struct State {
     pub swept: Option<Swept>,
     /// What went wrong last, in words.
     pub problem: Option<String>,
+    /// The worker cannot be had: nothing more can be measured until the page is loaded anew.
+    pub stopped: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -58,8 +60,8 @@ pub enum Msg {
     Sweep(Box<Plan>),
     Cancel,
     Report(Report),
-    /// The worker itself failed, in words.
-    Broken(String),
+    /// The worker itself is gone, and why.
+    Gone(String),
     Dismiss,
 }
 
@@ -85,6 +87,7 @@ impl State {
             records,
             swept: None,
             problem: None,
+            stopped: false,
         }
     }
 
@@ -277,10 +280,21 @@ pub fn update(state: &mut State, msg: Msg, now: f64) -> Vec<Effect> {
             state.failed(&message);
             vec![]
         }
-        Msg::Broken(message) | Msg::Report(Report::Crashed(message)) => {
+        // One that never was ready would crash again at once, for ever.
+        Msg::Report(Report::Crashed(message)) if state.gpu.is_some() => {
             state.failed(&message);
             state.gpu = None;
             vec![Effect::Renew]
+        }
+        Msg::Gone(reason) | Msg::Report(Report::Crashed(reason)) => {
+            state.stop();
+            state.gpu = None;
+            state.stopped = true;
+            let reason = reason.trim_end_matches('.');
+            let message =
+                format!("The worker that measures has stopped: {reason}. Reloading the page starts it again.");
+            state.problem = Some(message);
+            vec![]
         }
         Msg::Dismiss => {
             state.problem = None;

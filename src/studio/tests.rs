@@ -101,8 +101,11 @@ fn a_failure_is_said_once_and_ends_the_queue() {
     assert!(!state.busy() && state.waiting() == 0);
     update(&mut state, Msg::Measure(vec![0]), 0.0);
     assert!(state.problem.is_none() && state.busy());
-    assert_eq!(update(&mut state, Msg::Broken("it crashed.".into()), 0.0), [Effect::Renew]);
+    let crash = || Msg::Report(Report::Crashed("it crashed.".into()));
+    assert_eq!(update(&mut state, crash(), 0.0), [Effect::Renew]);
     assert!(state.problem.as_deref().is_some_and(|p| p.ends_with("it crashed.")), "{:?}", state.problem);
+    assert!(update(&mut state, crash(), 0.0).is_empty(), "the new one crashed too: no third");
+    assert!(state.stopped && state.problem.as_deref().is_some_and(|p| p.contains("Reloading")), "{:?}", state.problem);
 }
 
 #[test]

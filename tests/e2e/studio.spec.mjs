@@ -192,6 +192,7 @@ describe("the studio, with WebGPU", () => {
       await page.route(`**/${file}`, (route) => route.fulfill({ status: 404, body: "" }));
       await page.evaluate((hash) => (location.hash = hash), query);
       await page.locator("#studio").getByText(words).first().waitFor({ timeout: 20_000 });
+      assert.equal(await page.getByText("Starting the worker").count(), 0, "nothing is started any more");
       await page.context().close();
     });
   }

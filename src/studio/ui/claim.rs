@@ -47,10 +47,10 @@ pub fn claim(state: &State, index: usize, open: bool, ask: &Callback<Ask>) -> Ht
                     <button type="button" onclick={cancel} aria-label={format!("Cancel measuring {title}")}>{ "Cancel" }</button>
                 } else {
                     <button type="button" onclick={run} disabled={state.queued(index) || state.gpu.is_none()} aria-label={format!("Run {title}")}>
-                        { if record.is_some() { "Run again" } else { "Run" } }
+                        { "Run" }
                     </button>
                 }
-                <button type="button" class="quiet" onclick={toggle} aria-expanded={open.to_string()} aria-controls={controls.clone()}
+                <button type="button" class="quiet" onclick={toggle} aria-expanded={open.to_string()} aria-controls={open.then(|| controls.clone())}
                     aria-label={format!("Details of {title}")}>{ if open { "Details ▴" } else { "Details ▾" } }</button>
             </div>
             if open {

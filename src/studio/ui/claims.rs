@@ -81,6 +81,7 @@ fn score(state: &State) -> String {
         ),
     };
     match (state.gpu.is_none(), state.measuring()) {
+        _ if state.stopped => stand,
         (true, _) => format!("Starting the worker … {stand}"),
         (false, Some(index)) => {
             let waiting = match state.waiting() {

@@ -124,20 +124,12 @@ impl Handle {
         let on_arrival = move |arrival| {
             handle.handle(match arrival {
                 Arrival::Message(report) => Msg::Report(report),
-                Arrival::Failure(reason) => {
-                    // One that cannot be started would fail again at once, for ever.
-                    handle.core.borrow_mut().client = None;
-                    return handle.ask(Ask::Say(format!(
-                        "The worker that measures has stopped: {reason}. Reloading the page starts it again."
-                    )));
-                }
+                Arrival::Failure(reason) => Msg::Gone(reason),
             });
         };
         match browser::worker(&self.worker).and_then(|worker| Client::start(worker, on_arrival)) {
             Ok(client) => self.core.borrow_mut().client = Some(client),
-            Err(error) => {
-                self.core.borrow_mut().state.problem = Some(format!("Nothing can be measured here: {error}."))
-            }
+            Err(error) => self.handle(Msg::Gone(error)),
         }
     }
 
@@ -233,7 +225,7 @@ fn Studio(props: &StudioProps) -> Html {
                 }
                 if sweeps {
                     <Sweeps base={browser::lab_config()} swept={core.state.swept.clone()} running={core.state.running.clone().filter(|_| core.state.sweeping())}
-                        busy={core.state.busy()} gpu={core.state.gpu.clone()} webgpu={core.state.webgpu()} dark={browser::dark()} ask={(*ask).clone()} />
+                        busy={core.state.busy()} stopped={core.state.stopped} gpu={core.state.gpu.clone()} webgpu={core.state.webgpu()} dark={browser::dark()} ask={(*ask).clone()} />
                 } else {
                     { claims(&core.state, &core.open, &ask) }
                 }

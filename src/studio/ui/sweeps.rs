@@ -24,6 +24,8 @@ pub struct SweepsProps {
     /// Whether anything runs, a sweep or not.
     pub busy: bool,
     pub gpu: Option<Result<String, String>>,
+    /// The worker cannot be had.
+    pub stopped: bool,
     pub webgpu: bool,
     pub dark: bool,
     pub ask: Callback<Ask>,
@@ -83,6 +85,7 @@ pub fn Sweeps(props: &SweepsProps) -> Html {
 
 fn standing(props: &SweepsProps) -> String {
     match (&props.gpu, &props.running, &props.swept) {
+        (None, ..) if props.stopped => String::new(),
         (None, ..) => "Starting the worker …".into(),
         (_, Some(_), _) => "Sweeping; cells appear as they are done.".into(),
         (_, None, _) if props.busy => "Experiments are being measured; a sweep can follow, or cancel them.".into(),
@@ -117,7 +120,9 @@ fn result(swept: &Swept, dark: bool, ask: &Callback<Ask>) -> Html {
     html! {
         <section aria-labelledby="swept">
             <h3 id="swept">{ &title }</h3>
-            <p class="note">{ format!("Trained on {place}; the mean over the last pass through the data.") }</p>
+            if !swept.losses.is_empty() {
+                <p class="note">{ format!("Trained on {place}; the mean over the last pass through the data.") }</p>
+            }
             <div class="swept">
             <figure>
                 <Chart label={title.clone()} draw={Draw(Rc::new(move |width| on_page(Look::Page(width), dark)))} />
