@@ -3,12 +3,13 @@
 
 mod bench;
 mod experiments;
+mod hook;
 mod package;
 mod serve;
 mod shell;
-mod studio;
 mod test;
 mod tools;
+mod trim;
 
 use shell::Result;
 
@@ -49,7 +50,7 @@ fn dispatch(command: &str, args: &[String]) -> Result {
         "experiments" => experiments::experiments(args),
         "shots" => bench::shots(args),
         // Not for people: Trunk's hook, see Trunk.toml.
-        "studio" => none(args).and_then(|()| studio::studio()),
+        "hook" => none(args).and_then(|()| hook::hook()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

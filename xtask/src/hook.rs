@@ -1,18 +1,31 @@
-//! The studio: the same crate built a second time, with other features, into the page's folder `studio/`. A step of
-//! Trunk's build, so that `trunk build`, `trunk serve` and all that stands on them have it.
+//! What Trunk's build lacks, done by its hook, so that `trunk build`, `trunk serve` and all that stands on them have it:
+//! the studio, which is the same crate built a second time, with other features, into the page's folder `studio/`; and
+//! files without what only developers read.
 
 use std::{env, path::PathBuf};
 
 use crate::{
     shell::{Result, command, run, target_dir},
     tools,
+    trim::trim,
 };
 
 const TARGET: &str = "wasm32-unknown-unknown";
+/// Written by hand, or with names in them.
+const TRIMMED: [&str; 8] = [
+    "boot.js",
+    "worker.js",
+    "style.css",
+    "lora-playground_bg.wasm",
+    "studio/boot.js",
+    "studio/worker.js",
+    "studio/studio.css",
+    "studio/engine_bg.wasm",
+];
 
-pub fn studio() -> Result {
+pub fn hook() -> Result {
     let Some(staging) = env::var_os("TRUNK_STAGING_DIR").map(PathBuf::from) else {
-        return Err("the studio is a step of Trunk's build: `cargo xtask build`".into());
+        return Err("this is a step of Trunk's build: `cargo xtask build`".into());
     };
     let release = env::var("TRUNK_PROFILE").is_ok_and(|profile| profile == "release");
     let (flag, folder) = if release { ("--release", "release") } else { ("", "debug") };
@@ -23,5 +36,6 @@ pub fn studio() -> Result {
     run(&mut command(&build))?;
     let engine = target_dir().join(TARGET).join(folder).join("lora_playground.wasm");
     let mut glue = tools::with_tools(command("wasm-bindgen --target web --no-typescript --out-name engine --out-dir"));
-    run(glue.arg(staging.join("studio")).arg(engine))
+    run(glue.arg(staging.join("studio")).arg(engine))?;
+    if release { TRIMMED.iter().try_for_each(|file| trim(&staging.join(file))) } else { Ok(()) }
 }
