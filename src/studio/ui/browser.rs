@@ -1,6 +1,6 @@
 //! The browser as the studio sees it: address, session store, theme, worker. Thin; knows nothing of experiments.
 
-use gloo::events::EventListener;
+use gloo::events::{EventListener, EventListenerOptions};
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, Window, Worker, WorkerOptions, WorkerType};
 
@@ -62,6 +62,18 @@ pub fn arrive(place: &Place, known: bool) {
 pub fn on_hash(tell: impl Fn() + 'static) -> Option<EventListener> {
     let window = window()?;
     Some(EventListener::new(&window, "hashchange", move |_| tell()))
+}
+
+/// The browser asks before the page is left while `busy` says so.
+pub fn on_leave(busy: impl Fn() -> bool + 'static) -> Option<EventListener> {
+    let options = EventListenerOptions::enable_prevent_default();
+    let ask = move |event: &web_sys::Event| {
+        if busy() {
+            event.prevent_default();
+        }
+    };
+    let window = window()?;
+    Some(EventListener::new_with_options(&window, "beforeunload", options, ask))
 }
 
 /// Calls back when the system's theme changes.

@@ -95,11 +95,18 @@ fn score(state: &State) -> String {
     }
 }
 
+/// Without Markdown's marks: these texts are also the report's.
+fn plain(text: &str) -> String {
+    text.replace(['`', '*'], "")
+}
+
 /// What is not measured, and why.
 fn others() -> Html {
-    let no = NOT_REPRODUCIBLE.iter().map(|(claim, reason)| html! { <li><b>{ claim }</b><span>{ reason }</span></li> });
+    let no = NOT_REPRODUCIBLE
+        .iter()
+        .map(|(claim, reason)| html! { <li><b>{ plain(claim) }</b><span>{ plain(reason) }</span></li> });
     let waiting = WAITING.iter().map(|(claim, source, missing)| {
-        html! { <li><b>{ claim }</b><span>{ format!("{source}. Missing: {missing}") }</span></li> }
+        html! { <li><b>{ plain(claim) }</b><span>{ plain(&format!("{source}. Missing: {missing}")) }</span></li> }
     });
     html! {
         <>

@@ -13,7 +13,6 @@ mod sweeps;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gloo::events::EventListener;
 use gloo::render::{AnimationFrame, request_animation_frame};
 use wasm_bindgen::prelude::wasm_bindgen;
 use yew::prelude::*;
@@ -186,9 +185,14 @@ fn Studio(props: &StudioProps) -> Html {
                 let handle = handle.clone();
                 browser::on_hash(move || handle.go(browser::place()))
             };
-            // Canvas and charts hold colours of the theme they were drawn in.
+            let leave = {
+                let core = handle.core.clone();
+                browser::on_leave(move || core.borrow().state.busy())
+            };
+            // Cells hold colours of the theme they were drawn in.
             let theme = browser::on_theme(move || handle.render.emit(()));
-            move || drop::<(Option<EventListener>, Option<EventListener>)>((listener, theme))
+            let listeners = [listener, leave, theme];
+            move || drop(listeners)
         });
     }
     let ask = use_memo((), |()| {
