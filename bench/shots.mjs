@@ -1,5 +1,5 @@
 // Screenshots of the page, to be looked at: light and dark, desktop and phone, soon after the start and after 2000 steps,
-// and each panel by itself.
+// each panel by itself; and the studio, before and after a measurement, and a sweep.
 //
 //   node bench/shots.mjs DIR
 import { mkdir } from "node:fs/promises";
@@ -57,6 +57,24 @@ for (const [task, query] of Object.entries(TASKS)) {
       if (page.errors.length) console.log(`  errors on this visit: ${page.errors.join(" | ")}`);
       await page.context().close();
     }
+  }
+}
+for (const colorScheme of ["light", "dark"]) {
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    const page = await site.visit("#experiments/top-k", { viewport, colorScheme, hasTouch: size === "phone" });
+    const file = `studio-${size}-${colorScheme}`;
+    const press = (name) => page.getByRole("button", { name, exact: true }).click();
+    await press("CPU");
+    await take(page, `${file}-before`);
+    await press("Run All experts, or the best one or two");
+    await page.locator("#claim-top-k .holds, #claim-top-k .fails").waitFor({ timeout: 120_000 });
+    await take(page, `${file}-measured`);
+    await page.getByRole("link", { name: "Sweeps" }).click();
+    await press("Run sweep");
+    await page.getByText(/^Done in/).waitFor({ timeout: 120_000 });
+    await take(page, `${file}-swept`, { fullPage: true });
+    if (page.errors.length) console.log(`  errors on this visit: ${page.errors.join(" | ")}`);
+    await page.context().close();
   }
 }
 await site.close();

@@ -1,4 +1,5 @@
-//! Runs the experiments on the CPU and writes `docs/EXPERIMENTS.md` with its figures: `cargo xtask experiments`.
+//! Runs the experiments and writes `docs/EXPERIMENTS.md` with its figures: `cargo xtask experiments`. On the GPU, with
+//! `--backend gpu`, it shows what was measured and writes nothing: the page's verdicts must not depend on a machine.
 //! Everything that is decided is decided in `lora_playground::experiments`; this only reads, times and writes.
 
 use std::error::Error;
@@ -6,24 +7,32 @@ use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
+use lora_playground::config::BackendChoice;
 use lora_playground::experiments::report::{Outcome, markdown};
 use lora_playground::experiments::{Experiment, Inputs, SEEDS, all, judge};
 
+/// What was asked for on the command line.
+struct Asked {
+    only: Option<String>,
+    backend: BackendChoice,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let only = only(std::env::args().skip(1))?;
-    let inputs = Inputs { digits: std::fs::read_to_string(root.join("www/data/digits.csv"))? };
+    let Asked { only, backend } = asked(std::env::args().skip(1))?;
+    let digits = std::fs::read_to_string(root.join("www/data/digits.csv"))?;
     let images = root.join("docs/img/experiments");
+    let written = backend == BackendChoice::Cpu;
     std::fs::create_dir_all(&images)?;
     let begun = Instant::now();
     let mut outcomes = Vec::new();
     for experiment in all().into_iter().filter(|e| only.as_deref().is_none_or(|id| id == e.id)) {
         let started = Instant::now();
-        let measured = judge(&experiment, &seeds(&experiment, &inputs)?);
+        let measured = judge(&experiment, &seeds(&experiment, &digits, backend)?);
         let outcome = Outcome { experiment, measured };
         let e = &outcome.experiment;
         println!("  {:<18} {:<14} {:>5.1} s", e.id, outcome.verdict().to_string(), started.elapsed().as_secs_f64());
-        if let Some(svg) = outcome.figure() {
+        if let Some(svg) = outcome.figure().filter(|_| written) {
             std::fs::write(images.join(format!("{}.svg", e.id)), svg)?;
         }
         if only.is_some() {
@@ -34,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         outcomes.push(outcome);
     }
     // One experiment alone is for looking at; the page holds all of one run.
-    if only.is_none() {
+    if only.is_none() && written {
         std::fs::write(root.join("docs/EXPERIMENTS.md"), markdown(&outcomes))?;
         println!("  docs/EXPERIMENTS.md is written, after {:.0} s", begun.elapsed().as_secs_f64());
     }
@@ -42,21 +51,34 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The seeds do not depend on each other, so each has a thread.
-fn seeds(experiment: &Experiment, inputs: &Inputs) -> Result<Vec<Vec<f64>>, Box<dyn Error>> {
+fn seeds(experiment: &Experiment, digits: &str, backend: BackendChoice) -> Result<Vec<Vec<f64>>, Box<dyn Error>> {
+    let run = |seed| {
+        pollster::block_on(async move {
+            let inputs = Inputs::new(digits.to_owned()).on(backend).await?;
+            experiment.measure(seed, &inputs).await
+        })
+    };
     thread::scope(|scope| {
-        let run = |seed| scope.spawn(move || pollster::block_on(experiment.measure(seed, inputs)));
-        let threads: Vec<_> = SEEDS.into_iter().map(run).collect();
+        let threads: Vec<_> = SEEDS.into_iter().map(|seed| scope.spawn(move || run(seed))).collect();
         let joined =
             threads.into_iter().map(|thread| thread.join().map_err(|_| "a measurement panicked")?.map_err(Into::into));
         joined.collect()
     })
 }
 
-fn only(mut args: impl Iterator<Item = String>) -> Result<Option<String>, String> {
+fn asked(mut args: impl Iterator<Item = String>) -> Result<Asked, String> {
     let ids: Vec<_> = all().iter().map(|e| e.id).collect();
-    match (args.next().as_deref(), args.next(), args.next()) {
-        (None, ..) => Ok(None),
-        (Some("--only"), Some(id), None) if ids.contains(&id.as_str()) => Ok(Some(id)),
-        _ => Err(format!("experiments takes nothing, or --only with one of {}", ids.join(", "))),
+    let mut asked = Asked { only: None, backend: BackendChoice::Cpu };
+    while let Some(flag) = args.next() {
+        match (flag.as_str(), args.next()) {
+            ("--only", Some(id)) if ids.contains(&id.as_str()) => asked.only = Some(id),
+            ("--backend", Some(name)) if name == "cpu" => asked.backend = BackendChoice::Cpu,
+            ("--backend", Some(name)) if name == "gpu" => asked.backend = BackendChoice::WebGpu,
+            _ => {
+                let ids = ids.join(", ");
+                return Err(format!("experiments takes --backend cpu or gpu, and --only with one of {ids}"));
+            }
+        }
     }
+    Ok(asked)
 }

@@ -21,6 +21,7 @@ pub mod optim;
 pub mod order;
 pub mod protocol;
 pub mod rng;
+pub mod studio;
 pub mod task;
 pub mod tensor;
 pub mod trainer;

@@ -10,7 +10,6 @@ use crate::config::{Config, Lane};
 pub enum Command {
     /// Begin a new run, dropping the present one.
     Start {
-        #[serde(with = "as_query")]
         config: Config,
         paused: bool,
     },
@@ -28,7 +27,6 @@ pub enum Command {
     /// Give a trained lane other weights for the terms of its loss, other noise or temperature, in place.
     Tune {
         lane: usize,
-        #[serde(with = "as_text")]
         to: Lane,
     },
     /// What the inspector shows from now on.
@@ -100,7 +98,6 @@ pub enum Event {
 /// What holds for a whole run (or until a rank changes).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Started {
-    #[serde(with = "as_query")]
     pub config: Config,
     /// "webgpu" or "cpu".
     pub backend: String,
@@ -160,7 +157,6 @@ pub struct Frame {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LaneFrame {
     /// As it is now: a rank slider moves this, not the configuration the run began with.
-    #[serde(with = "as_text")]
     pub lane: Lane,
     /// Trainable parameters.
     pub parameters: usize,
@@ -261,34 +257,4 @@ pub struct DrawAnswer {
     pub probabilities: Vec<f32>,
     /// Gate of each adapted layer for this drawing.
     pub gates: Vec<Vec<f32>>,
-}
-
-/// A configuration on the wire is the link that it is anywhere else: no second form of it to download.
-mod as_query {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use crate::config::Config;
-
-    pub fn serialize<S: Serializer>(config: &Config, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&config.to_query())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Config, D::Error> {
-        Config::from_query(&String::deserialize(from)?).map_err(D::Error::custom)
-    }
-}
-
-/// And a lane its part of one.
-mod as_text {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use crate::config::Lane;
-
-    pub fn serialize<S: Serializer>(lane: &Lane, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&lane.to_text())
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Lane, D::Error> {
-        Lane::from_text(&String::deserialize(from)?).map_err(D::Error::custom)
-    }
 }

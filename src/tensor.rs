@@ -1,10 +1,10 @@
 //! Small dense matrices in f64: made cell by cell, handed to nalgebra, and their eigenvalues. One compiled function for
 //! all makers; ndarray's own is compiled anew for each. Knows nothing of what they hold.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, SVD};
 use ndarray::Array2;
 
-use crate::order::descending;
+use crate::order::{descending, order};
 
 /// `[rows, cols]` with `at(row, col)` in each cell, row by row.
 pub fn matrix((rows, cols): (usize, usize), at: &mut dyn FnMut(usize, usize) -> f64) -> Array2<f64> {
@@ -27,9 +27,27 @@ pub fn to_nalgebra(matrix: &Array2<f64>) -> DMatrix<f64> {
     DMatrix::from_fn(matrix.nrows(), matrix.ncols(), |r, c| matrix[[r, c]])
 }
 
-/// Eigenvalues of a symmetric matrix, largest first.
+/// Singular values, largest first. nalgebra's own order takes another sort.
+pub fn singular_values(matrix: DMatrix<f64>) -> Vec<f64> {
+    descending(SVD::new_unordered(matrix, false, false).singular_values.as_slice())
+}
+
+/// `U`, singular values largest first, and `V`, their vectors in columns; `None` if nalgebra computed none.
+pub fn svd(matrix: DMatrix<f64>) -> Option<(DMatrix<f64>, Vec<f64>, DMatrix<f64>)> {
+    let svd = SVD::new_unordered(matrix, true, true);
+    let (u, v, values) = (svd.u?, svd.v_t?, svd.singular_values);
+    let order = order(values.len(), &|i, j| values[i] > values[j]);
+    let ordered =
+        |rows: usize, at: &dyn Fn(usize, usize) -> f64| DMatrix::from_fn(rows, order.len(), |r, c| at(r, order[c]));
+    let left = ordered(u.nrows(), &|r, c| u[(r, c)]);
+    let right = ordered(v.ncols(), &|r, c| v[(c, r)]);
+    Some((left, order.iter().map(|&i| values[i]).collect(), right))
+}
+
+/// Eigenvalues of a symmetric matrix that has no negative ones, largest first.
 pub fn eigenvalues(symmetric: &Array2<f64>) -> Vec<f64> {
-    descending(to_nalgebra(symmetric).symmetric_eigenvalues().as_slice())
+    // Of such a matrix they are its singular values, for which there is code already.
+    singular_values(to_nalgebra(symmetric))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use pollster::block_on;
 fn run(id: &str) -> Outcome {
     let experiment = all().into_iter().find(|e| e.id == id).unwrap();
     // None of these reads digits.
-    let inputs = Inputs { digits: String::new() };
+    let inputs = Inputs::new(String::new());
     let seeds: Vec<_> = SEEDS.iter().map(|&seed| block_on(experiment.measure(seed, &inputs)).unwrap()).collect();
     assert!(seeds.iter().all(|values| values.len() == experiment.quantities.len()), "{id} measures what it says");
     let measured = judge(&experiment, &seeds);

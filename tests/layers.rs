@@ -32,10 +32,12 @@ const RANKS: &[(&str, u8)] = &[
     ("experiments", 6),
     ("view", 6),
     ("app", 7),
+    ("studio", 7),
 ];
 
 /// Imports that their ranks would allow and the design does not: views draw snapshots and know nothing of how they came,
-/// and experiments are told the same wherever they run.
+/// experiments are told the same wherever they run,
+/// and page and studio are two builds, neither of which holds the other.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("view", "trainer"),
     ("view", "exec"),
@@ -45,6 +47,9 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("experiments", "view"),
     ("experiments", "host"),
     ("experiments", "api"),
+    ("app", "studio"),
+    ("studio", "app"),
+    ("studio", "trainer"),
 ];
 
 const LONGEST: usize = 450;

@@ -1,9 +1,7 @@
-// Starts the page: loads the engine and hands it #app. Anything that goes wrong before the page can speak for itself
-// is said here, in words, in place of "Loading the engine…".
-function say(text) {
-  const line = document.getElementById("boot");
-  if (line) line.textContent = text;
-}
+// Starts what the address asks for: the lab in #app, or the studio (experiments and sweeps, a build of its own) in
+// #studio. Anything that goes wrong before either can speak for itself is said here, in words.
+const ofStudio = /^#(experiments|sweeps)\b/;
+const element = (id) => document.getElementById(id);
 
 function explain(error) {
   if (typeof WebAssembly !== "object") {
@@ -15,17 +13,35 @@ function explain(error) {
   return `The engine could not be started: ${error?.message ?? error}. Reloading the page may help.`;
 }
 
-try {
+async function startLab() {
+  // Some links need more than the first download has: variants of the methods, several layers.
+  const all = new URLSearchParams(location.search).has("all");
   // The trainer's worker loads its script while the engine is fetched and compiled.
-  const worker = new Worker("worker.js", { type: "module" });
+  const worker = new Worker(all ? "studio/lab-worker.js" : "worker.js", { type: "module" });
   let failed = false;
   worker.addEventListener("error", () => (failed = true));
-  const engine = await import("./lora-playground.js");
+  const engine = await (all ? import("./studio/engine.js") : import("./lora-playground.js"));
   await engine.default();
   // From here on the page itself listens.
   if (failed) throw new Error("its worker could not be loaded");
   engine.start_app(worker);
-} catch (error) {
-  say(explain(error));
-  console.error(error);
 }
+
+let lab;
+async function route() {
+  const asked = ofStudio.test(location.hash);
+  element("app").hidden = asked;
+  element("studio").hidden = !asked;
+  try {
+    await (asked ? import("./studio/boot.js") : (lab ??= startLab()));
+  } catch (error) {
+    const line = element(asked ? "studio-boot" : "boot");
+    if (line) line.textContent = explain(error);
+    console.error(error);
+  }
+  // The lab waits while it is not shown, as in a hidden tab.
+  document.dispatchEvent(new Event("visibilitychange"));
+}
+
+addEventListener("hashchange", route);
+route();

@@ -3,7 +3,7 @@
 
 use ndarray::Array2;
 
-use crate::tensor::{matrix, to_nalgebra, widened};
+use crate::tensor::{matrix, svd, to_nalgebra, widened};
 
 /// The frozen weight taken apart, all in f32 as they are trained and stored.
 pub struct Split {
@@ -18,18 +18,13 @@ pub struct Split {
 /// `A₀ = √(Σ/s) Vᵀ`, `B₀ = U √(Σ/s)` of `weight [outputs, inputs]`, for scaling s. Directions beyond its rank are zero.
 pub fn split(weight: &[f32], (inputs, outputs): (usize, usize), rank: usize, scaling: f64) -> Split {
     let w = widened(weight, (outputs, inputs));
-    let svd = to_nalgebra(&w).svd(true, true);
-    let values = &svd.singular_values;
-    let order = crate::order::order(values.len(), &|i, j| values[i] > values[j]);
-    let root = |k: usize| order.get(k).map_or(0.0, |&at| libm::sqrt(values[at] / scaling));
-    let left = |o: usize, k: usize| match (&svd.u, order.get(k)) {
-        (Some(u), Some(&at)) => u[(o, at)],
-        _ => 0.0,
-    };
-    let right = |k: usize, i: usize| match (&svd.v_t, order.get(k)) {
-        (Some(v), Some(&at)) => v[(at, i)],
-        _ => 0.0,
-    };
+    let (u, values, v) = svd(to_nalgebra(&w)).unwrap_or_else(|| {
+        let nothing = |rows| to_nalgebra(&matrix((rows, 0), &mut |_, _| 0.0));
+        (nothing(outputs), vec![], nothing(inputs))
+    });
+    let root = |k: usize| values.get(k).map_or(0.0, |value| libm::sqrt(value / scaling));
+    let left = |o: usize, k: usize| u.get((o, k)).copied().unwrap_or(0.0);
+    let right = |k: usize, i: usize| v.get((i, k)).copied().unwrap_or(0.0);
     let rounded = |value: f64| f64::from(value as f32);
     let a: Array2<f64> = matrix((rank, inputs), &mut |k, i| rounded(root(k) * right(k, i)));
     let b: Array2<f64> = matrix((outputs, rank), &mut |o, k| rounded(root(k) * left(o, k)));

@@ -81,11 +81,14 @@ pub async fn copy(text: &str) -> bool {
     JsFuture::from(window.navigator().clipboard().write_text(text)).await.is_ok()
 }
 
-/// Calls back when the tab is shown or hidden.
+/// Calls back when the tab is shown or hidden, or the page in it: see boot.js.
 pub fn on_visibility(tell: impl Fn(bool) + 'static) -> Option<EventListener> {
     let document = window()?.document()?;
     let target = document.clone();
-    Some(EventListener::new(&target, "visibilitychange", move |_| tell(!document.hidden())))
+    Some(EventListener::new(&target, "visibilitychange", move |_| {
+        let hidden = document.get_element_by_id("app").is_some_and(|app| app.has_attribute("hidden"));
+        tell(!(hidden || document.hidden()));
+    }))
 }
 
 /// Calls back when the system's theme changes.

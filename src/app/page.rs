@@ -133,8 +133,10 @@ fn App(props: &AppProps) -> Html {
             let handle = handle.clone();
             move |arrival| {
                 handle.handle(match arrival {
-                    Arrival::Event(event) => Msg::Engine(event),
-                    Arrival::Failure(message) => Msg::Worker(message),
+                    Arrival::Message(event) => Msg::Engine(event),
+                    Arrival::Failure(reason) => {
+                        Msg::Worker(format!("The trainer has stopped: {reason}. Reloading the page starts it again."))
+                    }
                 });
             }
         };

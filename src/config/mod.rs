@@ -11,6 +11,7 @@ mod name;
 mod object;
 mod parse;
 mod query;
+mod wire;
 mod write;
 
 #[cfg(test)]

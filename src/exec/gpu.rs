@@ -4,6 +4,7 @@
 //! that group 0 is bound into at a per-step offset, so nothing is uploaded and nothing waits between steps.
 
 use std::cell::{OnceCell, RefCell};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use futures_channel::oneshot;
@@ -18,7 +19,8 @@ use crate::model::{LOSS_SLOTS, LaneProgram, Shared};
 /// Uniform offsets must be multiples of this on every device.
 const ALIGN: u64 = 256;
 
-/// An open device. Kernels are compiled once, whoever uses them.
+/// An open device. Kernels are compiled once, whoever uses them; a clone is the same device with the same kernels.
+#[derive(Clone)]
 pub struct Device {
     device: wgpu::Device,
     queue: wgpu::Queue,
@@ -28,7 +30,7 @@ pub struct Device {
     size: u32,
     step_layout: wgpu::BindGroupLayout,
     /// By name: about a dozen.
-    kernels: RefCell<Vec<(&'static str, Kernel)>>,
+    kernels: Rc<RefCell<Vec<(&'static str, Kernel)>>>,
     lost: Arc<Mutex<Option<String>>>,
 }
 
@@ -107,7 +109,7 @@ impl Device {
             label: Some("step"),
             entries: &[entry(0, wgpu::BufferBindingType::Uniform, true)],
         });
-        Ok(Self { device, queue, name, size, step_layout, kernels: RefCell::default(), lost })
+        Ok(Self { device, queue, name, size, step_layout, kernels: Rc::default(), lost })
     }
 
     /// What ended the device, if anything did.

@@ -1,12 +1,12 @@
-//! What the experiments' runs have in common: lanes in few words, training to the end of the schedule on the CPU, and
+//! What the experiments' runs have in common: lanes in few words, training to the end of the schedule, and
 //! what is read off afterwards. Knows nothing of claims.
 
 use super::Inputs;
-use crate::config::{BackendChoice, Balance, BalanceKind, Config, Domains, Gate, Lane, Method, Schedule, Task};
+use crate::config::{Balance, BalanceKind, Config, Domains, Gate, Lane, Method, Schedule, Task};
 use crate::error::Result;
 use crate::lab::Lab;
 use crate::lab::forward::{Answer, Forward};
-use crate::lab::prepare::{Prepared, Source, prepare};
+use crate::lab::prepare::{Prepared, Progress, Source, prepare};
 
 /// Steps to convergence on the teacher–student task at the default rate.
 pub const STEPS: usize = 1_000;
@@ -44,20 +44,47 @@ pub fn domains(task: Domains, methods: Vec<Method>) -> Config {
     config(Task::Domains(task), methods, Schedule { warmup: 50, total: STEPS })
 }
 
-/// Set up a run, on the CPU whatever the link would choose: verdicts must not depend on a machine's GPU.
+/// Set up a run, on the backend that the measurement was given whatever the link would choose.
 pub async fn begin(config: &Config, inputs: &Inputs) -> Result<Prepared> {
     let source = match config.task {
         Task::Digits(_) => Source::Digits(inputs.digits.clone()),
         _ => Source::None,
     };
-    prepare(Config { backend: BackendChoice::Cpu, ..config.clone() }, None, source, async |_| ()).await
+    let mut before = 0;
+    prepare(config.clone(), inputs.device(), source, async |progress: Progress| {
+        inputs.advance(progress.step - before);
+        before = progress.step;
+    })
+    .await
 }
 
 /// A run trained to the end of its schedule.
 pub async fn trained(config: &Config, inputs: &Inputs) -> Result<Prepared> {
     let mut prepared = begin(config, inputs).await?;
-    prepared.lab.train(config.schedule.total).await?;
+    train(&mut prepared.lab, config.schedule.total, inputs).await?;
     Ok(prepared)
+}
+
+/// Train so many steps, in slices between which progress is told.
+pub async fn train(lab: &mut Lab, steps: usize, inputs: &Inputs) -> Result<()> {
+    let mut left = steps;
+    while left > 0 {
+        // Some submissions long, so that a GPU is never idle for more than the time between two slices.
+        let slice = left.min(4 * lab.pace());
+        lab.train(slice).await?;
+        inputs.advance(slice);
+        left -= slice;
+    }
+    Ok(())
+}
+
+/// Steps that a set-up trains, the digits' base included.
+pub fn steps(config: &Config) -> usize {
+    let base = match &config.task {
+        Task::Digits(digits) => digits.pretrain,
+        _ => 0,
+    };
+    base + config.schedule.total
 }
 
 /// Mean loss over the last pass through the pool (or over as much of one as there was), as a share of the target's

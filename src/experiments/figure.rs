@@ -24,16 +24,83 @@ pub struct Series {
     pub first: usize,
 }
 
+/// How a chart is drawn.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Look {
+    /// As a file of its own, with its own ground and colours, readable wherever it is shown.
+    File,
+    /// As part of a page, so many pixels wide; the page's style sheet colours it by class, in either theme.
+    Page(f64),
+}
+
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 52.0;
+/// Of a line of text, and of one letter, about.
+const LINE: f64 = 16.0;
+const LETTER: f64 = 7.2;
 /// Blue and vermilion of Okabe and Ito's palette, told apart with any colour vision.
 const INKS: [&str; 2] = ["#0072b2", "#d55e00"];
 const STYLE: &str = "text{font:12px sans-serif;fill:#222}.axis{stroke:#444}.grid{stroke:#ddd}.said{stroke:#222;\
 stroke-dasharray:5 3;stroke-width:1.5}";
+
+/// Where things are.
+struct Layout {
+    look: Look,
+    width: f64,
+    height: f64,
+    top: f64,
+    bottom: f64,
+    /// Of each entry of the legend.
+    legend: Vec<(f64, f64)>,
+    /// Lines that the columns' labels take turns on, so that long ones do not meet.
+    lines: usize,
+    /// One column in so many is labelled.
+    every: usize,
+}
+
+impl Layout {
+    fn new(look: Look, figure: &Figure, entries: &[&str]) -> Self {
+        let Look::Page(width) = look else {
+            let legend = (0..entries.len()).map(|number| (LEFT + 8.0 + 190.0 * number as f64, 16.0)).collect();
+            let (top, bottom) = (TOP, BOTTOM);
+            return Self { look, width: WIDTH, height: HEIGHT, top, bottom, legend, lines: 1, every: 1 };
+        };
+        let mut legend = Vec::new();
+        let (mut x, mut y) = (8.0, LINE);
+        for entry in entries {
+            let long = 32.0 + LETTER * entry.chars().count() as f64;
+            if x > 8.0 && x + long > width {
+                (x, y) = (8.0, y + LINE + 4.0);
+            }
+            legend.push((x, y));
+            x += long;
+        }
+        let pitch = (width - LEFT - RIGHT) / figure.columns.len() as f64;
+        let longest = figure.columns.iter().map(|label| label.chars().count()).max().unwrap_or(0);
+        let need = ((LETTER * longest as f64 + 4.0) / pitch).ceil().max(1.0) as usize;
+        // Numbers in order can be left out; names cannot.
+        let numbers = figure.columns.iter().all(|label| label.parse::<f64>().is_ok());
+        let (lines, every) = if numbers { (1, need) } else { (need, 1) };
+        let (top, bottom) = (y + 18.0, BOTTOM + LINE * (lines - 1) as f64);
+        Self { look, width, height: top + bottom + 214.0, top, bottom, legend, lines, every }
+    }
+
+    fn page(&self) -> bool {
+        self.look != Look::File
+    }
+
+    /// The attributes that colour a line or a point of a series: the page's own do where there is one.
+    fn ink(&self, series: usize, attribute: &str) -> String {
+        match self.page() {
+            true => format!(" class=\"series series-{}\"", series % INKS.len()),
+            false => format!(" {attribute}=\"{}\"", INKS[series % INKS.len()]),
+        }
+    }
+}
 
 /// The vertical axis: values from `low` to `high`, or their logarithms.
 struct Scale {
@@ -60,10 +127,10 @@ impl Scale {
     }
 
     /// Vertical place of a value, kept inside the chart.
-    fn at(&self, value: f64) -> f64 {
+    fn at(&self, value: f64, layout: &Layout) -> f64 {
         let value = if self.log { libm::log10(value.max(f64::MIN_POSITIVE)) } else { value };
         let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
-        HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+        layout.height - layout.bottom - share * (layout.height - layout.top - layout.bottom)
     }
 
     fn ticks(&self) -> Vec<(f64, String)> {
@@ -83,7 +150,7 @@ impl Scale {
 }
 
 /// The chart as an SVG document, with `title` for those who cannot see it.
-pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Measured]) -> String {
+pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Measured], look: Look) -> String {
     let drawn: Vec<usize> = figure.series.iter().flat_map(|s| s.first..s.first + figure.columns.len()).collect();
     let said = |index: usize| match quantities[index].expected {
         Expected::Near { value, .. } => Some(value),
@@ -94,14 +161,14 @@ pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Me
         [Some(mean - spread), Some(mean + spread), said(i)].into_iter().flatten()
     });
     let scale = Scale::new(&reach.collect::<Vec<_>>(), figure.log);
-    let pitch = (WIDTH - LEFT - RIGHT) / figure.columns.len() as f64;
-    let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#fff\"/>\n",
-        escape(title)
-    );
-    axes(&mut out, figure, &scale, pitch);
+    let predicted = drawn.iter().any(|&i| said(i).is_some());
+    let entries: Vec<&str> = figure.series.iter().map(|s| s.name).chain(predicted.then_some("predicted")).collect();
+    let layout = Layout::new(look, figure, &entries);
+    let pitch = (layout.width - LEFT - RIGHT) / figure.columns.len() as f64;
+    let mut out = head(title, &layout);
+    axes(&mut out, figure, &scale, &layout);
     for (number, series) in figure.series.iter().enumerate() {
-        let ink = INKS[number % INKS.len()];
+        let fill = layout.ink(number, "fill");
         // Series stand beside each other within their column.
         let nudge = (number as f64 - (figure.series.len() - 1) as f64 / 2.0) * (0.2 * pitch).min(16.0);
         for column in 0..figure.columns.len() {
@@ -109,48 +176,72 @@ pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Me
             let x = LEFT + (column as f64 + 0.5) * pitch + nudge;
             let Measured { mean, spread, .. } = measured[index];
             if let Some(value) = said(index) {
-                let (from, to, y) = (x - (0.3 * pitch).min(24.0), x + (0.3 * pitch).min(24.0), scale.at(value));
-                line(&mut out, "said", (from, y), (to, y), "");
+                let (from, to) = (x - (0.3 * pitch).min(24.0), x + (0.3 * pitch).min(24.0));
+                let y = scale.at(value, &layout);
+                line(&mut out, " class=\"said\"", (from, y), (to, y), "");
             }
             if mean.is_finite() {
-                let stroke = format!(" stroke=\"{ink}\" stroke-width=\"1.5\"");
-                line(&mut out, "bar", (x, scale.at(mean - spread)), (x, scale.at(mean + spread)), &stroke);
-                let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{:.1}\" r=\"4\" fill=\"{ink}\"/>", scale.at(mean));
+                let (class, more) = match layout.page() {
+                    true => (layout.ink(number, ""), String::new()),
+                    false => {
+                        (" class=\"bar\"".into(), format!("{} stroke-width=\"1.5\"", layout.ink(number, "stroke")))
+                    }
+                };
+                let (low, high) = (scale.at(mean - spread, &layout), scale.at(mean + spread, &layout));
+                line(&mut out, &class, (x, low), (x, high), &more);
+                let y = scale.at(mean, &layout);
+                let _ = writeln!(out, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"{fill}/>");
             }
         }
-        let x = LEFT + 8.0 + 190.0 * number as f64;
-        let _ = writeln!(out, "<circle cx=\"{x}\" cy=\"16\" r=\"4\" fill=\"{ink}\"/>");
-        text(&mut out, (x + 9.0, 20.0), "", series.name);
+        let (x, y) = layout.legend[number];
+        let _ = writeln!(out, "<circle cx=\"{x}\" cy=\"{y}\" r=\"4\"{fill}/>");
+        text(&mut out, (x + 9.0, y + 4.0), "", series.name);
     }
-    if drawn.iter().any(|&i| said(i).is_some()) {
-        let x = LEFT + 8.0 + 190.0 * figure.series.len() as f64;
-        line(&mut out, "said", (x - 8.0, 16.0), (x + 12.0, 16.0), "");
-        text(&mut out, (x + 18.0, 20.0), "", "predicted");
+    if predicted {
+        let (x, y) = layout.legend[figure.series.len()];
+        line(&mut out, " class=\"said\"", (x - 8.0, y), (x + 12.0, y), "");
+        text(&mut out, (x + 18.0, y + 4.0), "", "predicted");
     }
     out + "</svg>\n"
 }
 
-fn axes(out: &mut String, figure: &Figure, scale: &Scale, pitch: f64) {
-    let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+fn head(title: &str, layout: &Layout) -> String {
+    let Layout { width, height, .. } = layout;
+    match layout.page() {
+        // The page around it gives the name, and its style sheet the colours.
+        true => format!(
+            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\">\n"
+        ),
+        false => format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n<rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n",
+            escape(title)
+        ),
+    }
+}
+
+fn axes(out: &mut String, figure: &Figure, scale: &Scale, layout: &Layout) {
+    let (right, bottom) = (layout.width - RIGHT, layout.height - layout.bottom);
+    let pitch = (right - LEFT) / figure.columns.len() as f64;
     for (value, label) in scale.ticks() {
-        let y = scale.at(value);
-        line(out, "grid", (LEFT, y), (right, y), "");
+        let y = scale.at(value, layout);
+        line(out, " class=\"grid\"", (LEFT, y), (right, y), "");
         text(out, (LEFT - 6.0, y + 4.0), " text-anchor=\"end\"", &label);
     }
-    line(out, "axis", (LEFT, bottom), (right, bottom), "");
-    line(out, "axis", (LEFT, TOP), (LEFT, bottom), "");
-    for (column, label) in figure.columns.iter().enumerate() {
-        text(out, (LEFT + (column as f64 + 0.5) * pitch, bottom + 18.0), " text-anchor=\"middle\"", label);
+    line(out, " class=\"axis\"", (LEFT, bottom), (right, bottom), "");
+    line(out, " class=\"axis\"", (LEFT, layout.top), (LEFT, bottom), "");
+    for (column, label) in figure.columns.iter().enumerate().step_by(layout.every) {
+        let y = bottom + 18.0 + LINE * (column % layout.lines) as f64;
+        text(out, (LEFT + (column as f64 + 0.5) * pitch, y), " text-anchor=\"middle\"", label);
     }
-    text(out, ((LEFT + right) / 2.0, HEIGHT - 10.0), " text-anchor=\"middle\"", figure.x);
-    let turn = format!(" text-anchor=\"middle\" transform=\"rotate(-90 14 {})\"", (TOP + bottom) / 2.0);
-    text(out, (14.0, (TOP + bottom) / 2.0), &turn, figure.y);
+    text(out, ((LEFT + right) / 2.0, layout.height - 10.0), " text-anchor=\"middle\"", figure.x);
+    let middle = (layout.top + bottom) / 2.0;
+    let turn = format!(" text-anchor=\"middle\" transform=\"rotate(-90 14 {middle})\"");
+    text(out, (14.0, middle), &turn, figure.y);
 }
 
 fn line(out: &mut String, class: &str, from: (f64, f64), to: (f64, f64), more: &str) {
     let ((x1, y1), (x2, y2)) = (from, to);
-    let _ =
-        writeln!(out, "<line class=\"{class}\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"{more}/>");
+    let _ = writeln!(out, "<line{class} x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"{more}/>");
 }
 
 fn text(out: &mut String, at: (f64, f64), more: &str, text: &str) {
@@ -179,12 +270,33 @@ mod tests {
             series: vec![Series { name: "LoRA", first: 0 }],
             log: false,
         };
-        let text = svg("t", &figure, &[near("a", 1.0, 0.1), shown("b")], &[measured(1.0, 0.0), measured(0.0, 0.1)]);
+        let text = svg(
+            "t",
+            &figure,
+            &[near("a", 1.0, 0.1), shown("b")],
+            &[measured(1.0, 0.0), measured(0.0, 0.1)],
+            Look::File,
+        );
         let scale = Scale::new(&[1.0, 0.1, -0.1], false);
-        let one = scale.at(1.0);
+        let one = scale.at(1.0, &Layout::new(Look::File, &figure, &["LoRA", "predicted"]));
         assert!(text.contains(&format!("cy=\"{one:.1}\"")) && text.contains(&format!("y1=\"{one:.1}\"")), "{text}");
         assert_eq!(text.matches("class=\"said\"").count(), 2, "one prediction and the legend's");
         assert!(text.contains("loss &lt; 1") && text.contains("fill=\"#fff\""));
+    }
+
+    #[test]
+    fn on_a_page_names_share_lines_and_numbers_thin_out() {
+        let of = |columns: &[&str], width: f64| {
+            let columns = columns.iter().map(ToString::to_string).collect();
+            let figure = Figure { x: "", y: "", columns, series: vec![], log: false };
+            let layout =
+                Layout::new(Look::Page(width), &figure, &["largest singular value", "overlap with u", "predicted"]);
+            (layout.lines, layout.every, layout.legend.last().map(|at| at.1))
+        };
+        let names = ["soft", "top 2", "top 1", "top 2, renorm."];
+        assert_eq!(of(&names, 340.0), (2, 1, Some(36.0)));
+        assert_eq!(of(&names, 720.0), (1, 1, Some(16.0)));
+        assert_eq!(of(&["0.0005", "0.001", "0.002", "0.004", "0.008"], 240.0).1, 2);
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! here; it is measured anew on every run. Knows nothing of files, pages or how a report is asked for.
 
 mod balance;
-mod bed;
+pub mod bed;
 mod digits;
 mod figure;
 mod floors;
+mod inputs;
 mod merging;
 mod rates;
 pub mod report;
@@ -17,7 +18,9 @@ mod start;
 mod unmeasured;
 mod verdict;
 
-pub use figure::{Figure, Series};
+pub use figure::{Figure, Look, Series, svg};
+pub use inputs::{Inputs, Progress, Where};
+pub use unmeasured::{NOT_REPRODUCIBLE, WAITING};
 pub use verdict::{Measured, Verdict, judge, overall};
 
 use std::pin::Pin;
@@ -27,12 +30,6 @@ use crate::error::Result;
 
 /// Every experiment is measured with each of these.
 pub const SEEDS: [u32; 3] = [1, 2, 3];
-
-/// What experiments need and cannot make.
-pub struct Inputs {
-    /// Text of `digits.csv`.
-    pub digits: String,
-}
 
 /// One value per quantity, in the quantities' order.
 pub type Measuring<'a> = Pin<Box<dyn Future<Output = Result<Vec<f64>>> + 'a>>;
@@ -91,7 +88,8 @@ impl Experiment {
     /// # Errors
     /// Those of setting up and training a run.
     pub async fn measure(&self, seed: u32, inputs: &Inputs) -> Result<Vec<f64>> {
-        let setups = self.setups.iter().map(|setup| Config { seed, ..setup.clone() }).collect();
+        let setups: Vec<_> = self.setups.iter().map(|setup| Config { seed, ..setup.clone() }).collect();
+        inputs.begin(setups.iter().map(bed::steps).sum());
         (self.measure)(setups, seed, inputs).await
     }
 }

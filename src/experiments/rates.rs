@@ -62,10 +62,11 @@ fn early_losses(mut setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'
         let mut setup = setups.swap_remove(0);
         // Stopped early, on the long schedule of the link: the rate has hardly fallen by then.
         let total = setup.schedule.total;
+        inputs.expects(EARLY + 1);
         setup.schedule.total = EARLY + 1;
         let mut prepared = super::bed::begin(&setup, inputs).await?;
         prepared.lab.config.schedule.total = total;
-        prepared.lab.train(EARLY + 1).await?;
+        super::bed::train(&mut prepared.lab, EARLY + 1, inputs).await?;
         let lab = prepared.lab;
         let energy = batch_energy(&lab.task, EARLY);
         let mut values: Vec<f64> = (0..lab.lane_count()).map(|lane| lab.losses(lane)[EARLY] / energy).collect();
@@ -132,6 +133,7 @@ fn ratio() -> Experiment {
 fn swept(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
         let (mut curves, mut bests, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+        inputs.expects(setups.len() * RATES * SWEEP_STEPS);
         for setup in &setups {
             let mut lanes = [Vec::new(), Vec::new()];
             for index in 0..RATES {

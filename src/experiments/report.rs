@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::figure::svg;
+use super::figure::{Look, svg};
 use super::unmeasured::{NOT_REPRODUCIBLE, WAITING};
 use super::{Expected, Experiment, Measured, SEEDS, Verdict, overall};
 
@@ -126,7 +126,7 @@ impl Outcome {
     /// The experiment's figure as an SVG document.
     pub fn figure(&self) -> Option<String> {
         let figure = self.experiment.figure.as_ref()?;
-        Some(svg(self.experiment.title, figure, &self.experiment.quantities, &self.measured))
+        Some(svg(self.experiment.title, figure, &self.experiment.quantities, &self.measured, Look::File))
     }
 
     /// Indices of quantities with a claim on them, and whether it holds; those for which it does not come first.

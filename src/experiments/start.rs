@@ -40,14 +40,14 @@ fn zero_start() -> Experiment {
     }
 }
 
-fn untrained(mut setups: Vec<Config>, _: u32, _: &Inputs) -> Measuring<'_> {
+fn untrained(mut setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
         let mut setup = setups.swap_remove(0);
         let Task::Domains(task) = &setup.task else { return Ok(vec![]) };
         let data = crate::task::domains(task, setup.seed.into())?;
         // A link cannot ask for a lane without layers: the page would have nothing to train.
         setup.lanes.push(Lane { layers: Some(vec![]), ..Method::Full.into() });
-        let lab = Lab::new(setup, data, None)?;
+        let lab = Lab::new(setup, data, inputs.device())?;
         let last = lab.lane_count() - 1;
         let base = lab.tensor(last, "output").await?;
         let (mut change, mut gradient) = (0.0, 0.0);

@@ -1,16 +1,14 @@
-//! The page's end of the wire to the trainer's worker: commands out, events in, as postcard bytes. Knows nothing of
-//! what they mean.
+//! A page's end of the wire to its worker: messages out, messages in, as postcard bytes. Knows nothing of what they mean.
 
 use js_sys::Uint8Array;
+use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{MessageEvent, Worker};
 
-use crate::protocol::{Command, Event};
-
 /// What arrives from the worker.
-pub enum Arrival {
-    Event(Event),
-    /// The worker failed or said something that is not an event.
+pub enum Arrival<T> {
+    Message(T),
+    /// What is wrong with the worker, to follow "has stopped:".
     Failure(String),
 }
 
@@ -21,11 +19,14 @@ pub struct Client {
 }
 
 impl Client {
-    /// Talks to `worker`, which runs `worker.js`. Commands may be sent at once: they wait until it is ready.
+    /// Talks to `worker`, and hands it the engine.
     ///
     /// # Errors
     /// In words, when the browser refuses to pass on the engine.
-    pub fn start(worker: Worker, on_arrival: impl Fn(Arrival) + Clone + 'static) -> Result<Self, String> {
+    pub fn start<T: DeserializeOwned>(
+        worker: Worker,
+        on_arrival: impl Fn(Arrival<T>) + Clone + 'static,
+    ) -> Result<Self, String> {
         let on_message = {
             let on_arrival = on_arrival.clone();
             Closure::new(move |event: web_sys::Event| {
@@ -36,9 +37,7 @@ impl Client {
         let on_error = Closure::new(move |event: web_sys::Event| {
             let message = js_sys::Reflect::get(&event, &"message".into()).unwrap_or(JsValue::NULL);
             let message = message.as_string().unwrap_or_else(|| "it could not be loaded".into());
-            on_arrival(Arrival::Failure(format!(
-                "The trainer has stopped: {message}. Reloading the page starts it again."
-            )));
+            on_arrival(Arrival::Failure(message));
         });
         let listen = |name: &str, listener: &Closure<dyn FnMut(web_sys::Event)>| {
             worker
@@ -47,17 +46,17 @@ impl Client {
         };
         listen("message", &on_message)?;
         listen("error", &on_error)?;
-        // See worker.js: it runs the very engine that the page has compiled already.
+        // See the worker's script: it runs the very engine that the page has compiled already.
         worker.post_message(&wasm_bindgen::module()).map_err(|error| text(&error))?;
         Ok(Self { worker, _listeners: [on_message, on_error] })
     }
 
-    /// Sends a command.
+    /// Sends a message.
     ///
     /// # Errors
     /// In words, when it could not be sent.
-    pub fn send(&self, command: &Command) -> Result<(), String> {
-        let bytes = postcard::to_stdvec(command).map_err(|error| error.to_string())?;
+    pub fn send(&self, message: &impl Serialize) -> Result<(), String> {
+        let bytes = postcard::to_stdvec(message).map_err(|error| error.to_string())?;
         self.worker.post_message(&Uint8Array::from(bytes.as_slice())).map_err(|error| text(&error))
     }
 }
@@ -68,14 +67,14 @@ impl Drop for Client {
     }
 }
 
-fn decode(data: Option<JsValue>) -> Arrival {
+fn decode<T: DeserializeOwned>(data: Option<JsValue>) -> Arrival<T> {
     let bytes = data.and_then(|data| data.dyn_into::<Uint8Array>().ok());
     let Some(bytes) = bytes else {
-        return Arrival::Failure("The trainer sent something that is not an event.".into());
+        return Arrival::Failure("it sent something that is no message".into());
     };
     match postcard::from_bytes(&bytes.to_vec()) {
-        Ok(event) => Arrival::Event(event),
-        Err(error) => Arrival::Failure(format!("An event from the trainer could not be read: {error}.")),
+        Ok(message) => Arrival::Message(message),
+        Err(error) => Arrival::Failure(format!("a message could not be read: {error}")),
     }
 }
 

@@ -6,17 +6,15 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
-use crate::error::{Error, Result};
+use super::scope::{fetch, send};
+use crate::error::Result;
 use crate::protocol::{Command, Event};
 use crate::trainer::{self, Transport};
-
-/// Where the digits lie, relative to the worker's script.
-const DIGITS: &str = "data/digits.csv";
 
 /// Train at the bidding of the page; to be called once, in a dedicated worker.
 ///
@@ -105,33 +103,6 @@ impl Transport for Page {
     }
 
     async fn digits(&mut self) -> Result<String> {
-        fetch(&self.scope).await.map_err(|error| Error::Data {
-            what: DIGITS.into(),
-            expected: "the file beside the page".into(),
-            got: error.as_string().unwrap_or_else(|| format!("{error:?}")),
-        })
-    }
-}
-
-async fn fetch(scope: &DedicatedWorkerGlobalScope) -> std::result::Result<String, JsValue> {
-    let fetch: Function = Reflect::get(scope, &"fetch".into())?.dyn_into()?;
-    let response: Promise = fetch.call1(scope, &DIGITS.into())?.dyn_into()?;
-    let response = JsFuture::from(response).await?;
-    if Reflect::get(&response, &"ok".into())? != JsValue::TRUE {
-        let status = Reflect::get(&response, &"status".into())?.as_f64().unwrap_or(0.0);
-        return Err(format!("status {status}").into());
-    }
-    let text: Function = Reflect::get(&response, &"text".into())?.dyn_into()?;
-    let text: Promise = text.call0(&response)?.dyn_into()?;
-    JsFuture::from(text).await?.as_string().ok_or_else(|| "no text".into())
-}
-
-fn send(scope: &DedicatedWorkerGlobalScope, event: &Event) {
-    let sent = postcard::to_stdvec(event).map_err(|error| JsValue::from(error.to_string())).and_then(|bytes| {
-        let bytes = Uint8Array::from(bytes.as_slice());
-        scope.post_message_with_transfer(&bytes, &Array::of1(&bytes.buffer()))
-    });
-    if let Err(error) = sent {
-        wasm_bindgen::throw_val(error);
+        fetch(&self.scope, "data/digits.csv").await
     }
 }

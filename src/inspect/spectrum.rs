@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 use ndarray::Array2;
 
-use crate::tensor::{eigenvalues, to_nalgebra};
+use crate::tensor::{self, eigenvalues, svd, to_nalgebra};
 
 /// Thin singular value decomposition `u diag(singular) vᵀ`, largest value first.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub fn singular_values_low_rank(a: &Array2<f64>, b: &Array2<f64>, scale: f64) ->
         return Vec::new();
     }
     let core = to_nalgebra(b).qr().r() * to_nalgebra(a).transpose().qr().r().transpose() * scale;
-    core.svd(false, false).singular_values.iter().copied().collect()
+    tensor::singular_values(core)
 }
 
 /// Decomposition of `scale · b a` the same way; `None` where an entry is not finite or a factor is empty.
@@ -47,12 +47,8 @@ pub fn svd_low_rank(a: &Array2<f64>, b: &Array2<f64>, scale: f64) -> Option<Svd>
         return None;
     }
     let (a, b) = (to_nalgebra(a).transpose().qr(), to_nalgebra(b).qr());
-    let svd = (b.r() * a.r().transpose() * scale).svd(true, true);
-    Some(Svd {
-        u: b.q() * svd.u?,
-        singular: svd.singular_values.iter().copied().collect(),
-        v: a.q() * svd.v_t?.transpose(),
-    })
+    let (u, singular, v) = svd(b.r() * a.r().transpose() * scale)?;
+    Some(Svd { u: b.q() * u, singular, v: a.q() * v })
 }
 
 /// The iteration behind a decomposition never ends on NaN.

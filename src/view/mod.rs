@@ -12,6 +12,6 @@ pub mod run;
 pub mod scale;
 pub mod snap;
 pub mod table;
-#[cfg(all(target_arch = "wasm32", feature = "app"))]
+#[cfg(all(target_arch = "wasm32", any(feature = "app", feature = "studio")))]
 pub mod ui;
 pub mod words;

@@ -7,7 +7,7 @@ use crate::{
 
 pub fn build() -> Result {
     tools::for_page()?;
-    stage("building the release page into dist/", "about 3 minutes the first time, then under a minute", || {
+    stage("building the release page into dist/", "about 4 minutes the first time, then about a minute", || {
         run(&mut tools::with_tools(command("trunk build --release --offline --locked --skip-version-check")))
     })
 }
@@ -19,7 +19,7 @@ pub fn serve(args: &[String]) -> Result {
         _ => return Err(format!("serve takes --port N, not {args:?}")),
     };
     tools::for_page()?;
-    println!("\n▸ building the release page and serving it (about 3 minutes the first time, then under a minute)");
+    println!("\n▸ building the release page and serving it (about 4 minutes the first time, then about a minute)");
     println!("  http://127.0.0.1:{port} once Trunk says that it is serving; Ctrl-C ends it");
     run(tools::with_tools(command("trunk serve --release --offline --locked --skip-version-check --port")).arg(port))
 }

@@ -38,15 +38,16 @@ fn browser_tools() -> Result<Browser> {
 }
 
 fn in_browser(report: &mut Report, browser: &Browser) {
-    report.stage("clippy, wasm with the page", "half a minute", || run(&mut clippy_wasm("")));
-    report.stage("clippy, wasm with the API", "half a minute", || {
-        run(&mut clippy_wasm("--no-default-features --features api"))
-    });
+    for product in ["app", "studio", "api"] {
+        report.stage(&format!("clippy, wasm with the {product}"), "half a minute", || {
+            run(&mut clippy_wasm(&format!("--no-default-features --features {product}")))
+        });
+    }
     report.stage("wasm tests in Chromium", "two minutes", || wasm_pack(browser));
-    let page = report.stage("release page", "a minute", serve::build);
+    let page = report.stage("release page and studio", "two minutes", serve::build);
     let package = report.stage("npm package", "a minute", package::package);
     if page && package {
-        report.stage("end to end in Chromium", "two minutes", || end_to_end(browser));
+        report.stage("end to end in Chromium", "three minutes", || end_to_end(browser));
     } else {
         report.failed.push("end to end in Chromium (nothing to test: a build failed)".into());
     }

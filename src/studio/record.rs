@@ -1,0 +1,108 @@
+//! What was measured of an experiment, and how it outlives a visit to the lab: as text for the browser's session store.
+//! Knows nothing of stores or pages.
+
+use serde_json::{Value, json};
+
+use crate::experiments::report::Outcome;
+use crate::experiments::{Experiment, Where, judge};
+
+/// One experiment measured on all or some seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    pub place: Where,
+    pub seconds: f64,
+    /// `[seeds][quantities]`
+    pub seeds: Vec<Vec<f64>>,
+}
+
+impl Record {
+    pub fn outcome(&self, experiment: &Experiment) -> Outcome {
+        Outcome { measured: judge(experiment, &self.seeds), experiment: experiment.clone() }
+    }
+}
+
+/// "webgpu", "cpu", or "none" where nothing was trained.
+pub fn backend(place: &Where) -> &'static str {
+    match place {
+        Where::Nowhere => "none",
+        Where::Cpu => "cpu",
+        Where::WebGpu(_) => "webgpu",
+    }
+}
+
+/// The GPU's name, or nothing.
+pub fn device(place: &Where) -> &str {
+    match place {
+        Where::WebGpu(name) => name,
+        _ => "",
+    }
+}
+
+/// All records as text. Numbers that JSON does not have are written as null.
+pub fn write(experiments: &[Experiment], records: &[Option<Record>]) -> String {
+    let pairs = experiments.iter().zip(records).filter_map(|(experiment, record)| Some((experiment, record.as_ref()?)));
+    let all = pairs.map(|(experiment, record)| {
+        json!({
+            "id": experiment.id,
+            "backend": backend(&record.place),
+            "device": device(&record.place),
+            "seconds": record.seconds,
+            "seeds": record.seeds,
+        })
+    });
+    Value::Array(all.collect()).to_string()
+}
+
+/// The records of a text, by experiment. What does not fit an experiment, as after an update of the page, is left out.
+pub fn read(experiments: &[Experiment], text: &str) -> Vec<Option<Record>> {
+    let all: Vec<Value> = serde_json::from_str(text).unwrap_or_default();
+    let of =
+        |experiment: &Experiment| all.iter().find(|v| v["id"] == experiment.id).and_then(|v| record(experiment, v));
+    experiments.iter().map(of).collect()
+}
+
+fn record(experiment: &Experiment, value: &Value) -> Option<Record> {
+    let place = match value["backend"].as_str()? {
+        "none" => Where::Nowhere,
+        "cpu" => Where::Cpu,
+        "webgpu" => Where::WebGpu(value["device"].as_str()?.to_owned()),
+        _ => return None,
+    };
+    let row = |seed: &Value| {
+        let values: Vec<f64> = seed.as_array()?.iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect();
+        (values.len() == experiment.quantities.len()).then_some(values)
+    };
+    let seeds = value["seeds"].as_array()?.iter().map(row).collect::<Option<Vec<_>>>()?;
+    Some(Record { place, seconds: value["seconds"].as_f64()?, seeds })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiments::all;
+
+    #[test]
+    fn records_survive_and_what_does_not_fit_is_left_out() {
+        let experiments = all();
+        let mut records = vec![None; experiments.len()];
+        let values = vec![0.1; experiments[0].quantities.len()];
+        let place = Where::WebGpu("a \"GPU\"".into());
+        records[0] = Some(Record { place, seconds: 1.5, seeds: vec![values.clone(), values.clone(), values] });
+        let text = write(&experiments, &records);
+        assert_eq!(read(&experiments, &text), records);
+        let other = text.replace("[0.1,", "[");
+        assert!(read(&experiments, &other).iter().all(Option::is_none));
+        assert!(read(&experiments, "not JSON").iter().all(Option::is_none));
+    }
+
+    #[test]
+    fn what_is_not_a_number_stays_so() {
+        let experiments = all();
+        let mut values = vec![1.0; experiments[0].quantities.len()];
+        values[0] = f64::NAN;
+        let mut records = vec![None; experiments.len()];
+        records[0] = Some(Record { place: Where::Cpu, seconds: 0.0, seeds: vec![values] });
+        let back = read(&experiments, &write(&experiments, &records));
+        assert!(back[0].as_ref().is_some_and(|record| record.seeds[0][0].is_nan()));
+    }
+}

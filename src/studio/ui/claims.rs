@@ -1,0 +1,127 @@
+//! The list of claims, and above it what concerns all of them: where they are measured, run all, how far it is, the score
+//! and its files.
+
+use yew::prelude::*;
+
+use super::claim::claim;
+use super::{Ask, backends, files};
+use crate::experiments::{NOT_REPRODUCIBLE, Verdict, WAITING};
+use crate::studio::export::{claims_csv, claims_json, measured};
+use crate::studio::state::{Msg, State};
+
+pub fn claims(state: &State, open: &[bool], ask: &Callback<Ask>) -> Html {
+    let all = (0..state.experiments.len()).map(|index| claim(state, index, open[index], ask));
+    html! {
+        <>
+            <div class="intro">
+                <h2 id="studio-title" tabindex="-1">{ "Claims about low-rank adaptation, put to the test" }</h2>
+                <p>{ "Each claim has a prediction with a tolerance, fixed before it was first measured. Run trains what it needs on \
+                     three seeds, in this browser. A claim holds if every number is within its tolerance on every seed, does not hold \
+                     if one is outside on all three, and stays open where seeds disagree. What does not hold here is a finding about \
+                     these small networks, not about a paper's large ones." }</p>
+            </div>
+            { controls(state, ask) }
+            <ol class="claims">{ for all }</ol>
+            { others() }
+        </>
+    }
+}
+
+fn controls(state: &State, ask: &Callback<Ask>) -> Html {
+    let count = state.experiments.len();
+    let run_all = ask.reform(move |_: MouseEvent| Ask::Do(Msg::Measure((0..count).collect())));
+    let cancel = ask.reform(|_: MouseEvent| Ask::Do(Msg::Cancel));
+    let (experiments, records) = (state.experiments.clone(), state.records.clone());
+    let any = records.iter().any(Option::is_some);
+    let csv = {
+        let (experiments, records) = (experiments.clone(), records.clone());
+        move || claims_csv(&measured(&experiments, &records))
+    };
+    let json = move || claims_json(&measured(&experiments, &records));
+    html! {
+        <div class="controls">
+            { backends(state.gpu.as_ref(), state.webgpu(), ask) }
+            if state.busy() {
+                <button type="button" class="primary" onclick={cancel}>{ "Cancel" }</button>
+            } else {
+                <button type="button" class="primary" disabled={state.gpu.is_none()} onclick={run_all}
+                    data-why="Measure every claim, one after the other; what is done stays if you cancel.">{ "Run all" }</button>
+            }
+            <p class="score" role="status">{ score(state) }</p>
+            <span class="spring" />
+            if any {
+                <span class="saves"><span class="note">{ "Save" }</span>
+                    { files::text_button("CSV", "all measurements", "experiments.csv".into(), "text/csv", csv) }
+                    { files::text_button("JSON", "all measurements", "experiments.json".into(), "application/json", json) }
+                </span>
+            }
+        </div>
+    }
+}
+
+/// What runs and how the claims stand; steps are left to the bars, since this is read out.
+fn score(state: &State) -> String {
+    let verdicts: Vec<Verdict> = state
+        .experiments
+        .iter()
+        .zip(&state.records)
+        .filter_map(|(experiment, record)| Some(record.as_ref()?.outcome(experiment).verdict()))
+        .collect();
+    let count = |verdict| verdicts.iter().filter(|&&v| v == verdict).count();
+    let left = state.experiments.len() - verdicts.len();
+    let stand = match verdicts.is_empty() {
+        true => format!("{left} claims, none measured yet"),
+        false => format!(
+            "{} {}, {} {} not, {} open, {left} not measured",
+            count(Verdict::Holds),
+            if count(Verdict::Holds) == 1 { "holds" } else { "hold" },
+            count(Verdict::DoesNotHold),
+            if count(Verdict::DoesNotHold) == 1 { "does" } else { "do" },
+            count(Verdict::Open)
+        ),
+    };
+    match (state.gpu.is_none(), state.measuring()) {
+        _ if state.stopped => stand,
+        (true, _) => format!("Starting the worker … {stand}"),
+        (false, Some(index)) => {
+            let waiting = match state.waiting() {
+                0 => String::new(),
+                more => format!(", {more} waiting"),
+            };
+            format!("Measuring “{}”{waiting} · {stand}", state.experiments[index].title)
+        }
+        (false, None) if state.sweeping() => format!("A sweep is running · {stand}"),
+        (false, None) => stand,
+    }
+}
+
+/// Without Markdown's marks: these texts are also the report's.
+fn plain(text: &str) -> String {
+    text.replace(['`', '*'], "")
+}
+
+/// What is not measured, and why.
+fn others() -> Html {
+    let no = NOT_REPRODUCIBLE
+        .iter()
+        .map(|(claim, reason)| html! { <li><b>{ plain(claim) }</b><span>{ plain(reason) }</span></li> });
+    let waiting = WAITING.iter().map(|(claim, source, missing)| {
+        html! { <li><b>{ plain(claim) }</b><span>{ plain(&format!("{source}. Missing: {missing}")) }</span></li> }
+    });
+    html! {
+        <>
+            if !NOT_REPRODUCIBLE.is_empty() {
+                <section class="others" aria-labelledby="not-here">
+                    <h2 id="not-here">{ "What cannot be reproduced here" }</h2>
+                    <ul>{ for no }</ul>
+                </section>
+            }
+            if !WAITING.is_empty() {
+                <section class="others" aria-labelledby="not-yet">
+                    <h2 id="not-yet">{ "What waits for methods not built yet" }</h2>
+                    <ul>{ for waiting }</ul>
+                </section>
+            }
+        </>
+    }
+}

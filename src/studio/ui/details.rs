@@ -1,0 +1,117 @@
+//! All that is known of one claim: set-up with its links, prediction, likely reason, every number seed by seed, and the
+//! figure with its files.
+
+use std::rc::Rc;
+
+use yew::prelude::*;
+
+use super::chart::{Chart, Draw};
+use super::claim::value;
+use super::{Ask, files};
+use crate::experiments::report::{Outcome, number};
+use crate::experiments::{Expected, Experiment, Figure, Look, SEEDS, Verdict, svg};
+
+pub fn details(experiment: &Experiment, outcome: Option<&Outcome>, ask: &Callback<Ask>) -> Html {
+    let setups = experiment.setups.iter().enumerate().map(|(index, setup)| {
+        let query = setup.to_query();
+        let name = match experiment.setups.len() {
+            1 => "Open in the lab".to_owned(),
+            _ => format!("Open set-up {} in the lab", index + 1),
+        };
+        html! { <li><a href={format!("?{query}")}>{ name }</a>{ " " }<code>{ format!("?{query}") }</code></li> }
+    });
+    let fails = outcome.is_some_and(|o| complete(o) && o.verdict() != Verdict::Holds);
+    html! {
+        <>
+            <div class="words">
+                <dl>
+                    <dt>{ "Set-up" }</dt>
+                    <dd>
+                        { experiment.method }
+                        if !experiment.setups.is_empty() {
+                            <ul>{ for setups }</ul>
+                        }
+                    </dd>
+                    <dt>{ "Prediction" }</dt>
+                    <dd>{ experiment.prediction }</dd>
+                    if fails {
+                        <dt>{ "Likely reason" }</dt>
+                        <dd>{ experiment.otherwise }</dd>
+                    }
+                    if !experiment.remark.is_empty() {
+                        <dt>{ "How to read it" }</dt>
+                        <dd>{ experiment.remark }</dd>
+                    }
+                </dl>
+            </div>
+            if let (Some(figure), Some(outcome)) = (&experiment.figure, outcome) {
+                { picture(experiment, figure, outcome, ask) }
+            }
+            { quantities(experiment, outcome) }
+        </>
+    }
+}
+
+/// Whether every seed is done; before that nothing is judged.
+fn complete(outcome: &Outcome) -> bool {
+    outcome.measured.iter().all(|measured| measured.values.len() == SEEDS.len())
+}
+
+fn picture(experiment: &Experiment, figure: &Figure, outcome: &Outcome, ask: &Callback<Ask>) -> Html {
+    let (title, id) = (experiment.title, experiment.id);
+    let parts = Rc::new((figure.clone(), experiment.quantities.clone(), outcome.measured.clone()));
+    let draw = move |look: Look| svg(title, &parts.0, &parts.1, &parts.2, look);
+    let on_page = draw.clone();
+    let label = format!(
+        "{title}: {} over {}; the table below has the numbers.",
+        if figure.y.is_empty() { "values" } else { figure.y },
+        figure.x
+    );
+    html! {
+        <figure>
+            <Chart {label} draw={Draw(Rc::new(move |width| on_page(Look::Page(width))))} />
+            <figcaption>
+                { "Means over seeds; bars are the standard deviation. " }
+                <span class="saves"><span class="note">{ "Save" }</span>
+                    { files::picture_buttons(&format!("the figure of {title}"), id, ask, move || draw(Look::File)) }
+                </span>
+            </figcaption>
+        </figure>
+    }
+}
+
+/// Every number, those with a claim on them first.
+fn quantities(experiment: &Experiment, outcome: Option<&Outcome>) -> Html {
+    let (shown, mut rows): (Vec<usize>, Vec<usize>) =
+        (0..experiment.quantities.len()).partition(|&i| experiment.quantities[i].expected == Expected::Shown);
+    rows.extend(shown);
+    let lines = rows.into_iter().map(|i| {
+        let quantity = &experiment.quantities[i];
+        let each = SEEDS.iter().enumerate().map(|(seed, _)| {
+            let text = outcome.and_then(|o| o.measured[i].values.get(seed)).map_or_else(|| "–".to_owned(), |&v| number(v));
+            html! { <td>{ text }</td> }
+        });
+        let (found, judged) = match outcome {
+            None => ("–".to_owned(), String::new()),
+            Some(outcome) if quantity.expected == Expected::Shown || !complete(outcome) => {
+                (value(outcome, i), String::new())
+            }
+            Some(outcome) => (value(outcome, i), outcome.measured[i].verdict.to_string()),
+        };
+        html! {
+            <tr><th scope="row">{ &quantity.name }</th><td>{ quantity.expected.to_string() }</td><td>{ found }</td>{ for each }<td>{ judged }</td></tr>
+        }
+    });
+    html! {
+        <div class="tables" tabindex="0" role="group" aria-label={format!("{}: all numbers", experiment.title)}>
+            <table>
+                <thead><tr>
+                    <th scope="col">{ "quantity" }</th><th scope="col">{ "predicted" }</th><th scope="col">{ "measured" }</th>
+                    { for SEEDS.iter().map(|seed| html! { <th scope="col">{ format!("seed {seed}") }</th> }) }
+                    <th scope="col">{ "verdict" }</th>
+                </tr></thead>
+                <tbody>{ for lines }</tbody>
+            </table>
+        </div>
+    }
+}

@@ -1,0 +1,56 @@
+//! Measurements and pictures as downloads.
+
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use yew::prelude::*;
+
+use super::Ask;
+
+#[wasm_bindgen(module = "/src/studio/ui/files.js")]
+extern "C" {
+    fn save(name: &str, kind: &str, text: &str);
+    #[wasm_bindgen(js_name = savePng, catch)]
+    async fn save_png(name: &str, svg: &str, scale: f64) -> Result<(), JsValue>;
+}
+
+/// Pixels of a picture per unit of its drawing.
+const SCALE: f64 = 2.0;
+
+/// A button that saves a text made when it is pressed.
+pub fn text_button(
+    label: &'static str,
+    of: &str,
+    name: String,
+    kind: &'static str,
+    text: impl Fn() -> String + 'static,
+) -> Html {
+    let onclick = {
+        let name = name.clone();
+        Callback::from(move |_: MouseEvent| save(&name, kind, &text()))
+    };
+    html! {
+        <button type="button" class="quiet" aria-label={format!("Save {of} as {label}")} data-why={format!("Save {name}.")} {onclick}>{ label }</button>
+    }
+}
+
+/// Two buttons that save a picture, as it was drawn or in pixels.
+pub fn picture_buttons(of: &str, name: &str, ask: &Callback<Ask>, svg: impl Fn() -> String + Clone + 'static) -> Html {
+    let png = format!("{name}.png");
+    let onclick = {
+        let (svg, png, ask) = (svg.clone(), png.clone(), ask.clone());
+        Callback::from(move |_: MouseEvent| {
+            let (text, png, ask) = (svg(), png.clone(), ask.clone());
+            spawn_local(async move {
+                if let Err(error) = save_png(&png, &text, SCALE).await {
+                    ask.emit(Ask::Say(format!("{png} could not be made: {error:?}. The SVG holds the same picture.")));
+                }
+            });
+        })
+    };
+    html! {
+        <>
+            { text_button("SVG", of, format!("{name}.svg"), "image/svg+xml", svg) }
+            <button type="button" class="quiet" aria-label={format!("Save {of} as PNG")} data-why={format!("Save {png}.")} {onclick}>{ "PNG" }</button>
+        </>
+    }
+}

@@ -1,0 +1,261 @@
+//! The studio's page: holds the state, its worker and the address, and lays its two views out. The views emit `Ask`s
+//! and know nothing of how they are carried out.
+
+mod browser;
+mod chart;
+mod claim;
+mod claims;
+mod details;
+mod files;
+mod sweep_form;
+mod sweeps;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use gloo::render::{AnimationFrame, request_animation_frame};
+use wasm_bindgen::prelude::wasm_bindgen;
+use yew::prelude::*;
+
+use super::record;
+use super::state::{Effect, Msg, State, update};
+use crate::clock;
+use crate::experiments::{Experiment, all};
+use crate::host::client::{Arrival, Client};
+use crate::view::ui::explain::Explain;
+use browser::Place;
+use claims::claims;
+use sweeps::Sweeps;
+
+/// Name of the records in the browser's session store.
+const KEPT: &str = "lora-playground-experiments";
+
+/// Starts the studio in `root`; `worker` is the address of its worker's script. Called once, by the studio's script.
+#[wasm_bindgen]
+pub fn start_studio(root: web_sys::Element, worker: String) {
+    console_error_panic_hook::set_once();
+    root.set_inner_html("");
+    yew::Renderer::<Studio>::with_root_and_props(root, StudioProps { worker }).render();
+}
+
+/// What a person asks for in a view.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    Do(Msg),
+    /// Show or hide the details of this experiment.
+    Open(usize, bool),
+    /// Something that a view could not do, in words.
+    Say(String),
+}
+
+/// State and worker, shared by all that calls back.
+struct Core {
+    state: State,
+    /// Experiments whose details are shown.
+    open: Vec<bool>,
+    place: Place,
+    client: Option<Client>,
+    frame: Option<AnimationFrame>,
+}
+
+#[derive(Clone)]
+struct Handle {
+    core: Rc<RefCell<Core>>,
+    worker: Rc<str>,
+    render: Callback<()>,
+}
+
+impl Handle {
+    fn ask(&self, ask: Ask) {
+        match ask {
+            Ask::Do(msg) => return self.handle(msg),
+            Ask::Open(index, open) => self.core.borrow_mut().open[index] = open,
+            Ask::Say(problem) => self.core.borrow_mut().state.problem = Some(problem),
+        }
+        self.render.emit(());
+    }
+
+    fn handle(&self, msg: Msg) {
+        let soon = matches!(msg, Msg::Report(_));
+        let effects = update(&mut self.core.borrow_mut().state, msg, clock::now());
+        effects.into_iter().for_each(|effect| self.carry_out(effect));
+        match soon {
+            true => self.render_soon(),
+            false => self.render.emit(()),
+        }
+    }
+
+    /// Reports arrive faster than anybody reads: one drawing per frame is enough.
+    fn render_soon(&self) {
+        let mut core = self.core.borrow_mut();
+        if core.frame.is_none() {
+            let handle = self.clone();
+            core.frame = Some(request_animation_frame(move |_| {
+                handle.core.borrow_mut().frame = None;
+                handle.render.emit(());
+            }));
+        }
+    }
+
+    fn carry_out(&self, effect: Effect) {
+        match effect {
+            Effect::Send(order) => {
+                let sent = match &self.core.borrow().client {
+                    Some(client) => client.send(&order),
+                    None => Err("it could not be started".into()),
+                };
+                if let Err(error) = sent {
+                    self.core.borrow_mut().state.problem = Some(format!("The worker cannot be reached: {error}."));
+                }
+            }
+            Effect::Renew => self.renew(),
+            Effect::Keep => {
+                let core = self.core.borrow();
+                browser::keep(KEPT, &record::write(&core.state.experiments, &core.state.records));
+            }
+        }
+    }
+
+    /// Ends the worker, if there is one, and starts another.
+    fn renew(&self) {
+        self.core.borrow_mut().client = None;
+        let handle = self.clone();
+        let on_arrival = move |arrival| {
+            handle.handle(match arrival {
+                Arrival::Message(report) => Msg::Report(report),
+                Arrival::Failure(reason) => Msg::Gone(reason),
+            });
+        };
+        match browser::worker(&self.worker).and_then(|worker| Client::start(worker, on_arrival)) {
+            Ok(client) => self.core.borrow_mut().client = Some(client),
+            Err(error) => self.handle(Msg::Gone(error)),
+        }
+    }
+
+    /// The address asks for a view, and perhaps one experiment.
+    fn go(&self, place: Place) {
+        if place == Place::Elsewhere {
+            return;
+        }
+        {
+            let mut core = self.core.borrow_mut();
+            if let Some(index) = named(&core.state.experiments, &place) {
+                core.open[index] = true;
+            }
+            core.place = place;
+        }
+        self.render.emit(());
+    }
+}
+
+fn named(experiments: &[Experiment], place: &Place) -> Option<usize> {
+    match place {
+        Place::Experiments(Some(id)) => experiments.iter().position(|e| e.id == id),
+        _ => None,
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct StudioProps {
+    worker: String,
+}
+
+#[component]
+fn Studio(props: &StudioProps) -> Html {
+    let trigger = use_force_update();
+    let handle = use_memo((), |()| {
+        let experiments: Rc<[Experiment]> = Rc::from(all());
+        let records = browser::kept(KEPT).map(|text| record::read(&experiments, &text)).unwrap_or_default();
+        let open = vec![false; experiments.len()];
+        let state = State::new(experiments, records);
+        let core = Core { state, open, place: Place::Experiments(None), client: None, frame: None };
+        let handle = Handle {
+            core: Rc::new(RefCell::new(core)),
+            worker: Rc::from(props.worker.as_str()),
+            render: Callback::from(move |()| trigger.force_update()),
+        };
+        handle.renew();
+        handle
+    });
+    {
+        let handle = handle.clone();
+        use_effect_with((), move |()| {
+            handle.go(browser::place());
+            let listener = {
+                let handle = handle.clone();
+                browser::on_hash(move || handle.go(browser::place()))
+            };
+            let leave = {
+                let core = handle.core.clone();
+                browser::on_leave(move || core.borrow().state.busy())
+            };
+            // Cells hold colours of the theme they were drawn in.
+            let theme = browser::on_theme(move || handle.render.emit(()));
+            let listeners = [listener, leave, theme];
+            move || drop(listeners)
+        });
+    }
+    let ask = use_memo((), |()| {
+        let handle = handle.clone();
+        Callback::from(move |ask: Ask| handle.ask(ask))
+    });
+    let core = handle.core.borrow();
+    {
+        let (place, id) = (core.place.clone(), named(&core.state.experiments, &core.place));
+        use_effect_with(place, move |place| browser::arrive(place, id.is_some()));
+    }
+    let sweeps = core.place == Place::Sweeps;
+    let tab = |name: &'static str, href: &'static str, here: bool| {
+        html! { <a {href} aria-current={here.then_some("page")}>{ name }</a> }
+    };
+    html! {
+        <>
+            <header class="bar studio-bar">
+                <h1>{ "LoRA Playground" }</h1>
+                <nav aria-label="Parts of the page">
+                    { tab("Lab", "#lab", false) }
+                    { tab("Experiments", "#experiments", !sweeps) }
+                    { tab("Sweeps", "#sweeps", sweeps) }
+                </nav>
+                <span class="spring" />
+                <p class="note">{ "The lab is paused while you are here: what is measured gets the whole machine." }</p>
+            </header>
+            <main class="studio">
+                if let Some(problem) = &core.state.problem {
+                    <div class="notice" role="alert">
+                        <p>{ problem }</p>
+                        <button type="button" class="quiet" onclick={ask.reform(|_| Ask::Do(Msg::Dismiss))}>{ "Dismiss" }</button>
+                    </div>
+                }
+                if sweeps {
+                    <Sweeps base={browser::lab_config()} swept={core.state.swept.clone()} running={core.state.running.clone().filter(|_| core.state.sweeping())}
+                        busy={core.state.busy()} stopped={core.state.stopped} gpu={core.state.gpu.clone()} webgpu={core.state.webgpu()} dark={browser::dark()} ask={(*ask).clone()} />
+                } else {
+                    { claims(&core.state, &core.open, &ask) }
+                }
+            </main>
+            <Explain />
+        </>
+    }
+}
+
+/// Where measurements are made: a choice, and what there is to choose from.
+fn backends(gpu: Option<&Result<String, String>>, webgpu: bool, ask: &Callback<Ask>) -> Html {
+    let choose = |on: bool| ask.reform(move |_: MouseEvent| Ask::Do(Msg::Backend(on)));
+    let (name, why) = match gpu {
+        None => ("WebGPU".to_owned(), "The worker is being started.".to_owned()),
+        Some(Ok(name)) => (format!("WebGPU ({name})"), format!("Train on the GPU: {name}.")),
+        Some(Err(reason)) => ("WebGPU: none here".to_owned(), format!("WebGPU cannot be used here: {reason}")),
+    };
+    let there = matches!(gpu, Some(Ok(_)));
+    html! {
+        <div class="choices" role="group" aria-label="Backend">
+            <button type="button" aria-pressed={webgpu.to_string()} disabled={!there} data-why={why} onclick={choose(true)}>{ name }</button>
+            <button type="button" aria-pressed={(gpu.is_some() && !webgpu).to_string()} disabled={gpu.is_none()}
+                data-why="Train on the processor." onclick={choose(false)}>{ "CPU" }</button>
+            if let Some(Err(reason)) = gpu {
+                <span class="note">{ format!("Measured on the CPU, because WebGPU cannot be used here: {reason}") }</span>
+            }
+        </div>
+    }
+}

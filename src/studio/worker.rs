@@ -1,0 +1,133 @@
+//! The studio's worker: carries out one order at a time and reports. It never returns to its event loop while the CPU
+//! trains, and need not: what cancels it is its end. Knows nothing of what is shown.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::Uint8Array;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+
+use super::wire::{Order, Report};
+use crate::clock;
+use crate::config::{Config, Task};
+use crate::error::{Error, Result};
+use crate::exec::gpu::Device;
+use crate::experiments::{Inputs, all, bed};
+use crate::host::scope::{fetch, send};
+
+/// Milliseconds between two reports of progress.
+const PACE: f64 = 80.0;
+
+/// Work at the bidding of the studio's page; to be called once, in a dedicated worker.
+///
+/// # Errors
+/// If this is no dedicated worker.
+#[wasm_bindgen]
+pub fn start_studio_worker() -> std::result::Result<(), JsValue> {
+    let scope: DedicatedWorkerGlobalScope = js_sys::global().dyn_into()?;
+    let on_panic = scope.clone();
+    std::panic::set_hook(Box::new(move |info| {
+        console_error_panic_hook::hook(info);
+        send(&on_panic, &Report::Crashed(format!("it failed: {info}")));
+    }));
+    let bench = Rc::new(Bench { scope: scope.clone(), device: RefCell::default(), csv: RefCell::default() });
+    let working = bench.clone();
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
+        let bytes = Uint8Array::new(&message.data()).to_vec();
+        let bench = working.clone();
+        spawn_local(async move {
+            let report = match postcard::from_bytes(&bytes) {
+                Ok(order) => bench.carry_out(order).await.unwrap_or_else(|error| Report::Failed(error.to_string())),
+                Err(error) => Report::Failed(format!("the worker was sent something that is no order: {error}")),
+            };
+            send(&bench.scope, &report);
+        });
+    });
+    scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    // Lives as long as the worker.
+    on_message.forget();
+    spawn_local(async move {
+        let gpu = bench.open().await.map(|device| device.name).map_err(|error| match error {
+            Error::Backend { reason, .. } => reason,
+            error => error.to_string(),
+        });
+        send(&bench.scope, &Report::Ready(gpu));
+    });
+    Ok(())
+}
+
+/// What outlives an order: an open GPU with its compiled kernels, and the digits.
+struct Bench {
+    scope: DedicatedWorkerGlobalScope,
+    device: RefCell<Option<Device>>,
+    csv: RefCell<Option<String>>,
+}
+
+impl Bench {
+    async fn carry_out(&self, order: Order) -> Result<Report> {
+        match order {
+            Order::Measure { id, seed, webgpu } => {
+                let experiment = all().into_iter().find(|e| e.id == id).ok_or_else(|| Error::Missing {
+                    what: "experiment",
+                    name: id,
+                    hint: "reload the page".into(),
+                })?;
+                let inputs = self.inputs(&experiment.setups, webgpu).await?;
+                let values = experiment.measure(seed, &inputs).await;
+                self.report(&inputs, values)
+            }
+            Order::Train { config, webgpu } => {
+                let inputs = self.inputs(std::slice::from_ref(&*config), webgpu).await?;
+                inputs.expects(bed::steps(&config));
+                let loss = bed::trained(&config, &inputs).await.map(|run| vec![bed::share(&run.lab, 0)]);
+                self.report(&inputs, loss)
+            }
+        }
+    }
+
+    fn report(&self, inputs: &Inputs, values: Result<Vec<f64>>) -> Result<Report> {
+        if matches!(values, Err(Error::DeviceLost(_))) {
+            // The next order opens another.
+            *self.device.borrow_mut() = None;
+        }
+        Ok(Report::Measured { values: values?, place: inputs.used() })
+    }
+
+    async fn inputs(&self, setups: &[Config], webgpu: bool) -> Result<Inputs> {
+        let digits = match setups.iter().any(|setup| matches!(setup.task, Task::Digits(_))) {
+            true => self.digits().await?,
+            false => String::new(),
+        };
+        let device = if webgpu { Some(self.open().await?) } else { None };
+        let (scope, mut told) = (self.scope.clone(), f64::NEG_INFINITY);
+        Ok(Inputs::new(digits).with(device).telling(move |progress| {
+            let now = clock::now();
+            if now - told >= PACE {
+                told = now;
+                send(&scope, &Report::Progress(progress));
+            }
+        }))
+    }
+
+    async fn open(&self) -> Result<Device> {
+        let open = self.device.borrow().clone();
+        if let Some(device) = open.filter(|device| device.lost().is_none()) {
+            return Ok(device);
+        }
+        let device = Device::open().await?;
+        *self.device.borrow_mut() = Some(device.clone());
+        Ok(device)
+    }
+
+    async fn digits(&self) -> Result<String> {
+        let kept = self.csv.borrow().clone();
+        if let Some(csv) = kept {
+            return Ok(csv);
+        }
+        let csv = fetch(&self.scope, "../data/digits.csv").await?;
+        *self.csv.borrow_mut() = Some(csv.clone());
+        Ok(csv)
+    }
+}
