@@ -1,1 +1,15 @@
-//! stub
+//! Trained adapters as Hugging Face PEFT and kohya's scripts store them: what is in them, compared, combined, edited,
+//! saved, merged into their base. Factors are f32 as stored; all that is computed from them is f64. Knows nothing of
+//! where bytes come from and how results are drawn.
+
+pub mod adapter;
+pub mod change;
+pub mod config;
+pub mod keys;
+pub mod loaded;
+pub mod overview;
+pub mod pattern;
+
+pub use adapter::{Adapter, Module, Whole};
+pub use config::AdapterConfig;
+pub use loaded::Loaded;
