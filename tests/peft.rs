@@ -1,43 +1,19 @@
 //! Adapters written by PEFT, against what PEFT itself makes of them.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
+#[path = "common/peft.rs"]
+#[allow(dead_code)] // The example uses the rest.
+mod peft;
 
-use lora_playground::files::{Checkpoint, Memory};
+use std::collections::BTreeSet;
+
+use lora_playground::files::{Checkpoint, Dtype, Memory};
+use lora_playground::peft::combine::{Combination, combine};
+use lora_playground::peft::edit::{Edit, edit};
 use lora_playground::peft::overview::{Form, overview, rows};
 use lora_playground::peft::{Adapter, Loaded};
+use peft::{CASES, adapter, checkpoint, everything, file, memory, merged};
 use pollster::block_on;
 use serde_json::Value;
-
-pub const CASES: [&str; 8] = [
-    "gpt2_conv1d",
-    "llama_adalora",
-    "llama_dora",
-    "llama_embedding_and_saved_head",
-    "llama_lora",
-    "llama_lora_bf16",
-    "llama_lora_bias",
-    "llama_rslora_patterns_f16",
-];
-
-fn file(case: &str, name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/peft").join(case).join(name);
-    fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
-fn memory(case: &str, name: &str) -> Memory {
-    Memory::new(name, file(case, name))
-}
-
-fn adapter(case: &str) -> Adapter<Memory> {
-    let config = file(case, "adapter/adapter_config.json");
-    block_on(Adapter::open(memory(case, "adapter/adapter_model.safetensors"), Some(&config))).unwrap()
-}
-
-fn checkpoint(case: &str, name: &str) -> Checkpoint<Memory> {
-    block_on(Checkpoint::open(vec![memory(case, name)])).unwrap()
-}
 
 #[test]
 fn every_module_has_the_norms_and_spectrum_that_peft_gives_it() {
@@ -100,4 +76,150 @@ fn merged_weights_are_those_of_peft() {
         let weights = merged.tensors().filter(|info| info.shape.len() == 2).count();
         assert_eq!(compared, weights, "{case}");
     }
+}
+
+/// Values of a file written, by name.
+fn read(bytes: Vec<u8>, name: &str) -> Vec<f32> {
+    let checkpoint = block_on(Checkpoint::open(vec![Memory::new("written", bytes)])).unwrap();
+    block_on(checkpoint.read(name)).unwrap().values
+}
+
+#[test]
+fn a_merged_base_is_pefts_with_all_else_as_it_was() {
+    for case in CASES {
+        let written = merged(case, &adapter(case));
+        let official = safetensors::SafeTensors::deserialize(&written).unwrap();
+        let (base, expected) = (checkpoint(case, "base/model.safetensors"), checkpoint(case, "merged.safetensors"));
+        assert_eq!(official.len(), base.tensors().count());
+        for info in base.tensors() {
+            let got = read(written.clone(), &info.name);
+            let from = if expected.find(&info.name).is_some() { &expected } else { &base };
+            let expected = block_on(from.read(&info.name)).unwrap().values;
+            let far = |(g, e): (&f32, &f32)| (g - e).abs() > 1e-6 + 1e-5 * e.abs();
+            assert_eq!(got.iter().zip(&expected).position(far), None, "{case} {}", info.name);
+        }
+    }
+}
+
+/// The changes of all modules, by name, without a base.
+fn changes(adapter: &Adapter<Memory>) -> Vec<(String, f64, Vec<f64>)> {
+    let change = |module| {
+        let loaded: Loaded<Memory, Memory> = block_on(Loaded::module(adapter, module, None)).unwrap();
+        let change = loaded.change.unwrap();
+        (module.name.clone(), change.scale, change.tile(0..loaded.rows, 0..loaded.columns))
+    };
+    adapter.modules.iter().filter(|m| m.rank > 0).map(change).collect()
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied())
+}
+
+#[test]
+fn every_written_adapter_is_read_again_and_says_the_same() {
+    let mut seen = BTreeSet::new();
+    for written in everything() {
+        let (before, after) = (adapter(written.case), written.open());
+        let place = format!("{} {}", written.case, written.edit);
+        assert_eq!(after.not_understood, Vec::<String>::new(), "{place}");
+        let official = safetensors::SafeTensors::deserialize(&written.adapter).unwrap();
+        assert_eq!(official.len(), after.file.tensors().count());
+        seen.insert(written.edit);
+        if written.edit.contains("llama") {
+            continue;
+        }
+        let (old, new) = (changes(&before), changes(&after));
+        let dropped = usize::from(written.edit == "one_dropped");
+        assert_eq!(new.len(), old.len() - dropped, "{place}");
+        assert_eq!(after.whole.len(), before.whole.len());
+        for (name, scale, values) in &new {
+            let (_, old_scale, old_values) = old.iter().find(|(old, ..)| old == name).unwrap();
+            let module = &after.modules[after.find(name).unwrap()];
+            let (factor, tolerance) = match written.edit {
+                "half_the_scale" => (0.5, 1e-6),
+                "bf16" => (1.0, 8e-3),
+                "f16" => (1.0, 1e-3),
+                _ => (1.0, 1e-6),
+            };
+            let old_values: Vec<f64> = old_values.iter().map(|v| v * factor).collect();
+            let gap = distance(values, &old_values);
+            if written.edit == "rank_2" {
+                let own = &before.modules[before.find(name).unwrap()];
+                let draft = edit(&before, &Edit { rank: Some(2), ..Edit::default() }).unwrap();
+                let at = draft.modules.iter().position(|m| m.name == *name).unwrap();
+                let (_, said) = block_on(draft.modules[at].factors()).unwrap();
+                let rounding = if own.dtype == Dtype::F32 { 1e-5 } else { 8e-3 };
+                assert!((gap - said).abs() < rounding, "{place} {name}: {gap}, said {said}");
+                assert!(module.rank == 2 && (own.rank == 2 || said > 0.01));
+            } else {
+                assert!(gap < tolerance, "{place} {name}: {gap}");
+            }
+            assert!((scale / old_scale - factor).abs() < 1e-4 || written.case == "llama_adalora", "{place}: {scale}");
+            let dtype = match written.edit {
+                "f32" => Dtype::F32,
+                "bf16" => Dtype::Bf16,
+                "f16" => Dtype::F16,
+                _ => before.modules[0].dtype,
+            };
+            assert_eq!(module.dtype, dtype);
+        }
+    }
+    assert_eq!(seen.len(), 10);
+}
+
+#[test]
+fn combinations_are_the_sums_they_should_be() {
+    let [lora, all] = ["llama_lora", "llama_lora_bf16"].map(adapter);
+    let [a, b] = [&lora, &all].map(changes);
+    let of = |how| {
+        let draft = combine(&[(&lora, 0.7), (&all, -0.4)], how, None).unwrap();
+        let written = peft::Written::new("llama_lora", "combined", &draft);
+        (changes(&written.open()), written.open())
+    };
+    let (cat, opened) = of(Combination::Cat);
+    let (svd, truncated) = of(Combination::Svd(None));
+    assert_eq!(cat.len(), 14);
+    for ((name, _, cat), (_, _, svd)) in cat.iter().zip(&svd) {
+        let find =
+            |of: &[(String, f64, Vec<f64>)]| of.iter().find(|(other, ..)| other == name).map(|(_, _, v)| v.clone());
+        let (a, b) = (find(&a), find(&b).unwrap());
+        let sum: Vec<f64> = (0..b.len()).map(|i| a.as_ref().map_or(0.0, |a| 0.7 * a[i]) - 0.4 * b[i]).collect();
+        // Modules that only the second has are stored in its bf16.
+        let rounding = if a.is_some() { 1e-5 } else { 5e-3 };
+        assert!(distance(cat, &sum) < rounding, "{name}: {}", distance(cat, &sum));
+        let rank = |adapter: &Adapter<Memory>| adapter.modules[adapter.find(name).unwrap()].rank;
+        let expected = if a.is_some() { (12, 8) } else { (4, 4) };
+        assert_eq!((rank(&opened), rank(&truncated)), expected);
+        let gap = distance(svd, &sum);
+        assert!(gap < 0.5 && (a.is_none() || gap > 1e-3), "{name}: {gap}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_said() {
+    let [lora, dora, other, gpt2] = ["llama_lora", "llama_dora", "llama_lora_bf16", "gpt2_conv1d"].map(adapter);
+    let message = |change: Edit| edit(&lora, &change).unwrap_err().to_string();
+    assert!(message(Edit { rank: Some(0), ..Edit::default() }).contains("rank: expected at least 1, got 0"));
+    assert!(message(Edit { scale: f64::NAN, ..Edit::default() }).contains("scale: expected a finite number"));
+    assert!(message(Edit { drop: vec!["x".into()], ..Edit::default() }).contains("no module \"x\""));
+    let all = lora.modules.iter().map(|m| m.name.clone()).collect();
+    assert!(message(Edit { drop: all, ..Edit::default() }).contains("at least one that stays"));
+    let refused = |adapters: &[(&Adapter<Memory>, f64)], how| combine(adapters, how, None).unwrap_err().to_string();
+    assert!(refused(&[], Combination::Cat).contains("at least one"));
+    assert!(refused(&[(&dora, 1.0), (&lora, 1.0)], Combination::Cat).contains("no DoRA"));
+    assert!(refused(&[(&lora, 1.0), (&other, 1.0)], Combination::Linear).contains("one rank in all adapters"));
+    assert!(refused(&[(&lora, f64::INFINITY)], Combination::Cat).contains("finite"));
+    let base = checkpoint("gpt2_conv1d", "base/model.safetensors");
+    let wrong_base = lora_playground::peft::merge::Merge::new(&lora, &base).unwrap_err().to_string();
+    assert!(wrong_base.contains("has no weight for \"model.layers.0.self_attn.q_proj\""), "{wrong_base}");
+    let without = Adapter::open(memory("gpt2_conv1d", "adapter/adapter_model.safetensors"), None);
+    let without = block_on(without).unwrap();
+    assert_eq!(without.not_understood, ["scaling: without adapter_config.json it is taken as 1"]);
+    // Without the configuration the shapes are those of another orientation.
+    let first = |adapter: &Adapter<Memory>| block_on(overview(adapter, Some(&base), 0)).map(|row| row.unwrap().shape);
+    assert_eq!(first(&gpt2).unwrap(), (32, 96));
+    assert!(first(&without).unwrap_err().to_string().contains("it is for another base"));
+    let empty = Adapter::open(memory("gpt2_conv1d", "base/model.safetensors"), None);
+    assert!(block_on(empty).unwrap_err().to_string().contains("holds no adapter that is known here"));
 }

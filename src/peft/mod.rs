@@ -4,9 +4,13 @@
 
 pub mod adapter;
 pub mod change;
+pub mod combine;
 pub mod config;
+pub mod draft;
+pub mod edit;
 pub mod keys;
 pub mod loaded;
+pub mod merge;
 pub mod overview;
 pub mod pattern;
 
