@@ -8,8 +8,11 @@ use std::collections::BTreeSet;
 
 use lora_playground::files::{Checkpoint, Dtype, Memory};
 use lora_playground::peft::combine::{Combination, combine};
+use lora_playground::peft::compare::{compare, pairs};
 use lora_playground::peft::edit::{Edit, edit};
+use lora_playground::peft::intruders::{Verdict, intruders};
 use lora_playground::peft::overview::{Form, overview, rows};
+use lora_playground::peft::view::{Weight, norms, tile};
 use lora_playground::peft::{Adapter, Loaded};
 use peft::{CASES, adapter, checkpoint, everything, file, memory, merged};
 use pollster::block_on;
@@ -222,4 +225,73 @@ fn what_cannot_be_done_is_said() {
     assert!(first(&without).unwrap_err().to_string().contains("it is for another base"));
     let empty = Adapter::open(memory("gpt2_conv1d", "base/model.safetensors"), None);
     assert!(block_on(empty).unwrap_err().to_string().contains("holds no adapter that is known here"));
+}
+
+#[test]
+fn tiles_norms_and_intruders_are_those_of_the_weights() {
+    for case in CASES {
+        let (adapter, base) = (adapter(case), checkpoint(case, "base/model.safetensors"));
+        let module = adapter.modules.iter().find(|m| m.rank > 0).unwrap();
+        let loaded = block_on(Loaded::module(&adapter, module, Some(&base))).unwrap();
+        let merged = block_on(loaded.merged_rows(0..loaded.rows)).unwrap().unwrap();
+        let w0 = block_on(loaded.base_rows(0..loaded.rows)).unwrap().unwrap();
+        let columns = loaded.columns;
+        let full = |weight| block_on(tile(&loaded, weight, (3..9, 5..12), (99, 99))).unwrap().unwrap();
+        let (m, b, c) = (full(Weight::Merged), full(Weight::Base), full(Weight::Change));
+        assert_eq!((m.cells, m.values.len()), ((6, 7), 42));
+        for at in 0..42 {
+            let place = (3 + at / 7) * columns + 5 + at % 7;
+            assert!((f64::from(m.values[at]) - merged[place]).abs() < 1e-6 && b.values[at] == w0[place], "{case}");
+            assert!((m.values[at] - b.values[at] - c.values[at]).abs() < 1e-6, "{case}");
+        }
+        // Shrunk, every entry is in a cell and the largest of all is still seen.
+        let small = block_on(tile(&loaded, Weight::Merged, (0..usize::MAX, 0..usize::MAX), (4, 5))).unwrap().unwrap();
+        let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0f64, |most, v| v.abs().max(most));
+        assert_eq!((small.cells, small.values.len()), ((4, 5), 20));
+        let gap = largest(&mut small.values.iter().map(|&v| f64::from(v))) - largest(&mut merged.iter().copied());
+        assert!(gap.abs() < 1e-6);
+        let norms = block_on(norms(&loaded, Weight::Change)).unwrap().unwrap();
+        let change: Vec<f64> = merged.iter().zip(&w0).map(|(m, &b)| m - f64::from(b)).collect();
+        for (row, norm) in norms.rows.iter().enumerate() {
+            let expected: f64 = change[row * columns..(row + 1) * columns].iter().map(|v| v * v).sum();
+            assert!((norm - expected.sqrt()).abs() < 1e-6);
+        }
+        let total = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>();
+        assert!((total(&norms.rows) - total(&norms.columns)).abs() < 1e-9 * total(&norms.rows) + 1e-12);
+        let directions = block_on(intruders(&loaded, 6)).unwrap().unwrap();
+        assert_eq!(directions.len(), 6);
+        // The models are random and tiny: all of the base's vectors are known, so that every verdict is certain.
+        assert!(directions.iter().all(|d| d.verdict(0.6) != Verdict::Unknown), "{case} {directions:?}");
+    }
+    // Far larger than the base, the change brings its own directions.
+    let (adapter, base) =
+        (adapter("llama_rslora_patterns_f16"), checkpoint("llama_rslora_patterns_f16", "base/model.safetensors"));
+    let module = &adapter.modules[adapter.find("model.layers.0.self_attn.q_proj").unwrap()];
+    let loaded = block_on(Loaded::module(&adapter, module, Some(&base))).unwrap();
+    let directions = block_on(intruders(&loaded, 4)).unwrap().unwrap();
+    assert!(directions.iter().all(|d| d.verdict(0.8) == Verdict::Intruder), "{directions:?}");
+    let without: Loaded<Memory, Memory> = block_on(Loaded::module(&adapter, module, None)).unwrap();
+    assert!(block_on(intruders(&without, 4)).unwrap().is_none());
+    assert!(block_on(tile(&without, Weight::Merged, (0..4, 0..4), (4, 4))).unwrap().is_none());
+}
+
+#[test]
+fn an_adapter_against_itself_and_another() {
+    let [a, b] = ["llama_lora", "llama_lora_bf16"].map(adapter);
+    assert_eq!(pairs(&a, &b).iter().filter(|(_, a, b)| a.is_some() && b.is_some()).count(), 4);
+    for (_, first, second) in pairs(&a, &b) {
+        let (Some(first), Some(second)) = (first, second) else {
+            continue;
+        };
+        let (first, second) = (&a.modules[first], &b.modules[second]);
+        let own = block_on(compare((&a, first), (&a, first))).unwrap();
+        assert!((own.cosine - 1.0).abs() < 1e-9 && (own.together - 2.0 * own.norms.0).abs() < 1e-9);
+        assert!(own.read.iter().chain(&own.written).all(|c| (c - 1.0).abs() < 1e-6));
+        // Trained on random tokens from other seeds: nearly nothing in common.
+        let other = block_on(compare((&a, first), (&b, second))).unwrap();
+        assert!(other.cosine.abs() < 0.3 && other.read.len() == 4, "{other:?}");
+    }
+    let gpt2 = adapter("gpt2_conv1d");
+    let error = block_on(compare((&a, &a.modules[0]), (&gpt2, &gpt2.modules[0]))).unwrap_err().to_string();
+    assert!(error.contains("(32, 32) in both adapters"), "{error}");
 }

@@ -12,6 +12,10 @@ use crate::files::{Checkpoint, Dtype, Source, TensorInfo, broken};
 /// numbers does no harm.
 const WIDEST: usize = 1 << 24;
 
+/// Most values of a weight that can be adapted, several times those of any model's: a factor of rank 0 costs its file
+/// nothing, whatever size it claims.
+const LARGEST: u64 = 1 << 33;
+
 /// What kind of layer is adapted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -201,18 +205,21 @@ fn assemble(
     if columns != rank || b.shape[2..].iter().any(|&n| n != 1) {
         return Err(format!("lora_A {:?} and lora_B {:?} do not belong together", a.shape, b.shape));
     }
-    if [rank, inputs, outputs].iter().any(|&n| n > WIDEST) {
-        return Err(format!("lora_A {:?} and lora_B {:?} are wider than {WIDEST}", a.shape, b.shape));
+    let values = inputs.min(WIDEST) as u64 * outputs.min(WIDEST) as u64;
+    if [rank, inputs, outputs].iter().any(|&n| n > WIDEST) || values > LARGEST {
+        return Err(format!("lora_A {:?} and lora_B {:?} are larger than any model's", a.shape, b.shape));
     }
-    let expected = |part: Part, count: usize| match parts.get(&part) {
-        Some(info) if info.count() != count => Err(format!("{part:?} has shape {:?}, not {count} values", info.shape)),
+    let expected = |part: Part, count: u64| match parts.get(&part) {
+        Some(info) if info.count() as u64 != count => {
+            Err(format!("{part:?} has shape {:?}, not {count} values", info.shape))
+        }
         _ => Ok(()),
     };
-    expected(Part::E, rank)?;
-    expected(Part::Bias, outputs)?;
-    expected(Part::Magnitude, outputs)?;
+    expected(Part::E, rank as u64)?;
+    expected(Part::Bias, outputs as u64)?;
+    expected(Part::Magnitude, outputs as u64)?;
     expected(Part::Alpha, 1)?;
-    expected(Part::StoredBase, inputs * outputs)?;
+    expected(Part::StoredBase, values)?;
     if embedding && parts.contains_key(&Part::Magnitude) {
         return Err("DoRA of an embedding is not known here".into());
     }

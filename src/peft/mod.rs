@@ -5,14 +5,17 @@
 pub mod adapter;
 pub mod change;
 pub mod combine;
+pub mod compare;
 pub mod config;
 pub mod draft;
 pub mod edit;
+pub mod intruders;
 pub mod keys;
 pub mod loaded;
 pub mod merge;
 pub mod overview;
 pub mod pattern;
+pub mod view;
 
 pub use adapter::{Adapter, Module, Whole};
 pub use config::AdapterConfig;
