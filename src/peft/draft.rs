@@ -269,7 +269,7 @@ impl<S: Source> Draft<'_, S> {
             ] {
                 config.insert(key.into(), value);
             }
-            if !self.same_targets || !config.get("target_modules").is_some_and(|v| !v.is_null()) {
+            if !self.same_targets || config.get("target_modules").is_none_or(Value::is_null) {
                 // Full names: an ending might match what is not in the file.
                 let names: Vec<&str> = self.modules.iter().map(|m| m.name.as_str()).collect();
                 config.insert("target_modules".into(), json!(names));

@@ -19,6 +19,23 @@ pub enum Target<'a> {
     Whole(&'a Whole),
 }
 
+impl<'a> Target<'a> {
+    pub fn name(self) -> &'a str {
+        match self {
+            Self::Module(module) => &module.name,
+            Self::Whole(whole) => &whole.name,
+        }
+    }
+
+    /// As the base stores the weight, as a matrix.
+    pub fn shape(self) -> (usize, usize) {
+        match self {
+            Self::Module(module) => module.shape(),
+            Self::Whole(Whole { shape, .. }) => (shape.first().copied().unwrap_or(1), shape.iter().skip(1).product()),
+        }
+    }
+}
+
 /// A module or whole weight of an adapter, in the orientation in which the base stores it.
 #[derive(Debug)]
 pub struct Loaded<'a, S, B> {
@@ -103,7 +120,7 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
     /// # Errors
     /// `Error::File` where the base's has another shape.
     pub fn whole(adapter: &'a Adapter<S>, whole: &'a Whole, base: Option<&'a Checkpoint<B>>) -> Result<Self> {
-        let rows = whole.shape.first().copied().unwrap_or(1);
+        let (rows, columns) = Target::Whole(whole).shape();
         let base = base.and_then(|base| find(base, &whole.name).map(|key| (base, key)));
         let loaded = Self {
             adapter,
@@ -111,7 +128,7 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
             change: None,
             bias: None,
             rows,
-            columns: whole.shape.iter().skip(1).product(),
+            columns,
             base,
             stored: None,
             dora: Dora::No,
@@ -135,10 +152,7 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
     }
 
     pub fn name(&self) -> &'a str {
-        match self.target {
-            Target::Module(module) => &module.name,
-            Target::Whole(whole) => &whole.name,
-        }
+        self.target.name()
     }
 
     /// The weight before the change can be read.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use nalgebra::DMatrix;
 
-use super::adapter::{Adapter, Kind, Module, Whole};
+use super::adapter::{Adapter, Kind, Module};
 use super::keys::Part;
 use super::loaded::{Loaded, Target};
 use crate::error::Result;
@@ -119,7 +119,7 @@ pub fn rows<S>(adapter: &Adapter<S>) -> usize {
 /// # Errors
 /// `Error::File` where the base cannot be read.
 pub async fn row<S: Source, B: Source>(loaded: &Loaded<'_, S, B>) -> Result<Overview> {
-    let mut out = blank(loaded);
+    let mut out = blank(loaded.target);
     let mut base_square = 0.0;
     if loaded.is_low_rank() || !loaded.has_base() {
         if let Some(change) = &loaded.change {
@@ -155,22 +155,26 @@ pub async fn row<S: Source, B: Source>(loaded: &Loaded<'_, S, B>) -> Result<Over
     Ok(out)
 }
 
-fn blank<S: Source, B: Source>(loaded: &Loaded<'_, S, B>) -> Overview {
-    let (form, kind, dtype, rank, scaling, parameters) = match loaded.target {
-        Target::Module(module) => {
-            (form(module), module.kind, module.dtype, module.rank, module.scaling, module.parameters)
-        }
-        Target::Whole(Whole { dtype, .. }) => (Form::Whole, Kind::Linear, *dtype, 0, 1.0, loaded.rows * loaded.columns),
+/// Row `at` without what takes reading: names, ranks, shapes.
+pub fn outline<S>(adapter: &Adapter<S>, at: usize) -> Option<Overview> {
+    let whole = || adapter.whole.get(at.checked_sub(adapter.modules.len())?).map(Target::Whole);
+    adapter.modules.get(at).map(Target::Module).or_else(whole).map(blank)
+}
+
+fn blank(target: Target) -> Overview {
+    let (form, kind, dtype, rank, scaling, parameters) = match target {
+        Target::Module(m) => (form(m), m.kind, m.dtype, m.rank, m.scaling, m.parameters),
+        Target::Whole(w) => (Form::Whole, Kind::Linear, w.dtype, 0, 1.0, w.shape.iter().product()),
     };
     Overview {
-        name: loaded.name().to_owned(),
+        name: target.name().to_owned(),
         form,
         kind,
         dtype,
         rank,
         scaling,
         parameters,
-        shape: (loaded.rows, loaded.columns),
+        shape: target.shape(),
         norm: None,
         base_norm: None,
         singular: Vec::new(),
@@ -284,9 +288,9 @@ pub fn outliers(rows: &[Overview]) -> Vec<Outlier> {
         let last = row.name.rsplit('.').next().unwrap_or(&row.name);
         types.entry(last).or_default().push(at);
     }
-    let log_norm = |row: &Overview| row.norm.filter(|&norm| norm > 0.0).map(libm::log);
-    let columns: [(&str, &dyn Fn(&Overview) -> Option<f64>); 2] =
-        [("norm", &log_norm), ("effective rank", &Overview::effective_rank)];
+    type Column = fn(&Overview) -> Option<f64>;
+    let log_norm: Column = |row| row.norm.filter(|&norm| norm > 0.0).map(libm::log);
+    let columns: [(&str, Column); 2] = [("norm", log_norm), ("effective rank", Overview::effective_rank)];
     let mut found = Vec::new();
     for members in types.into_values() {
         for (column, of) in &columns {
