@@ -15,6 +15,7 @@ pub mod loaded;
 pub mod merge;
 pub mod overview;
 pub mod pattern;
+pub mod plain;
 pub mod view;
 
 pub use adapter::{Adapter, Module, Whole};
