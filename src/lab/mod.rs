@@ -4,6 +4,7 @@
 pub mod export;
 pub mod forward;
 pub mod prepare;
+pub mod python;
 mod resize;
 mod snapshot;
 mod tensors;
