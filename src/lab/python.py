@@ -149,7 +149,7 @@ def load():
     """Data `x [batches, sequences, tokens, in]`, targets, description of the network, and all tensors."""
     with safe_open(str(pathlib.Path(__file__).with_name("start.safetensors")), "pt") as file:
         about = json.loads(file.metadata()["about"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        tensors = {name: file.get_tensor(name).to(torch.get_default_dtype()) for name in file.keys()}
     return tensors["x"], tensors["y"], about, tensors
 
 
@@ -257,7 +257,10 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=CONFIG["schedule"]["total"])
     parser.add_argument("--losses", help="write the loss before each step to this file, as JSON")
     parser.add_argument("--test", action="store_true")
+    parser.add_argument("--double", action="store_true", help="compute in float64: top-k's ties fall as the page's do")
     arguments = parser.parse_args()
+    if arguments.double:
+        torch.set_default_dtype(torch.float64)
     if arguments.test:
         test()
     else:
