@@ -1,6 +1,9 @@
 //! The JavaScript API: the `Lab` class of the npm package. Turns JavaScript values into the lab's and errors into
 //! `Error` objects; knows nothing of views. Calls that arrive while another is running wait their turn.
 
+mod adapter;
+mod blob;
+
 use std::cell::Cell;
 use std::rc::Rc;
 

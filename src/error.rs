@@ -15,6 +15,9 @@ pub enum Error {
     /// A lane, layer or tensor that does not exist.
     #[error("there is no {what} \"{name}\"; {hint}")]
     Missing { what: &'static str, name: String, hint: String },
+    /// A file that is not what it should be, or not all of it: what is wrong, and what to do.
+    #[error("{file}: {problem}")]
+    File { file: String, problem: String },
     /// The requested backend cannot be had here.
     #[error("backend \"{backend}\" is not available: {reason}")]
     Backend { backend: &'static str, reason: String },

@@ -1,8 +1,10 @@
 //! A run without a page: a configuration's lanes training on one task, their tensors at hand. The JavaScript API,
 //! the page's worker, native tests and the benchmark all stand on it. Knows nothing of any of them.
 
+pub mod export;
 pub mod forward;
 pub mod prepare;
+pub mod python;
 mod resize;
 mod snapshot;
 mod tensors;

@@ -4,7 +4,7 @@ import { serve } from "./server.mjs";
 
 const BARE = { body: "<!doctype html><title>bare</title>", type: "text/html" };
 
-// A page with `Lab` on its window, and what must be closed after it.
+// A page with `Lab` and `Adapter` on its window, and what must be closed after it.
 export async function openLab(mounts = {}) {
   const server = await serve({ "/bare.html": BARE, "/pkg/": "pkg", ...mounts });
   const browser = await launch();
@@ -14,6 +14,7 @@ export async function openLab(mounts = {}) {
     const engine = await import("/pkg/lora_playground.js");
     window.memory = (await engine.default()).memory;
     window.Lab = engine.Lab;
+    window.Adapter = engine.Adapter;
   });
   return { page, close: async () => { await browser.close(); await server.close(); } };
 }

@@ -1,0 +1,112 @@
+
+/** A file: from a file picker, a drop or `fetch`; blobs are read through slices, never whole. */
+export type FileLike = File | Blob | Uint8Array;
+
+/** Names of number formats. */
+export type Dtype = "F32" | "F16" | "BF16" | "F64" | "F8_E4M3" | "F8_E5M2";
+
+/** One adapted module, or a weight that the adapter holds whole. */
+export type AdapterModule = {
+  name: string;
+  form: "lora" | "dora" | "adalora" | "whole";
+  kind: "linear" | "embedding" | "conv";
+  /** 0 for a whole weight. */
+  rank: number;
+  /** What B·A is multiplied by. */
+  scaling: number;
+  dtype: string;
+  parameters: number;
+  /** As the base stores the weight. */
+  shape: [number, number];
+};
+
+/** What the adapter did to a module. `null`: it takes the base, which is not open, or a value is not a number. */
+export type ModuleOverview = AdapterModule & {
+  /** ‖ΔW‖, Frobenius. */
+  norm: number | null;
+  /** ‖W0‖. */
+  baseNorm: number | null;
+  /** ‖ΔW‖ / ‖W0‖. */
+  ratio: number | null;
+  /** exp of the entropy of the singular values' shares. */
+  effectiveRank: number | null;
+  /** ‖ΔW‖² / σ₁². */
+  stableRank: number | null;
+  /** Share of ‖ΔW‖² in the first direction. */
+  topEnergy: number | null;
+  /** Directions that hold 99 % of ‖ΔW‖², over the rank. */
+  rankInUse: number | null;
+  /** Singular values of ΔW, largest first. */
+  singular: number[];
+  /** False where norm and singular values are of DoRA's low-rank part only, as its base is not open. */
+  exact: boolean;
+  /** A stored value is NaN or infinite. */
+  notFinite: boolean;
+};
+
+/** What to change when saving; keys left out change nothing. */
+export type Edit = {
+  /** Modules of a larger rank keep their leading directions, this many. */
+  rank?: number;
+  /** Times every module's scaling; weights held whole stay as they are. */
+  scale?: number;
+  /** Names of modules to leave out. */
+  drop?: string[];
+  dtype?: Dtype;
+};
+
+/** A saved adapter. */
+export type SavedAdapter = {
+  /** `adapter_model.safetensors`. */
+  adapter: Uint8Array;
+  /** `adapter_config.json`; `null` for an adapter with kohya's names, which has none. */
+  config: string | null;
+  /** Per module, the share of ‖ΔW‖ that its new rank leaves out. */
+  errors: { name: string; error: number }[];
+  /** What the adapter held and the saved one does not. */
+  leftOut: string[];
+};
+
+/**
+ * A trained adapter from its files, as PEFT (LoRA, rsLoRA, DoRA, AdaLoRA) or kohya's scripts store it. Only headers are
+ * read on opening; tensors when a call needs them. Every rejection is an `Error` that names what is wrong.
+ */
+export class Adapter {
+  private constructor();
+  /**
+   * Open an adapter, and its base if there is one.
+   * @param files `adapter`: adapter_model.safetensors. `config`: adapter_config.json; without it scalings are taken
+   *   as 1. `base`: model.safetensors, or its shards. `index`: model.safetensors.index.json.
+   */
+  static open(files: { adapter: FileLike; config?: FileLike; base?: FileLike[]; index?: FileLike }): Promise<Adapter>;
+  /** Its modules, then the weights that it holds whole. */
+  modules(): AdapterModule[];
+  /** Tensors and settings that are not understood, each with why. */
+  readonly notUnderstood: string[];
+  /**
+   * The overview, module by module.
+   * @param progress Hears how many of how many are done; answering `false` stops, and the promise rejects.
+   */
+  overview(progress?: (done: number, of: number) => boolean | void): Promise<ModuleOverview[]>;
+  /** Singular values of a module's ΔW, largest first. */
+  spectrum(module: string): Promise<Float64Array>;
+  /** A module's weight, row-major: the base's, the change, or both; `null` where it takes a base that is not open. */
+  weight(module: string, which: "base" | "change" | "merged"): Promise<Float32Array | null>;
+  /** This adapter with modules of at most this rank: their leading directions. The base stays open. */
+  resize(rank: number): Promise<Adapter>;
+  /** The adapter as PEFT loads it (or, with kohya's names, as it was), changed as `edit` says. */
+  save(edit?: Edit): Promise<SavedAdapter>;
+  /**
+   * Merge into the base, file by file.
+   * @param write Gets the pieces of each file in order, and is waited for: write them to a stream.
+   * @returns how many tensors changed; which have a value that is not finite in the base's format; and which weights
+   *   the adapter holds whole but the base does not have.
+   */
+  merge(write: (piece: Uint8Array, file: string) => Promise<void> | void): Promise<{
+    changed: number;
+    notFinite: string[];
+    leftOut: string[];
+  }>;
+  /** Close the files. */
+  free(): void;
+}

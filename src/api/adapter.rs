@@ -1,0 +1,285 @@
+//! The `Adapter` class of the npm package: real adapters opened, listed, measured, resized, saved and merged. Turns
+//! JavaScript values into the engine's and back; what they mean is the engine's to know.
+
+use std::rc::Rc;
+
+use js_sys::{Float32Array, Float64Array, Reflect, Uint8Array};
+use serde_json::{Value, json};
+use wasm_bindgen::prelude::*;
+
+use super::blob::{File, Writes};
+use super::{described, promise, thrown, whole};
+use crate::error::{Error, Result};
+use crate::files::{Checkpoint, Dtype, Memory};
+use crate::peft::adapter::Kind;
+use crate::peft::draft::{Draft, stopped};
+use crate::peft::edit::{Edit, edit};
+use crate::peft::merge::Merge;
+use crate::peft::overview::{Form, Overview, outline, overview, row, rows};
+use crate::peft::view::{Weight, tile};
+use crate::peft::{Adapter, Loaded};
+
+#[wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("adapter.d.ts");
+
+/// Longest configuration or index that is read.
+const LONGEST_TEXT: u64 = 64 << 20;
+
+/// See `adapter.d.ts`.
+#[wasm_bindgen(js_name = Adapter, skip_typescript)]
+pub struct JsAdapter(Rc<Opened>);
+
+struct Opened {
+    adapter: Adapter<File>,
+    base: Option<Rc<Checkpoint<File>>>,
+}
+
+#[wasm_bindgen(js_class = Adapter)]
+impl JsAdapter {
+    pub async fn open(files: JsValue) -> std::result::Result<JsAdapter, JsValue> {
+        console_error_panic_hook::set_once();
+        open(&files).await.map(|opened| Self(Rc::new(opened))).map_err(thrown)
+    }
+
+    pub fn modules(&self) -> std::result::Result<JsValue, JsValue> {
+        let adapter = &self.0.adapter;
+        let list = (0..rows(adapter)).filter_map(|at| outline(adapter, at)).map(|row| listed(&row));
+        parsed(&Value::Array(list.collect()))
+    }
+
+    #[wasm_bindgen(getter, js_name = notUnderstood)]
+    pub fn not_understood(&self) -> Vec<String> {
+        self.0.adapter.not_understood.clone()
+    }
+
+    pub fn overview(&self, progress: JsValue) -> js_sys::Promise {
+        let opened = self.0.clone();
+        promise(async move {
+            let progress = progress.dyn_ref::<js_sys::Function>();
+            let count = rows(&opened.adapter);
+            let mut table = Vec::new();
+            for at in 0..count {
+                table.extend(overview(&opened.adapter, opened.base.as_deref(), at).await?.map(|row| measured(&row)));
+                let done = (JsValue::from(at as f64 + 1.0), JsValue::from(count as f64));
+                let answer = progress.map(|f| f.call2(&JsValue::UNDEFINED, &done.0, &done.1));
+                if answer.is_some_and(|answer| answer.is_err() || answer == Ok(JsValue::FALSE)) {
+                    return Err(stopped());
+                }
+            }
+            parsed(&Value::Array(table)).map_err(|_| stopped())
+        })
+    }
+
+    pub fn spectrum(&self, module: String) -> js_sys::Promise {
+        let opened = self.0.clone();
+        promise(async move {
+            let loaded = opened.load(&module).await?;
+            Ok(Float64Array::from(row(&loaded).await?.singular.as_slice()).into())
+        })
+    }
+
+    pub fn weight(&self, module: String, which: String) -> js_sys::Promise {
+        let opened = self.0.clone();
+        promise(async move {
+            let which = match which.as_str() {
+                "base" => Weight::Base,
+                "change" => Weight::Change,
+                "merged" => Weight::Merged,
+                other => {
+                    let expected = "\"base\", \"change\" or \"merged\"".into();
+                    return Err(Error::Data { what: "which".into(), expected, got: format!("\"{other}\"") });
+                }
+            };
+            let loaded = opened.load(&module).await?;
+            if which != Weight::Base && !loaded.is_known() {
+                return Ok(JsValue::NULL);
+            }
+            let all = tile(&loaded, which, (0..loaded.rows, 0..loaded.columns), (loaded.rows, loaded.columns)).await?;
+            Ok(all.map_or(JsValue::NULL, |tile| Float32Array::from(tile.values.as_slice()).into()))
+        })
+    }
+
+    pub async fn resize(&self, rank: f64) -> std::result::Result<JsAdapter, JsValue> {
+        let opened = self.0.clone();
+        let resized = async {
+            let rank = Some(whole("rank", rank, 1, 1 << 24)?);
+            let draft = edit(&opened.adapter, &Edit { rank, ..Edit::default() })?;
+            let mut bytes = Vec::new();
+            draft.write(&mut bytes, &mut |_| true).await?;
+            let config = draft.config();
+            let file = File::Memory(Memory::new("resized adapter", bytes));
+            let adapter = Adapter::open(file, config.as_deref().map(str::as_bytes)).await?;
+            Ok(Self(Rc::new(Opened { adapter, base: opened.base.clone() })))
+        };
+        resized.await.map_err(thrown)
+    }
+
+    pub fn save(&self, change: JsValue) -> js_sys::Promise {
+        let opened = self.0.clone();
+        promise(async move {
+            let draft = edit(&opened.adapter, &read_edit(&change)?)?;
+            let mut bytes = Vec::new();
+            draft.write(&mut bytes, &mut |_| true).await?;
+            saved(&draft, &bytes).await
+        })
+    }
+
+    pub fn merge(&self, write: js_sys::Function) -> js_sys::Promise {
+        let opened = self.0.clone();
+        promise(async move {
+            let base = opened.base.as_deref().ok_or_else(|| Error::Data {
+                what: "base".into(),
+                expected: "the base's files, given to Adapter.open".into(),
+                got: "none".into(),
+            })?;
+            let merge = Merge::new(&opened.adapter, base)?;
+            let (mut changed, mut not_finite) = (0, Vec::new());
+            for (at, shard) in base.shards.iter().enumerate() {
+                let file = crate::files::Source::name(&shard.source).to_owned();
+                let done = merge.write(at, &mut Writes { write: &write, file }, &mut |_| true).await?;
+                changed += done.changed;
+                not_finite.extend(done.not_finite);
+            }
+            let report = json!({ "changed": changed, "notFinite": not_finite, "leftOut": merge.left_out });
+            parsed(&report).map_err(|_| stopped())
+        })
+    }
+}
+
+impl Opened {
+    async fn load(&self, name: &str) -> Result<Loaded<'_, File, File>> {
+        let base = self.base.as_deref();
+        if let Some(at) = self.adapter.find(name) {
+            return Loaded::module(&self.adapter, &self.adapter.modules[at], base).await;
+        }
+        let whole = self.adapter.whole.iter().find(|whole| whole.name == name);
+        let whole = whole.ok_or_else(|| Error::Missing {
+            what: "module",
+            name: name.to_owned(),
+            hint: "modules() lists those there are".into(),
+        })?;
+        Loaded::whole(&self.adapter, whole, base)
+    }
+}
+
+async fn open(files: &JsValue) -> Result<Opened> {
+    let get = |key: &str| Reflect::get(files, &key.into()).unwrap_or(JsValue::UNDEFINED);
+    if !files.is_object() {
+        let (expected, got) = ("an object with adapter, and config and base if there are".into(), described(files));
+        return Err(Error::Data { what: "files".into(), expected, got });
+    }
+    let optional = |what: &str| {
+        let value = get(what);
+        (!value.is_undefined() && !value.is_null()).then(|| File::new(what, &value)).transpose()
+    };
+    let adapter = File::new("adapter", &get("adapter"))?;
+    let config = match optional("config")? {
+        Some(file) => Some(file.text(LONGEST_TEXT).await?),
+        None => None,
+    };
+    let base = get("base");
+    let base = if base.is_undefined() || base.is_null() {
+        None
+    } else {
+        let list = js_sys::Array::is_array(&base).then(|| js_sys::Array::from(&base));
+        let list = list.unwrap_or_else(|| js_sys::Array::of1(&base));
+        let files: Result<Vec<File>> = list.iter().map(|value| File::new("base", &value)).collect();
+        let index = match optional("index")? {
+            Some(file) => Some(file.text(LONGEST_TEXT).await?),
+            None => None,
+        };
+        Some(Rc::new(match index {
+            Some(index) => Checkpoint::open_sharded(&index, files?).await?,
+            None => Checkpoint::open(files?).await?,
+        }))
+    };
+    Ok(Opened { adapter: Adapter::open(adapter, config.as_deref()).await?, base })
+}
+
+fn read_edit(change: &JsValue) -> Result<Edit> {
+    let mut edit = Edit::default();
+    if change.is_undefined() || change.is_null() {
+        return Ok(edit);
+    }
+    let wrong = |key: &str, expected: &str, got: &JsValue| Error::Data {
+        what: format!("edit.{key}"),
+        expected: expected.into(),
+        got: described(got),
+    };
+    if !change.is_object() {
+        return Err(Error::Data { what: "edit".into(), expected: "an object".into(), got: described(change) });
+    }
+    for key in js_sys::Object::keys(change.unchecked_ref::<js_sys::Object>()).iter() {
+        let name = key.as_string().unwrap_or_default();
+        let value = Reflect::get(change, &key).unwrap_or(JsValue::UNDEFINED);
+        if value.is_undefined() {
+            continue;
+        }
+        match name.as_str() {
+            "rank" => {
+                let number = value.as_f64().ok_or_else(|| wrong("rank", "a whole number", &value))?;
+                edit.rank = Some(whole("edit.rank", number, 1, 1 << 24)?);
+            }
+            "scale" => edit.scale = value.as_f64().ok_or_else(|| wrong("scale", "a number", &value))?,
+            "drop" => {
+                let names = js_sys::Array::is_array(&value).then(|| js_sys::Array::from(&value));
+                let names = names.ok_or_else(|| wrong("drop", "an array of names", &value))?;
+                let text = |v: JsValue| v.as_string().ok_or_else(|| wrong("drop", "names", &v));
+                edit.drop = names.iter().map(text).collect::<Result<_>>()?;
+            }
+            "dtype" => {
+                let dtype = value.as_string().and_then(|name| Dtype::parse(&name)).filter(|d| d.is_float());
+                edit.dtype = Some(dtype.ok_or_else(|| wrong("dtype", "F32, F16, BF16, F64 or F8", &value))?);
+            }
+            _ => return Err(wrong(&name, "one of rank, scale, drop, dtype", &value)),
+        }
+    }
+    Ok(edit)
+}
+
+async fn saved(draft: &Draft<'_, File>, bytes: &[u8]) -> Result<JsValue> {
+    let mut errors = Vec::new();
+    for module in &draft.modules {
+        errors.push(json!({ "name": module.name, "error": module.factors().await?.1 }));
+    }
+    let rest = json!({ "config": draft.config(), "errors": errors, "leftOut": draft.left_out });
+    let object = parsed(&rest).map_err(|_| stopped())?;
+    // An object just made takes a property.
+    let _ = Reflect::set(&object, &"adapter".into(), &Uint8Array::from(bytes));
+    Ok(object)
+}
+
+fn parsed(value: &Value) -> std::result::Result<JsValue, JsValue> {
+    js_sys::JSON::parse(&value.to_string())
+}
+
+fn listed(row: &Overview) -> Value {
+    let form = match row.form {
+        Form::Lora => "lora",
+        Form::Dora => "dora",
+        Form::AdaLora => "adalora",
+        Form::Whole => "whole",
+    };
+    let kind = match row.kind {
+        Kind::Linear => "linear",
+        Kind::Embedding => "embedding",
+        Kind::Conv => "conv",
+    };
+    json!({
+        "name": row.name, "form": form, "kind": kind, "rank": row.rank, "scaling": row.scaling,
+        "dtype": row.dtype.name(), "parameters": row.parameters, "shape": [row.shape.0, row.shape.1],
+    })
+}
+
+fn measured(row: &Overview) -> Value {
+    let mut value = listed(row);
+    let more = json!({
+        "norm": row.norm, "baseNorm": row.base_norm, "ratio": row.ratio(), "effectiveRank": row.effective_rank(),
+        "stableRank": row.stable_rank(), "topEnergy": row.top_energy(), "rankInUse": row.rank_in_use(),
+        "singular": row.singular, "exact": row.exact, "notFinite": row.not_finite,
+    });
+    if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
+        value.extend(more);
+    }
+    value
+}

@@ -1,0 +1,158 @@
+//! One or more safetensors files as one set of named tensors, each read when it is asked for. Knows nothing of what they
+//! mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use serde::Deserialize;
+
+use super::{Dtype, Header, Source, TensorInfo, broken};
+use crate::error::{Error, Result};
+
+/// A tensor's values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub values: Vec<f32>,
+}
+
+/// One file of a checkpoint.
+#[derive(Debug)]
+pub struct Shard<S> {
+    pub source: S,
+    pub header: Header,
+}
+
+/// A model's or adapter's tensors, in one file or several.
+#[derive(Debug)]
+pub struct Checkpoint<S> {
+    pub shards: Vec<Shard<S>>,
+    /// Shard, and place in its header.
+    names: BTreeMap<String, (usize, usize)>,
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+impl<S: Source> Checkpoint<S> {
+    /// Open files that together hold each tensor once; only their headers are read.
+    ///
+    /// # Errors
+    /// `Error::File` where one is not a safetensors file, or a name is in two of them.
+    pub async fn open(sources: Vec<S>) -> Result<Self> {
+        let mut checkpoint = Self { shards: Vec::new(), names: BTreeMap::new() };
+        for source in sources {
+            let header = Header::read(&source).await?;
+            for (at, tensor) in header.tensors.iter().enumerate() {
+                let place = (checkpoint.shards.len(), at);
+                if let Some((other, _)) = checkpoint.names.insert(tensor.name.clone(), place) {
+                    let other = checkpoint.shards[other].source.name();
+                    let problem = format!("tensor \"{}\" is in {other} too; open one model's files only", tensor.name);
+                    return Err(broken(source.name(), problem));
+                }
+            }
+            checkpoint.shards.push(Shard { source, header });
+        }
+        Ok(checkpoint)
+    }
+
+    /// The same, held against `model.safetensors.index.json`, whose text is `index`.
+    ///
+    /// # Errors
+    /// As `open`; and where the index is not one, names a file that is not among the sources, or a tensor that its
+    /// file does not hold.
+    pub async fn open_sharded(index: &[u8], sources: Vec<S>) -> Result<Self> {
+        let name = "model.safetensors.index.json";
+        let index: Index = serde_json::from_slice(index)
+            .map_err(|e| broken(name, format!("is not an index of shards: {e}; choose the file of that name")))?;
+        let wanted: BTreeSet<&str> = index.weight_map.values().map(String::as_str).collect();
+        let missing: Vec<_> = wanted.iter().filter(|file| sources.iter().all(|s| s.name() != **file)).collect();
+        if !missing.is_empty() {
+            let count = missing.len();
+            let problem = format!("names {count} shards that were not opened, {:?} first; open them too", missing[0]);
+            return Err(broken(name, problem));
+        }
+        let sources = sources.into_iter().filter(|s| wanted.contains(s.name())).collect();
+        let checkpoint = Self::open(sources).await?;
+        for (tensor, file) in &index.weight_map {
+            let found = checkpoint.names.get(tensor).map(|&(shard, _)| checkpoint.shards[shard].source.name());
+            if found != Some(file) {
+                return Err(broken(file, format!("does not hold \"{tensor}\", which the index says it does")));
+            }
+        }
+        Ok(checkpoint)
+    }
+
+    /// Every tensor, by name.
+    pub fn tensors(&self) -> impl Iterator<Item = &TensorInfo> {
+        self.names.values().map(|&(shard, at)| &self.shards[shard].header.tensors[at])
+    }
+
+    pub fn find(&self, name: &str) -> Option<&TensorInfo> {
+        self.names.get(name).map(|&(shard, at)| &self.shards[shard].header.tensors[at])
+    }
+
+    /// Names of the files, for messages.
+    pub fn file(&self) -> String {
+        match self.shards.as_slice() {
+            [] => "nothing".into(),
+            [one] => one.source.name().to_owned(),
+            [first, rest @ ..] => format!("{} and {} more", first.source.name(), rest.len()),
+        }
+    }
+
+    /// A whole tensor.
+    ///
+    /// # Errors
+    /// `Error::Missing` where there is none of that name; `Error::File` where it cannot be read or holds no floats.
+    pub async fn read(&self, name: &str) -> Result<Tensor> {
+        let shape = self.info(name)?.1.shape.clone();
+        let rows = shape.first().copied().unwrap_or(1);
+        Ok(Tensor { values: self.read_rows(name, 0..rows).await?, shape })
+    }
+
+    /// Some rows (of the first axis), row-major; the range is clamped to what is there.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
+        let (shard, info) = self.info(name)?;
+        if !info.dtype.is_float() {
+            let problem = format!("tensor \"{name}\" is {}, which holds no floating-point weights", info.dtype);
+            return Err(broken(shard.source.name(), problem));
+        }
+        let (count, width) = info.matrix();
+        let rows = rows.start.min(count)..rows.end.min(count);
+        let bytes = info.dtype.bytes();
+        // Within the file, hence without overflow: checked when the header was read.
+        let start = info.start + (rows.start * width) as u64 * bytes as u64;
+        let length =
+            (rows.len() * width).checked_mul(bytes).ok_or_else(|| broken(name, "too large to read at once"))?;
+        Ok(info.dtype.decode(&shard.source.read(start, length).await?))
+    }
+
+    /// The dtype of most values.
+    pub fn dtype(&self) -> Option<Dtype> {
+        let mut counts: Vec<(Dtype, usize)> = Vec::new();
+        for info in self.tensors() {
+            match counts.iter_mut().find(|(dtype, _)| *dtype == info.dtype) {
+                Some((_, count)) => *count = count.saturating_add(info.count()),
+                None => counts.push((info.dtype, info.count())),
+            }
+        }
+        counts.into_iter().max_by_key(|&(_, count)| count).map(|(dtype, _)| dtype)
+    }
+
+    fn info(&self, name: &str) -> Result<(&Shard<S>, &TensorInfo)> {
+        let &(shard, at) = self.names.get(name).ok_or_else(|| Error::Missing {
+            what: "tensor",
+            name: name.to_owned(),
+            hint: format!("{} does not hold it", self.file()),
+        })?;
+        let shard = &self.shards[shard];
+        Ok((shard, &shard.header.tensors[at]))
+    }
+}

@@ -1,0 +1,270 @@
+//! What a lane has trained, as files: LoRA as PEFT stores it, any method in the form of docs/FILES.md, and a mixture's
+//! merges as plain LoRA. Knows nothing of where the files go.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array1, Array2, Axis};
+
+use super::Lab;
+use crate::adapter::count;
+use crate::config::{Config, Method};
+use crate::error::{Error, Result};
+use crate::files::Dtype;
+use crate::files::write::{Planned, Writer};
+use crate::inspect::merge::{Experts, Merged, Observed};
+use crate::peft::plain::{Files, Plain, write};
+use crate::protocol::MergeMode;
+use crate::tensor::to_nalgebra;
+
+/// Version of the form in docs/FILES.md.
+const VERSION: &str = "1";
+
+/// A lane's LoRA as PEFT's two files. Modules are named "layers.0", as the lab's are.
+///
+/// # Errors
+/// `Error::Missing` if there is no such lane; `Error::Data` where it is not LoRA's.
+pub async fn lora(lab: &Lab, lane: usize) -> Result<Files> {
+    lab.check_lane(lane)?;
+    let Method::Lora { rank, alpha, rslora } = lab.lane(lane).method else {
+        return Err(Error::Data {
+            what: format!("lane {lane}"),
+            expected: "LoRA; mixtures are saved in a form of their own, or merged".into(),
+            got: lab.lane(lane).method.name().into(),
+        });
+    };
+    let mut modules = Vec::new();
+    for (l, layer) in adapted(lab, lane) {
+        modules.push(Plain {
+            name: format!("layers.{l}"),
+            inputs: layer.inputs,
+            outputs: layer.outputs,
+            a: lab.tensor(lane, &format!("layers.{l}.lora_A")).await?,
+            b: lab.tensor(lane, &format!("layers.{l}.lora_B")).await?,
+        });
+    }
+    write(&modules, rank, alpha, rslora).await
+}
+
+/// A lane's parameters, whatever its method, as one safetensors file in the form of docs/FILES.md.
+///
+/// # Errors
+/// `Error::Missing` if there is no such lane.
+pub async fn parameters(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
+    lab.check_lane(lane)?;
+    let own = Config { lanes: vec![lab.lane(lane).clone()], ..lab.config.clone() };
+    let metadata = BTreeMap::from([
+        ("format".to_owned(), "lora-playground".to_owned()),
+        ("version".to_owned(), VERSION.to_owned()),
+        ("config".to_owned(), own.to_json()),
+        ("step".to_owned(), lab.step().to_string()),
+    ]);
+    let mut plan = Vec::new();
+    for (l, layer) in adapted(lab, lane) {
+        for (part, shape) in count::tensors(&own.lanes[0].method, layer.inputs, layer.outputs) {
+            plan.push(Planned { name: format!("layers.{l}.{part}"), dtype: Dtype::F32, shape });
+        }
+    }
+    let mut bytes = Vec::new();
+    let mut writer = Writer::begin(&mut bytes, &plan, &metadata).await?;
+    for tensor in &plan {
+        writer.values(Dtype::F32, &lab.tensor(lane, &tensor.name).await?).await?;
+    }
+    writer.end()?;
+    Ok(bytes)
+}
+
+fn adapted(lab: &Lab, lane: usize) -> impl Iterator<Item = (usize, &crate::task::Layer)> {
+    let layers = lab.lane(lane).layers.as_ref();
+    lab.task.layers.iter().enumerate().filter(move |(l, _)| layers.is_none_or(|layers| layers.contains(l)))
+}
+
+/// A mixture on one layer, and what it did on some tokens.
+#[derive(Clone, Copy, Debug)]
+pub struct Mixture<'a> {
+    pub layer: usize,
+    pub experts: &'a Experts,
+    pub observed: Observed<'a>,
+}
+
+/// A merge of a mixture as plain LoRAs of rank N·R and scaling 1: one, or one for each domain. All but least squares are
+/// the experts side by side, times their gates.
+///
+/// # Errors
+/// `Error::Data` for a merge per input, which holds for one token only, and as `Experts::merge`.
+pub async fn merged(mixtures: &[Mixture<'_>], mode: MergeMode) -> Result<Vec<Files>> {
+    let mut domains: Vec<Vec<Plain>> = Vec::new();
+    let mut rank = 0;
+    for mixture in mixtures {
+        let parts = factors(mixture, mode)?;
+        domains.resize_with(parts.len(), Vec::new);
+        for (modules, (a, b)) in domains.iter_mut().zip(parts) {
+            rank = a.nrows();
+            let flat = |m: &Array2<f64>| m.iter().map(|&v| v as f32).collect();
+            let (inputs, outputs) = (a.ncols(), b.nrows());
+            modules.push(Plain {
+                name: format!("layers.{}", mixture.layer),
+                inputs,
+                outputs,
+                a: flat(&a),
+                b: flat(&b),
+            });
+        }
+    }
+    let mut out = Vec::new();
+    for modules in &domains {
+        out.push(write(modules, rank, rank as f64, false).await?);
+    }
+    Ok(out)
+}
+
+/// `a [N·R, inputs]` and `b [outputs, N·R]`, for all tokens or for each domain.
+fn factors(mixture: &Mixture, mode: MergeMode) -> Result<Vec<(Array2<f64>, Array2<f64>)>> {
+    let Mixture { experts, observed, .. } = *mixture;
+    // Checks what was observed, too.
+    let merged = experts.merge(mode, observed, 0)?;
+    let gate = |of: &dyn Fn(usize) -> bool| {
+        let picked: Vec<usize> = (0..observed.gates.nrows()).filter(|&t| of(t)).collect();
+        observed.gates.select(Axis(0), &picked).sum_axis(Axis(0)) / picked.len().max(1) as f64
+    };
+    let domain = |d: usize| gate(&|t| usize::from(observed.row_domains[t]) == d);
+    let top = |gate: Array1<f64>| {
+        let best = (0..gate.len()).reduce(|best, i| if gate[i] > gate[best] { i } else { best });
+        // A domain without tokens has no gate, and changes nothing.
+        Array1::from_shape_fn(gate.len(), |i| if Some(i) == best && gate[i] > 0.0 { 1.0 } else { 0.0 })
+    };
+    let gates: Vec<Array1<f64>> = match mode {
+        MergeMode::PerInput => {
+            let expected = "a merge that holds for more than one token".into();
+            return Err(Error::Data { what: "merge".into(), expected, got: "per input".into() });
+        }
+        MergeMode::MeanGate => vec![gate(&|_| true)],
+        MergeMode::MeanGatePerDomain => (0..observed.domains).map(domain).collect(),
+        MergeMode::TopExpertPerDomain => (0..observed.domains).map(|d| top(domain(d))).collect(),
+        MergeMode::LeastSquares => {
+            let (Merged::One(change) | Merged::Ridge { change, .. }) = merged else {
+                return Ok(Vec::new());
+            };
+            let wide = experts.factors(Array1::zeros(observed.gates.ncols()).view()).0.nrows();
+            return Ok(vec![decomposed(&change, wide)]);
+        }
+    };
+    Ok(gates.iter().map(|gate| experts.factors(gate.view())).collect())
+}
+
+/// A change of at most this rank through its decomposition, each singular value shared by both factors.
+fn decomposed(change: &Array2<f64>, rank: usize) -> (Array2<f64>, Array2<f64>) {
+    let svd = to_nalgebra(change).svd(true, true);
+    let root = |r: usize| libm::sqrt(svd.singular_values.get(r).copied().unwrap_or(0.0));
+    let a = Array2::from_shape_fn((rank, change.ncols()), |(r, i)| {
+        svd.v_t.as_ref().and_then(|v| v.get((r, i))).map_or(0.0, |v| v * root(r))
+    });
+    let b = Array2::from_shape_fn((change.nrows(), rank), |(o, r)| {
+        svd.u.as_ref().and_then(|u| u.get((o, r))).map_or(0.0, |u| u * root(r))
+    });
+    (a, b)
+}
+
+#[cfg(test)]
+mod tests {
+    use pollster::block_on;
+
+    use super::*;
+    use crate::files::{Checkpoint, Memory};
+    use crate::lab::open;
+    use crate::peft::{Adapter, Loaded};
+    use crate::task::domains;
+
+    /// Three methods, ten steps on.
+    fn trained() -> Lab {
+        let text = r#"{"version":1,"backend":"cpu","task":{"kind":"domains","dim":24,"batch":8},
+            "lanes":[{"method":"lora","rank":4,"alpha":8,"rslora":true},
+                     {"method":"molora","experts":4,"rank":2,"alpha":4},{"method":"mor1e","experts":4,"alpha":2}],
+            "schedule":{"warmup":2,"total":20}}"#;
+        let config = Config::from_json(text).unwrap();
+        let crate::config::Task::Domains(task) = &config.task else { panic!("domains") };
+        let data = domains(task, 1).unwrap();
+        block_on(async {
+            let mut lab = Lab::new(config.clone(), data, open(config.backend).await.unwrap().0).unwrap();
+            lab.train(10).await.unwrap();
+            lab
+        })
+    }
+
+    fn change(files: &Files) -> Vec<f64> {
+        let source = Memory::new("adapter_model.safetensors", files.adapter.clone());
+        let adapter = block_on(Adapter::open(source, Some(files.config.as_bytes()))).unwrap();
+        assert_eq!((adapter.not_understood.len(), adapter.modules[0].name.as_str()), (0, "layers.0"));
+        let loaded: Loaded<_, Memory> = block_on(Loaded::module(&adapter, &adapter.modules[0], None)).unwrap();
+        block_on(loaded.change_rows(0..loaded.rows)).unwrap().unwrap()
+    }
+
+    fn assert_near(got: &[f64], expected: &Array2<f64>, what: &str) {
+        let size = expected.iter().fold(0.0f64, |most, v| v.abs().max(most));
+        let gap = got.iter().zip(expected).fold(0.0f64, |most, (a, b)| (a - b).abs().max(most));
+        assert!(got.len() == expected.len() && size > 1e-4 && gap < 1e-5 * size, "{what}: {gap} of {size}");
+    }
+
+    #[test]
+    fn a_lora_is_the_one_that_was_trained() {
+        let lab = trained();
+        let [a, b] = ["lora_A", "lora_B"].map(|part| block_on(lab.tensor(0, &format!("layers.0.{part}"))).unwrap());
+        let experts = Experts::new((1, 4), (24, 24), &a, &b, 8.0 / 2.0).unwrap();
+        let expected = experts.weighted(Array1::ones(1).view());
+        assert_near(&change(&block_on(lora(&lab, 0)).unwrap()), &expected, "lora");
+        let message = block_on(lora(&lab, 1)).unwrap_err().to_string();
+        assert!(message.contains("lane 1: expected LoRA") && message.contains("molora"), "{message}");
+    }
+
+    #[test]
+    fn every_method_is_read_again() {
+        let lab = trained();
+        for lane in 0..3 {
+            let bytes = block_on(parameters(&lab, lane)).unwrap();
+            let file = block_on(Checkpoint::open(vec![Memory::new("lane", bytes)])).unwrap();
+            let metadata = &file.shards[0].header.metadata;
+            let config = Config::from_json(&metadata["config"]).unwrap();
+            assert_eq!((&config.lanes[0], metadata["step"].as_str()), (lab.lane(lane), "10"));
+            let mut count = 0;
+            for info in file.tensors() {
+                let values = block_on(file.read(&info.name)).unwrap().values;
+                assert_eq!(values, block_on(lab.tensor(lane, &info.name)).unwrap(), "{}", info.name);
+                count += values.len();
+            }
+            assert_eq!(count, lab.parameter_count(lane));
+        }
+    }
+
+    #[test]
+    fn merges_are_those_that_were_measured() {
+        let lab = trained();
+        let read = |name: &str| block_on(lab.tensor(1, name)).unwrap();
+        let experts = Experts::new((4, 2), (24, 24), &read("layers.0.lora_A"), &read("layers.0.lora_B"), 2.0).unwrap();
+        let gates = read("layers.0.gate");
+        let rows = gates.len() / 4;
+        let gates = crate::tensor::widened(&gates, (rows, 4));
+        let x = crate::tensor::widened(&lab.task.x[..rows * 24], (rows, 24));
+        let domains = lab.task.domain_names.len();
+        let observed = Observed { x: &x, gates: &gates, row_domains: &lab.task.row_domains[..rows], domains };
+        let mixture = [Mixture { layer: 0, experts: &experts, observed }];
+        for (mode, count) in [
+            (MergeMode::MeanGate, 1),
+            (MergeMode::MeanGatePerDomain, domains),
+            (MergeMode::TopExpertPerDomain, domains),
+            (MergeMode::LeastSquares, 1),
+        ] {
+            let files = block_on(merged(&mixture, mode)).unwrap();
+            assert_eq!(files.len(), count);
+            let expected = experts.merge(mode, observed, 0).unwrap();
+            for (domain, files) in files.iter().enumerate() {
+                assert!(files.config.contains("\"r\": 8"));
+                let expected = expected.of(domain).unwrap();
+                if lab.task.row_domains[..rows].contains(&(domain as u8)) {
+                    assert_near(&change(files), expected, &format!("{mode:?} {domain}"));
+                } else {
+                    assert!(change(files).iter().all(|&v| v == 0.0));
+                }
+            }
+        }
+        assert!(block_on(merged(&mixture, MergeMode::PerInput)).is_err());
+    }
+}

@@ -1,0 +1,269 @@
+"""The adapter of a LoRA Playground configuration, trained with PyTorch, PEFT and Accelerate.
+
+    pip install torch peft accelerate safetensors
+    python train.py                      # one process
+    accelerate launch train.py           # any number of machines
+    python train.py --test               # tests of the modules below
+
+`start.safetensors` beside this file holds data, base network and initial values, so that the loss follows the page's;
+replace `load` for your own. LoRA is PEFT's; MoLoRA, MoR1E and full fine-tuning are the modules below.
+"""
+import argparse, json, math, pathlib
+import torch
+from torch import nn
+from torch.nn import functional as F
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+CONFIG = json.loads(r"""
+@CONFIG@
+""")
+LANE = CONFIG["lanes"][0]
+
+
+class Full(nn.Module):
+    """y += x deltaT."""
+
+    def __init__(self, lane, i, o):
+        super().__init__()
+        self.delta = nn.Parameter(torch.zeros(o, i))
+
+    def forward(self, x):
+        return x @ self.delta.T, None
+
+
+class MoLoRA(nn.Module):
+    """N LoRA experts weighted per token by softmax(router x); top-k keeps the k largest gates."""
+
+    def __init__(self, lane, i, o):
+        super().__init__()
+        n, r = lane["experts"], lane["rank"]
+        self.scale, self.top_k, self.renormalize = lane["alpha"] / r, lane["top_k"], lane["renormalize"]
+        self.lora_A = nn.Parameter(torch.empty(n, r, i).uniform_(-(i ** -0.5), i ** -0.5))
+        self.lora_B = nn.Parameter(torch.zeros(n, o, r))
+        self.router = nn.Parameter(0.02 * torch.randn(n, i))
+
+    def gate(self, x):
+        g = torch.softmax(x @ self.router.T, -1)
+        if self.top_k:
+            keep = torch.zeros_like(g).scatter_(-1, g.topk(self.top_k, -1).indices, 1.0)
+            g = g * keep
+            if self.renormalize:
+                g = g / g.sum(-1, keepdim=True)
+        return g
+
+    def forward(self, x):
+        g = self.gate(x)
+        h = torch.einsum("bsi,nri->bsnr", x, self.lora_A)
+        return self.scale * torch.einsum("bsn,bsnr,nor->bso", g, h, self.lora_B), g
+
+
+class Intuition(nn.Module):
+    """Linear, GELU, LayerNorm, Linear: the first part of MoR1E's gate."""
+
+    def __init__(self, i, h):
+        super().__init__()
+        self.w1 = nn.Parameter(torch.empty(h, i).uniform_(-(i ** -0.5), i ** -0.5))
+        self.b1 = nn.Parameter(torch.empty(h).uniform_(-(i ** -0.5), i ** -0.5))
+        self.ln_weight, self.ln_bias = nn.Parameter(torch.ones(h)), nn.Parameter(torch.zeros(h))
+        self.w2 = nn.Parameter(torch.empty(h, h).uniform_(-(h ** -0.5), h ** -0.5))
+        self.b2 = nn.Parameter(torch.empty(h).uniform_(-(h ** -0.5), h ** -0.5))
+
+    def forward(self, q):
+        q = F.gelu(F.linear(q, self.w1, self.b1), approximate="tanh")
+        q = F.layer_norm(q, q.shape[-1:], self.ln_weight, self.ln_bias, 1e-5)
+        return F.linear(q, self.w2, self.b2)
+
+
+class Gate(nn.Module):
+    def __init__(self, h, n):
+        super().__init__()
+        self.w = nn.Parameter(torch.empty(n, h).uniform_(-(h ** -0.5), h ** -0.5))
+        self.b = nn.Parameter(torch.empty(n).uniform_(-(h ** -0.5), h ** -0.5))
+
+    def forward(self, q):
+        return torch.softmax(F.linear(q, self.w, self.b), -1)
+
+
+class MoR1E(nn.Module):
+    """Rank-1 experts, weighted by a small network that sees a sequence's mean (pooled) or each token."""
+
+    def __init__(self, lane, i, o):
+        super().__init__()
+        n, h = lane["experts"], lane.get("hidden") or max(4, i // 8)
+        self.scale, self.pooled = lane["alpha"], lane["gate"] == "pooled"
+        self.v = nn.Parameter(torch.empty(n, i).uniform_(-(i ** -0.5), i ** -0.5))
+        self.u = nn.Parameter(torch.zeros(n, o))
+        self.intuition, self.gate = Intuition(i, h), Gate(h, n)
+
+    def forward(self, x):
+        g = self.gate(self.intuition(x.mean(1, keepdim=True) if self.pooled else x)).expand(-1, x.shape[1], -1)
+        return self.scale * torch.einsum("bsn,bsn,no->bso", g, x @ self.v.T, self.u), g
+
+
+class Adapted(nn.Module):
+    """A frozen layer and what is added to it; `balance` is the last forward's load-balancing term."""
+
+    def __init__(self, lane, base):
+        super().__init__()
+        self.base, kind = base, {"full": Full, "molora": MoLoRA, "mor1e": MoR1E}[lane["method"]]
+        self.adapter = kind(lane, base.in_features, base.out_features)
+        balance = lane.get("balance") or {}
+        self.kind, self.coefficient, self.balance = balance.get("kind", "none"), balance.get("coefficient", 0.0), 0.0
+
+    def forward(self, x):
+        added, gate = self.adapter(x)
+        self.balance = 0.0 if gate is None else self.coefficient * balance(self.kind, gate)
+        return self.base(x) + added
+
+
+def balance(kind, gate):
+    """Entropy: sum of m log m of the mean gate m. Switch: N sum of f m, f the share of tokens whose largest gate it is.
+    With several processes, each balances its own tokens."""
+    if kind == "none":
+        return 0.0
+    p = gate.reshape(-1, gate.shape[-1])
+    m = p.mean(0)
+    if kind == "entropy":
+        return (m * (m + 1e-12).log()).sum()
+    f = F.one_hot(p.argmax(-1), p.shape[-1]).to(p.dtype).mean(0)
+    return p.shape[-1] * (f * m).sum()
+
+
+class Net(nn.Module):
+    """The frozen network: linear layers, some followed by GELU."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(l["inputs"], l["outputs"]) for l in layers)
+        self.gelu = [l["gelu"] for l in layers]
+
+    def forward(self, x):
+        for layer, gelu in zip(self.layers, self.gelu):
+            x = layer(x)
+            x = F.gelu(x, approximate="tanh") if gelu else x
+        return x
+
+
+def load():
+    """Data `x [batches, sequences, tokens, in]`, targets, description of the network, and all tensors."""
+    with safe_open(str(pathlib.Path(__file__).with_name("start.safetensors")), "pt") as file:
+        about = json.loads(file.metadata()["about"])
+        tensors = {name: file.get_tensor(name).to(torch.get_default_dtype()) for name in file.keys()}
+    return tensors["x"], tensors["y"], about, tensors
+
+
+def build(about, tensors):
+    net = Net(about["layers"])
+    for l, layer in enumerate(net.layers):
+        layer.weight.data, layer.bias.data = tensors[f"layers.{l}.base.weight"], tensors[f"layers.{l}.base.bias"]
+    net.requires_grad_(False)
+    chosen = LANE.get("layers")
+    chosen = range(len(net.layers)) if chosen is None else chosen
+    if LANE["method"] == "lora":
+        from peft import LoraConfig, get_peft_model
+        config = LoraConfig(r=LANE["rank"], lora_alpha=LANE["alpha"], use_rslora=LANE["rslora"],
+                            target_modules=[f"layers.{l}" for l in chosen])
+        model = get_peft_model(net, config)
+        place = {f"base_model.model.layers.{l}.{part}.default.weight": f"layers.{l}.{part}"
+                 for l in chosen for part in ("lora_A", "lora_B")}
+    else:
+        for l in chosen:
+            net.layers[l] = Adapted(LANE, net.layers[l])
+        model = net
+        place = {name: name.replace(".adapter.", ".") for name, p in net.named_parameters() if p.requires_grad}
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.requires_grad:
+                p.copy_(tensors[place[name]])
+    return model
+
+
+def rate(t):
+    """Linear warmup from 0, then linear decay to 0."""
+    warmup, total = CONFIG["schedule"]["warmup"], CONFIG["schedule"]["total"]
+    return CONFIG["optimizer"]["lr"] * (t / warmup if t < warmup else max(total - t, 0) / max(total - warmup, 1))
+
+
+def train(steps):
+    from accelerate import Accelerator
+    accelerator = Accelerator()
+    x, y, about, tensors = load()
+    model = build(about, tensors)
+    o = CONFIG["optimizer"]
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=o["lr"], betas=(o["beta1"], o["beta2"]), eps=o["eps"], weight_decay=o["weight_decay"])
+    model, optimizer = accelerator.prepare(model, optimizer)
+    x, y = x.to(accelerator.device), y.to(accelerator.device)
+    me, all_of_us = accelerator.process_index, accelerator.num_processes
+    losses = []
+    for t in range(steps):
+        batch, target = x[t % len(x)][me::all_of_us], y[t % len(x)][me::all_of_us]
+        # Processes are averaged; those with more sequences count for more.
+        share = len(batch) * all_of_us / x.shape[1]
+        out = model(batch)
+        if about["loss"] == "mse":
+            loss = F.mse_loss(out, target)
+        else:
+            loss = F.cross_entropy(out.flatten(0, 1), target.flatten().long())
+        optimizer.param_groups[0]["lr"] = rate(t)
+        optimizer.zero_grad()
+        adapters = [m for m in model.modules() if isinstance(m, Adapted)]
+        accelerator.backward(share * (loss + sum(a.balance for a in adapters)))
+        optimizer.step()
+        losses.append(accelerator.reduce(share * loss.detach(), "mean").item())
+        if accelerator.is_main_process and (t % 100 == 0 or t == steps - 1):
+            print(f"step {t} loss {losses[-1]:.6f}")
+    if accelerator.is_main_process:
+        done = accelerator.unwrap_model(model)
+        if LANE["method"] == "lora":
+            done.save_pretrained("adapter")
+        else:
+            named = {n.replace(".adapter.", "."): p for n, p in done.named_parameters() if p.requires_grad}
+            save_file({n: p.detach().cpu().contiguous() for n, p in named.items()}, "adapter.safetensors")
+    return losses
+
+
+def test():
+    """Identities that hold for any values."""
+    torch.manual_seed(0)
+    x, i, o = torch.randn(3, 5, 8), 8, 6
+    lane = {"experts": 4, "rank": 2, "alpha": 4, "top_k": 0, "renormalize": False, "gate": "pooled"}
+    for kind in (MoLoRA, MoR1E, Full):
+        assert kind(lane, i, o)(x)[0].abs().max() == 0, "an untrained adapter changes nothing"
+    m = MoLoRA(lane, i, o)
+    nn.init.normal_(m.lora_B)
+    nn.init.zeros_(m.router)
+    one = 2 / 4 * x @ m.lora_A.reshape(8, i).T @ m.lora_B.permute(1, 0, 2).reshape(o, 8).T
+    assert torch.allclose(m(x)[0], one, atol=1e-5), "with a constant gate, N experts are one LoRA of rank N R"
+    nn.init.normal_(m.router)
+    m.top_k = 2
+    assert ((m.gate(x) > 0).sum(-1) == 2).all() and (m.gate(x).sum(-1) < 1).all()
+    m.renormalize = True
+    assert torch.allclose(m.gate(x).sum(-1), torch.ones(3, 5))
+    e = MoR1E(lane, i, o)
+    nn.init.normal_(e.u)
+    y, g = e(x)
+    assert (g[:, :1] == g).all() and torch.allclose(g.sum(-1), torch.ones(3, 5)), "pooled: one gate per sequence"
+    weight = 4 * torch.einsum("n,no,ni->oi", g[1, 0], e.u, e.v)
+    assert torch.allclose(y[1], x[1] @ weight.T, atol=1e-5), "sum of g u vT is U diag(g) VT"
+    even = torch.full((2, 3, 4), 0.25)
+    assert abs(balance("entropy", even) + math.log(4)) < 1e-6 and abs(balance("switch", even) - 1) < 1e-6
+    print("all identities hold")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--steps", type=int, default=CONFIG["schedule"]["total"])
+    parser.add_argument("--losses", help="write the loss before each step to this file, as JSON")
+    parser.add_argument("--test", action="store_true")
+    parser.add_argument("--double", action="store_true", help="compute in float64: top-k's ties fall as the page's do")
+    arguments = parser.parse_args()
+    if arguments.double:
+        torch.set_default_dtype(torch.float64)
+    if arguments.test:
+        test()
+    else:
+        curve = train(arguments.steps)
+        if arguments.losses:
+            pathlib.Path(arguments.losses).write_text(json.dumps(curve))

@@ -1,0 +1,94 @@
+//! Going on in Python: a script that trains a lane's adapter with PyTorch, PEFT and Accelerate, and the values it starts
+//! from. Knows nothing of where they go.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::Lab;
+use crate::adapter::count;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::files::Dtype;
+use crate::files::write::{Planned, Writer};
+use crate::task::{Activation, LossKind, Targets};
+
+const SCRIPT: &str = include_str!("python.py");
+
+/// `train.py` for one lane of `config`.
+///
+/// # Errors
+/// `Error::Missing` if there is no such lane.
+pub fn script(config: &Config, lane: usize) -> Result<String> {
+    let chosen = config.lanes.get(lane).ok_or_else(|| Error::Missing {
+        what: "lane",
+        name: lane.to_string(),
+        hint: format!("the configuration has {}", config.lanes.len()),
+    })?;
+    let own = Config { lanes: vec![chosen.clone()], ..config.clone() };
+    Ok(SCRIPT.replace("@CONFIG@", &format!("{:#}", own.to_value())))
+}
+
+/// `start.safetensors`, which `train.py` reads: data, base network, and a lane's parameters as they are now. Before the
+/// first step, the script's losses are the lab's.
+///
+/// # Errors
+/// `Error::Missing` if there is no such lane.
+pub async fn start(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
+    lab.check_lane(lane)?;
+    let task = &lab.task;
+    let (first, last) = (task.layers[0], task.layers[task.layers.len() - 1]);
+    let rows = [task.batches, task.batch_sequences, task.sequence];
+    let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
+    tensors.push(("x".into(), [&rows[..], &[first.inputs]].concat(), task.x.clone()));
+    tensors.push(match &task.y {
+        Targets::Dense(y) => ("y".into(), [&rows[..], &[last.outputs]].concat(), y.clone()),
+        Targets::Classes(y) => ("y".into(), rows.to_vec(), y.iter().map(|&class| class as f32).collect()),
+    });
+    for (l, (layer, base)) in task.layers.iter().zip(&task.base).enumerate() {
+        tensors.push((format!("layers.{l}.base.weight"), vec![layer.outputs, layer.inputs], base.weight.clone()));
+        tensors.push((format!("layers.{l}.base.bias"), vec![layer.outputs], base.bias.clone()));
+        let own = lab.lane(lane);
+        if own.layers.as_ref().is_none_or(|layers| layers.contains(&l)) {
+            for (part, shape) in count::tensors(&own.method, layer.inputs, layer.outputs) {
+                let name = format!("layers.{l}.{part}");
+                let values = lab.tensor(lane, &name).await?;
+                tensors.push((name, shape, values));
+            }
+        }
+    }
+    let layers = task.layers.iter().map(|layer| {
+        json!({ "inputs": layer.inputs, "outputs": layer.outputs, "gelu": layer.activation == Activation::Gelu })
+    });
+    let loss = if task.loss == LossKind::Mse { "mse" } else { "cross_entropy" };
+    let about = json!({ "layers": layers.collect::<Vec<_>>(), "loss": loss }).to_string();
+    let metadata = BTreeMap::from([("about".to_owned(), about)]);
+    let plan: Vec<Planned> = tensors
+        .iter()
+        .map(|(name, shape, _)| Planned { name: name.clone(), dtype: Dtype::F32, shape: shape.clone() })
+        .collect();
+    let mut bytes = Vec::new();
+    let mut writer = Writer::begin(&mut bytes, &plan, &metadata).await?;
+    for (_, _, values) in &tensors {
+        writer.values(Dtype::F32, values).await?;
+    }
+    writer.end()?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_script_holds_its_lane_only() {
+        let config = Config::default();
+        let text = script(&config, 1).unwrap();
+        let from = text.find("json.loads(r\"\"\"\n").unwrap() + 15;
+        let json = &text[from..from + text[from..].find("\n\"\"\")").unwrap()];
+        let own = Config::from_json(json).unwrap();
+        assert_eq!((own.lanes.len(), &own.lanes[0]), (1, &config.lanes[1]));
+        assert!(!text.contains("@CONFIG@"));
+        assert!(script(&config, 9).unwrap_err().to_string().contains("no lane \"9\""));
+    }
+}

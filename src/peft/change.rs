@@ -1,0 +1,165 @@
+//! A low-rank change of weight, `scale · left rightᵀ`, and what can be said of it without forming it. Knows nothing of
+//! which module it changes.
+
+use std::ops::Range;
+
+use nalgebra::{DMatrix, SVD};
+
+use crate::inspect::spectrum::Svd;
+
+/// `scale · left rightᵀ`, in the orientation in which the weight is stored.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// `[rows, rank]`.
+    pub left: DMatrix<f64>,
+    /// `[columns, rank]`.
+    pub right: DMatrix<f64>,
+    pub scale: f64,
+}
+
+/// Iterations after which a decomposition that does not converge is given up.
+const ITERATIONS: usize = 10_000;
+
+impl Change {
+    /// `scale · b a`, `a [rank, inputs]`, `b [outputs, rank]`, row-major; `transposed` where the weight is stored
+    /// `[inputs, outputs]`.
+    ///
+    /// The slices hold whole rows and columns: `a.len()` is a multiple of `rank`, as is `b.len()`.
+    pub fn new(
+        rank: usize,
+        (a, inputs): (&[f32], usize),
+        (b, outputs): (&[f32], usize),
+        scale: f64,
+        transposed: bool,
+    ) -> Self {
+        let down = DMatrix::from_fn(inputs, rank, |i, r| f64::from(a[r * inputs + i]));
+        let up = DMatrix::from_fn(outputs, rank, |o, r| f64::from(b[o * rank + r]));
+        let (left, right) = if transposed { (down, up) } else { (up, down) };
+        Self { left, right, scale }
+    }
+
+    pub fn rank(&self) -> usize {
+        self.left.ncols()
+    }
+
+    pub fn is_finite(&self) -> bool {
+        self.scale.is_finite() && self.left.iter().chain(self.right.iter()).all(|v| v.is_finite())
+    }
+
+    /// Singular values, largest first, as many as the rank; none where an entry is not finite.
+    pub fn singular_values(&self) -> Vec<f64> {
+        let Some((core, size)) = self.core() else {
+            return Vec::new();
+        };
+        let svd = SVD::try_new(core, false, false, f64::EPSILON, ITERATIONS);
+        let mut values: Vec<f64> =
+            svd.map(|s| s.singular_values.iter().map(|v| v * size).collect()).unwrap_or_default();
+        if !values.is_empty() {
+            // Where the rank is larger than the weight, the rest is exactly 0.
+            values.resize(self.rank(), 0.0);
+        }
+        values
+    }
+
+    /// Decomposition; `None` where an entry is not finite or there is nothing to decompose.
+    pub fn svd(&self) -> Option<Svd> {
+        let (core, size) = self.core()?;
+        let svd = SVD::try_new(core, true, true, f64::EPSILON, ITERATIONS)?;
+        Some(Svd {
+            u: self.left.clone().qr().q() * svd.u? * self.scale.signum(),
+            singular: svd.singular_values.iter().map(|v| v * size).collect(),
+            v: self.right.clone().qr().q() * svd.v_t?.transpose(),
+        })
+    }
+
+    /// With `left = Q_l R_l` and `right = Q_r R_r`, the singular values are those of `R_l R_rᵀ`: this, over its largest
+    /// entry, and that entry with the scale, so that no square overflows.
+    fn core(&self) -> Option<(DMatrix<f64>, f64)> {
+        if self.left.is_empty() || self.right.is_empty() || !self.is_finite() {
+            return None;
+        }
+        let core = self.left.clone().qr().r() * self.right.clone().qr().r().transpose();
+        let size = core.amax();
+        if size == 0.0 {
+            return Some((core, 0.0));
+        }
+        size.is_finite().then(|| (core / size, size * self.scale.abs()))
+    }
+
+    /// Frobenius norm, and inner product with another change of the same weight: from the factors' Gram matrices.
+    pub fn dot(&self, other: &Self) -> f64 {
+        let rows = self.left.tr_mul(&other.left);
+        let columns = self.right.tr_mul(&other.right);
+        self.scale * other.scale * rows.dot(&columns)
+    }
+
+    /// Entries of a range of rows and columns, row-major.
+    pub fn tile(&self, rows: Range<usize>, columns: Range<usize>) -> Vec<f64> {
+        let left = self.left.rows_range(rows) * self.scale;
+        // Columns of the transpose lie one after the other: the tile's rows.
+        (self.right.rows_range(columns) * left.transpose()).as_slice().to_vec()
+    }
+
+    /// Norms of every row and of every column.
+    pub fn norms(&self) -> (Vec<f64>, Vec<f64>) {
+        let along = |of: &DMatrix<f64>, other: &DMatrix<f64>| -> Vec<f64> {
+            let gram = other.tr_mul(other);
+            let weighed = of * gram;
+            let square = |i: usize| weighed.row(i).dot(&of.row(i)).max(0.0);
+            (0..of.nrows()).map(|i| self.scale.abs() * libm::sqrt(square(i))).collect()
+        };
+        (along(&self.left, &self.right), along(&self.right, &self.left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    fn factors(rank: usize, inputs: usize, outputs: usize) -> (Vec<f32>, Vec<f32>) {
+        let mut rng = Rng::new(5, 1);
+        let mut draw = |n: usize| (0..n).map(|_| rng.normal() as f32).collect::<Vec<_>>();
+        (draw(rank * inputs), draw(outputs * rank))
+    }
+
+    #[test]
+    fn nothing_differs_from_the_product_itself() {
+        for (rank, inputs, outputs) in [(3, 9, 12), (8, 6, 5), (1, 1, 1)] {
+            let (a, b) = factors(rank, inputs, outputs);
+            for transposed in [false, true] {
+                let change = Change::new(rank, (&a, inputs), (&b, outputs), -0.5, transposed);
+                let dense = &change.left * change.right.transpose() * -0.5;
+                let logical = if transposed { dense.transpose() } else { dense.clone() };
+                let entry: f64 = (0..rank).map(|r| f64::from(b[r]) * f64::from(a[r * inputs])).sum();
+                assert!((logical[(0, 0)] + 0.5 * entry).abs() < 1e-12);
+                let expected = dense.clone().svd(false, false).singular_values;
+                let values = change.singular_values();
+                assert_eq!(values.len(), rank);
+                let expected = |i: usize| expected.get(i).copied().unwrap_or(0.0);
+                assert!(values.iter().enumerate().all(|(i, v)| (v - expected(i)).abs() < 1e-12));
+                assert!((change.dot(&change) - dense.norm_squared()).abs() < 1e-10);
+                let (rows, columns) = change.norms();
+                assert!(rows.iter().enumerate().all(|(i, n)| (n - dense.row(i).norm()).abs() < 1e-10));
+                assert!(columns.iter().enumerate().all(|(i, n)| (n - dense.column(i).norm()).abs() < 1e-10));
+                let tile = change.tile(0..dense.nrows(), 0..dense.ncols());
+                let gap = |i: usize| tile[i] - dense[(i / dense.ncols(), i % dense.ncols())];
+                assert!((0..tile.len()).all(|i| gap(i).abs() < 1e-12));
+                let svd = change.svd().unwrap();
+                let back = &svd.u * DMatrix::from_diagonal(&svd.singular.clone().into()) * svd.v.transpose();
+                assert!((back - dense).amax() < 1e-10);
+            }
+        }
+    }
+
+    #[test]
+    fn extremes_end() {
+        let huge = Change::new(1, (&[f32::MAX; 3], 3), (&[f32::MAX; 2], 2), 1e200, false);
+        assert!(huge.singular_values()[0].is_finite());
+        let zero = Change::new(2, (&[0.0; 6], 3), (&[0.0; 4], 2), 1.0, false);
+        assert_eq!(zero.singular_values(), [0.0, 0.0]);
+        let nan = Change::new(1, (&[f32::NAN; 3], 3), (&[1.0; 2], 2), 1.0, false);
+        assert!(nan.singular_values().is_empty() && nan.svd().is_none());
+        assert!(Change::new(0, (&[], 3), (&[], 2), 1.0, false).singular_values().is_empty());
+    }
+}

@@ -1,0 +1,112 @@
+//! Several adapters made into one, as PEFT's `add_weighted_adapter` does. Knows nothing of files beyond what a draft
+//! needs.
+
+use serde_json::json;
+
+use super::adapter::{Adapter, Module};
+use super::draft::{Draft, DraftModule, How};
+use super::edit::raw;
+use super::keys::{Part, counted};
+use crate::error::{Error, Result};
+use crate::files::{Dtype, Source};
+
+/// PEFT's combination types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combination {
+    /// Factors added, which needs equal ranks and is only near the sum of the changes.
+    Linear,
+    /// Factors side by side: the sum exactly, at the sum of the ranks.
+    Cat,
+    /// The best approximation of the sum at this rank; `None`: the largest of the module's ranks.
+    Svd(Option<usize>),
+}
+
+/// The weighted sum of `adapters`; a module that only some have is theirs. Weights held whole are left out, as there is
+/// no saying which to take. Stored as `dtype`, or else as the first adapter that has the module stores it.
+///
+/// # Errors
+/// `Error::Data` where there is nothing to combine, shapes or (for `Linear`) ranks differ, a module is DoRA's, or a
+/// weight is not finite.
+pub fn combine<'a, S: Source>(
+    adapters: &[(&'a Adapter<S>, f64)],
+    how: Combination,
+    dtype: Option<Dtype>,
+) -> Result<Draft<'a, S>> {
+    let wrong = |what: String, expected: &str, got: String| Err(Error::Data { what, expected: expected.into(), got });
+    let Some((first, _)) = adapters.first() else {
+        return wrong("adapters".into(), "at least one", "none".into());
+    };
+    if let Some((_, weight)) = adapters.iter().find(|(_, weight)| !weight.is_finite()) {
+        return wrong("weights".into(), "finite numbers", weight.to_string());
+    }
+    if adapters.iter().any(|(adapter, _)| adapter.style != first.style) {
+        return wrong("adapters".into(), "names of one kind", "PEFT's and kohya's".into());
+    }
+    if let Some(dtype) = dtype.filter(|d| !d.is_float()) {
+        return wrong("dtype".into(), "a floating-point format", dtype.to_string());
+    }
+    if how == Combination::Svd(Some(0)) {
+        return wrong("rank".into(), "at least 1", "0".into());
+    }
+    let mut names: Vec<&str> = adapters.iter().flat_map(|(a, _)| a.modules.iter().map(|m| m.name.as_str())).collect();
+    names.sort_by_cached_key(|name| counted(name));
+    names.dedup();
+    let mut modules = Vec::new();
+    for name in names {
+        let part = |&(adapter, weight): &(&'a Adapter<S>, f64)| {
+            let module = &adapter.modules[adapter.find(name)?];
+            (module.rank > 0).then_some((adapter, module, weight))
+        };
+        let parts: Vec<_> = adapters.iter().filter_map(part).collect();
+        let Some(&(_, like, _)) = parts.first() else {
+            continue;
+        };
+        if let Some((_, other, _)) = parts.iter().find(|(_, module, _)| !alike(module, like)) {
+            let shape = |m: &Module| format!("{:?} of {:?}", m.kind, m.shape());
+            return wrong(name.into(), &format!("{}, as in the first adapter", shape(like)), shape(other));
+        }
+        if parts.iter().any(|(_, module, _)| module.has(Part::Magnitude)) {
+            return wrong(name.into(), "no DoRA, whose changes cannot be added without the base", "DoRA".into());
+        }
+        let ranks = parts.iter().map(|(_, module, _)| module.rank);
+        let (rank, how) = match how {
+            Combination::Linear if ranks.clone().any(|rank| rank != like.rank) => {
+                let ranks: Vec<_> = ranks.collect();
+                return wrong(name.into(), "one rank in all adapters; cat and svd take any", format!("{ranks:?}"));
+            }
+            Combination::Linear => (like.rank, How::Linear),
+            Combination::Cat => (ranks.sum(), How::Cat),
+            Combination::Svd(rank) => {
+                let most = ranks.clone().sum::<usize>();
+                (rank.or(ranks.max()).map_or(most, |rank| rank.min(most)), How::Svd)
+            }
+        };
+        modules.push(DraftModule {
+            name: name.to_owned(),
+            rank,
+            scaling: 1.0,
+            dtype: dtype.unwrap_or(like.dtype),
+            how,
+            parts,
+        });
+    }
+    if modules.is_empty() {
+        return wrong("adapters".into(), "at least one module", "none".into());
+    }
+    let mut config = raw(first);
+    config.insert("use_rslora".into(), json!(false));
+    config.insert("modules_to_save".into(), json!(null));
+    config.insert("bias".into(), json!("none"));
+    Ok(Draft {
+        style: first.style,
+        modules,
+        whole: Vec::new(),
+        left_out: adapters.iter().flat_map(|(adapter, _)| adapter.whole.iter().map(|w| w.name.clone())).collect(),
+        raw: config,
+        same_targets: false,
+    })
+}
+
+fn alike(a: &Module, b: &Module) -> bool {
+    a.kind == b.kind && a.shape() == b.shape() && a.a_shape[1..] == b.a_shape[1..] && a.transposed == b.transposed
+}

@@ -1,0 +1,328 @@
+//! An adapter about to be written: what it will hold is known first, its factors are made one module at a time, so that
+//! nothing larger than a module is ever in memory. Knows nothing of why it is as it is.
+
+use serde_json::{Map, Value, json};
+
+use super::adapter::{Adapter, Factors, Kind, Module, Whole};
+use super::change::Change;
+use super::keys::{PREFIX, Part, Style};
+use crate::error::{Error, Result};
+use crate::files::write::{Planned, Writer, pytorch};
+use crate::files::{Dtype, Sink, Source};
+use crate::inspect::spectrum::Svd;
+
+/// How a module's factors come from those of one or more adapters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum How {
+    /// The factors as they are, of one adapter.
+    Keep,
+    /// Factors of the same rank added, √weight in each (PEFT's "linear"): not the sum of the changes.
+    Linear,
+    /// Factors side by side (PEFT's "cat"): exactly the sum.
+    Cat,
+    /// The sum's best approximation of the module's rank.
+    Svd,
+}
+
+/// One module to be written.
+#[derive(Debug)]
+pub struct DraftModule<'a, S> {
+    pub name: String,
+    pub rank: usize,
+    pub scaling: f64,
+    pub dtype: Dtype,
+    pub how: How,
+    /// Where it comes from, each times a weight.
+    pub parts: Vec<(&'a Adapter<S>, &'a Module, f64)>,
+}
+
+/// An adapter about to be written.
+#[derive(Debug)]
+pub struct Draft<'a, S> {
+    pub style: Style,
+    pub modules: Vec<DraftModule<'a, S>>,
+    pub whole: Vec<(&'a Adapter<S>, &'a Whole, Dtype)>,
+    /// What the adapters hold and the draft does not.
+    pub left_out: Vec<String>,
+    /// Keys of `adapter_config.json` that are kept.
+    pub raw: Map<String, Value>,
+    /// Every module that was targeted is still there.
+    pub same_targets: bool,
+}
+
+impl<S: Source> DraftModule<'_, S> {
+    /// The module that all parts are alike.
+    fn like(&self) -> &Module {
+        self.parts[0].1
+    }
+
+    /// The factors to be written, and the part of the change that they leave out, as a share of its norm.
+    ///
+    /// # Errors
+    /// `Error::File` where a tensor cannot be read; `Error::Data` where values that are not finite would have to be
+    /// decomposed.
+    pub async fn factors(&self) -> Result<(Factors, f64)> {
+        let mut read = Vec::new();
+        for &(adapter, module, weight) in &self.parts {
+            read.push((adapter.factors(module).await?, module, weight * module.scaling));
+        }
+        let bias = self.bias(&read);
+        let magnitude = read[0].0.magnitude.clone();
+        let (a, b, error) = match self.how {
+            How::Keep => {
+                let factors = read.swap_remove(0).0;
+                (factors.a, factors.b, 0.0)
+            }
+            How::Linear => {
+                let (a, b) = self.added(&read);
+                (a, b, 0.0)
+            }
+            How::Cat => {
+                let (a, b) = self.side_by_side(&read);
+                (a, b, 0.0)
+            }
+            How::Svd => {
+                let (a, b) = self.side_by_side(&read);
+                let rank = a.len() / self.like().inputs.max(1);
+                self.truncated(&Change::new(rank, (&a, self.like().inputs), (&b, self.like().outputs), 1.0, false))?
+            }
+        };
+        Ok((Factors { a, b, bias, magnitude }, error))
+    }
+
+    /// Biases are added whatever becomes of the factors; each counts times its scaling.
+    fn bias(&self, read: &[(Factors, &Module, f64)]) -> Option<Vec<f32>> {
+        let mut sum: Option<Vec<f64>> = None;
+        for (factors, _, scale) in read {
+            if let Some(bias) = &factors.bias {
+                let sum = sum.get_or_insert_with(|| vec![0.0; bias.len()]);
+                sum.iter_mut().zip(bias).for_each(|(s, &b)| *s += scale * f64::from(b));
+            }
+        }
+        let scaling = if self.scaling == 0.0 { 1.0 } else { self.scaling };
+        sum.map(|sum| sum.into_iter().map(|v| (v / scaling) as f32).collect())
+    }
+
+    fn added(&self, read: &[(Factors, &Module, f64)]) -> (Vec<f32>, Vec<f32>) {
+        let sum = |of: fn(&Factors) -> &[f32], weight: &dyn Fn(f64) -> f64| -> Vec<f32> {
+            let mut out = vec![0.0; of(&read[0].0).len()];
+            for (factors, _, scale) in read {
+                let weight = weight(*scale);
+                out.iter_mut().zip(of(factors)).for_each(|(o, &v)| *o += weight * f64::from(v));
+            }
+            out.into_iter().map(|v| v as f32).collect()
+        };
+        let root = |scale: f64| libm::sqrt(scale.abs());
+        // The sign of a weight goes on one side, or it would cancel.
+        (sum(|f| &f.a, &|scale| root(scale) * if scale < 0.0 { -1.0 } else { 1.0 }), sum(|f| &f.b, &root))
+    }
+
+    /// `[Σ rank, inputs]` with the scales in it, `[outputs, Σ rank]`; over the draft's own scaling.
+    fn side_by_side(&self, read: &[(Factors, &Module, f64)]) -> (Vec<f32>, Vec<f32>) {
+        let own = if self.scaling == 0.0 { 1.0 } else { self.scaling };
+        let scaled = |(factors, _, scale): &(Factors, &Module, f64)| -> Vec<f32> {
+            factors.a.iter().map(|&v| (f64::from(v) * scale / own) as f32).collect()
+        };
+        let a = read.iter().flat_map(scaled).collect();
+        let mut b = Vec::new();
+        for output in 0..self.like().outputs {
+            for (factors, module, _) in read {
+                b.extend_from_slice(&factors.b[output * module.rank..(output + 1) * module.rank]);
+            }
+        }
+        (a, b)
+    }
+
+    /// The leading directions, each singular value shared evenly by both factors, so that neither is small enough to
+    /// suffer from storage in half precision.
+    fn truncated(&self, change: &Change) -> Result<(Vec<f32>, Vec<f32>, f64)> {
+        let Svd { u, singular, v } = change.svd().ok_or_else(|| Error::Data {
+            what: self.name.clone(),
+            expected: "finite values, to be decomposed".into(),
+            got: "NaN or infinity".into(),
+        })?;
+        let root = |r: usize| libm::sqrt(singular.get(r).copied().unwrap_or(0.0));
+        let kept = singular.len().min(self.rank);
+        let entry = |of: &nalgebra::DMatrix<f64>, i: usize, r: usize| {
+            if r < kept { (of[(i, r)] * root(r)) as f32 } else { 0.0 }
+        };
+        let (inputs, outputs, rank) = (self.like().inputs, self.like().outputs, self.rank);
+        let a = (0..rank * inputs).map(|at| entry(&v, at % inputs, at / inputs)).collect();
+        let b = (0..outputs * rank).map(|at| entry(&u, at / rank, at % rank)).collect();
+        Ok((a, b, truncation(&singular)[kept]))
+    }
+
+    fn planned(&self, style: Style) -> Vec<Planned> {
+        let module = self.like();
+        let (a, b) = match (style, module.kind) {
+            (Style::Kohya, _) => (".lora_down.weight", ".lora_up.weight"),
+            (Style::Peft, Kind::Embedding) => (".lora_embedding_A", ".lora_embedding_B"),
+            (Style::Peft, _) => (".lora_A.weight", ".lora_B.weight"),
+        };
+        let prefix = if style == Style::Peft { PREFIX } else { "" };
+        let planned = |ending: &str, shape: Vec<usize>, dtype: Dtype| Planned {
+            name: format!("{prefix}{}{ending}", self.name),
+            dtype,
+            shape,
+        };
+        let (mut a_shape, mut b_shape) = (module.a_shape.clone(), module.b_shape.clone());
+        (a_shape[0], b_shape[1]) = (self.rank, self.rank);
+        let mut out = vec![planned(a, a_shape, self.dtype), planned(b, b_shape, self.dtype)];
+        if self.has_bias() {
+            out.push(planned(".lora_B.bias", vec![module.outputs], self.dtype));
+        }
+        if let Some(key) = module.keys.get(&Part::Magnitude) {
+            let shape = self.parts[0].0.file.find(key).map_or_else(Vec::new, |info| info.shape.clone());
+            out.push(planned(".lora_magnitude_vector", shape, self.dtype));
+        }
+        if style == Style::Kohya {
+            out.push(planned(".alpha", Vec::new(), Dtype::F32));
+        }
+        if module.has(Part::StoredBase) {
+            let (rows, columns) = module.shape();
+            out.push(planned(".base_layer.weight", vec![rows, columns], self.dtype));
+        }
+        out
+    }
+
+    fn has_bias(&self) -> bool {
+        self.parts.iter().any(|(_, module, _)| module.has(Part::Bias))
+    }
+}
+
+/// What each rank would leave out: √(Σ_{i≥r} σᵢ² / Σ σᵢ²) for r = 0 … all.
+pub fn truncation(singular: &[f64]) -> Vec<f64> {
+    let total: f64 = singular.iter().map(|v| v * v).sum();
+    let mut out = vec![0.0; singular.len() + 1];
+    let mut tail = 0.0;
+    for (r, value) in singular.iter().enumerate().rev() {
+        tail += value * value;
+        out[r] = if total > 0.0 { libm::sqrt(tail / total) } else { 0.0 };
+    }
+    out
+}
+
+impl<S: Source> Draft<'_, S> {
+    /// Write the tensors; `progress` hears of each module that is done and answers whether to go on.
+    ///
+    /// # Errors
+    /// Those of reading, decomposing and the sink; `Error::Data` where `progress` said to stop.
+    pub async fn write<K: Sink>(&self, sink: &mut K, progress: &mut dyn FnMut(usize) -> bool) -> Result<()> {
+        let whole = |&(_, whole, dtype): &(_, &Whole, Dtype)| Planned {
+            name: whole.key.clone(),
+            dtype,
+            shape: whole.shape.clone(),
+        };
+        let plan: Vec<Planned> =
+            self.modules.iter().flat_map(|m| m.planned(self.style)).chain(self.whole.iter().map(whole)).collect();
+        let mut writer = Writer::begin(sink, &plan, &pytorch()).await?;
+        for (at, module) in self.modules.iter().enumerate() {
+            let (factors, _) = module.factors().await?;
+            writer.values(module.dtype, &factors.a).await?;
+            writer.values(module.dtype, &factors.b).await?;
+            for extra in [factors.bias, factors.magnitude].into_iter().flatten() {
+                writer.values(module.dtype, &extra).await?;
+            }
+            if self.style == Style::Kohya {
+                writer.values(Dtype::F32, &[(module.scaling * module.rank as f64) as f32]).await?;
+            }
+            let (adapter, like, _) = module.parts[0];
+            if let Some(key) = like.keys.get(&Part::StoredBase) {
+                copy(adapter, key, module.dtype, &mut writer).await?;
+            }
+            if !progress(at) {
+                return Err(stopped());
+            }
+        }
+        for &(adapter, whole, dtype) in &self.whole {
+            if dtype.is_float() {
+                copy(adapter, &whole.key, dtype, &mut writer).await?;
+            }
+        }
+        writer.end()
+    }
+
+    /// The text of `adapter_config.json`; `None` in kohya's style, which has none.
+    pub fn config(&self) -> Option<String> {
+        (self.style == Style::Peft).then(|| {
+            let mut config = self.raw.clone();
+            let rslora = config.get("use_rslora").is_some_and(|v| v == true);
+            let divisor = |rank: usize| if rslora { libm::sqrt(rank as f64) } else { rank as f64 };
+            let alpha = |m: &DraftModule<S>| number(m.scaling * divisor(m.rank));
+            let ranks: Vec<Value> = self.modules.iter().map(|m| json!(m.rank)).collect();
+            let alphas: Vec<Value> = self.modules.iter().map(alpha).collect();
+            let (rank, rank_pattern) = self.pattern(&ranks);
+            let (alpha, alpha_pattern) = self.pattern(&alphas);
+            let bias = self.modules.iter().any(DraftModule::has_bias);
+            let dora = self.modules.iter().any(|m| m.like().has(Part::Magnitude));
+            let transposed = self.modules.iter().any(|m| m.like().transposed && m.like().kind == Kind::Linear);
+            for (key, value) in [
+                ("peft_type", json!("LORA")),
+                ("r", rank),
+                ("lora_alpha", alpha),
+                ("rank_pattern", rank_pattern),
+                ("alpha_pattern", alpha_pattern),
+                ("use_dora", json!(dora)),
+                ("lora_bias", json!(bias)),
+                ("fan_in_fan_out", json!(transposed)),
+                ("inference_mode", json!(true)),
+            ] {
+                config.insert(key.into(), value);
+            }
+            if !self.same_targets || config.get("target_modules").is_none_or(Value::is_null) {
+                // Full names: an ending might match what is not in the file.
+                let names: Vec<&str> = self.modules.iter().map(|m| m.name.as_str()).collect();
+                config.insert("target_modules".into(), json!(names));
+            }
+            let saved = |name: &Value| {
+                let name = name.as_str().unwrap_or_default();
+                self.whole.iter().any(|(_, whole, _)| whole.name.split('.').any(|part| part == name))
+            };
+            if let Some(Value::Array(names)) = config.get_mut("modules_to_save") {
+                names.retain(saved);
+            }
+            format!("{:#}\n", Value::Object(config))
+        })
+    }
+
+    /// The most frequent value, and a pattern with the modules that have another.
+    fn pattern(&self, values: &[Value]) -> (Value, Value) {
+        let count = |value: &Value| values.iter().filter(|v| *v == value).count();
+        let mut distinct: Vec<&Value> = Vec::new();
+        for value in values {
+            if !distinct.contains(&value) {
+                distinct.push(value);
+            }
+        }
+        let common = distinct.into_iter().max_by_key(|value| count(value)).cloned().unwrap_or(json!(8));
+        let others = self.modules.iter().zip(values).filter(|(_, value)| **value != common);
+        let pattern: Map<String, Value> = others.map(|(m, value)| (m.name.clone(), value.clone())).collect();
+        (common, Value::Object(pattern))
+    }
+}
+
+/// Values as whole numbers where they are, up to the rounding of a root.
+fn number(value: f64) -> Value {
+    let whole = value.round();
+    if (value - whole).abs() <= 1e-9 * whole.abs() && whole.abs() < 1e15 { json!(whole as i64) } else { json!(value) }
+}
+
+/// What a caller's wish to stop becomes.
+pub fn stopped() -> Error {
+    Error::Data { what: "writing".into(), expected: "to finish".into(), got: "a request to stop".into() }
+}
+
+/// A tensor of the adapter, row block by row block.
+async fn copy<S: Source, K: Sink>(
+    adapter: &Adapter<S>,
+    key: &str,
+    dtype: Dtype,
+    writer: &mut Writer<'_, K>,
+) -> Result<()> {
+    let (rows, width) = adapter.file.find(key).map_or((0, 0), |info| info.matrix());
+    let block = ((1 << 20) / width.max(1)).max(1);
+    for start in (0..rows).step_by(block) {
+        writer.values(dtype, &adapter.file.read_rows(key, start..start.saturating_add(block)).await?).await?;
+    }
+    Ok(())
+}
