@@ -78,11 +78,11 @@ pub fn Experts(props: &ExpertsProps) -> Html {
     };
     let pair_text = match value(&pictures.cosines, *pair) {
         Some((i, j, v)) => format!("experts {} and {}: {}", i + 1, j + 1, signed(v)),
-        None => "point at a pair · 0 is nothing in common".into(),
+        None => "point at a pair of experts".into(),
     };
     let cell_text = match value(&pictures.product, *cell) {
         Some((r, c, v)) => format!("({r}, {c})  {}", signed(v)),
-        None => format!("{} = what it writes × what it reads", name(expert)),
+        None => "what it writes × what it reads".into(),
     };
     let unit = Scale::Diverging { range: 1.0 };
     let scale = |at: usize| Scale::Diverging { range: pictures.ranges[at] };
