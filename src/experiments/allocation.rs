@@ -31,7 +31,7 @@ pub fn all() -> Vec<Experiment> {
         prediction: "If the claim holds, the hourglass's loss minus that of the triangle 2-4-6-8, and minus that of the diamond 2-8-8-2, is at least 0.",
         quantities: PATTERNS.iter().map(|(name, _)| shown(*name)).chain(gains).collect(),
         measure: allocated,
-        otherwise: "The paper's networks keep general knowledge in their low layers and need less change there. Here every layer needs the same, four changes of rank 2, and a layer of two experts cannot serve four tasks; an error in a low layer is passed on by all layers above.",
+        otherwise: "Here every layer needs the same, four changes of rank 2, which two experts cannot serve, and an error in the lowest layer is passed on by all layers above: both of the paper's shapes give that layer only two. The paper's networks keep general knowledge in their low layers, which needs little change.",
         remark: "Uniform is the allocation that this task asks for: four experts a layer would do. What is to be seen is whether anything favours the higher layers beyond that.",
         figure: Some(Figure {
             x: "allocation",

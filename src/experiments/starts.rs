@@ -106,8 +106,8 @@ fn plus() -> Experiment {
         prediction: "At an equal rate of 0.002, at least 1.5 times faster; with the best rate for each, at least 1.2 times (the paper says up to 2 after tuning).",
         quantities: steps.chain(claims).collect(),
         measure: paced,
-        otherwise: "At an equal rate of A a larger one for B is a larger rate for half of the parameters, which a larger rate for both replaces. The paper's argument is about very wide layers, in which A's and B's best rates part; at 128 they have hardly parted.",
-        remark: "The first of the two numbers compares a tuned with an untuned rate; the second is the fair one.",
+        otherwise: "A's rows must turn towards the 8 of 128 directions that the task reads, and a larger rate for B does nothing for that; at A's best rates B's would be too large. The paper's argument is about much wider layers, in which B's best rate parts from A's, and about tasks for which A's random directions are good enough.",
+        remark: "The first of the two numbers compares a tuned with an untuned rate; the second is the fair one. On digits, at the smaller rate, B's larger one does help; see *digits-variants*.",
         figure: Some(Figure {
             x: "learning rate of A",
             y: "steps to a tenth of the loss",
