@@ -1,10 +1,14 @@
 //! Factors of one bit, or of three values, per entry: what they lose, and what they take to store.
 
-use super::bed::{STEPS, lora, molora, optioned, read, shares, trained, with};
+use ndarray::Array2;
+
+use super::bed::{STEPS, answer, lora, molora, optioned, read, shares, trained, with};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains, Method, Optimizer, Options, Schedule, Weights};
 use crate::error::Result;
 use crate::lab::Lab;
+use crate::lab::forward::matrix;
+use crate::task::Targets;
 
 const KINDS: [(&str, Weights); 3] =
     [("float", Weights::Float), ("ternary", Weights::Ternary), ("binary", Weights::Binary)];
@@ -36,6 +40,7 @@ pub fn all() -> Vec<Experiment> {
     let losses = cases().flat_map(|case| KINDS.map(|(kind, _)| shown(format!("{case}: {kind}"))));
     let gaps = cases()
         .flat_map(|case| [1, 2].map(|k| quantity(format!("{case}: {} − float", KINDS[k].0), Expected::AtMost(MATCH))));
+    let rescaled = cases().flat_map(|case| [1, 2].map(|k| shown(format!("{case}: {} at its best scale", KINDS[k].0))));
     let sizes = names
         .iter()
         .zip([MIXTURE, SINGLE])
@@ -48,9 +53,9 @@ pub fn all() -> Vec<Experiment> {
         setups: [setup(RATES[0].1, STEPS), setup(RATES[1].1, 2 * STEPS)].concat(),
         method: "Trained with straight-through gradients, at the page's rate and for twice as long at a small one. MoLoRA on four conflicting tasks, LoRA on one task of rank 8; losses, and bytes counted from the values that the forward pass reads: log₂ of how many different ones a matrix has, for each entry, and one float for its scale. The router stays in full precision.",
         prediction: "If the claim holds, the losses differ by at most 0.02. Rounding says otherwise: of a Gaussian vector signs keep 2/π of the energy and three values 0.787, so that a product of two such factors keeps 0.41 and 0.62 and loses 0.59 and 0.38; training may do better than rounding. Bytes: 1,024 entries at 1 or log₂ 3 bits.",
-        quantities: losses.chain(gaps).chain(sizes).collect(),
+        quantities: losses.chain(gaps).chain(sizes).chain(rescaled).collect(),
         measure: quantised,
-        otherwise: "An entry of one bit cannot change a little: where it flips, the output moves by a whole step, and at a rate at which many flip at once the loss can end above that of no change at all. At a small rate it comes near to what rounding predicts, not below. A narrow layer has no spare directions among which to choose: 1,024 bits describe a change that has 960 degrees of freedom. In a wide network with many experts the signs' errors average out over more terms.",
+        otherwise: "An entry of one bit cannot change a little: where it flips, the output moves by a whole step, and at a rate at which many flip at once the loss can end above that of no change at all. At a small rate three values come near to what rounding predicts, not below; signs alone do not, because the straight-through gradient knows nothing of their scale: entries that want less than it flip to and fro, those that want more grow on and raise it, so that longer training makes it worse. What is left at the best scale shows how much of the loss is scale. A narrow layer has no spare directions among which to choose: 1,024 bits describe a change that has 960 degrees of freedom. In a wide network with many experts the signs' errors average out over more terms.",
         remark: "The gain in bytes is smaller for the mixture, because its router is not quantised.",
         figure: Some(Figure {
             x: "entries",
@@ -67,12 +72,13 @@ pub fn all() -> Vec<Experiment> {
 
 fn quantised(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
-        let (mut losses, mut gaps, mut sizes) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut losses, mut gaps, mut sizes, mut rescaled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for setup in &setups {
             let lab = trained(setup, inputs).await?.lab;
             let own = shares(&lab);
             gaps.extend([own[1] - own[0], own[2] - own[0]]);
             losses.extend(own);
+            rescaled.extend([best_scale(&lab, 1).await?, best_scale(&lab, 2).await?]);
             // Sizes do not depend on the rate.
             if sizes.len() < 2 * KINDS.len() {
                 for lane in 0..lab.lane_count() {
@@ -80,8 +86,20 @@ fn quantised(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
                 }
             }
         }
-        Ok([losses, gaps, sizes].concat())
+        Ok([losses, gaps, sizes, rescaled].concat())
     })
+}
+
+/// Loss on the pool had the adapter's output one more factor, the best for it: 1 − ⟨o, t⟩² / ‖o‖²‖t‖².
+async fn best_scale(lab: &Lab, lane: usize) -> Result<f64> {
+    let task = &lab.task;
+    let Targets::Dense(y) = &task.y else { return Ok(f64::NAN) };
+    let dim = task.layers[0].inputs;
+    let base = matrix(&task.x, dim).dot(&matrix(&task.base[0].weight, dim).t());
+    let made = matrix(&answer(lab, lane, task.x.clone(), task.sequence).await?.output, dim) - &base;
+    let wanted = matrix(y, dim) - &base;
+    let inner = |a: &Array2<f64>, b: &Array2<f64>| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    Ok(1.0 - inner(&made, &wanted).powi(2) / (inner(&made, &made) * inner(&wanted, &wanted)))
 }
 
 /// What the lane's adapter takes to store.
