@@ -1,4 +1,5 @@
 //! Adapters that PEFT did not write, and bases that do not fit in memory.
+#![cfg(not(target_arch = "wasm32"))]
 
 use std::cell::Cell;
 use std::fs;

@@ -2,6 +2,7 @@
 //!
 //! In-process rather than `cargo fuzz`, which needs a nightly compiler. Ten million runs, with the seed and the number in
 //! the environment: `FUZZ_RUNS=10000000 FUZZ_SEED=1 cargo test --release --test fuzz_files -- --ignored --nocapture`.
+#![cfg(not(target_arch = "wasm32"))]
 
 #[path = "common/fuzz.rs"]
 mod fuzz;

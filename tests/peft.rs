@@ -1,4 +1,5 @@
 //! Adapters written by PEFT, against what PEFT itself makes of them.
+#![cfg(not(target_arch = "wasm32"))]
 
 #[path = "common/peft.rs"]
 #[allow(dead_code)] // The example uses the rest.

@@ -46,8 +46,11 @@ fn documented(text: &str) -> String {
     lines(text, |line| !comment(line))
 }
 
+/// Long names, and the short ones in their place.
+type Names = Vec<(String, String)>;
+
 /// The module with short names for the functions that it imports, and which is which.
-fn renamed(bytes: &[u8]) -> Option<(Vec<u8>, Vec<(String, String)>)> {
+fn renamed(bytes: &[u8]) -> Option<(Vec<u8>, Names)> {
     const IMPORTS: u8 = 2;
     let (head, mut rest) = bytes.split_at_checked(8)?;
     let (mut out, mut names) = (head.to_vec(), Vec::new());
