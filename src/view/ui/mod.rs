@@ -11,8 +11,6 @@ pub mod heat;
 pub mod lane_more;
 #[cfg(feature = "variants")]
 mod lane_options;
-#[cfg(feature = "variants")]
-mod lane_options;
 pub mod lanes;
 pub mod loss;
 pub mod pointer;

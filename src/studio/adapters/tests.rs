@@ -1,0 +1,1 @@
+//! Table, map, words and state, on overviews made by hand.
