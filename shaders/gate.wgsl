@@ -50,7 +50,7 @@ fn pcg(v: u32) -> u32 {
 fn disturbed(t: u32, z: u32) {
   for (var e = 0u; e < dims.experts; e++) {
     let h = pcg(pcg(pcg(clock.index) ^ t) ^ e);
-    let sum = (h & 255u) + (h >> 8u & 255u) + (h >> 16u & 255u) + (h >> 24u);
+    let sum = (h & 255u) + ((h >> 8u) & 255u) + ((h >> 16u) & 255u) + (h >> 24u);
     hz[z + e] = dims.cool * hz[z + e] + dims.noise * (f32(sum) - 510.0) / 147.8016689;
   }
 }

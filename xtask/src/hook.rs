@@ -8,7 +8,7 @@ use std::{env, path::PathBuf};
 use crate::{
     shell::{Result, command, run, target_dir},
     tools,
-    trim::trim,
+    trim::{shorten, trim},
 };
 
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -39,5 +39,12 @@ pub fn hook() -> Result {
     let engine = target_dir().join(TARGET).join(folder).join("lora_playground.wasm");
     let mut glue = tools::with_tools(command("wasm-bindgen --target web --no-typescript --out-name engine --out-dir"));
     run(glue.arg(staging.join("studio")).arg(engine))?;
-    if release { TRIMMED.iter().try_for_each(|file| trim(&staging.join(file))) } else { Ok(()) }
+    if !release {
+        return Ok(());
+    }
+    TRIMMED.iter().try_for_each(|file| trim(&staging.join(file)))?;
+    for name in ["lora-playground", "studio/engine"] {
+        shorten(&staging.join(format!("{name}.js")), &staging.join(format!("{name}_bg.wasm")))?;
+    }
+    Ok(())
 }
