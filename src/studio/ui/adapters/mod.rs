@@ -137,7 +137,8 @@ impl Handle {
 
 /// Texts and blobs to the visitor's disk, by name.
 fn download(names: &[String], beside: &JsValue) {
-    for (name, content) in names.iter().zip(Array::from(beside).iter()) {
+    let contents = beside.dyn_ref::<Array>().cloned().unwrap_or_default();
+    for (name, content) in names.iter().zip(contents.iter()) {
         match content.as_string() {
             Some(text) => save(name, "application/json", &text),
             None => give(name, &content),
