@@ -255,13 +255,13 @@ impl State {
                 self.problems.extend(refused);
                 return self.opened(adapters, base);
             }
-            Report::Measured { adapter, row, found } => {
+            Report::Measured { adapter, rows, problem } => {
                 if let Some(adapter) = self.adapters.iter_mut().find(|a| a.id == adapter) {
-                    match found {
-                        Ok(found) if row < adapter.rows.len() => Rc::make_mut(&mut adapter.rows)[row] = *found,
-                        Ok(_) => {}
-                        Err(problem) => adapter.problems.push(problem),
+                    let known = Rc::make_mut(&mut adapter.rows);
+                    for (at, row) in rows {
+                        known.get_mut(at).into_iter().for_each(|known| *known = row.clone());
                     }
+                    adapter.problems.extend(problem);
                 }
             }
             Report::Progress { done, of } => {

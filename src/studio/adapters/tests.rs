@@ -205,7 +205,14 @@ fn what_is_opened_is_measured_then_with_the_base() {
     assert_eq!(update(&mut state, Msg::Report(Report::Ready)), [Order::Measure { adapter: 0, base: false }]);
     assert!(!state.adapters[0].measured && state.measuring(0));
     let better = row("l.1.v", &[7.0]);
-    update(&mut state, Msg::Report(Report::Measured { adapter: 0, row: 3, found: Ok(Box::new(better.clone())) }));
+    update(
+        &mut state,
+        Msg::Report(Report::Measured {
+            adapter: 0,
+            rows: vec![(3, better.clone()), (9, better.clone())],
+            problem: None,
+        }),
+    );
     assert_eq!(state.adapters[0].rows[3], better);
     assert_eq!(update(&mut state, done()), [Order::Measure { adapter: 0, base: true }]);
     assert!(state.adapters[0].measured && !state.adapters[0].with_base);

@@ -129,11 +129,11 @@ pub enum Report {
         /// Files that have no part in an adapter.
         passed_over: Vec<String>,
     },
-    /// One row of the overview, or why it cannot be measured.
+    /// Rows of the overview as they are measured, and what could not be.
     Measured {
         adapter: Id,
-        row: usize,
-        found: Result<Box<Overview>, String>,
+        rows: Vec<(usize, Overview)>,
+        problem: Option<String>,
     },
     Looked(Box<Look>),
     Intruders {

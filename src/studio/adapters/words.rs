@@ -22,11 +22,12 @@ pub fn lead(rows: &[Overview], outliers: &[Outlier]) -> String {
     if !ranked.is_empty() {
         let share = ranked.iter().sum::<f64>() / ranked.len() as f64;
         let verdict = match share {
+            1.0 => "All of its rank is in use",
             share if share > 0.9 => "Nearly all of its rank is in use",
             share if share > 0.6 => "Most of its rank is in use",
             _ => "Much of its rank is idle",
         };
-        said.push(format!("{verdict}: {} of the directions hold 99 % of the change.", percent(share)));
+        said.push(format!("{verdict}: it takes {} of the directions to hold 99 % of a change.", percent(share)));
     }
     let mut odd: Vec<usize> = outliers.iter().map(|outlier| outlier.row).collect();
     odd.dedup();

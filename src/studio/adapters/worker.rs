@@ -26,6 +26,8 @@ use crate::peft::{Adapter, Loaded};
 
 /// Milliseconds of work between two returns to the event loop.
 const TURN: f64 = 30.0;
+/// Milliseconds between two reports of what is measured.
+const BATCH: f64 = 400.0;
 /// Cells along each side of a picture.
 const CELLS: usize = 128;
 /// Leading directions that are looked at for intruders.
@@ -231,25 +233,23 @@ impl Desk {
         let mut permit = self.begin();
         let (adapter, base) = (self.adapter(id)?, self.base().filter(|_| with_base));
         let count = rows(&adapter);
-        let mut failed: Vec<String> = Vec::new();
+        let (mut ready, mut told, mut failed) = (Vec::new(), clock::now(), Vec::new());
         for row in 0..count {
             permit.go_on(row, count).await?;
-            let found = match overview(&adapter, base.as_deref(), row).await {
-                Ok(Some(found)) => Ok(Box::new(found)),
-                Ok(None) => continue,
-                Err(error) => Err(error.to_string()),
-            };
-            match found {
-                // The same base is wrong for all of them alike: a few say it.
-                Err(problem) => failed.push(problem),
-                found => self.tell(&Report::Measured { adapter: id, row, found }),
+            match overview(&adapter, base.as_deref(), row).await {
+                Ok(found) => ready.extend(found.map(|found| (row, found))),
+                // The same base is wrong for all of them alike: one says it.
+                Err(error) => failed.push(error.to_string()),
+            }
+            // The page draws hundreds of rows anew each time.
+            if clock::now() - told > BATCH {
+                told = clock::now();
+                self.tell(&Report::Measured { adapter: id, rows: std::mem::take(&mut ready), problem: None });
             }
         }
-        if let Some(first) = failed.first() {
-            let more =
-                if failed.len() > 1 { format!(" ({} more modules alike)", failed.len() - 1) } else { String::new() };
-            self.tell(&Report::Measured { adapter: id, row: 0, found: Err(format!("{first}{more}")) });
-        }
+        let more = if failed.len() > 1 { format!(" ({} more modules alike)", failed.len() - 1) } else { String::new() };
+        let problem = failed.first().map(|first| format!("{first}{more}"));
+        self.tell(&Report::Measured { adapter: id, rows: ready, problem });
         Ok(())
     }
 

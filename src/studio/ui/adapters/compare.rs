@@ -68,7 +68,9 @@ fn table(
         .filter_map(|pair| pair.comparison.as_ref().ok())
         .flat_map(|c| [c.norms.0, c.norms.1])
         .fold(0.0, f64::max);
-    let rows = pairs.iter().enumerate().map(|(at, pair)| {
+    // What can be compared comes first.
+    let (both, alone): (Vec<_>, Vec<_>) = pairs.iter().enumerate().partition(|(_, pair)| pair.comparison.is_ok());
+    let rows = both.into_iter().chain(alone).map(|(at, pair)| {
         let toggle = {
             let opened = opened.clone();
             Callback::from(move |_: MouseEvent| opened.set((open != Some(at)).then_some(at)))
@@ -116,7 +118,7 @@ fn table(
 
 fn norm(value: f64, largest: f64) -> Html {
     let width = if largest > 0.0 { value / largest * 64.0 } else { 0.0 };
-    html! { <span class="norm"><svg aria-hidden="true" width="64" height="8"><rect width={format!("{width:.1}")} height="8" /></svg>{ three(value) }</span> }
+    html! { <span class="norm"><svg aria-hidden="true" width="64" height="8"><rect width={format!("{width:.1}")} height="8" /></svg><span>{ three(value) }</span></span> }
 }
 
 fn angles(found: &Comparison) -> Html {

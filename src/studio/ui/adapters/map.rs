@@ -146,9 +146,8 @@ pub fn Map(props: &MapProps) -> Html {
                 }
             </div>
             <div class="row under-map">
-                <p class="readout" aria-live={if cursor.is_some() { "polite" } else { "off" }}>{ said }</p>
-                <span class="spring" />
                 { legend(low, high, column, props.dark) }
+                <p class="readout" aria-live={if cursor.is_some() { "polite" } else { "off" }}>{ said }</p>
             </div>
         </>
     }

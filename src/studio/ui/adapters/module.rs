@@ -430,7 +430,7 @@ fn listed(directions: &[Direction]) -> Html {
     });
     html! {
         <>
-            <p role="status">{ format!("{intruding} of the {} leading directions are intruders.", directions.len()) }</p>
+            <p class="count" role="status">{ format!("{intruding} of the {} leading directions are intruders.", directions.len()) }</p>
             <table class="intruders">
                 <thead><tr><th scope="col">{ "direction" }</th><th scope="col">{ "singular value" }</th><th scope="col">{ "closest |cosine|" }</th><th scope="col">{ "is" }</th></tr></thead>
                 <tbody>{ for rows }</tbody>
