@@ -4,6 +4,9 @@
 pub mod grid;
 #[cfg(all(target_arch = "wasm32", feature = "studio"))]
 mod opening;
+pub mod region;
+#[cfg(all(target_arch = "wasm32", feature = "studio"))]
+mod sink;
 pub mod sorting;
 pub mod state;
 pub mod table;

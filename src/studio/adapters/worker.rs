@@ -10,11 +10,12 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::opening::{Found, open};
+use super::sink::{into, pieces, turn, unwritten};
 use super::wire::{Change, Id, Look, Order, Pair, Region, Report};
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::files::blob::{File, message};
-use crate::files::{Checkpoint, Dtype, Sink, Source};
+use crate::files::blob::File;
+use crate::files::{Checkpoint, Dtype, Source};
 use crate::peft::compare::{compare, pairs};
 use crate::peft::draft::stopped;
 use crate::peft::edit::{Edit, edit};
@@ -32,31 +33,6 @@ const BATCH: f64 = 400.0;
 const CELLS: usize = 128;
 /// Leading directions that are looked at for intruders.
 const LEADING: usize = 10;
-
-#[wasm_bindgen(module = "/src/studio/adapters/sink.js")]
-extern "C" {
-    type Out;
-    #[wasm_bindgen(method, catch)]
-    async fn write(this: &Out, bytes: Uint8Array) -> std::result::Result<JsValue, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    async fn close(this: &Out) -> std::result::Result<JsValue, JsValue>;
-    #[wasm_bindgen(method, catch)]
-    async fn abort(this: &Out) -> std::result::Result<JsValue, JsValue>;
-    fn pieces() -> Out;
-    #[wasm_bindgen(catch)]
-    async fn into(handle: &JsValue, name: &str) -> std::result::Result<JsValue, JsValue>;
-    async fn turn();
-}
-
-impl Sink for Out {
-    async fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        Out::write(self, Uint8Array::from(bytes)).await.map(drop).map_err(|error| unwritten(&error))
-    }
-}
-
-fn unwritten(error: &JsValue) -> Error {
-    Error::File { file: "the file".into(), problem: format!("cannot be written: {}", message(error)) }
-}
 
 /// Work at the bidding of the studio's page; to be called once, in a dedicated worker.
 ///

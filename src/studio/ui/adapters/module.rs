@@ -11,6 +11,7 @@ use super::table::Figure;
 use crate::peft::draft::truncation;
 use crate::peft::intruders::{Direction, Verdict};
 use crate::peft::overview::{Form, Overview};
+use crate::studio::adapters::region::{Cell, farther, nearer, part, readout, twin};
 use crate::studio::adapters::state::{Focus, Msg, Opened};
 use crate::studio::adapters::table::Column;
 use crate::studio::adapters::wire::{Look, Region};
@@ -21,21 +22,14 @@ use crate::view::snap::Snap;
 use crate::view::table::Table;
 use crate::view::ui::control::{Button, Choice, Switch, slider_value};
 use crate::view::ui::gates::legend;
-use crate::view::ui::heat::{Cell, Heat, Matrix};
-use crate::view::words::signed;
+use crate::view::ui::heat::{Heat, Matrix};
 
-/// Entries along an axis that are worth enlarging to.
-const LEAST: usize = 16;
-/// How much one press enlarges.
-const FACTOR: usize = 4;
 /// Narrower axis up to which intruders are sought: beyond, it takes minutes.
 const WIDEST: usize = 4096;
 /// The paper's threshold.
 const THRESHOLD: f64 = 0.6;
 /// A change whose largest entry is below this part of the base's is drawn on a scale of its own.
 const FAINT: f64 = 0.25;
-/// Rows and columns of a table of a weight.
-const TABLE: usize = 16;
 
 #[derive(Properties, PartialEq)]
 pub struct ModuleProps {
@@ -241,100 +235,6 @@ fn pictures(look: &Look) -> [Option<Picture>; 3] {
 
 fn ramp(range: f32) -> Matrix {
     Matrix { rows: 1, cols: 49, values: (0..49).map(|i| (i as f32 / 24.0 - 1.0) * range).collect() }
-}
-
-/// "rows 0 to 31, columns 0 to 31".
-fn part(look: &Look) -> String {
-    let Region { row, col, rows, cols } = look.region;
-    match (rows, cols) == look.shape {
-        true => format!("{} rows × {} columns", count(rows), count(cols)),
-        false => format!("rows {row} to {}, columns {col} to {}", row + rows.max(1) - 1, col + cols.max(1) - 1),
-    }
-}
-
-/// Rows and columns of the weight that a cell stands for.
-fn under(look: &Look, (r, c): Cell) -> Region {
-    let axis = |at: usize, cells: usize, of: usize, start: usize| {
-        let (at, cells, of) = (at as u64, cells.max(1) as u64, of as u64);
-        let (from, to) = ((at * of).div_ceil(cells), ((at + 1) * of).div_ceil(cells));
-        (start + from as usize, (to - from) as usize)
-    };
-    let (row, rows) = axis(r, look.cells.0, look.region.rows, look.region.row);
-    let (col, cols) = axis(c, look.cells.1, look.region.cols, look.region.col);
-    Region { row, col, rows, cols }
-}
-
-/// A part so many times as large around a place, within the weight.
-fn around(look: &Look, (row, col): Cell, rows: usize, cols: usize) -> Region {
-    let axis = |at: usize, size: usize, of: usize| {
-        let size = size.min(of);
-        (at.saturating_sub(size / 2).min(of - size), size)
-    };
-    let ((row, rows), (col, cols)) = (axis(row, rows, look.shape.0), axis(col, cols, look.shape.1));
-    Region { row, col, rows, cols }
-}
-
-fn nearer(look: &Look, cell: Cell) -> Option<Region> {
-    let at = under(look, cell);
-    let size = |shown: usize| (shown / FACTOR).max(LEAST).min(shown);
-    let (rows, cols) = (size(look.region.rows), size(look.region.cols));
-    let less = rows < look.region.rows || cols < look.region.cols;
-    less.then(|| around(look, (at.row + at.rows / 2, at.col + at.cols / 2), rows, cols))
-}
-
-fn farther(look: &Look) -> Option<Region> {
-    let Region { row, col, rows, cols } = look.region;
-    Some(around(look, (row + rows / 2, col + cols / 2), rows * FACTOR, cols * FACTOR))
-}
-
-fn readout(look: &Look, cursor: Option<Cell>, waiting: bool) -> String {
-    if waiting {
-        return "Reading …".into();
-    }
-    let Some((r, c)) = cursor.filter(|&(r, c)| r < look.cells.0 && c < look.cells.1) else {
-        return format!("{} · point at a cell, press it to enlarge", part(look));
-    };
-    let at = r * look.cells.1 + c;
-    let value = |of: &Option<Vec<f32>>| of.as_ref().and_then(|values| values.get(at)).map(|&v| f64::from(v));
-    let place = under(look, (r, c));
-    let (base, change, merged) = (value(&look.base), value(&look.change), value(&look.merged));
-    if (place.rows, place.cols) == (1, 1) {
-        let said = match (base, change, merged) {
-            (Some(w), Some(d), Some(sum)) => format!("{} {} = {}", signed(w), signed(d), signed(sum)),
-            (None, Some(d), _) => signed(d),
-            (w, ..) => w.map_or_else(String::new, signed),
-        };
-        return format!("({}, {})  {said}", place.row, place.col);
-    }
-    let named = [("W0", base), ("ΔW", change), ("sum", merged)];
-    let said: Vec<String> = named.into_iter().filter_map(|(name, v)| Some(format!("{name} {}", signed(v?)))).collect();
-    format!(
-        "rows {}–{}, columns {}–{}, largest of each: {}",
-        place.row,
-        place.row + place.rows.max(1) - 1,
-        place.col,
-        place.col + place.cols.max(1) - 1,
-        said.join(", ")
-    )
-}
-
-/// The cells around the one pointed at, as numbers.
-fn twin(look: &Look, (r, c): Cell) -> Table {
-    let from = |at: usize, cells: usize| at.saturating_sub(TABLE / 2).min(cells.saturating_sub(TABLE));
-    let (rows, cols) = (from(r, look.cells.0), from(c, look.cells.1));
-    let (last_row, last_col) = ((rows + TABLE).min(look.cells.0), (cols + TABLE).min(look.cells.1));
-    let head = std::iter::once("row".to_owned()).chain((cols..last_col).map(|c| under(look, (0, c)).col.to_string()));
-    let mut lines = Vec::new();
-    for (name, values) in [("W0", &look.base), ("ΔW", &look.change), ("W0 + ΔW", &look.merged)] {
-        let Some(values) = values else { continue };
-        for r in rows..last_row {
-            let line = (cols..last_col)
-                .map(|c| values.get(r * look.cells.1 + c).map_or_else(String::new, |&v| three(f64::from(v))));
-            lines.push(std::iter::once(format!("{name} {}", under(look, (r, 0)).row)).chain(line).collect());
-        }
-    }
-    let caption = format!("{}; the largest entry of each cell, columns by number", part(look));
-    Table { caption, head: head.collect(), rows: lines }
 }
 
 #[derive(Properties, PartialEq)]
