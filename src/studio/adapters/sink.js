@@ -6,17 +6,17 @@ const MUCH = 64 << 20;
 export class Pieces {
   parts = [];
   loose = 0;
-  write(bytes) {
+  async write(bytes) {
     this.parts.push(bytes);
     this.loose += bytes.length;
     if (this.loose < MUCH) return;
     this.parts = [new Blob(this.parts)];
     this.loose = 0;
   }
-  close() {
+  async close() {
     return new Blob(this.parts);
   }
-  abort() {
+  async abort() {
     this.parts = [];
   }
 }

@@ -207,7 +207,7 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
         }
     };
     html! {
-        <Opening hidden={!props.shown} empty={state.adapters.is_empty()} open={(*open).clone()} tell={(*tell).clone()}>
+        <Opening hidden={!props.shown} empty={state.adapters.is_empty()} stopped={state.stopped} open={(*open).clone()} tell={(*tell).clone()}>
             <div class="intro">
                 <h2 id={props.shown.then_some("studio-title")} tabindex="-1">{ "Adapters" }</h2>
                 if state.adapters.is_empty() {

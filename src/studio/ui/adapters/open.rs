@@ -26,6 +26,8 @@ pub struct OpeningProps {
     pub hidden: bool,
     /// Nothing is open: the place to drop is all there is.
     pub empty: bool,
+    /// The worker cannot be had.
+    pub stopped: bool,
     /// Pairs of a path and a file.
     pub open: Callback<Array>,
     pub tell: Callback<Msg>,
@@ -82,7 +84,7 @@ pub fn Opening(props: &OpeningProps) -> Html {
     html! {
         <div class={classes!("adapters", over.then_some("over"))} hidden={props.hidden} {ondrop} {ondragover} {ondragleave}>
             { props.children.clone() }
-            <div class={if props.empty { "drop" } else { "add" }}>
+            <div class={if props.empty { "drop" } else { "add" }} hidden={props.stopped}>
                 if props.empty {
                     <p class="large">{ "Drop adapter_model.safetensors here" }</p>
                     <p class="note">{ "With adapter_config.json, which holds its scaling; one adapter, several, or folders of them. With the base's \
