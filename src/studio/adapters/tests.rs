@@ -5,7 +5,7 @@ use super::sorting::{Role, beside, role, title};
 use super::state::{Msg, Part, State, update};
 use super::table::{Column, Filter, Sort, arranged, span};
 use super::wire::{Base, Change, Id, Listed, Order, Pair, Region, Report};
-use super::words::{agreement, kept, kind, lead, size};
+use super::words::{agreement, kept, kind, lacking, lead, size};
 use crate::files::Dtype;
 use crate::peft::adapter::Kind;
 use crate::peft::compare::Comparison;
@@ -131,7 +131,10 @@ fn sentences_say_what_the_numbers_say() {
     let said = lead(&rows, &[]);
     assert!(said.contains("largest change is l.0.v") && said.contains("takes the base model"), "{said}");
     assert!(said.contains("Much of its rank is idle"), "{said}");
+    assert!(lacking(&rows).is_some_and(|said| said.contains("none of this adapter's weights")));
     rows[2].base_norm = Some(10.0);
+    assert!(lacking(&rows).is_some_and(|said| said.contains("lacks 3 of this adapter's 4")));
+    assert_eq!(lacking(&rows[2..3]), None);
     assert!(lead(&rows, &[]).contains("changes l.1.q most, by 14.1 %"), "{}", lead(&rows, &[]));
     let mut many: Vec<Overview> = (0..8).map(|i| row(&format!("{i}.q"), &[1.0 + 0.01 * f64::from(i), 0.5])).collect();
     many[3] = row("3.q", &[30.0, 15.0]);
@@ -159,7 +162,9 @@ fn two_adapters_are_compared_in_a_sentence() {
     let alone = Pair { name: "c".into(), comparison: Err("only the first adapts it".into()) };
     let said = agreement(&[pair("a", 0.9), pair("b", 1.0), alone.clone()]);
     assert!(
-        said.contains("do nearly the same") && said.contains("Most alike is b") && said.contains("1 module cannot"),
+        said.contains("do nearly the same")
+            && said.contains("Most alike is b")
+            && said.contains("1 module is in one of them only"),
         "{said}"
     );
     assert!(agreement(&[pair("a", 0.0), pair("b", 0.1)]).contains("little to do"));

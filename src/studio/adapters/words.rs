@@ -44,6 +44,22 @@ pub fn lead(rows: &[Overview], outliers: &[Outlier]) -> String {
     said.join(" ")
 }
 
+/// Which of the adapter's weights the open base lacks, once that is known.
+pub fn lacking(rows: &[Overview]) -> Option<String> {
+    let without = rows.iter().filter(|row| row.base_norm.is_none()).count();
+    match without {
+        0 => None,
+        all if all == rows.len() => {
+            Some("The base that is open holds none of this adapter's weights: it is another model's.".into())
+        }
+        some => Some(format!(
+            "The base that is open lacks {} of this adapter's {} weights.",
+            count(some),
+            count(rows.len())
+        )),
+    }
+}
+
 /// What it is: "LoRA of 14 modules, rank 4, BF16".
 pub fn kind(rows: &[Overview]) -> String {
     let modules = rows.iter().filter(|row| row.form != Form::Whole).count();
@@ -124,8 +140,8 @@ pub fn agreement(pairs: &[Pair]) -> String {
     };
     let apart = match pairs.len() - both.len() {
         0 => String::new(),
-        1 => " 1 module cannot be compared.".into(),
-        more => format!(" {more} modules cannot be compared."),
+        1 => " 1 module is in one of them only, or of another shape.".into(),
+        more => format!(" {more} modules are in one of them only, or of another shape."),
     };
     let count = count(both.len());
     let modules = if both.len() == 1 { "module" } else { "modules" };

@@ -54,7 +54,7 @@ pub fn Map(props: &MapProps) -> Html {
         };
         let share = share(value);
         let [r, g, b] = colour(share, props.dark);
-        let deep = (share > 0.5) != props.dark;
+        let deep = is_deep([r, g, b]);
         Some(html! {
             <g>
                 <rect x={size(x)} y={size(y)} width={size(cell - gap)} height={size(ROW - 1.0)} fill={format!("rgb({r},{g},{b})")} />
@@ -156,6 +156,12 @@ pub fn Map(props: &MapProps) -> Html {
 fn colour(share: f32, dark: bool) -> [u8; 3] {
     let pixel = Scale::Unit.paint(std::iter::once(0.06 + 0.94 * share), dark);
     [pixel[0], pixel[1], pixel[2]]
+}
+
+/// White is read better on it than black.
+fn is_deep(colour: [u8; 3]) -> bool {
+    let [r, g, b] = colour.map(|part| libm::pow(f64::from(part) / 255.0, 2.2));
+    0.2126 * r + 0.7152 * g + 0.0722 * b < 0.18
 }
 
 /// A triangle that points where the value lies: above the others, or below.

@@ -12,7 +12,7 @@ use crate::peft::overview::{Overview, totals};
 use crate::studio::adapters::grid::Grid;
 use crate::studio::adapters::state::{Msg, Opened};
 use crate::studio::adapters::table::{Column, Filter, Sort, arranged};
-use crate::studio::adapters::words::{kind, lead, size};
+use crate::studio::adapters::words::{kind, lacking, lead, size};
 use crate::view::format::{count, percent, three};
 use crate::view::table::Table;
 use crate::view::ui::control::{Choice, Switch};
@@ -54,6 +54,7 @@ pub fn OverviewPart(props: &OverviewProps) -> Html {
                 if adapter.measured { { lead(&adapter.rows, &adapter.outliers) } }
             </p>
             { for adapter.problems.iter().map(|problem| html! { <div class="notice" role="alert"><p>{ problem }</p></div> }) }
+            { for lacking(&adapter.rows).filter(|_| adapter.with_base && adapter.problems.is_empty()).map(|said| html! { <p class="note" role="status">{ said }</p> }) }
             { sums(adapter) }
             <Figure title="Map" {controls} {table}>
                 <Map rows={adapter.rows.clone()} outliers={adapter.outliers.clone()} {grid} column={*column} dark={props.dark} on_pick={pick.clone()} />
