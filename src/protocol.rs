@@ -230,6 +230,21 @@ pub struct WeightFrame {
     /// ‖ΔW‖ / ‖W0‖, Frobenius.
     pub ratio: f32,
     pub merge: MergeFrame,
+    /// The mixture's experts, where there are any and the build shows them.
+    pub experts: Option<ExpertsFrame>,
+}
+
+/// A mixture's experts by themselves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExpertsFrame {
+    pub count: usize,
+    pub rank: usize,
+    /// `[count · rank, inputs]`: v of rank-1 experts.
+    pub a: Vec<f32>,
+    /// `[count · rank, outputs]`: u of rank-1 experts, with the scaling in it.
+    pub b: Vec<f32>,
+    /// `[count, count]`: cosine between two experts' changes of the weight; 0 where one is zero.
+    pub cosines: Vec<f32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

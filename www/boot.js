@@ -18,6 +18,7 @@ async function startLab() {
   const all = new URLSearchParams(location.search).has("all");
   // The trainer's worker loads its script while the engine is fetched and compiled.
   const worker = new Worker(all ? "studio/lab-worker.js" : "worker.js", { type: "module" });
+  if (all) document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "studio/lab.css" }));
   let failed = false;
   worker.addEventListener("error", () => (failed = true));
   const engine = await (all ? import("./studio/engine.js") : import("./lora-playground.js"));

@@ -315,11 +315,29 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
                     tokens={run.gates.first().map(|g| g.frame.token_domains.len())}
                     step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
+            { experts(state, &names, shows) }
             if digits && shows(Part::Digits) {
                 <DigitsPad answers={run.drawing.clone()} names={names.clone()} step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
         </>
     }
+}
+
+/// The watched mixture's experts.
+#[cfg(feature = "variants")]
+fn experts(state: &State, names: &[String], shows: &dyn Fn(Part) -> bool) -> Html {
+    let weight = state.run.weight.clone().filter(|weight| weight.experts.is_some() && shows(Part::Weight));
+    let name = |lane: usize| names.get(lane).cloned().unwrap_or_default();
+    html! {
+        if let Some(weight) = weight {
+            <crate::view::ui::experts::Experts name={name(weight.watch.lane)} {weight} step={state.run.step} dark={state.dark} />
+        }
+    }
+}
+
+#[cfg(not(feature = "variants"))]
+fn experts(_: &State, _: &[String], _: &dyn Fn(Part) -> bool) -> Html {
+    html! {}
 }
 
 /// What is being done before the first step.

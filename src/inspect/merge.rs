@@ -95,6 +95,27 @@ impl Experts {
         b.dot(&a)
     }
 
+    /// Number of experts and the rank of each.
+    pub fn size(&self) -> (usize, usize) {
+        (self.count, self.rank)
+    }
+
+    /// Cosine of the angle between every two experts' changes `Bᵢ Aᵢ`, taken as vectors: 1 is the same direction, 0 none in
+    /// common, and what an untrained expert has with any other. `[count, count]`.
+    pub fn cosines(&self) -> Array2<f64> {
+        // ⟨Bᵢ Aᵢ, Bⱼ Aⱼ⟩ is a sum over their rank-1 parts, of reads times writes.
+        let parts = self.a.dot(&self.a.t()) * self.b.t().dot(&self.b);
+        let inner = |i: usize, j: usize| {
+            let rows = |e: usize| e * self.rank..(e + 1) * self.rank;
+            rows(i).map(|p| rows(j).map(|q| parts[[p, q]]).sum::<f64>()).sum::<f64>()
+        };
+        let lengths: Vec<f64> = (0..self.count).map(|e| libm::sqrt(inner(e, e))).collect();
+        matrix((self.count, self.count), &mut |i, j| match lengths[i] * lengths[j] {
+            0.0 => 0.0,
+            both => inner(i, j) / both,
+        })
+    }
+
     /// What the experts add to each token's output, `[tokens, outputs]`.
     pub fn routed(&self, x: &Array2<f64>, gates: &Array2<f64>) -> Array2<f64> {
         let mut read = x.dot(&self.a.t());

@@ -12,7 +12,7 @@ use crate::inspect::spectrum::{singular_values, singular_values_low_rank};
 use crate::lab::forward::{Answer, Forward, matrix, row_losses};
 #[cfg(feature = "variants")]
 use crate::model::initial::pissa;
-use crate::protocol::{MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
+use crate::protocol::{ExpertsFrame, MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
 use crate::task::TaskData;
 
 const MODES: [MergeMode; 5] = [
@@ -108,9 +108,10 @@ pub fn frame(
     training: &Training,
 ) -> Option<WeightFrame> {
     let answer = probe.run(watch.lane, params);
-    let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
+    let of_layer = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
+    let change = &of_layer;
     let finite = params.iter().all(|p| p.is_finite());
-    let (delta, merge) = match &change {
+    let (delta, merge) = match change {
         Change::Dense(delta) => (delta.clone(), exact(task, watch, delta, probe)),
         Change::Experts { experts, gated: false } => {
             let delta = experts.weighted(Array1::ones(1).view());
@@ -128,6 +129,7 @@ pub fn frame(
     let change = libm::sqrt(delta.iter().map(|d| d * d).sum());
     Some(WeightFrame {
         watch,
+        experts: experts_frame(&of_layer),
         rows: delta.nrows(),
         cols: delta.ncols(),
         w0: w0.clone(),
@@ -137,6 +139,21 @@ pub fn frame(
         ratio: if norm > 0.0 { (change / norm) as f32 } else { 0.0 },
         merge,
     })
+}
+
+/// A mixture's experts by themselves; the page's first download does not show them.
+#[cfg(feature = "variants")]
+fn experts_frame(change: &Change) -> Option<ExpertsFrame> {
+    let Change::Experts { experts, gated: true } = change else { return None };
+    let (count, rank) = experts.size();
+    let (a, b) = experts.factors(Array1::ones(count).view());
+    let narrow = |values: &Array2<f64>| values.iter().map(|&v| v as f32).collect();
+    Some(ExpertsFrame { count, rank, a: narrow(&a), b: narrow(&b.t().to_owned()), cosines: narrow(&experts.cosines()) })
+}
+
+#[cfg(not(feature = "variants"))]
+fn experts_frame(_: &Change) -> Option<ExpertsFrame> {
+    None
 }
 
 /// `max |merged(x) − adapted(x)|` in f32, as the merged weight would be used.

@@ -1,6 +1,6 @@
 //! How numbers, lists and lanes are written, the same everywhere on the page. Knows no markup.
 
-use crate::config::{Form, Lane, Method};
+use crate::config::{Form, Init, Lane, Method, Weights};
 
 /// Three significant digits: "0.750", "12,300", "2.40e-7"; "0" is exactly zero.
 pub fn three(value: f64) -> String {
@@ -69,14 +69,26 @@ pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
         let ours = name(lane);
         lanes.iter().filter(|other| name(other) == ours).count() > 1
     };
-    let (method, sized) = (|lane: &Lane| method_name(&lane.method), |lane: &Lane| sized_name(&lane.method));
-    if !shared(&|lane| method(lane).into()) {
-        method(lane).into()
-    } else if !shared(&sized) {
-        sized(lane)
+    if !shared(&own_name) {
+        own_name(lane)
+    } else if !shared(&sized_name) {
+        sized_name(lane)
     } else {
-        format!("{} (lane {})", method(lane), index + 1)
+        format!("{} (lane {})", own_name(lane), index + 1)
     }
+}
+
+/// The method with what sets the lane apart from a plain one.
+fn own_name(lane: &Lane) -> String {
+    let options = &lane.options;
+    let weights = match options.weights {
+        Weights::Float => "",
+        Weights::Ternary => "ternary ",
+        Weights::Binary => "binary ",
+    };
+    let plus = if options.lr_ratio == 1.0 { "" } else { "+" };
+    let start = if options.init == Init::Pissa { " PiSSA" } else { "" };
+    format!("{weights}{}{plus}{start}", method_name(&lane.method))
 }
 
 /// The method as it is written in prose.
@@ -99,13 +111,19 @@ fn form_name(form: Form) -> &'static str {
     }
 }
 
-fn sized_name(method: &Method) -> String {
-    let name = method_name(method);
-    match method {
-        Method::Full => name.into(),
-        Method::Lora { rank, .. } | Method::Variant { rank, .. } => format!("{name} r{rank}"),
-        Method::Molora { experts, rank, .. } => format!("{name} {experts} × r{rank}"),
-        Method::Mor1e { experts, .. } => format!("{name} {experts} × r1"),
+fn sized_name(lane: &Lane) -> String {
+    let name = own_name(lane);
+    let by_layer = |sizes: &Option<Vec<usize>>, one: usize| match sizes {
+        Some(sizes) => sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("-"),
+        None => one.to_string(),
+    };
+    let rank = |rank| by_layer(&lane.options.rank_per_layer, rank);
+    let experts = |experts| by_layer(&lane.options.experts_per_layer, experts);
+    match lane.method {
+        Method::Full => name,
+        Method::Lora { rank: r, .. } | Method::Variant { rank: r, .. } => format!("{name} r{}", rank(r)),
+        Method::Molora { experts: n, rank: r, .. } => format!("{name} {} × r{}", experts(n), rank(r)),
+        Method::Mor1e { experts: n, .. } => format!("{name} {} × r1", experts(n)),
     }
 }
 

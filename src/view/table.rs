@@ -186,6 +186,22 @@ pub fn spectrum(values: &[f32], mode: Option<crate::protocol::MergeMode>) -> Tab
     }
 }
 
+/// Cosines between the changes of a mixture's experts.
+#[cfg(feature = "variants")]
+pub fn cosines(experts: &crate::protocol::ExpertsFrame) -> Table {
+    let mut head = vec!["expert".to_string()];
+    head.extend((1..=experts.count).map(|e| e.to_string()));
+    let row = |(e, values): (usize, &[f32])| {
+        let name = std::iter::once((e + 1).to_string());
+        name.chain(values.iter().map(|&v| super::words::signed(f64::from(v)))).collect()
+    };
+    Table {
+        caption: "Cosine between experts' changes of the weight".into(),
+        head,
+        rows: experts.cosines.chunks_exact(experts.count).enumerate().map(row).collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +215,7 @@ mod tests {
             cols: 3,
             w0: vec![0.25; 60],
             delta: vec![-0.5; 60],
+            experts: None,
             singular: vec![],
             ratio: 0.0,
             merge: MergeFrame::Exact { error: 0.0 },

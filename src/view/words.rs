@@ -22,10 +22,11 @@ pub fn signed(value: f64) -> String {
 pub fn task_summary(task: &Task) -> String {
     match task {
         Task::Domains(d) => {
+            let deep = if d.depth > 1 { format!(" · {} layers", d.depth) } else { String::new() };
             let kind = if d.conflict { "conflicting" } else { "separate" };
             match d.domains {
-                1 => format!("domains · 1 · rank {}", d.true_rank),
-                n => format!("domains · {n} {kind} · rank {}", d.true_rank),
+                1 => format!("domains · 1 · rank {}{deep}", d.true_rank),
+                n => format!("domains · {n} {kind} · rank {}{deep}", d.true_rank),
             }
         }
         Task::Digits(d) => match d.domains.len() {
@@ -65,7 +66,11 @@ pub fn run_title(task: &Task, lanes: usize) -> String {
                 (n, true) => format!("{} conflicting tasks", count(n)),
                 (n, false) => format!("{} separate tasks", count(n)),
             };
-            format!("{ways} to adapt one frozen layer to {kind}.{same}")
+            let frozen = match d.depth {
+                1 => "one frozen layer".to_string(),
+                n => format!("a frozen network of {} layers", count(n)),
+            };
+            format!("{ways} to adapt {frozen} to {kind}.{same}")
         }
         Task::Digits(d) => format!(
             "{ways} to adapt a small frozen network from upright digits to {}.{same}",

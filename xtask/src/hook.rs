@@ -13,7 +13,7 @@ use crate::{
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Written by hand, or with names in them.
-const TRIMMED: [&str; 9] = [
+const TRIMMED: [&str; 10] = [
     "boot.js",
     "worker.js",
     "style.css",
@@ -22,6 +22,7 @@ const TRIMMED: [&str; 9] = [
     "studio/worker.js",
     "studio/lab-worker.js",
     "studio/studio.css",
+    "studio/lab.css",
     "studio/engine_bg.wasm",
 ];
 

@@ -67,6 +67,26 @@ fn distance(a: &Array2<f64>, b: &Array2<f64>) -> f64 {
 }
 
 #[test]
+fn cosines_are_those_of_the_products() {
+    let case = case();
+    let experts = case.experts();
+    let cosines = experts.cosines();
+    let alone = |e: usize| experts.weighted(Array1::from_shape_fn(COUNT, |i| if i == e { 1.0 } else { 0.0 }).view());
+    let dot = |a: &Array2<f64>, b: &Array2<f64>| (a * b).sum();
+    for i in 0..COUNT {
+        for j in 0..COUNT {
+            let (a, b) = (alone(i), alone(j));
+            let expected = dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt();
+            assert!((cosines[[i, j]] - expected).abs() < 1e-12, "{i} {j}");
+        }
+    }
+    let untrained = Experts::new((2, 1), (3, 2), &[1.0; 6], &[0.0, 0.0, 1.0, 1.0], 1.0).unwrap();
+    let cosines = untrained.cosines();
+    assert_eq!([cosines[[0, 0]], cosines[[0, 1]]], [0.0, 0.0]);
+    assert!((cosines[[1, 1]] - 1.0).abs() < 1e-12);
+}
+
+#[test]
 fn own_gate_is_exact_for_its_token() {
     let case = case();
     let experts = case.experts();

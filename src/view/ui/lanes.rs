@@ -299,7 +299,9 @@ fn extras(props: &LaneProps, edit: &Callback<Lane>) -> Html {
             <Number label="alpha" name={format!("{} alpha", props.name)} why={alpha_why} value={alpha}
                 min={limits::ALPHA.min} max={limits::ALPHA.max} on_change={on_alpha} />
             }
-            if let Method::Molora { experts, rank, .. } = method {
+            if let Some(sizes) = &props.lane.options.experts_per_layer {
+                <span class="note">{ "experts " }{ sizes.iter().map(usize::to_string).collect::<Vec<_>>().join(" · ") }</span>
+            } else if let Method::Molora { experts, rank, .. } = method {
                 <Number label="experts" name={format!("{} experts", props.name)} whole=true value={experts as f64}
                     why="Number of LoRA experts in the mixture. Changing it restarts the run."
                     min={1.0} max={limits::EXPERTS.max.min(limits::MIXTURE_RANK / rank) as f64}

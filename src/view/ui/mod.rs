@@ -4,6 +4,8 @@
 pub mod accuracy;
 pub mod control;
 pub mod digits;
+#[cfg(feature = "variants")]
+pub mod experts;
 pub mod explain;
 pub mod gates;
 pub mod header;
