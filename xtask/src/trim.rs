@@ -46,8 +46,11 @@ fn documented(text: &str) -> String {
     lines(text, |line| !comment(line))
 }
 
+/// A module, and which of its names became which.
+type Renamed = (Vec<u8>, Vec<(String, String)>);
+
 /// The module with short names for the functions that it imports, and which is which.
-fn renamed(bytes: &[u8]) -> Option<(Vec<u8>, Vec<(String, String)>)> {
+fn renamed(bytes: &[u8]) -> Option<Renamed> {
     const IMPORTS: u8 = 2;
     let (head, mut rest) = bytes.split_at_checked(8)?;
     let (mut out, mut names) = (head.to_vec(), Vec::new());
@@ -61,7 +64,10 @@ fn renamed(bytes: &[u8]) -> Option<(Vec<u8>, Vec<(String, String)>)> {
             for index in 0..count {
                 let (source, after) = text(body)?;
                 let (name, after) = text(after)?;
-                let short = format!("_{index}");
+                // What comes straight from a snippet is called as it is there.
+                let own = !source.starts_with(b"./snippets/");
+                let name = String::from_utf8(name.to_vec()).ok()?;
+                let short = if own { format!("_{index}") } else { name.clone() };
                 // 0 is a function, whose type follows.
                 let (_, after) = number(after.strip_prefix(&[0])?).map(|(value, left)| {
                     for word in [source, short.as_bytes()] {
@@ -72,7 +78,9 @@ fn renamed(bytes: &[u8]) -> Option<(Vec<u8>, Vec<(String, String)>)> {
                     section.extend(digits(value));
                     (value, left)
                 })?;
-                names.push((String::from_utf8(name.to_vec()).ok()?, short));
+                if own {
+                    names.push((name, short));
+                }
                 body = after;
             }
             out.push(IMPORTS);
