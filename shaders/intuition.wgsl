@@ -13,7 +13,8 @@ struct Dims {
   elements: u32, loss_at: u32, tiles: u32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, eps: f32, loss_scale: f32,
 }
 
-const SIZE = 64u;
+// Invocations of a workgroup: set by the device. All of them make the sums over a row's hidden units.
+override SIZE: u32 = 32u;
 const HIDDEN = 256u;
 const EXPERTS = 64u;
 
@@ -37,7 +38,7 @@ fn gelu_derivative(a: f32) -> f32 {
   return 0.5 * (1.0 + th) + 0.5 * a * (1.0 - th * th) * 0.7978845608 * (1.0 + 0.134145 * a * a);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(SIZE)
 fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
   let id = local.x;
   let row = group.x;
@@ -80,19 +81,17 @@ fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) gr
     stage0[j] = c;
   }
   workgroupBarrier();
-  if (id < dims.experts) {
-    var z = params[dims.gate_b + id];
-    for (var k = 0u; k < h; k++) { z += stage0[k] * params[dims.gate_w + id * dims.hidden + k]; }
-    logit[id] = z;
+  for (var e = id; e < dims.experts; e += SIZE) {
+    var z = params[dims.gate_b + e];
+    for (var k = 0u; k < h; k++) { z += stage0[k] * params[dims.gate_w + e * dims.hidden + k]; }
+    logit[e] = z;
   }
   workgroupBarrier();
-  if (id < dims.experts) {
-    var top = logit[0];
-    for (var e = 1u; e < dims.experts; e++) { top = max(top, logit[e]); }
-    var sum = 0.0;
-    for (var e = 0u; e < dims.experts; e++) { sum += exp(logit[e] - top); }
-    g[row * dims.logits + id] = exp(logit[id] - top) / sum;
-  }
+  var top = logit[0];
+  for (var e = 1u; e < dims.experts; e++) { top = max(top, logit[e]); }
+  var sum = 0.0;
+  for (var e = 0u; e < dims.experts; e++) { sum += exp(logit[e] - top); }
+  for (var e = id; e < dims.experts; e += SIZE) { g[row * dims.logits + e] = exp(logit[e] - top) / sum; }
 }
 
 @group(1) @binding(1) var<storage, read> params_back: array<f32>;
@@ -102,7 +101,7 @@ fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) gr
 @group(1) @binding(5) var<storage, read_write> dacts: array<f32>;
 @group(1) @binding(6) var<storage, read_write> dq: array<f32>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(SIZE)
 fn backward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
   let id = local.x;
   let row = group.x;
@@ -110,18 +109,18 @@ fn backward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) g
   let h = dims.real_hidden;
   let act = row * (4u * dims.hidden + 8u);
   let out = row * (dims.logits + 3u * dims.hidden);
-  if (id < dims.experts) {
+  for (var e = id; e < dims.experts; e += SIZE) {
     var sum = 0.0;
-    for (var t = 0u; t < dims.gate_tokens; t++) { sum += dg[(row * dims.gate_tokens + t) * dims.logits + id]; }
-    logit[id] = sum;
+    for (var t = 0u; t < dims.gate_tokens; t++) { sum += dg[(row * dims.gate_tokens + t) * dims.logits + e]; }
+    logit[e] = sum;
   }
   workgroupBarrier();
   var mean = 0.0;
   for (var e = 0u; e < dims.experts; e++) { mean += g_back[row * dims.logits + e] * logit[e]; }
   workgroupBarrier();
-  if (id < dims.experts) {
-    logit[id] = g_back[row * dims.logits + id] * (logit[id] - mean);
-    dacts[out + id] = logit[id];
+  for (var e = id; e < dims.experts; e += SIZE) {
+    logit[e] = g_back[row * dims.logits + e] * (logit[e] - mean);
+    dacts[out + e] = logit[e];
   }
   workgroupBarrier();
   for (var j = id; j < h; j += SIZE) {

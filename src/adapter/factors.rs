@@ -118,7 +118,7 @@ impl Factors {
     }
 
     /// Elements of such a buffer.
-    pub fn len(&self) -> usize {
+    pub fn elements(&self) -> usize {
         self.down_rows * self.inputs + self.slots * self.outputs
     }
 

@@ -1,11 +1,14 @@
 //! What the experiments' runs have in common: lanes in few words, training to the end of the schedule, and
 //! what is read off afterwards. Knows nothing of claims.
 
+use ndarray::Array2;
+
 use super::Inputs;
-use crate::config::{Balance, BalanceKind, Config, Domains, Gate, Lane, Method, Schedule, Task};
+use crate::adapter::count::scaling;
+use crate::config::{Balance, BalanceKind, Config, Domains, Form, Gate, Lane, Method, Options, Schedule, Task};
 use crate::error::Result;
 use crate::lab::Lab;
-use crate::lab::forward::{Answer, Forward};
+use crate::lab::forward::{Answer, Forward, matrix, row_losses};
 use crate::lab::prepare::{Prepared, Progress, Source, prepare};
 
 /// Steps to convergence on the teacher–student task at the default rate.
@@ -30,6 +33,15 @@ pub fn mor1e(experts: usize, gate: Gate) -> Method {
     Method::Mor1e { experts, alpha: 2.0, gate, hidden: None, balance: Balance::default() }
 }
 
+/// Scaling 2, where the form has one.
+pub fn form(form: Form, rank: usize) -> Method {
+    Method::Variant { form, rank, alpha: if form == Form::Mora { 1.0 } else { 2.0 * rank as f64 } }
+}
+
+pub fn with(method: Method, options: Options) -> Lane {
+    Lane { options, ..method.into() }
+}
+
 pub fn balance(kind: BalanceKind, coefficient: f64) -> Balance {
     Balance { kind, coefficient }
 }
@@ -42,6 +54,11 @@ pub fn config(task: Task, methods: Vec<Method>, schedule: Schedule) -> Config {
 /// On the teacher–student task, to convergence.
 pub fn domains(task: Domains, methods: Vec<Method>) -> Config {
     config(Task::Domains(task), methods, Schedule { warmup: 50, total: STEPS })
+}
+
+/// The same for lanes with options of their own.
+pub fn optioned(task: Domains, lanes: Vec<Lane>) -> Config {
+    Config { lanes, ..domains(task, vec![]) }
 }
 
 /// Set up a run, on the backend that the measurement was given whatever the link would choose.
@@ -100,6 +117,47 @@ pub fn share(lab: &Lab, lane: usize) -> f64 {
 
 pub fn shares(lab: &Lab) -> Vec<f64> {
     (0..lab.lane_count()).map(|lane| share(lab, lane)).collect()
+}
+
+/// Steps after which the mean loss of the last sixteen is down to `share` of the energy; all there were where it never is.
+pub fn steps_to(lab: &Lab, lane: usize, share: f64) -> f64 {
+    const WINDOW: usize = 16;
+    let most = share * WINDOW as f64 * lab.task.pool_energy;
+    let at = lab.losses(lane).windows(WINDOW).position(|window| window.iter().sum::<f64>() <= most);
+    at.map_or(lab.step(), |first| first + WINDOW) as f64
+}
+
+/// Loss of the lane's parameters as they are, on the whole pool, as a share of the target's energy.
+pub async fn pool_share(lab: &Lab, lane: usize) -> Result<f64> {
+    let output = answer(lab, lane, lab.task.x.clone(), lab.task.sequence).await?.output;
+    let rows = row_losses(&lab.task, &lab.task.y, &output);
+    Ok(rows.iter().sum::<f64>() / rows.len() as f64 * lab.task.energy / lab.task.pool_energy)
+}
+
+/// A tensor as the forward pass reads it: made of what is trained, or trained itself.
+pub async fn read(lab: &Lab, lane: usize, name: &str) -> Result<Vec<f32>> {
+    let task = &lab.task;
+    let some = task.x[..task.sequence * task.layers[0].inputs].to_vec();
+    let mut forward = Forward::new(task, some, task.sequence);
+    forward.set_lane(0, lab.lane(lane), &lab.config.optimizer);
+    let mut params = lab.parameters().await?;
+    forward.run(0, &params.swap_remove(lane));
+    match forward.made(0, name) {
+        Some(made) => Ok(made),
+        None => lab.tensor(lane, name).await,
+    }
+}
+
+/// What a lane that is not routed adds to the first layer's weight, `[outputs, inputs]`.
+pub async fn change(lab: &Lab, lane: usize) -> Result<Array2<f64>> {
+    let inputs = lab.task.layers[0].inputs;
+    let method = &lab.lane(lane).method;
+    if matches!(method, Method::Full | Method::Variant { form: Form::Dora, .. }) {
+        return Ok(matrix(&read(lab, lane, "layers.0.delta").await?, inputs));
+    }
+    let (a, b) = (read(lab, lane, "layers.0.lora_A").await?, read(lab, lane, "layers.0.lora_B").await?);
+    let rank = a.len() / inputs;
+    Ok(matrix(&b, rank).dot(&matrix(&a, inputs)) * scaling(method))
 }
 
 /// What a lane, as trained so far, makes of `x [rows, inputs]`, whole sequences.

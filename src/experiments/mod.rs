@@ -2,19 +2,28 @@
 //! with its tolerance, a measurement on several seeds, and the verdict that follows. Nothing measured is written down
 //! here; it is measured anew on every run. Knows nothing of files, pages or how a report is asked for.
 
+mod allocation;
 mod balance;
 pub mod bed;
+mod best;
+mod bits;
+mod collapse;
 mod digits;
+mod dora;
 mod figure;
 mod floors;
 mod inputs;
+mod intruders;
 mod merging;
+mod ranks;
 mod rates;
 pub mod report;
 mod routing;
 mod sizes;
 mod spectra;
+mod squares;
 mod start;
+mod starts;
 mod unmeasured;
 mod verdict;
 
@@ -98,7 +107,9 @@ impl Experiment {
 pub fn all() -> Vec<Experiment> {
     let groups =
         [floors::all(), routing::all(), start::all(), merging::all(), rates::all(), spectra::all(), sizes::all()];
-    groups.into_iter().chain([balance::all(), digits::all()]).flatten().collect()
+    let variants = [allocation::all(), ranks::all(), squares::all(), starts::all(), dora::all(), bits::all()];
+    let routed = [balance::all(), collapse::all(), intruders::all(), digits::all()];
+    groups.into_iter().chain(variants).chain(routed).flatten().collect()
 }
 
 /// A quantity with a claim on it.

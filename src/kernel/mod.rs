@@ -270,8 +270,17 @@ impl Op {
 
     /// Whether the shader's workgroups are of the size that the device wants, `SIZE`.
     pub fn is_sized(&self) -> bool {
-        use Op::{LayerBackward, LayerForward, Project, WeightGrad, WeightStep};
-        matches!(self, Project(_) | LayerForward(_) | LayerBackward(_) | WeightGrad(_) | WeightStep(_))
+        use Op::{IntuitionBackward, IntuitionForward, LayerBackward, LayerForward, Project, WeightGrad, WeightStep};
+        matches!(
+            self,
+            Project(_)
+                | LayerForward(_)
+                | LayerBackward(_)
+                | WeightGrad(_)
+                | WeightStep(_)
+                | IntuitionForward(_)
+                | IntuitionBackward(_)
+        )
     }
 
     /// Workgroups to dispatch, where those whose size is free have `size` invocations.

@@ -23,7 +23,7 @@ pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena
     let e = arena.param(format!("{}.lora_E", place.name), pad(rank), vec![rank], vec![1]);
     let len = arena.params - begin;
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), len);
-    let (at, grads) = (buffer("factors", whole.len()), buffer("dfactors", whole.len()));
+    let (at, grads) = (buffer("factors", whole.elements()), buffer("dfactors", whole.elements()));
     let made = whole.read_from(at);
     let factors = Factors { grads, grad_a: made.a, grad_b: made.b, ..made };
     let dims = factors::Dims { extra: e as u32, orthogonal: ORTHOGONAL, ..quantised::dims(&whole, rank, place) };

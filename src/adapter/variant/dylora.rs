@@ -9,7 +9,7 @@ use crate::kernel::variant::{Op, factors};
 
 pub fn record(rank: usize, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let whole = place_factors(rank, place, arena);
-    let factors = whole.read_from(arena.buffer(format!("{}.factors", place.name), whole.len()));
+    let factors = whole.read_from(arena.buffer(format!("{}.factors", place.name), whole.elements()));
     let dims = factors::Dims { sampled: 1, ..quantised::dims(&whole, rank, place) };
     let first = pass(Op::Truncate(dims), vec![PARAMS, factors.at]);
     // Directions left out are zero in both factors, and so are their gradients.

@@ -16,7 +16,7 @@ pub fn made(
     place: &Place,
     arena: &mut Arena,
 ) -> (Factors, Pass) {
-    let made = from.read_from(arena.buffer(format!("{}.factors", place.name), from.len()));
+    let made = from.read_from(arena.buffer(format!("{}.factors", place.name), from.elements()));
     let dims = factors::Dims {
         experts: experts as u32,
         router: (from.down_rows - from.slots) as u32,

@@ -1,0 +1,52 @@
+//! Layer-wise allocation: whether it matters where in a network its experts are.
+
+use super::bed::{molora, optioned, shares, trained, with};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
+use crate::config::{Config, Domains, Options};
+
+/// Experts by layer, lowest first; twenty in each.
+const PATTERNS: [(&str, [usize; 4]); 5] = [
+    ("uniform 5-5-5-5", [5, 5, 5, 5]),
+    ("hourglass 8-2-2-8", [8, 2, 2, 8]),
+    ("triangle 2-4-6-8", [2, 4, 6, 8]),
+    ("inverted 8-6-4-2", [8, 6, 4, 2]),
+    ("diamond 2-8-8-2", [2, 8, 8, 2]),
+];
+const HOURGLASS: usize = 1;
+/// What the paper found ahead of it.
+const AHEAD: [(&str, usize); 2] = [("triangle", 2), ("diamond", 4)];
+
+pub fn all() -> Vec<Experiment> {
+    let lanes = PATTERNS.map(|(_, experts)| {
+        with(molora(5, 2), Options { experts_per_layer: Some(experts.to_vec()), ..Options::default() })
+    });
+    let gains = AHEAD.map(|(name, _)| quantity(format!("hourglass − {name}"), Expected::AtLeast(0.0)));
+    vec![Experiment {
+        id: "allocation",
+        title: "Where in a network experts belong",
+        claim: "At an equal number of experts, more of them in the higher or middle layers are worth more than an hourglass.",
+        source: "MoLA, arXiv 2402.08562",
+        setups: vec![optioned(Domains { dim: 32, depth: 4, ..Domains::default() }, lanes.to_vec())],
+        method: "A network of four layers, each of which each of four conflicting tasks changes by rank 2; MoLoRA of rank 2 with twenty experts, shared out over the layers in five ways: equal numbers of parameters. Loss as a share of what the frozen network misses.",
+        prediction: "If the claim holds, the hourglass's loss minus that of the triangle 2-4-6-8, and minus that of the diamond 2-8-8-2, is at least 0.",
+        quantities: PATTERNS.iter().map(|(name, _)| shown(*name)).chain(gains).collect(),
+        measure: allocated,
+        otherwise: "Here every layer needs the same, four changes of rank 2, which two experts cannot serve, and an error in the lowest layer is passed on by all layers above: both of the paper's shapes give that layer only two. The paper's networks keep general knowledge in their low layers, which needs little change.",
+        remark: "Uniform is the allocation that this task asks for: four experts a layer would do. What is to be seen is whether anything favours the higher layers beyond that.",
+        figure: Some(Figure {
+            x: "allocation",
+            y: "loss, share of energy",
+            columns: ["uniform", "hourglass", "triangle", "inverted", "diamond"].map(String::from).to_vec(),
+            series: vec![Series { name: "MoLoRA, 20 experts of rank 2", first: 0 }],
+            log: false,
+        }),
+    }]
+}
+
+fn allocated(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
+    Box::pin(async move {
+        let losses = shares(&trained(&setups[0], inputs).await?.lab);
+        let gains = AHEAD.map(|(_, lane)| losses[HOURGLASS] - losses[lane]);
+        Ok(losses.into_iter().chain(gains).collect())
+    })
+}

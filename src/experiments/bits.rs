@@ -1,0 +1,142 @@
+//! Factors of one bit, or of three values, per entry: what they lose, and what they take to store.
+
+use ndarray::Array2;
+
+use super::bed::{STEPS, answer, lora, molora, optioned, read, shares, trained, with};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
+use crate::config::{Config, Domains, Method, Optimizer, Options, Schedule, Weights};
+use crate::error::Result;
+use crate::lab::Lab;
+use crate::lab::forward::matrix;
+use crate::task::Targets;
+
+const KINDS: [(&str, Weights); 3] =
+    [("float", Weights::Float), ("ternary", Weights::Ternary), ("binary", Weights::Binary)];
+/// The page's, and one at which few entries flip in a step.
+const RATES: [(&str, f64); 2] = [("0.01", 0.01), ("0.0003", 0.0003)];
+/// Losses further apart than this do not match.
+const MATCH: f64 = 0.02;
+/// An f32, of a scale or of an entry kept in full.
+const FLOAT: f64 = 4.0;
+/// Bytes by lane and kind: 1,024 entries in 8 matrices or 2, and the router's 256 in full precision.
+const MIXTURE: [f64; 3] = [5_120.0, 1_258.9, 1_184.0];
+const SINGLE: [f64; 3] = [4_096.0, 210.9, 136.0];
+
+pub fn all() -> Vec<Experiment> {
+    let lanes = |method: Method| {
+        KINDS.map(|(_, weights)| with(method.clone(), Options { weights, ..Options::default() })).to_vec()
+    };
+    let names = ["MoLoRA 4×2", "LoRA r8"];
+    let setup = |lr: f64, total| {
+        let run = |task, method| Config {
+            optimizer: Optimizer { lr, ..Optimizer::default() },
+            schedule: Schedule { warmup: 50, total },
+            ..optioned(task, lanes(method))
+        };
+        let one = Domains { domains: 1, true_rank: 8, ..Domains::default() };
+        vec![run(Domains::default(), molora(4, 2)), run(one, lora(8))]
+    };
+    let cases = || RATES.iter().flat_map(|(rate, _)| names.map(|name| format!("{name}, rate {rate}")));
+    let losses = cases().flat_map(|case| KINDS.map(|(kind, _)| shown(format!("{case}: {kind}"))));
+    let gaps = cases()
+        .flat_map(|case| [1, 2].map(|k| quantity(format!("{case}: {} − float", KINDS[k].0), Expected::AtMost(MATCH))));
+    let rescaled = cases().flat_map(|case| [1, 2].map(|k| shown(format!("{case}: {} at its best scale", KINDS[k].0))));
+    let sizes = names
+        .iter()
+        .zip([MIXTURE, SINGLE])
+        .flat_map(|(name, bytes)| [0, 1, 2].map(|k| near(format!("{name}: bytes, {}", KINDS[k].0), bytes[k], 0.05)));
+    vec![Experiment {
+        id: "one-bit",
+        title: "Experts of one bit per weight",
+        claim: "Experts whose entries are one bit each reach what full precision reaches, in a fraction of the bytes.",
+        source: "as 1-bit experts are advertised, after BitNet, arXiv 2310.11453 and 2402.17764",
+        setups: [setup(RATES[0].1, STEPS), setup(RATES[1].1, 2 * STEPS)].concat(),
+        method: "Trained with straight-through gradients, at the page's rate and for twice as long at a small one. MoLoRA on four conflicting tasks, LoRA on one task of rank 8; losses, and bytes counted from the values that the forward pass reads: log₂ of how many different ones a matrix has, for each entry, and one float for its scale. The router stays in full precision.",
+        prediction: "If the claim holds, the losses differ by at most 0.02. Rounding says otherwise: of a Gaussian vector signs keep 2/π of the energy and three values 0.787, so that a product of two such factors keeps 0.41 and 0.62 and loses 0.59 and 0.38; training may do better than rounding. Bytes: 1,024 entries at 1 or log₂ 3 bits.",
+        quantities: losses.chain(gaps).chain(sizes).chain(rescaled).collect(),
+        measure: quantised,
+        otherwise: "An entry of one bit cannot change a little: where it flips, the output moves by a whole step, and at a rate at which many flip at once the loss can end above that of no change at all. At a small rate three values come near to what rounding predicts, not below; signs alone do not, because the straight-through gradient knows nothing of their scale: entries that want less than it flip to and fro, those that want more grow on and raise it, so that longer training makes it worse. What is left at the best scale shows how much of the loss is scale. A narrow layer has no spare directions among which to choose: 1,024 bits describe a change that has 960 degrees of freedom. In a wide network with many experts the signs' errors average out over more terms.",
+        remark: "The gain in bytes is smaller for the mixture, because its router is not quantised.",
+        figure: Some(Figure {
+            x: "entries",
+            y: "loss, share of energy",
+            columns: KINDS.map(|(name, _)| name.to_owned()).to_vec(),
+            series: vec![
+                Series { name: "MoLoRA 4×2, rate 0.0003", first: 2 * KINDS.len() },
+                Series { name: "LoRA r8, rate 0.0003", first: 3 * KINDS.len() },
+            ],
+            log: false,
+        }),
+    }]
+}
+
+fn quantised(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
+    Box::pin(async move {
+        let (mut losses, mut gaps, mut sizes, mut rescaled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for setup in &setups {
+            let lab = trained(setup, inputs).await?.lab;
+            let own = shares(&lab);
+            gaps.extend([own[1] - own[0], own[2] - own[0]]);
+            losses.extend(own);
+            rescaled.extend([best_scale(&lab, 1).await?, best_scale(&lab, 2).await?]);
+            // Sizes do not depend on the rate.
+            if sizes.len() < 2 * KINDS.len() {
+                for lane in 0..lab.lane_count() {
+                    sizes.push(bytes(&lab, lane).await?);
+                }
+            }
+        }
+        Ok([losses, gaps, sizes, rescaled].concat())
+    })
+}
+
+/// Loss on the pool had the adapter's output one more factor, the best for it: 1 − ⟨o, t⟩² / ‖o‖²‖t‖².
+async fn best_scale(lab: &Lab, lane: usize) -> Result<f64> {
+    let task = &lab.task;
+    let Targets::Dense(y) = &task.y else { return Ok(f64::NAN) };
+    let dim = task.layers[0].inputs;
+    let base = matrix(&task.x, dim).dot(&matrix(&task.base[0].weight, dim).t());
+    let made = matrix(&answer(lab, lane, task.x.clone(), task.sequence).await?.output, dim) - &base;
+    let wanted = matrix(y, dim) - &base;
+    let inner = |a: &Array2<f64>, b: &Array2<f64>| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    Ok(1.0 - inner(&made, &wanted).powi(2) / (inner(&made, &made) * inner(&wanted, &wanted)))
+}
+
+/// What the lane's adapter takes to store.
+async fn bytes(lab: &Lab, lane: usize) -> Result<f64> {
+    let (experts, router) = match lab.lane(lane).method {
+        Method::Molora { experts, .. } => (experts, experts * lab.task.layers[0].inputs),
+        _ => (1, 0),
+    };
+    let mut sum = FLOAT * router as f64;
+    for name in ["layers.0.lora_A", "layers.0.lora_B"] {
+        let factor = read(lab, lane, name).await?;
+        sum += factor.chunks_exact(factor.len() / experts).map(stored).sum::<f64>();
+    }
+    Ok(sum)
+}
+
+/// One matrix: a few values and their scale, or all entries in full.
+fn stored(matrix: &[f32]) -> f64 {
+    let mut values = matrix.to_vec();
+    values.sort_by(f32::total_cmp);
+    values.dedup();
+    match values.len() {
+        few @ 1..=3 => matrix.len() as f64 * libm::log2(few as f64) / 8.0 + FLOAT,
+        _ => FLOAT * matrix.len() as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matrix_takes_what_its_values_need() {
+        assert_eq!(stored(&[0.5, -0.5].repeat(64)), 16.0 + 4.0);
+        assert!((stored(&[0.5, -0.5, 0.0, 0.5].repeat(32)) - (128.0 * 1.584_962_5 / 8.0 + 4.0)).abs() < 1e-6);
+        assert_eq!(stored(&[0.1, 0.2, 0.3, 0.4]), 16.0);
+        assert!((MIXTURE[1] - (1_024.0 * libm::log2(3.0) / 8.0 + 8.0 * FLOAT + 256.0 * FLOAT)).abs() < 0.05);
+        assert!((SINGLE[1] - (1_024.0 * libm::log2(3.0) / 8.0 + 2.0 * FLOAT)).abs() < 0.05);
+    }
+}

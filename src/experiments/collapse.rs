@@ -1,0 +1,192 @@
+//! Experts that are not used: routing that collapses, what is said to cure it, and rank-1 experts that read alike.
+
+use super::bed::{answer, balance, mor1e, optioned, routed, shares, trained, with};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
+use crate::config::{Balance, BalanceKind, Config, Domains, Gate, Options};
+use crate::error::Result;
+use crate::lab::Lab;
+use crate::lab::forward::matrix;
+
+const EXPERTS: usize = 4;
+/// An expert that fewer tokens than this choose is dead.
+const DEAD: f64 = 0.01;
+const COLD: f64 = 0.1;
+/// Coefficients of the orthogonality penalty.
+const PENALTIES: [f64; 3] = [0.0, 0.001, 0.1];
+/// Rank-1 experts, two for each of four tasks.
+const VECTORS: usize = 8;
+/// Least mean cos² of eight vectors in a plane (Welch): (64/2 − 8) / 56.
+const WELCH: f64 = 24.0 / 56.0;
+
+pub fn all() -> Vec<Experiment> {
+    vec![collapse(), orthogonality()]
+}
+
+fn collapse() -> Experiment {
+    let lane = |temperature, noise, term| {
+        with(routed(EXPERTS, 2, 1, false, term), Options { temperature, noise, ..Options::default() })
+    };
+    let none = Balance::default;
+    let names = ["T = 1", "T = 0.1", "T = 0.1 with noise", "T = 0.1 with the Switch term"];
+    let lanes =
+        || vec![lane(1.0, 0.0, none()), lane(COLD, 0.0, none()), lane(COLD, 1.0, none()), lane(COLD, 0.0, switch())];
+    let all = Expected::Near { value: EXPERTS as f64, within: 0.0 };
+    let said = [Expected::Shown, Expected::AtMost(EXPERTS as f64 - 1.0), all, all];
+    let quantities = ["four tasks", "one task"].into_iter().flat_map(|tasks| {
+        let used = (0..names.len()).map(move |i| quantity(format!("{tasks}, {}: experts in use", names[i]), said[i]));
+        let cure = ["noise", "the Switch term"]
+            .map(|name| quantity(format!("{tasks}: loss at T = 0.1, without − with {name}"), Expected::AtLeast(0.0)));
+        used.chain(names.map(|name| shown(format!("{tasks}, {name}: loss")))).chain(cure)
+    });
+    Experiment {
+        id: "collapse",
+        title: "Experts that die",
+        claim: "Top-1 routing by a cold gate leaves experts unused; noise on the router or a balance term keeps all in use.",
+        source: "Shazeer et al., arXiv 1701.06538; Switch Transformer, arXiv 2101.03961",
+        setups: vec![
+            optioned(Domains::default(), lanes()),
+            optioned(Domains { domains: 1, true_rank: 8, ..Domains::default() }, lanes()),
+        ],
+        method: "MoLoRA 4×2 under top-1 routing on four conflicting tasks, and on one task of rank 8 that four experts of rank 2 could only serve together: at temperature T = 1; at 0.1; at 0.1 with noise of standard deviation 1 on the logits while training; at 0.1 with the Switch term at 0.01. An expert is in use if at least 1 % of the tokens choose it.",
+        prediction: "If the claim holds, at most three of four experts are in use at T = 0.1, and all four with either cure, whose loss is no higher. Two tasks that share an expert of rank 2 leave at least half of what they need: 0.25 for each pair.",
+        quantities: quantities.collect(),
+        measure: collapsed,
+        otherwise: "Four tasks, each with a mean of its own in the inputs, pull on four experts, and no gate here leaves one out, cold or not. Where all tokens look alike, the expert that is ahead gets them all and stays ahead; then a warm gate collapses further than a cold one, which settles at random before any expert is ahead. Noise of the logits' own size is outgrown by the router; the Switch term acts as long as the use is uneven.",
+        remark: "With one task, four experts in use are hardly better than one: a linear change needs them together on each token, which top-1 forbids. Utilisation by itself is no gain.",
+        figure: Some(Figure {
+            x: "router",
+            y: "experts in use",
+            columns: ["T = 1", "T = 0.1", "and noise", "and Switch"].map(String::from).to_vec(),
+            series: vec![
+                Series { name: "four tasks", first: 0 },
+                Series { name: "one task", first: 2 * names.len() + 2 },
+            ],
+            log: false,
+        }),
+    }
+}
+
+fn switch() -> Balance {
+    balance(BalanceKind::Switch, 0.01)
+}
+
+fn collapsed(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
+    Box::pin(async move {
+        let mut values = Vec::new();
+        for setup in &setups {
+            let lab = trained(setup, inputs).await?.lab;
+            for lane in 0..lab.lane_count() {
+                values.push(in_use(&lab, lane).await?);
+            }
+            let losses = shares(&lab);
+            let cure = [losses[1] - losses[2], losses[1] - losses[3]];
+            values.extend(losses.into_iter().chain(cure));
+        }
+        Ok(values)
+    })
+}
+
+/// Experts that at least 1 % of the pool's tokens choose first.
+async fn in_use(lab: &Lab, lane: usize) -> Result<f64> {
+    let read = answer(lab, lane, lab.task.x.clone(), lab.task.sequence).await?;
+    let Some(gates) = read.gates.first() else { return Ok(f64::NAN) };
+    let mut chosen = vec![0usize; gates.experts];
+    for gate in gates.values.chunks_exact(gates.experts) {
+        let best = (0..gate.len()).reduce(|best, e| if gate[e] > gate[best] { e } else { best }).unwrap_or(0);
+        chosen[best] += 1;
+    }
+    let least = DEAD * lab.task.rows() as f64;
+    Ok(chosen.iter().filter(|&&count| count as f64 >= least).count() as f64)
+}
+
+fn orthogonality() -> Experiment {
+    let lanes = || {
+        PENALTIES
+            .map(|orthogonality| with(mor1e(VECTORS, Gate::Pooled), Options { orthogonality, ..Options::default() }))
+            .to_vec()
+    };
+    let alike = |kind: &str| PENALTIES.map(|c| shown(format!("{kind}: mean cos² at {c}")));
+    let losses = |kind: &str| PENALTIES.map(|c| shown(format!("{kind}: loss at {c}")));
+    let (mut own, mut shared) = (alike("own directions"), alike("shared directions"));
+    own[1].expected = Expected::AtMost(0.02);
+    own[2].expected = Expected::AtMost(0.02);
+    shared[0].expected = Expected::Between(WELCH, 0.6);
+    let changes = vec![
+        quantity("own directions: loss at 0.1 − at 0", Expected::AtMost(0.01)),
+        quantity("shared directions: mean cos² at 0.1 − at 0", Expected::AtMost(-0.1)),
+        quantity("shared directions: loss at 0.1 − at 0", Expected::AtLeast(0.05)),
+    ];
+    let quantities = own.into_iter().chain(losses("own directions")).chain(shared).chain(losses("shared directions"));
+    Experiment {
+        id: "orthogonality",
+        title: "Rank-1 experts made orthogonal",
+        claim: "A penalty on cos² between what rank-1 experts read makes them orthogonal at no cost where tasks read directions of their own, and at the cost of the fit where tasks read the same ones.",
+        source: "methods; MoR1E, arXiv 2404.08985",
+        setups: vec![
+            optioned(Domains { conflict: false, ..Domains::default() }, lanes()),
+            optioned(Domains::default(), lanes()),
+        ],
+        method: "MoR1E with 8 experts and a pooled gate on four tasks of rank 2, which read directions of their own or all the same two; Σ cos²(vᵢ, vⱼ) over pairs added to the loss at 0, 0.001 and 0.1. Mean cos² over the 28 pairs after training.",
+        prediction: "Own directions: eight are needed, and can be orthogonal: mean cos² at most 0.02 at either coefficient, and the loss higher by at most 0.01. Shared: eight vectors in the plane that is read cannot have a mean cos² below Welch's bound, 24/56 = 0.43, so without the penalty it lies there or a little above, up to 0.6; with it, it falls by at least 0.1 and the loss rises by at least 0.05.",
+        quantities: quantities.chain(changes).collect(),
+        measure: orthogonal,
+        otherwise: "The penalty acts from the first step, when no expert has a task yet, and keeps one from coming over to a direction that another already reads; on such a seed a direction is left to nobody. At the end nothing stands against eight orthogonal experts, but the way there is barred.",
+        remark: "Experts that read alike are not by themselves a weakness: whether they should depends on what tasks share.",
+        figure: Some(Figure {
+            x: "coefficient",
+            y: "mean cos² between experts",
+            columns: PENALTIES.map(|c| c.to_string()).to_vec(),
+            series: vec![
+                Series { name: "own directions", first: 0 },
+                Series { name: "shared directions", first: 2 * PENALTIES.len() },
+            ],
+            log: false,
+        }),
+    }
+}
+
+fn orthogonal(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
+    Box::pin(async move {
+        let (mut values, mut changes) = (Vec::new(), Vec::new());
+        for setup in &setups {
+            let lab = trained(setup, inputs).await?.lab;
+            let mut alike = Vec::new();
+            for lane in 0..lab.lane_count() {
+                let v = lab.tensor(lane, "layers.0.v").await?;
+                alike.push(mean_square_cosine(&v, lab.task.layers[0].inputs));
+            }
+            let losses = shares(&lab);
+            changes.push([alike[2] - alike[0], losses[2] - losses[0]]);
+            values.extend(alike.into_iter().chain(losses));
+        }
+        let [own, shared] = [changes[0], changes[1]];
+        values.extend([own[1], shared[0], shared[1]]);
+        Ok(values)
+    })
+}
+
+/// Over all pairs of rows `[N, width]`.
+fn mean_square_cosine(rows: &[f32], width: usize) -> f64 {
+    let rows = matrix(rows, width);
+    let gram = rows.dot(&rows.t());
+    let count = gram.nrows();
+    let mut sum = 0.0;
+    for i in 0..count {
+        sum += (0..i).map(|j| gram[[i, j]].powi(2) / (gram[[i, i]] * gram[[j, j]])).sum::<f64>();
+    }
+    sum / (count * (count - 1) / 2) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Vectors at equal angles in a plane meet Welch's bound; the axes are orthogonal.
+    #[test]
+    fn cosines_by_hand() {
+        let angles = (0..VECTORS).map(|i| std::f64::consts::PI * i as f64 / VECTORS as f64);
+        let fan: Vec<f32> = angles.flat_map(|a| [libm::cos(a) as f32, 3.0 * libm::sin(a) as f32 / 3.0]).collect();
+        assert!((mean_square_cosine(&fan, 2) - WELCH).abs() < 1e-6);
+        assert_eq!(mean_square_cosine(&[2.0, 0.0, 0.0, 0.0, 5.0, 0.0, 0.0, 0.0, 1.0], 3), 0.0);
+    }
+}

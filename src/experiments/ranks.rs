@@ -1,0 +1,140 @@
+//! Ranks that are not fixed: DyLoRA's smaller ranks, and AdaLoRA's budget.
+
+use super::bed::{change, domains, form, lora, optioned, pool_share, share, trained, with};
+use super::floors::tail;
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
+use crate::config::{Config, Domains, Form, Options, Schedule, Spectrum};
+use crate::error::Result;
+use crate::inspect::spectrum::singular_values;
+use crate::lab::Lab;
+
+/// Of both lanes, and of the true change.
+const RANK: usize = 8;
+const CUTS: [usize; 5] = [1, 2, 4, 6, 8];
+/// Those at which a plain LoRA must be worse.
+const JUDGED: usize = 3;
+/// A direction of less than this share of the largest singular value is not in use.
+const FAINT: f64 = 0.01;
+const DEPTH: usize = 4;
+/// Steps after which AdaLoRA is compared with LoRA.
+const LONG: usize = 3_000;
+
+pub fn all() -> Vec<Experiment> {
+    vec![dylora(), adalora()]
+}
+
+fn dylora() -> Experiment {
+    let task = Domains { domains: 1, true_rank: RANK, spectrum: Spectrum::Harmonic, ..Domains::default() };
+    let setup = domains(task, vec![form(Form::Dylora, RANK), lora(RANK)]);
+    let kept = CUTS.map(|r| near(format!("DyLoRA cut to {r}"), tail(r, RANK), 0.05));
+    let cut = CUTS.map(|r| shown(format!("LoRA cut to {r}")));
+    let worse = CUTS.iter().take(JUDGED);
+    let worse = worse.map(|r| quantity(format!("cut to {r}: LoRA − DyLoRA"), Expected::AtLeast(0.1)));
+    Experiment {
+        id: "dylora",
+        title: "One training for every rank",
+        claim: "A DyLoRA cut to any smaller rank works as well as if trained at that rank; a LoRA cut the same way does not.",
+        source: "DyLoRA, arXiv 2210.07558",
+        setups: vec![Config { schedule: Schedule { warmup: 50, total: 2_000 }, ..setup }],
+        method: "One task whose true change has 8 singular values 1/i; both lanes of rank 8, 2,000 steps. Then only the first b directions of each are kept, without further training; loss on the whole pool.",
+        prediction: "At every b the Eckart–Young tail Σ_{i>b} i⁻² / Σ i⁻² within 0.05: the best changes of all ranks are nested, so one set of directions can serve all. Of a plain LoRA any rotation of its directions is as good, so its first b are no better than others: at least 0.1 worse at b of 1, 2 and 4.",
+        quantities: kept.into_iter().chain(cut).chain(worse).collect(),
+        measure: cuts,
+        otherwise: "Each step trains one b only, so that every rank sees an eighth of the steps and is disturbed by the others.",
+        remark: "The price is at the full rank, where the plain LoRA is at 0.",
+        figure: Some(Figure {
+            x: "directions kept",
+            y: "loss, share of energy",
+            columns: CUTS.map(|r| r.to_string()).to_vec(),
+            series: vec![Series { name: "DyLoRA", first: 0 }, Series { name: "LoRA cut", first: CUTS.len() }],
+            log: false,
+        }),
+    }
+}
+
+fn cuts(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
+    Box::pin(async move {
+        let mut lab = trained(&setups[0], inputs).await?.lab;
+        let (mut dylora, mut plain) = (Vec::new(), Vec::new());
+        for rank in CUTS {
+            dylora.push(cut(&mut lab, 0, rank).await?);
+            plain.push(cut(&mut lab, 1, rank).await?);
+        }
+        let worse = plain.iter().zip(&dylora).take(JUDGED).map(|(plain, dylora)| plain - dylora).collect();
+        Ok([dylora, plain, worse].concat())
+    })
+}
+
+/// Loss with the first `rank` directions alone.
+async fn cut(lab: &mut Lab, lane: usize, rank: usize) -> Result<f64> {
+    let name = "layers.0.lora_B";
+    let whole = lab.tensor(lane, name).await?;
+    let mut b = whole.clone();
+    b.chunks_exact_mut(RANK).for_each(|row| row[rank..].fill(0.0));
+    lab.set_tensor(lane, name, &b).await?;
+    let left = pool_share(lab, lane).await;
+    lab.set_tensor(lane, name, &whole).await?;
+    left
+}
+
+fn adalora() -> Experiment {
+    let to = |target| with(form(Form::Adalora, 8), Options { target_rank: Some(target), ..Options::default() });
+    let one = |true_rank, spectrum| Domains { domains: 1, true_rank, spectrum, ..Domains::default() };
+    let deep = Domains { dim: 32, depth: DEPTH, batch: 8, ..one(8, Spectrum::Harmonic) };
+    let claims = vec![
+        near("rank 4, budget 4: directions kept", 4.0, 0.0),
+        quantity("rank 4, budget 4: loss", Expected::AtMost(0.001)),
+        near("rank 4, budget 6: directions kept", 6.0, 0.0),
+        near("rank 4, budget 6: directions in use", 4.0, 0.0),
+        near("one layer: AdaLoRA − LoRA r4", 0.0, 0.005),
+        near("four layers: directions kept", 16.0, 0.0),
+        quantity("four layers: AdaLoRA − LoRA r4", Expected::AtMost(0.0)),
+        shown("four layers: LoRA r4"),
+    ];
+    let layers = (1..=DEPTH).map(|layer| shown(format!("four layers: kept in layer {layer}")));
+    let compared =
+        |task| Config { schedule: Schedule { warmup: 50, total: LONG }, ..optioned(task, vec![to(4), lora(4).into()]) };
+    Experiment {
+        id: "adalora",
+        title: "A budget of rank",
+        claim: "AdaLoRA finds the directions that matter and, at an equal budget, shares rank out over layers better than LoRA's equal ranks.",
+        source: "AdaLoRA, arXiv 2303.10512",
+        setups: vec![
+            optioned(one(4, Spectrum::Flat), vec![to(4), to(6)]),
+            compared(one(16, Spectrum::Harmonic)),
+            compared(deep),
+        ],
+        method: "Eight directions a layer at first, pruned by importance between steps 100 and 600 to the budget. One layer whose true change has rank 4; one with 16 singular values 1/i; four layers with 8 singular values 1/i each, budget 16 in all against LoRA of rank 4 in each. The comparisons are made after 3,000 steps.",
+        prediction: "A budget of 4 keeps the right four: loss 0. A budget of 6 keeps six, because the budget is given and not found, of which four carry the change. In one layer LoRA is at the Eckart–Young floor, so there is nothing to gain: a difference of 0 ± 0.005. In four layers, if the claim holds, AdaLoRA's loss is at most LoRA's.",
+        quantities: claims.into_iter().chain(layers).collect(),
+        measure: budgets,
+        otherwise: "AdaLoRA learns slowly here: its singular values start at zero and its directions are held near orthogonal, so that the weaker directions are not yet found when pruning ends, and what is pruned by an early estimate of importance does not come back. After 1,000 steps, in the first run, the gap was several times as large. All four layers here need equally much, so an equal share is right and pruning can only match it.",
+        remark: "Both lanes have the page's rate, at which LoRA is done after 1,000 steps. A direction is in use if its singular value in the whole change is at least a hundredth of the largest.",
+        figure: None,
+    }
+}
+
+fn budgets(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
+    Box::pin(async move {
+        let lab = trained(&setups[0], inputs).await?.lab;
+        let mut values = vec![kept(&lab, 0, 0).await?, share(&lab, 0), kept(&lab, 1, 0).await?];
+        let singular = singular_values(&change(&lab, 1).await?);
+        values.push(singular.iter().filter(|&&s| s > FAINT * singular[0]).count() as f64);
+        let lab = trained(&setups[1], inputs).await?.lab;
+        values.push(share(&lab, 0) - share(&lab, 1));
+        let lab = trained(&setups[2], inputs).await?.lab;
+        let mut layers = Vec::new();
+        for layer in 0..DEPTH {
+            layers.push(kept(&lab, 0, layer).await?);
+        }
+        values.extend([layers.iter().sum(), share(&lab, 0) - share(&lab, 1), share(&lab, 1)]);
+        values.extend(layers);
+        Ok(values)
+    })
+}
+
+/// Directions of a layer that were not pruned.
+async fn kept(lab: &Lab, lane: usize, layer: usize) -> Result<f64> {
+    let values = lab.tensor(lane, &format!("layers.{layer}.lora_E")).await?;
+    Ok(values.iter().filter(|&&e| e != 0.0).count() as f64)
+}
