@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(names, [("__a_1".into(), "_0".into()), ("__b_2".into(), "_1".into())]);
         // A memory is no function.
         assert_eq!(renamed(&module(b"\x01\x02./\x01m\x02\0\x01")), None);
-        let snippet = b"\x01\x0d./snippets/a\x04turn\0\x05";
+        let snippet = b"\x01\x0c./snippets/a\x04turn\0\x05";
         assert_eq!(renamed(&module(snippet)), Some((module(snippet), vec![])), "called as it is there");
         assert_eq!(documented("/**\n * Why.\n */\n  a: 1 * 2,\n  // so\n"), "a: 1 * 2,\n");
     }
