@@ -2,7 +2,6 @@
 //! `Error` objects; knows nothing of views. Calls that arrive while another is running wait their turn.
 
 mod adapter;
-mod blob;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,6 +13,7 @@ use wasm_bindgen::prelude::*;
 use crate::clock;
 use crate::config::{Config, Task};
 use crate::error::Error;
+use crate::files::blob::described;
 use crate::lab::prepare::{Source, prepare};
 use crate::lab::{self, Lab};
 use crate::task::TaskData;
@@ -261,14 +261,4 @@ fn floats(what: &str, value: &JsValue) -> Result<Vec<f32>, Error> {
         Some(array) => Ok(array.to_vec()),
         None => Err(Error::Data { what: what.into(), expected: "a Float32Array".into(), got: described(value) }),
     }
-}
-
-/// What a value is, for a message.
-fn described(value: &JsValue) -> String {
-    let name = value.dyn_ref::<js_sys::Object>().map(|o| String::from(o.constructor().name()));
-    name.unwrap_or_else(|| match value.js_typeof().as_string() {
-        Some(kind) if kind == "undefined" => "nothing".into(),
-        Some(kind) => format!("{kind} {value:?}"),
-        None => format!("{value:?}"),
-    })
 }

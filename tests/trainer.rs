@@ -112,7 +112,7 @@ fn whole_run(backend: BackendChoice) {
             (Box::new(|e| !starts(e).is_empty()), Command::Ablate(Some(Ablate { lane: 2, layer: 0, expert: 1 }))),
             (at_once(), Command::Speed(None)),
             (at_once(), Command::SetRank { lane: 0, rank: 2 }),
-            (problem(), Command::Start { config: Config { lanes: Vec::new(), ..config.clone() }, paused: false }),
+            (problem(), Command::Start { config: Config { task: Task::Custom, ..config.clone() }, paused: false }),
             (problem(), Command::Run),
             (frame(|f| f.step == 120 && !f.running), watch(1, MergeMode::MeanGate)),
         ],

@@ -1,6 +1,6 @@
-// Starts what the address asks for: the lab in #app, or the studio (experiments and sweeps, a build of its own) in
+// Starts what the address asks for: the lab in #app, or the studio (experiments, sweeps and adapters, a build of its own) in
 // #studio. Anything that goes wrong before either can speak for itself is said here, in words.
-const ofStudio = /^#(experiments|sweeps)\b/;
+const ofStudio = /^#(experiments|sweeps|adapters)\b/;
 const element = (id) => document.getElementById(id);
 
 function explain(error) {

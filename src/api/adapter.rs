@@ -7,9 +7,9 @@ use js_sys::{Float32Array, Float64Array, Reflect, Uint8Array};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 
-use super::blob::{File, Writes};
-use super::{described, promise, thrown, whole};
+use super::{promise, thrown, whole};
 use crate::error::{Error, Result};
+use crate::files::blob::{File, Writes, described};
 use crate::files::{Checkpoint, Dtype, Memory};
 use crate::peft::adapter::Kind;
 use crate::peft::draft::{Draft, stopped};

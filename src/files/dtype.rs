@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// A tensor's stored format, named as safetensors names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
@@ -106,6 +109,20 @@ impl Dtype {
             Self::F8E5M2 => values.iter().map(|&v| to_byte(v, |b| from_f16(u16::from(b) << 8), 0x7b, 0x7c)).collect(),
             Self::Other(..) => Vec::new(),
         }
+    }
+}
+
+/// By its name, so that it reads the same anywhere.
+impl Serialize for Dtype {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Dtype {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        Self::parse(&name).ok_or_else(|| D::Error::custom(format!("{name} is no format of tensors")))
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Whatever a file claims is checked against its size before memory is taken for it.
 
+#[cfg(all(target_arch = "wasm32", any(feature = "api", feature = "studio")))]
+pub mod blob;
 pub mod checkpoint;
 pub mod dtype;
 pub mod header;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::config::{AdapterConfig, PeftType};
 use super::keys::{self, Part, Style};
 use crate::error::Result;
@@ -17,7 +19,7 @@ const WIDEST: usize = 1 << 24;
 const LARGEST: u64 = 1 << 33;
 
 /// What kind of layer is adapted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     Linear,
     /// Stored `[vocabulary, width]`, and read by rows.

@@ -2,6 +2,7 @@
 //! numbers are drawn.
 
 use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
 
 use super::adapter::{Adapter, Module};
 use super::change::Change;
@@ -14,7 +15,7 @@ use crate::inspect::spectrum::Svd;
 const NEGLIGIBLE: f64 = 1e-6;
 
 /// What two changes of the same weight have to do with each other.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     pub norms: (f64, f64),
     /// Of the angle between the two changes as vectors; 0 where one of them is 0.

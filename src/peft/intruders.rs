@@ -6,6 +6,7 @@
 //! with every other. The verdict is therefore certain, or said not to be.
 
 use ndarray::{Array2, ArrayView2, Axis, Slice};
+use serde::{Deserialize, Serialize};
 
 use super::loaded::Loaded;
 use super::view::Weight;
@@ -24,7 +25,7 @@ const ALL: usize = 256;
 const CONVERGED: f32 = 1e-3;
 
 /// One leading direction of the merged weight.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Direction {
     /// Singular value in the merged weight.
     pub singular: f64,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
 
 use super::adapter::{Adapter, Kind, Module};
 use super::keys::Part;
@@ -17,7 +18,7 @@ pub const WIDEST_DENSE: usize = 512;
 const ENERGY_IN_USE: f64 = 0.99;
 
 /// What is adapted, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Form {
     Lora,
     Dora,
@@ -27,7 +28,7 @@ pub enum Form {
 }
 
 /// One row of the overview.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Overview {
     pub name: String,
     pub form: Form,

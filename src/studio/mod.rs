@@ -2,6 +2,7 @@
 //! Experiments put to the test and sweeps, run in a worker of their own. The lab knows only its address; state, charts
 //! and files are plain Rust, and only `ui`, `worker` and `wire`'s two ends touch the browser.
 
+pub mod adapters;
 pub mod chart;
 pub mod export;
 pub mod record;

@@ -46,11 +46,11 @@ fn documented(text: &str) -> String {
     lines(text, |line| !comment(line))
 }
 
-/// Long names, and the short ones in their place.
-type Names = Vec<(String, String)>;
+/// A module, and which of its names became which.
+type Renamed = (Vec<u8>, Vec<(String, String)>);
 
 /// The module with short names for the functions that it imports, and which is which.
-fn renamed(bytes: &[u8]) -> Option<(Vec<u8>, Names)> {
+fn renamed(bytes: &[u8]) -> Option<Renamed> {
     const IMPORTS: u8 = 2;
     let (head, mut rest) = bytes.split_at_checked(8)?;
     let (mut out, mut names) = (head.to_vec(), Vec::new());
@@ -64,7 +64,10 @@ fn renamed(bytes: &[u8]) -> Option<(Vec<u8>, Names)> {
             for index in 0..count {
                 let (source, after) = text(body)?;
                 let (name, after) = text(after)?;
-                let short = format!("_{index}");
+                // What comes straight from a snippet is called as it is there.
+                let own = !source.starts_with(b"./snippets/");
+                let name = String::from_utf8(name.to_vec()).ok()?;
+                let short = if own { format!("_{index}") } else { name.clone() };
                 // 0 is a function, whose type follows.
                 let (_, after) = number(after.strip_prefix(&[0])?).map(|(value, left)| {
                     for word in [source, short.as_bytes()] {
@@ -75,7 +78,9 @@ fn renamed(bytes: &[u8]) -> Option<(Vec<u8>, Names)> {
                     section.extend(digits(value));
                     (value, left)
                 })?;
-                names.push((String::from_utf8(name.to_vec()).ok()?, short));
+                if own {
+                    names.push((name, short));
+                }
                 body = after;
             }
             out.push(IMPORTS);
@@ -169,6 +174,8 @@ mod tests {
         assert_eq!(names, [("__a_1".into(), "_0".into()), ("__b_2".into(), "_1".into())]);
         // A memory is no function.
         assert_eq!(renamed(&module(b"\x01\x02./\x01m\x02\0\x01")), None);
+        let snippet = b"\x01\x0c./snippets/a\x04turn\0\x05";
+        assert_eq!(renamed(&module(snippet)), Some((module(snippet), vec![])), "called as it is there");
         assert_eq!(documented("/**\n * Why.\n */\n  a: 1 * 2,\n  // so\n"), "a: 1 * 2,\n");
     }
 

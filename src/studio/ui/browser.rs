@@ -12,6 +12,7 @@ pub enum Place {
     /// All, or one by name.
     Experiments(Option<String>),
     Sweeps,
+    Adapters,
     /// The lab.
     Elsewhere,
 }
@@ -26,6 +27,7 @@ pub fn place() -> Place {
         Some(("experiments", id)) => Place::Experiments(Some(id.to_owned())),
         _ if hash == "#experiments" => Place::Experiments(None),
         _ if hash == "#sweeps" => Place::Sweeps,
+        _ if hash == "#adapters" => Place::Adapters,
         _ => Place::Elsewhere,
     }
 }

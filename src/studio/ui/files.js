@@ -18,7 +18,7 @@ export async function savePng(name, svg, scale) {
   give(name, blob);
 }
 
-function give(name, blob) {
+export function give(name, blob) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

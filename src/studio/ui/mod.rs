@@ -1,6 +1,7 @@
-//! The studio's page: holds the state, its worker and the address, and lays its two views out. The views emit `Ask`s
+//! The studio's page: holds the state, its worker and the address, and lays its views out. The views emit `Ask`s
 //! and know nothing of how they are carried out.
 
+mod adapters;
 mod browser;
 mod chart;
 mod claim;
@@ -23,6 +24,7 @@ use crate::clock;
 use crate::experiments::{Experiment, all};
 use crate::host::client::{Arrival, Client};
 use crate::view::ui::explain::Explain;
+use adapters::Adapters;
 use browser::Place;
 use claims::claims;
 use sweeps::Sweeps;
@@ -56,6 +58,8 @@ struct Core {
     place: Place,
     client: Option<Client>,
     frame: Option<AnimationFrame>,
+    /// The adapters' part has been asked for once, and is kept.
+    adapters: bool,
 }
 
 #[derive(Clone)]
@@ -142,6 +146,7 @@ impl Handle {
             if let Some(index) = named(&core.state.experiments, &place) {
                 core.open[index] = true;
             }
+            core.adapters |= place == Place::Adapters;
             core.place = place;
         }
         self.render.emit(());
@@ -168,7 +173,7 @@ fn Studio(props: &StudioProps) -> Html {
         let records = browser::kept(KEPT).map(|text| record::read(&experiments, &text)).unwrap_or_default();
         let open = vec![false; experiments.len()];
         let state = State::new(experiments, records);
-        let core = Core { state, open, place: Place::Experiments(None), client: None, frame: None };
+        let core = Core { state, open, place: Place::Experiments(None), client: None, frame: None, adapters: false };
         let handle = Handle {
             core: Rc::new(RefCell::new(core)),
             worker: Rc::from(props.worker.as_str()),
@@ -204,7 +209,7 @@ fn Studio(props: &StudioProps) -> Html {
         let (place, id) = (core.place.clone(), named(&core.state.experiments, &core.place));
         use_effect_with(place, move |place| browser::arrive(place, id.is_some()));
     }
-    let sweeps = core.place == Place::Sweeps;
+    let (sweeps, adapters) = (core.place == Place::Sweeps, core.place == Place::Adapters);
     let tab = |name: &'static str, href: &'static str, here: bool| {
         html! { <a {href} aria-current={here.then_some("page")}>{ name }</a> }
     };
@@ -214,11 +219,12 @@ fn Studio(props: &StudioProps) -> Html {
                 <h1>{ "LoRA Playground" }</h1>
                 <nav aria-label="Parts of the page">
                     { tab("Lab", "#lab", false) }
-                    { tab("Experiments", "#experiments", !sweeps) }
+                    { tab("Experiments", "#experiments", !sweeps && !adapters) }
                     { tab("Sweeps", "#sweeps", sweeps) }
+                    { tab("Adapters", "#adapters", adapters) }
                 </nav>
                 <span class="spring" />
-                <p class="note">{ "The lab is paused while you are here: what is measured gets the whole machine." }</p>
+                <p class="note">{ if adapters { "The lab is paused while you are here." } else { "The lab is paused while you are here: what is measured gets the whole machine." } }</p>
             </header>
             <main class="studio">
                 if let Some(problem) = &core.state.problem {
@@ -227,11 +233,15 @@ fn Studio(props: &StudioProps) -> Html {
                         <button type="button" class="quiet" onclick={ask.reform(|_| Ask::Do(Msg::Dismiss))}>{ "Dismiss" }</button>
                     </div>
                 }
-                if sweeps {
+                if adapters {
+                } else if sweeps {
                     <Sweeps base={browser::lab_config()} swept={core.state.swept.clone()} running={core.state.running.clone().filter(|_| core.state.sweeping())}
                         busy={core.state.busy()} stopped={core.state.stopped} gpu={core.state.gpu.clone()} webgpu={core.state.webgpu()} dark={browser::dark()} ask={(*ask).clone()} />
                 } else {
                     { claims(&core.state, &core.open, &ask) }
+                }
+                if core.adapters {
+                    <Adapters worker={props.worker.clone() + "?adapters"} shown={adapters} dark={browser::dark()} />
                 }
             </main>
             <Explain />

@@ -4,8 +4,8 @@
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
+use super::{Memory, Sink, Source};
 use crate::error::{Error, Result};
-use crate::files::{Memory, Sink, Source};
 
 #[wasm_bindgen]
 extern "C" {
@@ -42,11 +42,7 @@ impl File {
             let blob: Blob = value.clone().unchecked_into();
             return Ok(Self::Blob { name: blob.name().unwrap_or_else(|| what.to_owned()), blob });
         }
-        Err(Error::Data {
-            what: what.into(),
-            expected: "a File, Blob or Uint8Array".into(),
-            got: super::described(value),
-        })
+        Err(Error::Data { what: what.into(), expected: "a File, Blob or Uint8Array".into(), got: described(value) })
     }
 
     /// All of it, at most `most` bytes.
@@ -85,7 +81,7 @@ impl Source for File {
             Ok(bytes) => {
                 Err(wrong(format!("{} of {length} bytes came; it changed meanwhile: open it again", bytes.len())))
             }
-            Err(error) => Err(wrong(format!("cannot be read ({}); open it again", super::described(&error)))),
+            Err(error) => Err(wrong(format!("cannot be read ({}); open it again", described(&error)))),
         }
     }
 }
@@ -113,6 +109,17 @@ impl Sink for Writes<'_> {
     }
 }
 
-fn message(error: &JsValue) -> String {
-    error.dyn_ref::<js_sys::Error>().map_or_else(|| super::described(error), |e| String::from(e.message()))
+/// What a JavaScript error says.
+pub fn message(error: &JsValue) -> String {
+    error.dyn_ref::<js_sys::Error>().map_or_else(|| described(error), |e| String::from(e.message()))
+}
+
+/// A value in words.
+pub fn described(value: &JsValue) -> String {
+    let name = value.dyn_ref::<js_sys::Object>().map(|o| String::from(o.constructor().name()));
+    name.unwrap_or_else(|| match value.js_typeof().as_string() {
+        Some(kind) if kind == "undefined" => "nothing".into(),
+        Some(kind) => format!("{kind} {value:?}"),
+        None => format!("{value:?}"),
+    })
 }

@@ -1,0 +1,82 @@
+//! Layers × modules: where each row of an overview stands, from its name alone. Knows nothing of what is shown there.
+
+use std::collections::BTreeMap;
+
+use crate::peft::keys::counted;
+
+/// Rows of an overview by layer and by what they are in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Grid {
+    /// As short as they can be told apart.
+    pub layers: Vec<String>,
+    pub kinds: Vec<String>,
+    /// Kind by kind: the row that stands there.
+    pub cells: Vec<Option<usize>>,
+}
+
+impl Grid {
+    pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let places: Vec<(String, String)> = names.map(apart).collect();
+        let mut layers: Vec<&String> = places.iter().map(|(layer, _)| layer).collect();
+        layers.sort_by_cached_key(|layer| counted(layer));
+        layers.dedup();
+        let mut kinds: Vec<&String> = Vec::new();
+        for (_, kind) in &places {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        let layer_at: BTreeMap<&String, usize> = layers.iter().enumerate().map(|(at, &layer)| (layer, at)).collect();
+        let mut cells = vec![None; layers.len() * kinds.len()];
+        for (row, (layer, kind)) in places.iter().enumerate() {
+            let kind = kinds.iter().position(|k| *k == kind);
+            if let (Some(kind), Some(layer)) = (kind, layer_at.get(layer)) {
+                cells[kind * layers.len() + layer] = Some(row);
+            }
+        }
+        Self { layers: short(&layers), kinds: short(&kinds), cells }
+    }
+
+    /// The row at a kind and a layer.
+    pub fn at(&self, kind: usize, layer: usize) -> Option<usize> {
+        self.cells.get(kind * self.layers.len() + layer).copied().flatten()
+    }
+
+    /// Kind and layer of a row.
+    pub fn place(&self, row: usize) -> Option<(usize, usize)> {
+        let at = self.cells.iter().position(|&cell| cell == Some(row))?;
+        Some((at / self.layers.len(), at % self.layers.len()))
+    }
+}
+
+/// "model.layers.3", "self_attn.q_proj": up to the last number, and what follows it. A number at the end names a part,
+/// not a layer.
+fn apart(name: &str) -> (String, String) {
+    let dot = if name.contains('.') { '.' } else { '_' };
+    let parts: Vec<&str> = name.split(dot).collect();
+    let number = |part: &&str| part.parse::<u32>().is_ok();
+    let last = parts.iter().take(parts.len().saturating_sub(1)).rposition(number);
+    let (layer, kind) = parts.split_at(last.map_or(0, |at| at + 1));
+    let dot = dot.to_string();
+    (layer.join(&dot), kind.join(&dot))
+}
+
+/// Without the components that all of them begin with, and without those that all end in.
+fn short(names: &[&String]) -> Vec<String> {
+    let split: Vec<Vec<&str>> = names.iter().map(|name| name.split('.').collect()).collect();
+    let Some(first) = split.first() else { return Vec::new() };
+    let least = split.iter().map(Vec::len).min().unwrap_or(1);
+    let alike = |at: usize| split.iter().all(|parts| parts[at] == first[at]);
+    let common = (0..least.saturating_sub(1)).take_while(|&at| alike(at)).count();
+    let shown: Vec<String> = split.iter().map(|parts| parts[common..].join(".")).collect();
+    // "self_attn.q_proj" is known as "q_proj", unless there are others of that name.
+    let last: Vec<&str> = split.iter().map(|parts| parts[parts.len() - 1]).collect();
+    let mut distinct = last.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let number = last.iter().any(|part| part.parse::<u32>().is_ok());
+    match distinct.len() == last.len() && (!number || shown.iter().all(|name| !name.contains('.'))) {
+        true => last.into_iter().map(|name| if name.is_empty() { "–".into() } else { name.to_owned() }).collect(),
+        false => shown,
+    }
+}

@@ -1,0 +1,19 @@
+//! Real adapters in the studio: opened from files that stay on the visitor's disk, measured, looked into, compared and
+//! saved, in a worker of their own. State, table, map and words are plain Rust; only `worker` touches the browser.
+
+pub mod grid;
+#[cfg(all(target_arch = "wasm32", feature = "studio"))]
+mod opening;
+pub mod region;
+#[cfg(all(target_arch = "wasm32", feature = "studio"))]
+mod sink;
+pub mod sorting;
+pub mod state;
+pub mod table;
+pub mod wire;
+pub mod words;
+#[cfg(all(target_arch = "wasm32", feature = "studio"))]
+mod worker;
+
+#[cfg(test)]
+mod tests;

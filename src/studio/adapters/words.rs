@@ -1,0 +1,152 @@
+//! What an overview says, in sentences that are true of its numbers. Knows no markup.
+
+use super::wire::Pair;
+use crate::peft::compare::Comparison;
+use crate::peft::overview::{Form, Outlier, Overview, totals};
+use crate::view::format::{count, percent, three};
+
+/// The first thing to know of an adapter, once it is measured.
+pub fn lead(rows: &[Overview], outliers: &[Outlier]) -> String {
+    let largest = |of: &dyn Fn(&Overview) -> Option<f64>| {
+        let known = rows.iter().filter_map(|row| of(row).map(|value| (row, value)));
+        known.max_by(|a, b| a.1.total_cmp(&b.1))
+    };
+    let mut said = Vec::new();
+    if let Some((row, ratio)) = largest(&Overview::ratio) {
+        said.push(format!("It changes {} most, by {} of the weight's own size.", row.name, percent(ratio)));
+    } else if let Some((row, norm)) = largest(&|row| row.norm) {
+        let why = if rows.len() > 1 { " Whether that is much takes the base model." } else { "" };
+        said.push(format!("Its largest change is {}, ‖ΔW‖ = {}.{why}", row.name, three(norm)));
+    }
+    let ranked: Vec<f64> = rows.iter().filter_map(Overview::rank_in_use).collect();
+    if !ranked.is_empty() {
+        let share = ranked.iter().sum::<f64>() / ranked.len() as f64;
+        let verdict = match share {
+            1.0 => "All of its rank is in use",
+            share if share > 0.9 => "Nearly all of its rank is in use",
+            share if share > 0.6 => "Most of its rank is in use",
+            _ => "Much of its rank is idle",
+        };
+        said.push(format!("{verdict}: it takes {} of the directions to hold 99 % of a change.", percent(share)));
+    }
+    let mut odd: Vec<usize> = outliers.iter().map(|outlier| outlier.row).collect();
+    odd.dedup();
+    match odd.as_slice() {
+        [] => {}
+        [one] => said.push(format!("{} is unlike the others of its kind.", rows.get(*one).map_or("", |row| &row.name))),
+        more => said.push(format!("{} modules are unlike the others of their kind.", count(more.len()))),
+    }
+    let broken = rows.iter().filter(|row| row.not_finite).count();
+    if broken > 0 {
+        let holds = if broken == 1 { "module holds" } else { "modules hold" };
+        said.push(format!("{broken} {holds} NaN or infinity."));
+    }
+    said.join(" ")
+}
+
+/// Which of the adapter's weights the open base lacks, once that is known.
+pub fn lacking(rows: &[Overview]) -> Option<String> {
+    let without = rows.iter().filter(|row| row.base_norm.is_none()).count();
+    match without {
+        0 => None,
+        all if all == rows.len() => {
+            Some("The base that is open holds none of this adapter's weights: it is another model's.".into())
+        }
+        some => Some(format!(
+            "The base that is open lacks {} of this adapter's {} weights.",
+            count(some),
+            count(rows.len())
+        )),
+    }
+}
+
+/// What it is: "LoRA of 14 modules, rank 4, BF16".
+pub fn kind(rows: &[Overview]) -> String {
+    let modules = rows.iter().filter(|row| row.form != Form::Whole).count();
+    let whole = rows.len() - modules;
+    let form = match rows.first().map(|row| row.form) {
+        Some(Form::Dora) => "DoRA",
+        Some(Form::AdaLora) => "AdaLoRA",
+        Some(Form::Lora) => "LoRA",
+        Some(Form::Whole) | None => "Weights",
+    };
+    let (least, most) = rows
+        .iter()
+        .filter(|row| row.form != Form::Whole)
+        .fold((usize::MAX, 0), |(low, high), row| (low.min(row.rank), high.max(row.rank)));
+    let rank = match (modules, least == most) {
+        (0, _) => String::new(),
+        (_, true) => format!(", rank {most}"),
+        (_, false) => format!(", ranks {least} to {most}"),
+    };
+    let held = match whole {
+        0 => String::new(),
+        1 => " and 1 weight held whole".into(),
+        more => format!(" and {more} weights held whole"),
+    };
+    let mut dtypes: Vec<&str> = rows.iter().map(|row| row.dtype.name()).collect();
+    dtypes.sort_unstable();
+    dtypes.dedup();
+    let parameters = count(totals(rows).parameters);
+    let plural = if modules == 1 { "" } else { "s" };
+    format!(
+        "{form} of {} module{plural}{held}{rank}, {parameters} parameters in {}",
+        count(modules),
+        dtypes.join(" and ")
+    )
+}
+
+/// "12.4 MB".
+pub fn size(bytes: f64) -> String {
+    let units = ["bytes", "KB", "MB", "GB", "TB"];
+    let at = (0..4).find(|&at| bytes < 1000f64.powi(at + 1)).unwrap_or(4);
+    match at {
+        0 => format!("{bytes} bytes"),
+        at => format!("{} {}", three(bytes / 1000f64.powi(at)), units[at as usize]),
+    }
+}
+
+/// A rank kept, and what it costs.
+pub fn kept(rank: usize, of: usize, error: f64) -> String {
+    let energy = 1.0 - error * error;
+    match (rank, error) {
+        (rank, _) if rank >= of => "All of it is kept: nothing is lost.".into(),
+        (0, _) => "Nothing is kept: the base alone.".into(),
+        (_, error) if error < 1e-6 => format!("Rank {rank} keeps all of it: what is left out is rounding."),
+        _ => format!("Rank {rank} keeps {} of ‖ΔW‖²; the error is {} of ‖ΔW‖.", percent(energy), percent(error)),
+    }
+}
+
+/// How two adapters stand to each other.
+pub fn agreement(pairs: &[Pair]) -> String {
+    let both: Vec<_> = pairs.iter().filter_map(|pair| Some((pair, pair.comparison.as_ref().ok()?))).collect();
+    if both.is_empty() {
+        return "They have no module in common.".into();
+    }
+    let weight = |c: &Comparison| c.norms.0 * c.norms.1;
+    let total: f64 = both.iter().map(|(_, c)| weight(c)).sum();
+    let mean = if total > 0.0 { both.iter().map(|(_, c)| c.cosine * weight(c)).sum::<f64>() / total } else { 0.0 };
+    let verdict = match mean {
+        m if m > 0.8 => "do nearly the same",
+        m if m > 0.3 => "pull the same way in part",
+        m if m > -0.3 => "have little to do with each other",
+        m if m > -0.8 => "work against each other in part",
+        _ => "are nearly opposite",
+    };
+    let alike = both.iter().max_by(|a, b| a.1.cosine.total_cmp(&b.1.cosine));
+    let most = match alike {
+        Some((pair, c)) if both.len() > 1 => format!(" Most alike is {}, {}.", pair.name, three(c.cosine)),
+        _ => String::new(),
+    };
+    let apart = match pairs.len() - both.len() {
+        0 => String::new(),
+        1 => " 1 module is in one of them only, or of another shape.".into(),
+        more => format!(" {more} modules are in one of them only, or of another shape."),
+    };
+    let count = count(both.len());
+    let modules = if both.len() == 1 { "module" } else { "modules" };
+    format!(
+        "In {count} {modules} that both adapt, they {verdict}: the mean cosine of ΔW is {}.{most}{apart}",
+        three(mean)
+    )
+}

@@ -1,0 +1,397 @@
+//! The worker that holds the open files: carries orders out and reports. It returns to its event loop between modules,
+//! so that a look or a wish to stop is heard while a long work is under way. Knows nothing of what is shown.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+
+use super::opening::{Found, open};
+use super::sink::{into, pieces, turn, unwritten};
+use super::wire::{Change, Id, Look, Order, Pair, Region, Report};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::files::blob::File;
+use crate::files::{Checkpoint, Dtype, Source};
+use crate::peft::compare::{compare, pairs};
+use crate::peft::draft::stopped;
+use crate::peft::edit::{Edit, edit};
+use crate::peft::intruders::intruders;
+use crate::peft::merge::Merge;
+use crate::peft::overview::{overview, rows};
+use crate::peft::view::{Weight, tile};
+use crate::peft::{Adapter, Loaded};
+
+/// Milliseconds of work between two returns to the event loop.
+const TURN: f64 = 30.0;
+/// Milliseconds between two reports of what is measured.
+const BATCH: f64 = 400.0;
+/// Cells along each side of a picture.
+const CELLS: usize = 128;
+/// Leading directions that are looked at for intruders.
+const LEADING: usize = 10;
+
+/// Work at the bidding of the studio's page; to be called once, in a dedicated worker.
+///
+/// # Errors
+/// If this is no dedicated worker.
+#[wasm_bindgen]
+pub fn start_adapter_worker() -> std::result::Result<(), JsValue> {
+    let scope: DedicatedWorkerGlobalScope = js_sys::global().dyn_into()?;
+    let desk = Rc::new(Desk {
+        scope,
+        open: RefCell::default(),
+        base: RefCell::default(),
+        ids: Cell::new(0),
+        work: Cell::new(0),
+        look: Cell::new(0),
+    });
+    let on_panic = desk.clone();
+    std::panic::set_hook(Box::new({
+        let scope = on_panic.scope.clone();
+        move |info| {
+            console_error_panic_hook::hook(info);
+            post(&scope, &Report::Crashed(format!("it failed: {info}")), &JsValue::NULL);
+        }
+    }));
+    let working = desk.clone();
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        let parts: Array = event.data().unchecked_into();
+        let bytes = parts.get(0).dyn_into::<Uint8Array>().map(|bytes| bytes.to_vec()).unwrap_or_default();
+        let desk = working.clone();
+        spawn_local(async move {
+            let Ok(order) = postcard::from_bytes::<Order>(&bytes) else {
+                let message = "the worker was sent something that is no order".to_owned();
+                return desk.tell(&Report::Failed { message, long: false });
+            };
+            let long = order.is_long();
+            let (report, beside) = match desk.carry_out(order, &parts.get(1)).await {
+                Ok(Some(answer)) => answer,
+                Ok(None) => return,
+                Err(error) if error == stopped() => (Report::Stopped, JsValue::NULL),
+                Err(error) => (Report::Failed { message: error.to_string(), long }, JsValue::NULL),
+            };
+            post(&desk.scope, &report, &beside);
+        });
+    });
+    desk.scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+    // Lives as long as the worker.
+    on_message.forget();
+    desk.tell(&Report::Ready);
+    Ok(())
+}
+
+fn post(scope: &DedicatedWorkerGlobalScope, report: &Report, beside: &JsValue) {
+    let sent = postcard::to_stdvec(report)
+        .map_err(|error| JsValue::from(error.to_string()))
+        .and_then(|bytes| scope.post_message(&Array::of2(&Uint8Array::from(bytes.as_slice()), beside)));
+    if let Err(error) = sent {
+        wasm_bindgen::throw_val(error);
+    }
+}
+
+type Answer = (Report, JsValue);
+
+/// What is open, and which work counts.
+struct Desk {
+    scope: DedicatedWorkerGlobalScope,
+    open: RefCell<Vec<(Id, Rc<Adapter<File>>)>>,
+    base: RefCell<Option<Rc<Checkpoint<File>>>>,
+    ids: Cell<Id>,
+    /// Number of the long work, and of the look, that was ordered last: one of an older number gives up.
+    work: Cell<u32>,
+    look: Cell<u32>,
+}
+
+/// A long work's right to go on.
+struct Permit<'a> {
+    desk: &'a Desk,
+    number: u32,
+    since: f64,
+}
+
+impl Permit<'_> {
+    /// Lets messages in now and then; an error once it is to stop.
+    async fn go_on(&mut self, done: usize, of: usize) -> Result<()> {
+        if clock::now() - self.since >= TURN {
+            self.desk.tell(&Report::Progress { done: done as f64, of: of as f64 });
+            turn().await;
+            self.since = clock::now();
+        }
+        if self.desk.work.get() == self.number { Ok(()) } else { Err(stopped()) }
+    }
+}
+
+impl Desk {
+    fn tell(&self, report: &Report) {
+        post(&self.scope, report, &JsValue::NULL);
+    }
+
+    fn adapter(&self, id: Id) -> Result<Rc<Adapter<File>>> {
+        let open = self.open.borrow();
+        let found = open.iter().find(|(open, _)| *open == id).map(|(_, adapter)| adapter.clone());
+        found.ok_or_else(|| Error::Missing { what: "adapter", name: id.to_string(), hint: "it has been closed".into() })
+    }
+
+    fn base(&self) -> Option<Rc<Checkpoint<File>>> {
+        self.base.borrow().clone()
+    }
+
+    fn begin(&self) -> Permit<'_> {
+        self.work.set(self.work.get() + 1);
+        Permit { desk: self, number: self.work.get(), since: clock::now() }
+    }
+
+    async fn carry_out(&self, order: Order, beside: &JsValue) -> Result<Option<Answer>> {
+        let quietly = |report| Ok(Some((report, JsValue::NULL)));
+        match order {
+            Order::Open(paths) => quietly(self.opened(paths, beside).await),
+            Order::Close(id) => {
+                self.open.borrow_mut().retain(|(open, _)| *open != id);
+                Ok(None)
+            }
+            Order::CloseBase => {
+                *self.base.borrow_mut() = None;
+                Ok(None)
+            }
+            Order::Stop => {
+                self.work.set(self.work.get() + 1);
+                Ok(None)
+            }
+            Order::Measure { adapter, base } => {
+                self.measure(adapter, base).await?;
+                quietly(Report::Done { saved: vec![], said: vec![] })
+            }
+            Order::Look { adapter, row, region } => {
+                Ok(self.look(adapter, row, region).await?.map(|look| (Report::Looked(Box::new(look)), JsValue::NULL)))
+            }
+            Order::Intruders { adapter: id, row } => {
+                let (adapter, base) = (self.adapter(id)?, self.base());
+                let loaded = load(&adapter, base.as_deref(), row).await?;
+                let directions = intruders(&loaded, LEADING).await?;
+                quietly(Report::Intruders { adapter: id, row, directions })
+            }
+            Order::Compare { first, second } => {
+                self.compare(first, second).await?;
+                quietly(Report::Done { saved: vec![], said: vec![] })
+            }
+            Order::Save { adapter, change } => self.save(adapter, &change).await.map(Some),
+            Order::Merge(adapter) => self.merge(adapter, beside).await.map(Some),
+        }
+    }
+
+    async fn opened(&self, paths: Vec<String>, files: &JsValue) -> Report {
+        let files: Array = Array::from(files);
+        let named = paths.into_iter().zip(files.iter()).collect();
+        let Found { adapters, base, mut refused, passed_over } = open(named).await;
+        let mut listed = Vec::new();
+        for (name, adapter) in adapters {
+            let id = self.ids.get();
+            self.ids.set(id + 1);
+            listed.push(super::opening::listed(id, name, &adapter));
+            self.open.borrow_mut().push((id, Rc::new(adapter)));
+        }
+        let base = base.map(|base| {
+            let told = super::opening::described(&base);
+            *self.base.borrow_mut() = Some(Rc::new(base));
+            told
+        });
+        if listed.is_empty() && base.is_none() && refused.is_empty() {
+            refused.push(nothing(&passed_over));
+        }
+        Report::Opened { adapters: listed, base, refused, passed_over }
+    }
+
+    async fn measure(&self, id: Id, with_base: bool) -> Result<()> {
+        let mut permit = self.begin();
+        let (adapter, base) = (self.adapter(id)?, self.base().filter(|_| with_base));
+        let count = rows(&adapter);
+        let (mut ready, mut told, mut failed) = (Vec::new(), clock::now(), Vec::new());
+        for row in 0..count {
+            permit.go_on(row, count).await?;
+            match overview(&adapter, base.as_deref(), row).await {
+                Ok(found) => ready.extend(found.map(|found| (row, found))),
+                // The same base is wrong for all of them alike: one says it.
+                Err(error) => failed.push(error.to_string()),
+            }
+            // The page draws hundreds of rows anew each time.
+            if clock::now() - told > BATCH {
+                told = clock::now();
+                self.tell(&Report::Measured { adapter: id, rows: std::mem::take(&mut ready), problem: None });
+            }
+        }
+        let more = if failed.len() > 1 { format!(" ({} more modules alike)", failed.len() - 1) } else { String::new() };
+        let problem = failed.first().map(|first| format!("{first}{more}"));
+        self.tell(&Report::Measured { adapter: id, rows: ready, problem });
+        Ok(())
+    }
+
+    /// `None` where a newer look has been asked for meanwhile.
+    async fn look(&self, id: Id, row: usize, region: Option<Region>) -> Result<Option<Look>> {
+        self.look.set(self.look.get() + 1);
+        let number = self.look.get();
+        // Whoever asks twice in a moment means the second.
+        turn().await;
+        let (adapter, base) = (self.adapter(id)?, self.base());
+        let loaded = load(&adapter, base.as_deref(), row).await?;
+        let shape = (loaded.rows, loaded.columns);
+        let whole = Region { row: 0, col: 0, rows: shape.0, cols: shape.1 };
+        let region = region.unwrap_or(whole);
+        let part = || (region.row..region.row + region.rows, region.col..region.col + region.cols);
+        let mut look = Look { adapter: id, row, shape, region, cells: (0, 0), base: None, change: None, merged: None };
+        for weight in [Weight::Change, Weight::Base, Weight::Merged] {
+            if number != self.look.get() {
+                return Ok(None);
+            }
+            let tile = match weight {
+                Weight::Base => tile(&loaded, weight, part(), (CELLS, CELLS)).await?,
+                _ if loaded.is_known() || loaded.change.is_some() && weight == Weight::Change => {
+                    tile(&loaded, weight, part(), (CELLS, CELLS)).await?
+                }
+                _ => None,
+            };
+            let Some(tile) = tile else { continue };
+            look.cells = tile.cells;
+            match weight {
+                Weight::Change => look.change = Some(tile.values),
+                Weight::Base => look.base = Some(tile.values),
+                Weight::Merged => look.merged = Some(tile.values),
+            }
+        }
+        Ok((number == self.look.get()).then_some(look))
+    }
+
+    async fn compare(&self, first: Id, second: Id) -> Result<()> {
+        let mut permit = self.begin();
+        let (a, b) = (self.adapter(first)?, self.adapter(second)?);
+        let pairs = pairs(&a, &b);
+        let count = pairs.len();
+        let mut ready = Vec::new();
+        for (at, (name, i, j)) in pairs.into_iter().enumerate() {
+            permit.go_on(at, count).await?;
+            let comparison = match (i, j) {
+                (Some(i), Some(j)) => {
+                    compare((&a, &a.modules[i]), (&b, &b.modules[j])).await.map_err(|e| e.to_string())
+                }
+                (Some(_), None) => Err("only the first adapts it".into()),
+                _ => Err("only the second adapts it".into()),
+            };
+            ready.push(Pair { name: name.to_owned(), comparison });
+        }
+        self.tell(&Report::Compared(ready));
+        Ok(())
+    }
+
+    async fn save(&self, id: Id, change: &Change) -> Result<Answer> {
+        let mut permit = self.begin();
+        let adapter = self.adapter(id)?;
+        let dtype = change.dtype.as_deref().and_then(Dtype::parse);
+        let change = Edit { rank: change.rank, scale: change.scale, drop: change.drop.clone(), dtype };
+        let draft = edit(&adapter, &change)?;
+        permit.go_on(0, draft.modules.len()).await?;
+        let mut out = pieces();
+        let going = || self.work.get() == permit.number;
+        draft
+            .write(&mut out, &mut |at| {
+                self.tell(&Report::Progress { done: at as f64, of: draft.modules.len() as f64 });
+                going()
+            })
+            .await?;
+        let blob = out.close().await.map_err(|error| unwritten(&error))?;
+        let files = Array::of1(&blob);
+        let mut saved = vec!["adapter_model.safetensors".to_owned()];
+        if let Some(config) = draft.config() {
+            saved.push("adapter_config.json".into());
+            files.push(&config.into());
+        }
+        let mut said = vec![format!("Saved {}.", saved.join(" and "))];
+        if !draft.left_out.is_empty() {
+            said.push(format!("Left out: {}.", draft.left_out.join(", ")));
+        }
+        Ok((Report::Done { saved, said }, files.into()))
+    }
+
+    async fn merge(&self, id: Id, handle: &JsValue) -> Result<Answer> {
+        let permit = self.begin();
+        let adapter = self.adapter(id)?;
+        let base = self.base().ok_or_else(|| Error::Data {
+            what: "merge".into(),
+            expected: "the base's files to be open".into(),
+            got: "none".into(),
+        })?;
+        let merge = Merge::new(&adapter, &base)?;
+        let total: u64 = base.shards.iter().map(|shard| shard.source.size()).sum();
+        let (mut changed, mut not_finite, mut before) = (0, Vec::new(), 0u64);
+        let (mut saved, files) = (Vec::new(), Array::new());
+        for (at, shard) in base.shards.iter().enumerate() {
+            let mut out = match handle.is_object() {
+                true => into(handle, shard.source.name()).await.map_err(|error| unwritten(&error))?.unchecked_into(),
+                false => pieces(),
+            };
+            let mut told = f64::NEG_INFINITY;
+            let mut progress = |bytes: u64| {
+                before += bytes;
+                if clock::now() - told > 4.0 * TURN {
+                    told = clock::now();
+                    self.tell(&Report::Progress { done: before as f64, of: total as f64 });
+                }
+                self.work.get() == permit.number
+            };
+            let written = merge.write(at, &mut out, &mut progress).await;
+            let written = match written {
+                Ok(written) => written,
+                Err(error) => {
+                    // Nothing half written is left; that it cannot even be thrown away changes nothing.
+                    let _ = out.abort().await;
+                    return Err(error);
+                }
+            };
+            changed += written.changed;
+            not_finite.extend(written.not_finite);
+            let blob = out.close().await.map_err(|error| unwritten(&error))?;
+            if !handle.is_object() {
+                saved.push(shard.source.name().to_owned());
+                files.push(&blob);
+            }
+        }
+        let mut said = vec![format!("Merged: {changed} weights changed, all others as they were.")];
+        if !not_finite.is_empty() {
+            said.push(format!("Not finite in the base's dtype: {}.", not_finite.join(", ")));
+        }
+        if !merge.left_out.is_empty() {
+            said.push(format!("Not in the base, so not merged: {}.", merge.left_out.join(", ")));
+        }
+        Ok((Report::Done { saved, said }, files.into()))
+    }
+}
+
+async fn load<'a>(
+    adapter: &'a Adapter<File>,
+    base: Option<&'a Checkpoint<File>>,
+    row: usize,
+) -> Result<Loaded<'a, File, File>> {
+    if let Some(module) = adapter.modules.get(row) {
+        return Loaded::module(adapter, module, base).await;
+    }
+    let whole = adapter.whole.get(row - adapter.modules.len()).ok_or_else(|| Error::Missing {
+        what: "module",
+        name: row.to_string(),
+        hint: "open the adapter again".into(),
+    })?;
+    Loaded::whole(adapter, whole, base)
+}
+
+/// Why files that were handed over opened nothing.
+fn nothing(passed_over: &[String]) -> String {
+    match passed_over {
+        [] => "There were no files in it. Choose adapter_model.safetensors, and adapter_config.json with it.".into(),
+        [one] => format!("{one} is no part of an adapter that is known here; choose adapter_model.safetensors."),
+        [first, ..] => format!(
+            "None of these {} files ({first}, …) holds an adapter; choose adapter_model.safetensors.",
+            passed_over.len()
+        ),
+    }
+}

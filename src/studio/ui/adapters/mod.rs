@@ -1,0 +1,227 @@
+//! The adapters' part of the studio: holds the state and the worker that holds the files, and lays the views out. They
+//! emit messages and know nothing of how they are carried out.
+
+mod compare;
+mod line;
+mod map;
+mod module;
+mod open;
+mod overview;
+mod save;
+mod spectrum;
+mod table;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use gloo::render::{AnimationFrame, request_animation_frame};
+use js_sys::Array;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use yew::prelude::*;
+
+use super::browser;
+use crate::studio::adapters::state::{Msg, Part, State, update};
+use crate::studio::adapters::wire::{Order, Report};
+use line::{Arrival, Line};
+use open::{Opening, bar};
+
+#[wasm_bindgen(module = "/src/studio/ui/files.js")]
+extern "C" {
+    fn save(name: &str, kind: &str, text: &str);
+    fn give(name: &str, blob: &JsValue);
+}
+
+#[wasm_bindgen(module = "/src/studio/ui/adapters/pick.js")]
+extern "C" {
+    #[wasm_bindgen(catch)]
+    async fn place(name: &str, several: bool) -> Result<JsValue, JsValue>;
+}
+
+/// State and worker, shared by all that calls back.
+struct Core {
+    state: State,
+    line: Option<Line>,
+    frame: Option<AnimationFrame>,
+    /// Files on their way, or the place where a merge goes: what lies beside the next order of that kind.
+    beside: JsValue,
+}
+
+#[derive(Clone)]
+struct Handle {
+    core: Rc<RefCell<Core>>,
+    render: Callback<()>,
+}
+
+impl Handle {
+    fn handle(&self, msg: Msg) {
+        let soon = matches!(msg, Msg::Report(_));
+        let orders = update(&mut self.core.borrow_mut().state, msg);
+        orders.into_iter().for_each(|order| self.send(&order));
+        match soon {
+            true => self.render_soon(),
+            false => self.render.emit(()),
+        }
+    }
+
+    fn send(&self, order: &Order) {
+        let sent = {
+            let mut core = self.core.borrow_mut();
+            let beside = match order {
+                Order::Open(_) | Order::Merge(_) => std::mem::replace(&mut core.beside, JsValue::NULL),
+                _ => JsValue::NULL,
+            };
+            core.line.as_ref().map_or_else(|| Err("it could not be started".into()), |line| line.send(order, &beside))
+        };
+        if let Err(error) = sent {
+            self.handle(Msg::Gone(error));
+        }
+    }
+
+    /// Reports arrive faster than anybody reads: one drawing per frame is enough.
+    fn render_soon(&self) {
+        let mut core = self.core.borrow_mut();
+        if core.frame.is_none() {
+            let handle = self.clone();
+            core.frame = Some(request_animation_frame(move |_| {
+                handle.core.borrow_mut().frame = None;
+                handle.render.emit(());
+            }));
+        }
+    }
+
+    fn start(&self, worker: &str) {
+        let handle = self.clone();
+        let on_arrival = move |arrival| match arrival {
+            Arrival::Report(report, beside) => {
+                if let Report::Done { saved, .. } = &report {
+                    download(saved, &beside);
+                }
+                handle.handle(Msg::Report(report));
+            }
+            Arrival::Failure(reason) => handle.handle(Msg::Gone(reason)),
+        };
+        match browser::worker(worker).and_then(|worker| Line::open(worker, on_arrival)) {
+            Ok(line) => self.core.borrow_mut().line = Some(line),
+            Err(error) => self.handle(Msg::Gone(error)),
+        }
+    }
+
+    /// `files` are pairs of a path and a file.
+    fn open(&self, files: &Array) {
+        let pairs: Vec<Array> = files.iter().map(|pair| Array::from(&pair)).collect();
+        let paths: Vec<String> = pairs.iter().map(|pair| pair.get(0).as_string().unwrap_or_default()).collect();
+        if paths.is_empty() {
+            return;
+        }
+        self.core.borrow_mut().beside = pairs.iter().map(|pair| pair.get(1)).collect::<Array>().into();
+        self.handle(Msg::Open(paths));
+    }
+
+    /// Asks where the merged model goes, where the browser can write into a file.
+    fn merge(&self) {
+        let handle = self.clone();
+        let files = self.core.borrow().state.base.as_ref().map_or(0, |base| base.files);
+        spawn_local(async move {
+            match place("model.safetensors", files > 1).await {
+                Ok(place) if place.is_undefined() => {}
+                Ok(place) => {
+                    handle.core.borrow_mut().beside = place;
+                    handle.handle(Msg::Merge);
+                }
+                Err(error) => handle.handle(Msg::Say(format!("There is no place for the merged model: {error:?}."))),
+            }
+        });
+    }
+}
+
+/// Texts and blobs to the visitor's disk, by name.
+fn download(names: &[String], beside: &JsValue) {
+    let contents = beside.dyn_ref::<Array>().cloned().unwrap_or_default();
+    for (name, content) in names.iter().zip(contents.iter()) {
+        match content.as_string() {
+            Some(text) => save(name, "application/json", &text),
+            None => give(name, &content),
+        }
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct AdaptersProps {
+    /// Address of the worker's script.
+    pub worker: String,
+    pub shown: bool,
+    pub dark: bool,
+}
+
+/// Kept while another part of the studio is shown: what is open stays open.
+#[component]
+pub fn Adapters(props: &AdaptersProps) -> Html {
+    let trigger = use_force_update();
+    let handle = use_memo((), |()| {
+        let core = Core { state: State::default(), line: None, frame: None, beside: JsValue::NULL };
+        let handle =
+            Handle { core: Rc::new(RefCell::new(core)), render: Callback::from(move |()| trigger.force_update()) };
+        handle.start(&props.worker);
+        handle
+    });
+    {
+        let handle = handle.clone();
+        use_effect_with((), move |()| {
+            let core = handle.core.clone();
+            let leave = browser::on_leave(move || core.borrow().state.busy());
+            move || drop(leave)
+        });
+    }
+    let tell = use_memo((), |()| {
+        let handle = handle.clone();
+        Callback::from(move |msg: Msg| handle.handle(msg))
+    });
+    let open = use_memo((), |()| {
+        let handle = handle.clone();
+        Callback::from(move |files: Array| handle.open(&files))
+    });
+    let merge = use_memo((), |()| {
+        let handle = handle.clone();
+        Callback::from(move |()| handle.merge())
+    });
+    let core = handle.core.borrow();
+    let state = &core.state;
+    let part = match (state.current(), state.part) {
+        (None, _) => Html::default(),
+        (Some(adapter), Part::Overview) => {
+            html! { <overview::OverviewPart key={adapter.id} adapter={adapter.clone()} has_base={state.base.is_some()} dark={props.dark} tell={(*tell).clone()} /> }
+        }
+        (Some(_), Part::Module) => match state.looked() {
+            Some((adapter, focus, _)) => html! {
+                <module::ModulePart adapter={adapter.clone()} focus={focus.clone()} has_base={state.base.is_some()} dark={props.dark} tell={(*tell).clone()} />
+            },
+            None => Html::default(),
+        },
+        (Some(_), Part::Compare) => {
+            html! { <compare::ComparePart state={state.clone()} dark={props.dark} tell={(*tell).clone()} /> }
+        }
+        (Some(adapter), Part::Save) => {
+            let work = state.work.as_ref().filter(|work| matches!(work.order, Order::Save { .. } | Order::Merge(_)));
+            html! { <save::SavePart key={adapter.id} adapter={adapter.clone()} base={state.base.clone()} busy={work.is_some()} tell={(*tell).clone()} merge={(*merge).clone()} /> }
+        }
+    };
+    html! {
+        <Opening hidden={!props.shown} empty={state.adapters.is_empty()} stopped={state.stopped} open={(*open).clone()} tell={(*tell).clone()}>
+            <div class="intro">
+                <h2 id={props.shown.then_some("studio-title")} tabindex="-1">{ "Adapters" }</h2>
+                if state.adapters.is_empty() {
+                    <p>{ "What a trained LoRA did to its model: which modules it changed most, whether its rank is used, how two of them \
+                         differ. Files are read here, by your browser, piece by piece; nothing is uploaded." }</p>
+                }
+            </div>
+            { for state.problems.iter().map(|problem| html! { <div class="notice" role="alert"><p>{ problem }</p></div> }) }
+            { for state.notes.iter().map(|note| html! { <div class="notice quiet-note" role="status"><p>{ note }</p></div> }) }
+            if !state.problems.is_empty() || !state.notes.is_empty() {
+                <p><button type="button" class="quiet" onclick={tell.reform(|_: MouseEvent| Msg::Dismiss)}>{ "Dismiss" }</button></p>
+            }
+            { bar(state, &tell) }
+            { part }
+        </Opening>
+    }
+}

@@ -1,0 +1,120 @@
+//! Saving: another rank, scale or dtype, fewer modules; or merged into the base.
+
+use web_sys::HtmlInputElement;
+use yew::prelude::*;
+
+use crate::peft::draft::truncation;
+use crate::peft::overview::Form;
+use crate::studio::adapters::state::{Msg, Opened};
+use crate::studio::adapters::table::Filter;
+use crate::studio::adapters::wire::{Base, Change};
+use crate::studio::adapters::words::size;
+use crate::view::format::{count, percent};
+use crate::view::ui::control::{Button, Choice, Number};
+
+const DTYPES: [&str; 6] = ["as it is", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2"];
+
+#[derive(Properties, PartialEq)]
+pub struct SaveProps {
+    pub adapter: Opened,
+    pub base: Option<Base>,
+    pub busy: bool,
+    pub tell: Callback<Msg>,
+    pub merge: Callback<()>,
+}
+
+#[component]
+pub fn SavePart(props: &SaveProps) -> Html {
+    let adapter = &props.adapter;
+    let most = adapter.rows.iter().map(|row| row.rank).max().unwrap_or(0);
+    let rank = use_state_eq(|| most);
+    let scale = use_state_eq(|| 1.0);
+    let dtype = use_state_eq(|| 0usize);
+    let filter = use_state_eq(Filter::default);
+    let kept: Vec<bool> = adapter.rows.iter().map(|row| filter.shows(&row.name)).collect();
+    let dropped: Vec<String> =
+        adapter.rows.iter().zip(&kept).filter(|(_, kept)| !**kept).map(|(row, _)| row.name.clone()).collect();
+    let left = adapter.rows.len() - dropped.len();
+    let set = |state: &UseStateHandle<f64>| {
+        let state = state.clone();
+        Callback::from(move |value: f64| state.set(value))
+    };
+    let set_rank = {
+        let rank = rank.clone();
+        Callback::from(move |value: f64| rank.set(value as usize))
+    };
+    let set_dtype = {
+        let dtype = dtype.clone();
+        Callback::from(move |at: usize| dtype.set(at))
+    };
+    let words = {
+        let filter = filter.clone();
+        Callback::from(move |event: InputEvent| {
+            let words = event.target_dyn_into::<HtmlInputElement>().map(|input| input.value()).unwrap_or_default();
+            filter.set(Filter { words, outliers: false });
+        })
+    };
+    let change = Change {
+        rank: (*rank < most).then_some(*rank),
+        scale: *scale,
+        dtype: (*dtype > 0).then(|| DTYPES[*dtype].to_owned()),
+        drop: dropped,
+    };
+    let save = props.tell.reform(move |()| Msg::Save(change.clone()));
+    let said = match (adapter.measured, error(adapter, *rank, &kept)) {
+        _ if left == 0 => "No module would be left.".to_owned(),
+        (true, Some(error)) if *rank < most => {
+            format!("{} modules; rank {} leaves out {} of ‖ΔW‖.", count(left), *rank, percent(error))
+        }
+        _ => format!("{} modules.", count(left)),
+    };
+    let to_file = props
+        .base
+        .as_ref()
+        .map(|base| format!("{} of {}", if base.files == 1 { "A file" } else { "Files" }, size(base.bytes)));
+    html! {
+        <>
+            <section class="panel" aria-labelledby="save-adapter">
+                <header><h3 id="save-adapter">{ "Save the adapter" }</h3></header>
+                <div class="form">
+                    if most > 0 {
+                        <Number label="rank" whole=true why="Modules of a larger rank keep their leading directions, this many." value={*rank as f64} min={1.0} max={most as f64} on_change={set_rank} />
+                    }
+                    <Number label="times" name="Scale" why="Every module's scaling is multiplied by this." value={*scale} min={-100.0} max={100.0} on_change={set(&scale)} />
+                    <Choice label="dtype" why="How the numbers are stored." options={DTYPES.map(AttrValue::from).to_vec()} chosen={*dtype} on_change={set_dtype} />
+                    <label class="field" data-why="Modules whose names hold these words; one that begins with - leaves out those that hold it."><span>{ "only modules with" }</span>
+                        <input type="search" value={filter.words.clone()} placeholder="all, or q_proj -layers.0" oninput={words} /></label>
+                    { Button::primary("Save", "adapter_model.safetensors and adapter_config.json, as PEFT loads them.").named("Save the adapter").disabled(props.busy || left == 0).calls(save) }
+                </div>
+                <p role="status">{ said }</p>
+            </section>
+            <section class="panel" aria-labelledby="save-merged">
+                <header><h3 id="save-merged">{ "Merge into the base" }</h3></header>
+                if let Some(to_file) = to_file {
+                    <p class="note">{ format!("{to_file}, in the base's dtype: adapted weights changed, all others as they are. Where the browser lets a page write into a file, it goes \
+                        straight to disk; else it is a download.") }</p>
+                    <p>{ Button::new("Merge and save", "W0 + ΔW for every adapted weight.").disabled(props.busy).calls(props.merge.clone()) }</p>
+                } else {
+                    <p class="note">{ "This takes the base: add its model.safetensors above." }</p>
+                }
+            </section>
+        </>
+    }
+}
+
+/// What the rank would leave out of all modules kept together, as a share of their norm.
+fn error(adapter: &Opened, rank: usize, kept: &[bool]) -> Option<f64> {
+    let rows = adapter
+        .rows
+        .iter()
+        .zip(kept)
+        .filter(|(row, kept)| **kept && row.form != Form::Whole && !row.singular.is_empty());
+    let (mut lost, mut all) = (0.0, 0.0);
+    for (row, _) in rows {
+        let norm: f64 = row.singular.iter().map(|v| v * v).sum();
+        let error = truncation(&row.singular)[rank.min(row.singular.len())];
+        all += norm;
+        lost += norm * error * error;
+    }
+    (all > 0.0).then(|| libm::sqrt(lost / all))
+}

@@ -1,0 +1,43 @@
+//! A figure that can be exchanged for a table of the same values.
+
+use yew::prelude::*;
+
+use crate::view::table::Table;
+use crate::view::ui::twin;
+
+#[derive(Properties, PartialEq)]
+pub struct FigureProps {
+    pub title: AttrValue,
+    /// Beside the heading.
+    #[prop_or_default]
+    pub controls: Html,
+    pub table: Callback<(), Table>,
+    #[prop_or_default]
+    pub class: Classes,
+    pub children: Html,
+}
+
+#[component]
+pub fn Figure(props: &FigureProps) -> Html {
+    let shown = use_state_eq(|| false);
+    let toggle = {
+        let shown = shown.clone();
+        Callback::from(move |_: MouseEvent| shown.set(!*shown))
+    };
+    html! {
+        <section class={classes!("panel", "figure", props.class.clone())} aria-label={props.title.clone()}>
+            <header>
+                <h3>{ &props.title }</h3>
+                { props.controls.clone() }
+                <span class="spring" />
+                <button type="button" class="quiet" aria-pressed={shown.to_string()} aria-label={format!("{} as a table", props.title)}
+                    data-why="Show the same values as a table." onclick={toggle}>{ "Table" }</button>
+            </header>
+            if *shown {
+                <div class="tables" tabindex="0" role="group" aria-label="Table">{ twin::table(&props.table.emit(())) }</div>
+            } else {
+                { props.children.clone() }
+            }
+        </section>
+    }
+}
