@@ -51,11 +51,11 @@ fn training_costs_what_its_passes_do() {
             (*experts, *rank) = (8, 2);
         }
         for method in [lora, molora] {
-            let expected = cost(&method, &layers, task.sequence).training;
+            let expected = cost(&method.clone().into(), &layers, task.sequence).training;
             let cached = layers[0].0 * layers[0].1;
             assert_eq!(recorded(task, &method.clone().into()) + cached, expected, "{method:?} on {layers:?}");
         }
         // A full lane applies its change beside the cached product, so nothing of it is saved.
-        assert_eq!(recorded(task, &Method::Full.into()), cost(&Method::Full, &layers, task.sequence).training);
+        assert_eq!(recorded(task, &Method::Full.into()), cost(&Method::Full.into(), &layers, task.sequence).training);
     }
 }

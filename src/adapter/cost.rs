@@ -16,7 +16,7 @@
 //! layer's own product alone, its weight's gradient, and its input's.
 
 use super::count::{count, hidden_width, mora_side};
-use crate::config::{Form, Gate, Method};
+use crate::config::{Form, Gate, Lane, Method, Weights};
 
 /// Of one lane, over all its adapted layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Cost {
     pub parameters: usize,
     /// AdamW's two moments in f32, in bytes.
     pub optimizer: usize,
-    /// The adapter in f32, in bytes: what must be kept for each task.
+    /// The adapter in bytes, f32 or quantised: what must be kept for each task.
     pub stored: usize,
     /// Multiply-adds per token of a training step, the adapted layers' own included.
     pub training: usize,
@@ -42,17 +42,19 @@ struct Products {
     up: usize,
 }
 
-/// Cost of `method` on layers of these `(inputs, outputs)`, tokens coming in sequences of `sequence`.
-pub fn cost(method: &Method, layers: &[(usize, usize)], sequence: usize) -> Cost {
+/// Cost of a lane on a network of these layers' `(inputs, outputs)`, tokens coming in sequences of `sequence`.
+pub fn cost(lane: &Lane, layers: &[(usize, usize)], sequence: usize) -> Cost {
     let mut total = Cost { merged: Some(0), ..Cost::default() };
-    for (index, &(inputs, outputs)) in layers.iter().enumerate() {
+    let adapted = layers.iter().enumerate().filter(|&(l, _)| lane.adapts(l));
+    for (index, (l, &(inputs, outputs))) in adapted.enumerate() {
+        let method = &lane.method_at(l);
         let layer = inputs * outputs;
         // The lowest adapted layer's input needs no gradient.
         let below = usize::from(index > 0);
         let parameters = count(method, inputs, outputs);
         total.parameters += parameters;
         total.optimizer += 8 * parameters;
-        total.stored += 4 * parameters;
+        total.stored += stored(method, lane.options.weights, inputs, outputs);
         match products(method, inputs, outputs, sequence) {
             None => {
                 total.apart += layer;
@@ -68,6 +70,28 @@ pub fn cost(method: &Method, layers: &[(usize, usize)], sequence: usize) -> Cost
         total.merged = total.merged.filter(|_| exact).map(|merged| merged + layer);
     }
     total
+}
+
+/// Bytes of a layer's parameters as its forward pass reads them: f32 each, but quantised factors as [`quantised`] has it.
+fn stored(method: &Method, weights: Weights, inputs: usize, outputs: usize) -> usize {
+    let all = 4 * count(method, inputs, outputs);
+    let (experts, rank) = match *method {
+        Method::Lora { rank, .. } => (1, rank),
+        Method::Molora { experts, rank, .. } => (experts, rank),
+        _ => return all,
+    };
+    // Whole bytes for each matrix.
+    let saved = |entries: usize| 4 * entries - libm::ceil(quantised(entries, weights)) as usize;
+    all - experts * (saved(rank * inputs) + saved(rank * outputs))
+}
+
+/// Bytes of a matrix of so many entries: f32 each; or one bit each, or log₂ 3 of them, and an f32 for the scale.
+pub fn quantised(entries: usize, weights: Weights) -> f64 {
+    match weights {
+        Weights::Float => 4.0 * entries as f64,
+        Weights::Ternary => libm::log2(3.0) * entries as f64 / 8.0 + 4.0,
+        Weights::Binary => entries as f64 / 8.0 + 4.0,
+    }
 }
 
 /// `None` for full fine-tuning, whose change lies in the weight.
@@ -106,7 +130,7 @@ mod tests {
     #[test]
     fn a_lora_by_hand() {
         let method = Method::Lora { rank: 8, alpha: 16.0, rslora: false };
-        let one = cost(&method, &[(64, 32)], 4);
+        let one = cost(&method.clone().into(), &[(64, 32)], 4);
         let (down, up, layer) = (8 * 64, 8 * 32, 64 * 32);
         assert_eq!(one.parameters, 768);
         assert_eq!((one.optimizer, one.stored), (8 * 768, 4 * 768));
@@ -114,19 +138,37 @@ mod tests {
         assert_eq!(one.merged, Some(layer));
         // Forward; both gradients of weights; back through B.
         assert_eq!(one.training, layer + 2 * (down + up) + up);
-        let two = cost(&method, &[(64, 32), (32, 64)], 4);
+        let two = cost(&method.clone().into(), &[(64, 32), (32, 64)], 4);
         assert_eq!(two.training - one.training, 2 * layer + 2 * (down + up) + down + down / 2);
+    }
+
+    #[test]
+    fn every_layer_costs_its_own_and_bits_are_bits() {
+        let layers = [(64, 64), (64, 64), (64, 10)];
+        let mut lane = Lane::from(Method::molora());
+        lane.options.experts_per_layer = Some(vec![8, 2, 4]);
+        lane.layers = Some(vec![0, 2]);
+        let by_hand = |n: usize, i: usize, o: usize| n * 2 * (i + o) + n * i;
+        assert_eq!(cost(&lane, &layers, 8).parameters, by_hand(8, 64, 64) + by_hand(4, 64, 10));
+        lane.options.weights = Weights::Binary;
+        // Two matrices an expert, a bit an entry and a scale; the router in f32.
+        let bytes = |n: usize, i: usize, o: usize| n * (2 * i / 8 + (2 * o).div_ceil(8) + 8) + 4 * n * i;
+        assert_eq!(cost(&lane, &layers, 8).stored, bytes(8, 64, 64) + bytes(4, 64, 10));
+        lane.options.weights = Weights::Ternary;
+        // 128 and 20 entries at log₂ 3 bits: 25.4 and 4.0 bytes.
+        let bytes = |n: usize, i: usize, up: usize| n * (26 + up + 8) + 4 * n * i;
+        assert_eq!(cost(&lane, &layers, 8).stored, bytes(8, 64, 26) + bytes(4, 64, 4));
     }
 
     #[test]
     fn experts_left_out_cost_nothing() {
         let mut method = Method::molora();
-        let soft = cost(&method, &[(64, 64)], 8);
+        let soft = cost(&method.clone().into(), &[(64, 64)], 8);
         assert_eq!(soft.merged, None);
         let Method::Molora { top_k, experts, rank, .. } = &mut method else { unreachable!() };
         let (n, r) = (*experts, *rank);
         *top_k = 1;
-        let sparse = cost(&method, &[(64, 64)], 8);
+        let sparse = cost(&method.clone().into(), &[(64, 64)], 8);
         assert_eq!(soft.apart - sparse.apart, (n - 1) * r * 128);
         assert_eq!(sparse.parameters, soft.parameters);
     }
@@ -134,11 +176,11 @@ mod tests {
     #[test]
     fn a_pooled_gate_is_shared_by_its_sequence() {
         let mut method = Method::mor1e();
-        let pooled = cost(&method, &[(64, 64)], 8);
+        let pooled = cost(&method.clone().into(), &[(64, 64)], 8);
         let Method::Mor1e { gate, experts, .. } = &mut method else { unreachable!() };
         *gate = Gate::Token;
         let n = *experts;
-        let token = cost(&method, &[(64, 64)], 8);
+        let token = cost(&method.clone().into(), &[(64, 64)], 8);
         // H = 8.
         let network = 8 * 64 + 8 * 8 + n * 8;
         assert_eq!(token.apart - 64 * 64, n * 128 + network);

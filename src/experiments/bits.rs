@@ -4,6 +4,7 @@ use ndarray::Array2;
 
 use super::bed::{STEPS, answer, lora, molora, optioned, read, shares, trained, with};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
+use crate::adapter::cost::quantised;
 use crate::config::{Config, Domains, Method, Optimizer, Options, Schedule, Weights};
 use crate::error::Result;
 use crate::lab::Lab;
@@ -18,9 +19,11 @@ const RATES: [(&str, f64); 2] = [("0.01", 0.01), ("0.0003", 0.0003)];
 const MATCH: f64 = 0.02;
 /// An f32, of a scale or of an entry kept in full.
 const FLOAT: f64 = 4.0;
-/// Bytes by lane and kind: 1,024 entries in 8 matrices or 2, and the router's 256 in full precision.
-const MIXTURE: [f64; 3] = [5_120.0, 1_258.9, 1_184.0];
-const SINGLE: [f64; 3] = [4_096.0, 210.9, 136.0];
+
+/// Bytes of both lanes: 1,024 entries in 8 matrices or in 2, and the mixture's router of 256 in full precision.
+fn predicted(weights: Weights) -> [f64; 2] {
+    [8.0 * quantised(128, weights) + FLOAT * 256.0, 2.0 * quantised(512, weights)]
+}
 
 pub fn all() -> Vec<Experiment> {
     let lanes = |method: Method| {
@@ -43,8 +46,8 @@ pub fn all() -> Vec<Experiment> {
     let rescaled = cases().flat_map(|case| [1, 2].map(|k| shown(format!("{case}: {} at its best scale", KINDS[k].0))));
     let sizes = names
         .iter()
-        .zip([MIXTURE, SINGLE])
-        .flat_map(|(name, bytes)| [0, 1, 2].map(|k| near(format!("{name}: bytes, {}", KINDS[k].0), bytes[k], 0.05)));
+        .enumerate()
+        .flat_map(|(at, name)| KINDS.map(|(kind, w)| near(format!("{name}: bytes, {kind}"), predicted(w)[at], 0.05)));
     vec![Experiment {
         id: "one-bit",
         title: "Experts of one bit per weight",
@@ -54,7 +57,7 @@ pub fn all() -> Vec<Experiment> {
         method: "Trained with straight-through gradients, at the page's rate and for twice as long at a small one. MoLoRA on four conflicting tasks, LoRA on one task of rank 8; losses, and bytes counted from the values that the forward pass reads: log₂ of how many different ones a matrix has, for each entry, and one float for its scale. The router stays in full precision.",
         prediction: "If the claim holds, the losses differ by at most 0.02. Rounding says otherwise: of a Gaussian vector signs keep 2/π of the energy and three values 0.787, so that a product of two such factors keeps 0.41 and 0.62 and loses 0.59 and 0.38; training may do better than rounding. Bytes: 1,024 entries at 1 or log₂ 3 bits.",
         quantities: losses.chain(gaps).chain(sizes).chain(rescaled).collect(),
-        measure: quantised,
+        measure: measured,
         otherwise: "An entry of one bit cannot change a little: where it flips, the output moves by a whole step, and at a rate at which many flip at once the loss can end above that of no change at all. At a small rate three values come near to what rounding predicts, not below; signs alone do not, because the straight-through gradient knows nothing of their scale: entries that want less than it flip to and fro, those that want more grow on and raise it, so that longer training makes it worse. What is left at the best scale shows how much of the loss is scale. A narrow layer has no spare directions among which to choose: 1,024 bits describe a change that has 960 degrees of freedom. In a wide network with many experts the signs' errors average out over more terms.",
         remark: "The gain in bytes is smaller for the mixture, because its router is not quantised.",
         figure: Some(Figure {
@@ -70,7 +73,7 @@ pub fn all() -> Vec<Experiment> {
     }]
 }
 
-fn quantised(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
+fn measured(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
         let (mut losses, mut gaps, mut sizes, mut rescaled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for setup in &setups {
@@ -136,7 +139,9 @@ mod tests {
         assert_eq!(stored(&[0.5, -0.5].repeat(64)), 16.0 + 4.0);
         assert!((stored(&[0.5, -0.5, 0.0, 0.5].repeat(32)) - (128.0 * 1.584_962_5 / 8.0 + 4.0)).abs() < 1e-6);
         assert_eq!(stored(&[0.1, 0.2, 0.3, 0.4]), 16.0);
-        assert!((MIXTURE[1] - (1_024.0 * libm::log2(3.0) / 8.0 + 8.0 * FLOAT + 256.0 * FLOAT)).abs() < 0.05);
-        assert!((SINGLE[1] - (1_024.0 * libm::log2(3.0) / 8.0 + 2.0 * FLOAT)).abs() < 0.05);
+        assert_eq!(predicted(Weights::Float), [5_120.0, 4_096.0]);
+        assert_eq!(predicted(Weights::Binary), [1_184.0, 136.0]);
+        let [mixture, single] = predicted(Weights::Ternary);
+        assert!((mixture - 1_258.9).abs() < 0.05 && (single - 210.9).abs() < 0.05);
     }
 }

@@ -6,7 +6,7 @@ use super::{
     words::merge_name,
 };
 use crate::adapter::cost::{Cost, cost};
-use crate::config::{Lane, Task};
+use crate::config::Task;
 use crate::protocol::{Accuracy, GateFrame, Started, WeightFrame};
 
 /// A table with a caption, a header row and a header column.
@@ -55,15 +55,8 @@ pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[G
         Task::Domains(domains) => domains.sequence,
         _ => 1,
     };
-    let costs: Vec<Cost> = lanes
-        .iter()
-        .map(|view| {
-            let Lane { method, layers, .. } = &view.frame.lane;
-            let adapted =
-                started.layers.iter().enumerate().filter(|(l, _)| layers.as_ref().is_none_or(|a| a.contains(l)));
-            cost(method, &adapted.map(|(_, layer)| (layer.inputs, layer.outputs)).collect::<Vec<_>>(), sequence)
-        })
-        .collect();
+    let layers: Vec<_> = started.layers.iter().map(|layer| (layer.inputs, layer.outputs)).collect();
+    let costs: Vec<Cost> = lanes.iter().map(|view| cost(&view.frame.lane, &layers, sequence)).collect();
     let row = |what: &str, cell: &dyn Fn(usize) -> String| {
         std::iter::once(what.to_string()).chain((0..lanes.len()).map(cell)).collect::<Vec<_>>()
     };
@@ -79,7 +72,7 @@ pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[G
     let mut head = vec![String::new()];
     head.extend(names.iter().cloned());
     Table {
-        caption: "By formula from shapes, below the line as measured. Bytes are f32's, multiply-adds are per token with the adapted layers' own; – where no merge is exact, or there is no gate.".into(),
+        caption: "By formula from shapes, below the line as measured. Bytes are f32's, but bits where entries are quantised; multiply-adds are per token with the adapted layers' own; – where no merge is exact, or there is no gate.".into(),
         head,
         rows: vec![
             row("parameters", &|l| count(costs[l].parameters)),
