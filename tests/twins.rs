@@ -74,6 +74,7 @@ fn only(program: &LaneProgram, pass: &Pass) -> LaneProgram {
         gradients: vec![pass.clone()],
         train: vec![],
         output: vec![],
+        state: vec![],
         constants: vec![],
         made: vec![],
         tensors: program.tensors.clone(),

@@ -157,7 +157,59 @@ fn sizes_may_differ_between_layers() {
         assert_eq!(get(&lab, 0, &format!("layers.{l}.gate")).len(), 15 * n);
     }
     assert_eq!(lab.parameter_count(0), parameters);
-    // A new rank is one for all layers.
+    // A new rank is that of every expert, of which each layer keeps its own: growing changes nothing.
+    block_on(lab.train(20)).unwrap();
+    let before = get(&lab, 0, "output");
     block_on(lab.set_rank(0, 3)).unwrap();
+    let held = lab.lane(0).options.experts_per_layer.clone();
+    assert_eq!(held, Some(vec![8, 2, 4]));
+    let after = get(&lab, 0, "output");
+    let (size, off) =
+        before.iter().zip(&after).fold((0.0f32, 0.0f32), |(s, d), (b, a)| (s + b * b, d + (b - a).powi(2)));
+    assert!(off.sqrt() <= 1e-6 * size.sqrt(), "{} of {}", off.sqrt(), size.sqrt());
+    let refused = block_on(lab.set_rank(0, 65)).unwrap_err().to_string();
+    assert!(refused.contains("experts · rank = 520"), "{refused}");
+}
+
+/// LoRA's ranks by layer become one rank; a rank's budget is never above the rank.
+#[test]
+fn another_size_leaves_nothing_that_contradicts_it() {
+    let by_layer = Options { rank_per_layer: Some(vec![2, 4, 6]), ..Options::default() };
+    let lane = Lane { options: by_layer, ..Method::Lora { rank: 8, alpha: 8.0, rslora: false }.into() };
+    let config = Config { lanes: vec![lane], ..Default::default() };
+    let mut lab = Lab::new(config, three_layers(), None).unwrap();
+    block_on(lab.train(20)).unwrap();
+    let before = get(&lab, 0, "output");
+    block_on(lab.set_rank(0, 6)).unwrap();
     assert_eq!(lab.lane(0).options, Options::default());
+    let off = before.iter().zip(&get(&lab, 0, "output")).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(off < 1e-5, "{off}");
+    let target = Options { target_rank: Some(6), ..Options::default() };
+    let lane = Lane { options: target, ..form(Form::Adalora, 8, 16.0).into() };
+    assert_eq!(lane.resized(4).options.target_rank, Some(4));
+    assert!(block_on(lab.set_rank(0, 0)).is_err());
+}
+
+/// Lost in mid-training, a lane goes on as if nothing had been: AdaLoRA's averages are part of what is held.
+#[test]
+fn a_snapshot_holds_all_that_training_carries() {
+    let options = Options { target_rank: Some(2), budget_begin: 10, budget_end: 40, ..Options::default() };
+    let lanes = vec![
+        Lane { options, ..form(Form::Adalora, 6, 12.0).into() },
+        Lane { options: Options { noise: 0.5, ..Options::default() }, ..Method::molora().into() },
+    ];
+    let config = Config { lanes, schedule: Schedule { warmup: 5, total: 100 }, ..Default::default() };
+    let run = |lose: bool| {
+        let mut lab = Lab::new(config.clone(), three_layers(), None).unwrap();
+        block_on(lab.train(33)).unwrap();
+        if lose {
+            let snapshot = block_on(lab.snapshot()).unwrap();
+            lab.restore(None, &snapshot).unwrap();
+        }
+        block_on(lab.train(30)).unwrap();
+        let values =
+            |lane: usize| lab.tensors(lane).unwrap().into_iter().map(|t| get(&lab, lane, &t.name)).collect::<Vec<_>>();
+        [values(0), values(1)]
+    };
+    assert_eq!(run(false), run(true));
 }

@@ -21,9 +21,8 @@ pub fn match_parameters(lanes: &[Lane], layers: &[(usize, usize)], target: usize
     lanes
         .iter()
         .map(|lane| {
-            sizes(&lane.method)
+            sizes(lane)
                 .into_iter()
-                .map(|method| Lane { method, ..lane.clone() })
                 .min_by_key(|candidate| {
                     let count = lane_count(candidate, layers);
                     (count.abs_diff(target), count)
@@ -33,38 +32,31 @@ pub fn match_parameters(lanes: &[Lane], layers: &[(usize, usize)], target: usize
         .collect()
 }
 
-/// The sizes in which a method can be had, all else as it is.
-fn sizes(method: &Method) -> Vec<Method> {
-    match method {
-        Method::Full => vec![Method::Full],
-        Method::Lora { .. } | Method::Variant { .. } => {
-            (limits::RANK.min..=limits::RANK.max).map(|size| resized(method, 1, size)).collect()
-        }
+/// The sizes in which a lane can be had, all else as it is.
+fn sizes(lane: &Lane) -> Vec<Lane> {
+    let every = |limit: limits::Whole| (limit.min..=limit.max).map(|size| lane.resized(size)).collect();
+    match lane.method {
+        Method::Full => vec![lane.clone()],
+        Method::Lora { .. } | Method::Variant { .. } => every(limits::RANK),
+        Method::Mor1e { .. } => every(limits::EXPERTS),
         Method::Molora { experts, .. } => {
-            let most = limits::RANK.max.min(limits::MIXTURE_RANK / experts);
-            let ranks = (limits::RANK.min..=most).map(|rank| resized(method, *experts, rank));
-            let fewer = (limits::EXPERTS.min..*experts).map(|n| resized(method, n, limits::RANK.min));
-            ranks.chain(fewer).collect()
-        }
-        Method::Mor1e { .. } => {
-            (limits::EXPERTS.min..=limits::EXPERTS.max).map(|size| resized(method, size, 1)).collect()
+            let layers = lane.options.experts_per_layer.as_deref().unwrap_or(&[]);
+            let widest = layers.iter().copied().max().unwrap_or(experts);
+            let ranks =
+                (limits::RANK.min..=limits::RANK.max.min(limits::MIXTURE_RANK / widest)).map(|r| lane.resized(r));
+            ranks.chain((limits::EXPERTS.min..experts).map(|n| fewer(lane, n))).collect()
         }
     }
 }
 
-fn resized(method: &Method, new_experts: usize, new_rank: usize) -> Method {
-    let mut method = method.clone();
-    match &mut method {
-        Method::Full => {}
-        Method::Lora { rank, .. } | Method::Variant { rank, .. } => *rank = new_rank,
-        Method::Molora { experts, rank, top_k, .. } => {
-            *experts = new_experts;
-            *rank = new_rank;
-            *top_k = (*top_k).min(new_experts);
-        }
-        Method::Mor1e { experts, .. } => *experts = new_experts,
+/// A mixture of this many experts of the smallest rank.
+fn fewer(lane: &Lane, count: usize) -> Lane {
+    let mut lane = lane.resized(limits::RANK.min);
+    if let Method::Molora { experts, top_k, .. } = &mut lane.method {
+        *experts = count;
+        *top_k = (*top_k).min(count);
     }
-    method
+    lane
 }
 
 #[cfg(test)]
@@ -109,7 +101,10 @@ mod tests {
                 for (n, r) in
                     [(n + n_step, r + r_step), (n.saturating_sub(n_step).max(1), r.saturating_sub(r_step).max(1))]
                 {
-                    let other = Lane::from(resized(&lane.method, n.min(limits::EXPERTS.max), r));
+                    let mut other = lane.resized(if n_step == 1 { n.min(limits::EXPERTS.max) } else { r });
+                    if let Method::Molora { experts, .. } = &mut other.method {
+                        *experts = n;
+                    }
                     assert!(lane_count(&other, layers).abs_diff(target) >= distance, "{lane:?}");
                 }
             }

@@ -57,10 +57,13 @@ pub struct Adapted {
     pub backward: Vec<Pass>,
     /// After the gradients of its factors: what makes of them those of its parameters, or adds to these.
     pub backward_factors: Vec<Pass>,
-    /// Parameters (first, how many) whose gradients are then in `grads`, for AdamW in a pass of its own.
-    pub updates: Vec<(usize, usize)>,
-    /// After AdamW, while training.
+    /// The layer's parameters (first, how many), if their gradients are whole only then: AdamW takes a pass of its own.
+    pub updates: Option<(usize, usize)>,
+    /// After AdamW, while training; and what of it needs that of every layer.
     pub after: Vec<Pass>,
+    pub last: Vec<Pass>,
+    /// What training carries from step to step beside parameters and moments.
+    pub state: Vec<Buffer>,
     /// The layer adds `x deltaᵀ`, delta in this buffer at this offset.
     pub delta: Option<(Buffer, usize)>,
     /// The frozen weight and what is known of its output, where the lane has its own.

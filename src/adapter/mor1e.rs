@@ -66,7 +66,7 @@ pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena
     backward.extend(network_gradients(&network, q, acts, dacts));
     // A second term in v's gradient: AdamW must wait for both.
     let apart = variant::apart(n, &factors, config.orthogonality);
-    let updates = apart.iter().map(|_| (begin, arena.params - begin)).collect();
+    let updates = apart.is_some().then(|| (begin, arena.params - begin));
     Adapted {
         backward_factors: apart.into_iter().collect(),
         updates,

@@ -5,7 +5,7 @@ use super::address::{Address, Part};
 use crate::adapter::budget::{lane_count, match_parameters};
 use crate::config::{ALL, Config, Method};
 use crate::protocol::{Command, Event, MergeMode, Watch};
-use crate::view::{action::Action, edit::set_rank, run::Run, snap::Snap, words::is_gated};
+use crate::view::{action::Action, run::Run, snap::Snap, words::is_gated};
 
 /// Messages kept at most; the oldest go first.
 const PROBLEMS: usize = 4;
@@ -228,7 +228,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             let Some(changed) = config.lanes.get_mut(lane) else {
                 return vec![];
             };
-            set_rank(changed, rank);
+            *changed = changed.resized(rank);
             if let Err(error) = config.validate() {
                 state.problem(format!("That is not possible: {error}."));
                 return vec![];

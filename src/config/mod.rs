@@ -289,6 +289,25 @@ impl Lane {
         }
     }
 
+    /// The lane at another size, one for all layers: the rank (of a mixture: of each expert), or the number of MoR1E's
+    /// experts. Full fine-tuning has none.
+    pub fn resized(&self, size: usize) -> Self {
+        let mut lane = self.clone();
+        match &mut lane.method {
+            Method::Full => {}
+            Method::Lora { rank, .. } | Method::Variant { rank, .. } | Method::Molora { rank, .. } => {
+                *rank = size;
+                lane.options.rank_per_layer = None;
+                lane.options.target_rank = lane.options.target_rank.map(|target| target.min(size));
+            }
+            Method::Mor1e { experts, .. } => {
+                *experts = size;
+                lane.options.experts_per_layer = None;
+            }
+        }
+        lane
+    }
+
     /// Whether the lane adapts this layer.
     pub fn adapts(&self, layer: usize) -> bool {
         self.layers.as_ref().is_none_or(|layers| layers.contains(&layer))

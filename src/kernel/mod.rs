@@ -240,15 +240,6 @@ impl Op {
         }
     }
 
-    /// Whether the pass needs what those of every layer have left.
-    pub fn is_last(&self) -> bool {
-        #[cfg(feature = "variants")]
-        if let Op::Variant(variant::Op::Allocate(_)) = self {
-            return true;
-        }
-        false
-    }
-
     /// The dims as the GPU's uniform holds them.
     pub fn words(&self) -> Vec<u32> {
         match self {

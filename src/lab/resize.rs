@@ -3,7 +3,7 @@
 
 use super::Lab;
 use crate::adapter::count::{hidden_width, scaling};
-use crate::config::{Lane, Method, Options, limits};
+use crate::config::{Lane, Method, limits};
 use crate::error::{Error, Result};
 use crate::exec::Recording;
 use crate::inspect::{Parameter, experts, resize};
@@ -29,9 +29,12 @@ impl Lab {
         while self.in_flight() > 0 {
             self.collect().await?;
         }
-        let read = self.engine.read(&[(lane, PARAMS), (lane, MOMENTS)]).await?;
-        self.engine.set_lane(lane, compile(&self.task, &to, &self.config.optimizer), &read[0])?;
-        self.engine.write(lane, MOMENTS, &read[1])?;
+        let state = self.engine.program(lane).state.clone();
+        let held = self.engine.read(&state.iter().map(|&buffer| (lane, buffer)).collect::<Vec<_>>()).await?;
+        self.engine.set_lane(lane, compile(&self.task, &to, &self.config.optimizer), &[])?;
+        for (&buffer, values) in state.iter().zip(&held) {
+            self.engine.write(lane, buffer, values)?;
+        }
         (self.lanes[lane].lane, self.lanes[lane].stale) = (to, true);
         Ok(())
     }
@@ -45,21 +48,14 @@ impl Lab {
     pub async fn set_rank(&mut self, lane: usize, rank: usize) -> Result<()> {
         self.check_lane(lane)?;
         let old = self.lanes[lane].lane.clone();
-        let method = with_rank(&old.method, rank, lane)?;
-        if !old.can_resize() {
-            return Err(Error::Config {
-                key: format!("lanes[{lane}].rank"),
-                value: rank.to_string(),
-                allowed: "this lane's rank is part of how it began; start again with another".into(),
-            });
-        }
+        let new = with_size(&old, rank, lane)?;
         while self.in_flight() > 0 {
             self.collect().await?;
         }
         let program = self.engine.program(lane);
         let (tensors, gates) = (program.tensors.clone(), program.gates.clone());
         // Rank-1 experts are split and dropped by how much they are used.
-        let gates = if matches!(method, Method::Mor1e { .. }) { gates } else { Vec::new() };
+        let gates = if matches!(new.method, Method::Mor1e { .. }) { gates } else { Vec::new() };
         if !gates.is_empty() {
             self.engine.run(lane, Recording::Output, self.step_record(self.step, 0))?;
         }
@@ -72,9 +68,6 @@ impl Lab {
         };
 
         let (first, second) = read[1].split_at(read[1].len() / 2);
-        // One size for all layers, from now on.
-        let options = Options { experts_per_layer: None, rank_per_layer: None, ..old.options.clone() };
-        let new = Lane { method, layers: old.layers.clone(), options };
         let program = compile(&self.task, &new, &self.config.optimizer);
         let resizes = self.lanes[lane].resizes + 1;
         let mut rng = Rng::new(self.config.seed.into(), stream::resize(lane, resizes));
@@ -99,32 +92,33 @@ impl Lab {
     }
 }
 
-/// The method at another rank or number of experts.
-fn with_rank(method: &Method, value: usize, lane: usize) -> Result<Method> {
+/// The lane at another rank or number of experts, if there may be one like that.
+fn with_size(old: &Lane, size: usize, lane: usize) -> Result<Lane> {
     let refuse = |what: &str, allowed: String| {
-        Err(Error::Config { key: format!("lanes[{lane}].{what}"), value: value.to_string(), allowed })
+        Err(Error::Config { key: format!("lanes[{lane}].{what}"), value: size.to_string(), allowed })
     };
-    let mut method = method.clone();
-    match &mut method {
+    let (what, limit) = match old.method {
         Method::Full => return refuse("rank", "full fine-tuning has no rank".into()),
-        Method::Lora { rank, .. } | Method::Variant { rank, .. } | Method::Molora { rank, .. } => {
-            if !limits::RANK.contains(value) {
-                return refuse("rank", limits::RANK.to_string());
-            }
-            *rank = value;
-        }
-        Method::Mor1e { experts, .. } => {
-            if !limits::EXPERTS.contains(value) {
-                return refuse("experts", limits::EXPERTS.to_string());
-            }
-            *experts = value;
-        }
+        Method::Mor1e { .. } => ("experts", limits::EXPERTS),
+        Method::Lora { .. } | Method::Variant { .. } | Method::Molora { .. } => ("rank", limits::RANK),
+    };
+    if !limit.contains(size) {
+        return refuse(what, limit.to_string());
     }
-    match method {
-        Method::Molora { experts, rank, .. } if experts * rank > limits::MIXTURE_RANK => {
-            refuse("rank", format!("experts · rank = {} must be at most {}", experts * rank, limits::MIXTURE_RANK))
+    if !old.can_resize() {
+        return refuse(what, "this lane's rank is part of how it began; start again with another".into());
+    }
+    let new = old.resized(size);
+    let layers = new.options.experts_per_layer.as_ref().map_or(1, Vec::len);
+    let widest = (0..layers).filter_map(|l| match new.method_at(l) {
+        Method::Molora { experts, rank, .. } => Some(experts * rank),
+        _ => None,
+    });
+    match widest.max() {
+        Some(wide) if wide > limits::MIXTURE_RANK => {
+            refuse("rank", format!("experts · rank = {wide} must be at most {}", limits::MIXTURE_RANK))
         }
-        method => Ok(method),
+        _ => Ok(new),
     }
 }
 

@@ -1,14 +1,14 @@
 //! A run's state brought over from a device, and put on another when that one is lost. Knows nothing of when either is
 //! called for.
 
-use super::Lab;
+use super::{Lab, LaneState};
 use crate::config::Lane;
 use crate::error::Result;
 use crate::exec::Engine;
 use crate::exec::Reading;
 use crate::exec::cpu::Cpu;
 use crate::exec::gpu::{Device, Gpu};
-use crate::kernel::recording::{MOMENTS, PARAMS};
+use crate::kernel::recording::PARAMS;
 use crate::model::{compile, share};
 
 /// Everything that training changes, after `step` steps.
@@ -22,8 +22,8 @@ pub struct Snapshot {
 struct Held {
     lane: Lane,
     resizes: usize,
-    /// Parameters and both moments, in the padded layout.
-    buffers: [Vec<f32>; 2],
+    /// Of the lane's program's `state`, in that order.
+    buffers: Vec<Vec<f32>>,
 }
 
 impl Lab {
@@ -33,16 +33,17 @@ impl Lab {
         self.engine.read(&(0..self.lanes.len()).map(|lane| (lane, PARAMS)).collect::<Vec<_>>())
     }
 
-    /// Parameters and moments of every lane, read the same way.
+    /// All that training carries from step to step, of every lane, read the same way.
     pub fn snapshot(&self) -> impl Future<Output = Result<Snapshot>> + use<> {
-        let all = |lane| [(lane, PARAMS), (lane, MOMENTS)];
+        let state = |lane| &self.engine.program(lane).state;
+        let all = |lane| state(lane).iter().map(move |&buffer| (lane, buffer));
         let reading = self.engine.read(&(0..self.lanes.len()).flat_map(all).collect::<Vec<_>>());
         let step = self.step;
-        let lanes: Vec<_> = self.lanes.iter().map(|state| (state.lane.clone(), state.resizes)).collect();
+        let held = |(l, own): (usize, &LaneState)| (own.lane.clone(), own.resizes, state(l).len());
+        let lanes: Vec<_> = self.lanes.iter().enumerate().map(held).collect();
         async move {
             let mut values = reading.await?.into_iter();
-            let mut next = || values.next().unwrap_or_default();
-            let hold = |(lane, resizes)| Held { lane, resizes, buffers: [next(), next()] };
+            let hold = |(lane, resizes, count)| Held { lane, resizes, buffers: values.by_ref().take(count).collect() };
             Ok(Snapshot { step, lanes: lanes.into_iter().map(hold).collect() })
         }
     }
@@ -59,9 +60,11 @@ impl Lab {
         };
         for (index, held) in snapshot.lanes.iter().enumerate() {
             let program = compile(&self.task, &held.lane, &self.config.optimizer);
-            let [params, moments] = &held.buffers;
-            engine.set_lane(index, program, params)?;
-            engine.write(index, MOMENTS, moments)?;
+            let state = program.state.clone();
+            engine.set_lane(index, program, &[])?;
+            for (buffer, values) in state.into_iter().zip(&held.buffers) {
+                engine.write(index, buffer, values)?;
+            }
         }
         self.engine = engine;
         self.step = snapshot.step;

@@ -7,7 +7,9 @@ use crate::adapter::{Adapted, Frozen, Place, record};
 use crate::config::Init;
 use crate::config::{Lane, Optimizer};
 use crate::kernel::adamw::LOSS_PARTS;
-use crate::kernel::recording::{Arena, Buffer, GRADS, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
+#[cfg(feature = "variants")]
+use crate::kernel::recording::GRADS;
+use crate::kernel::recording::{Arena, Buffer, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
 use crate::kernel::{Op, PAD, adamw, cross_entropy, gelu, layer, pad};
 use crate::task::{Activation, LossKind, TaskData};
 
@@ -22,6 +24,8 @@ pub struct LaneProgram {
     pub train: Vec<Pass>,
     /// Forward alone, into `output`.
     pub output: Vec<Pass>,
+    /// Buffers that training carries from step to step.
+    pub state: Vec<Buffer>,
     /// Buffers of the lane's own that are not zero at first, and never change.
     pub constants: Vec<(Buffer, Vec<f32>)>,
     /// Trainable tensors, in `params`; the same places hold their gradients and moments.
@@ -130,38 +134,51 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         let buffers = vec![places[last].y, TARGET, places[last].dy, LOSSES];
         gradients.push(Pass { op: Op::CrossEntropy(dims), buffers });
     }
+    arena.seal();
+    let padded = arena.buffers[0].1;
+    // A training step is the same passes with AdamW in those, or after those, that leave a parameter's whole gradient.
+    let mut train = Training {
+        passes: gradients.clone(),
+        update: adamw::Update {
+            elements: padded as u32,
+            loss_at: loss_at as u32,
+            tiles: tiles as u32,
+            beta1: optimizer.beta1 as f32,
+            beta2: optimizer.beta2 as f32,
+            rest1: (1.0 - optimizer.beta1) as f32,
+            rest2: (1.0 - optimizer.beta2) as f32,
+            eps: optimizer.eps as f32,
+            loss_scale: 1.0 / if mse { elements } else { real_tokens } as f32,
+        },
+        covered: 0,
+    };
     let lowest = adapted.iter().position(Option::is_some).unwrap_or(last);
     for l in (lowest..count).rev() {
         // Gradients of weights come last: with AdamW in the same pass, they change what the layer's own reads.
         let passes = adapted[l].iter().flat_map(|a| a.backward.iter().cloned());
-        let (weights, others): (Vec<_>, Vec<_>) = passes.partition(|pass| is_gradient(&pass.op));
-        gradients.extend(others);
+        let (weights, mut others): (Vec<_>, Vec<_>) =
+            passes.partition(|pass| pass.op.with_update(&Default::default()).is_some());
         if l > lowest {
-            gradients.push(layer_backward(task, l, &places, adapted[l].as_ref(), tokens));
+            others.push(layer_backward(task, l, &places, adapted[l].as_ref(), tokens));
         }
-        gradients.extend(weights);
-        gradients.extend(adapted[l].iter().flat_map(|a| a.backward_factors.iter().cloned()));
+        gradients.extend(others.iter().chain(&weights).cloned());
+        train.passes.extend(others);
+        let Some(adapted) = &adapted[l] else { continue };
+        gradients.extend(adapted.backward_factors.iter().cloned());
+        match adapted.updates {
+            None => train.fuse(weights),
+            Some(range) => {
+                train.passes.extend(weights.into_iter().chain(adapted.backward_factors.iter().cloned()));
+                train.apart(range);
+            }
+        }
     }
-
-    arena.seal();
-    let padded = arena.buffers[0].1;
-    let update = adamw::Update {
-        elements: padded as u32,
-        loss_at: loss_at as u32,
-        tiles: tiles as u32,
-        beta1: optimizer.beta1 as f32,
-        beta2: optimizer.beta2 as f32,
-        rest1: (1.0 - optimizer.beta1) as f32,
-        rest2: (1.0 - optimizer.beta2) as f32,
-        eps: optimizer.eps as f32,
-        loss_scale: 1.0 / if mse { elements } else { real_tokens } as f32,
-    };
-    let apart: Vec<(usize, usize)> = adapted.iter().flatten().flat_map(|a| a.updates.iter().copied()).collect();
-    let mut train = training(&gradients, &update, &apart, arena.params);
-    // A budget over all layers is dealt out once every layer's directions are weighed.
-    let after = adapted.iter().flatten().flat_map(|a| a.after.iter().cloned());
-    let (dealt, weighed): (Vec<_>, Vec<_>) = after.partition(|pass| pass.op.is_last());
-    train.extend(weighed.into_iter().chain(dealt));
+    debug_assert_eq!(train.covered as usize, arena.params, "every parameter has a pass that trains it");
+    let mut train = train.passes;
+    train.extend(adapted.iter().flatten().flat_map(|a| a.after.iter().cloned()));
+    train.extend(adapted.iter().flatten().flat_map(|a| a.last.iter().cloned()));
+    let mut state = vec![PARAMS, MOMENTS];
+    state.extend(adapted.iter().flatten().flat_map(|a| a.state.iter().copied()));
     let parameters = arena.parameter_count();
     let width = pad(out);
     LaneProgram {
@@ -184,6 +201,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
             },
         ),
         buffers: arena.buffers,
+        state,
         constants,
         tensors: arena.tensors,
         parameters,
@@ -247,63 +265,44 @@ pub fn kernels(lane: &Lane) -> Vec<Op> {
         .collect()
 }
 
-/// Passes that leave gradients of weights, which AdamW may end.
-fn is_gradient(op: &Op) -> bool {
-    op.with_update(&Default::default()).is_some()
+/// A training step in the making.
+struct Training {
+    passes: Vec<Pass>,
+    /// Its `tiles` are 0 once a pass has been given the loss to gather.
+    update: adamw::Update,
+    /// Parameters that have been given their update.
+    covered: u32,
 }
 
-/// A training step: AdamW in the passes that compute gradients of weights, or after all of them for the parameters
-/// (first, how many) whose gradients have more than one part. The first of all these gathers the loss.
-fn training(gradients: &[Pass], update: &adamw::Update, apart: &[(usize, usize)], parameters: usize) -> Vec<Pass> {
-    let mut rest = *update;
-    let mut covered = 0;
-    let mut step = |pass: &Pass| {
-        // Gradients that are not yet those of parameters, or not whole.
-        let whole = pass.buffers.get(4) == Some(&GRADS) || matches!(pass.op, Op::IntuitionSums(_));
-        if apart.iter().any(|&(from, len)| !whole || (from..from + len).contains(&first_element(&pass.op))) {
-            return pass.clone();
+impl Training {
+    /// Passes that leave whole gradients of parameters, each with AdamW at its end.
+    fn fuse(&mut self, weights: Vec<Pass>) {
+        for pass in weights {
+            let Some((op, elements)) = pass.op.with_update(&self.update) else { continue };
+            self.covered += elements;
+            let mut buffers = pass.buffers;
+            buffers.extend([PARAMS, MOMENTS]);
+            if matches!(op, Op::WeightStep(_)) {
+                buffers.push(LOSSES);
+                self.update.tiles = 0;
+            }
+            self.passes.push(Pass { op, buffers });
         }
-        let Some((op, elements)) = pass.op.with_update(&rest) else { return pass.clone() };
-        covered += elements;
-        let mut buffers = pass.buffers.clone();
-        buffers.extend([PARAMS, MOMENTS]);
-        if matches!(op, Op::WeightStep(_)) {
-            buffers.push(LOSSES);
-            rest.tiles = 0;
-        }
-        Pass { op, buffers }
-    };
-    let mut train: Vec<Pass> = gradients.iter().map(&mut step).collect();
-    for &(begin, count) in apart {
-        let dims =
-            adamw::Dims { begin: begin as u32, count: count as u32, ..adamw::Dims::default().with_update(&rest) };
-        train.extend(adamw_pass(dims));
-        rest.tiles = 0;
-        covered += dims.count;
     }
-    debug_assert_eq!(covered as usize, parameters, "every parameter has a pass that trains it");
-    train
-}
 
-#[cfg(feature = "variants")]
-fn adamw_pass(dims: adamw::Dims) -> Option<Pass> {
-    let op = Op::Variant(crate::kernel::variant::Op::Adamw(dims));
-    Some(Pass { op, buffers: vec![GRADS, PARAMS, MOMENTS, LOSSES] })
-}
-
-/// Only variants have gradients of more than one part.
-#[cfg(not(feature = "variants"))]
-fn adamw_pass(_: adamw::Dims) -> Option<Pass> {
-    None
-}
-
-/// Where the gradients of a pass begin.
-fn first_element(op: &Op) -> usize {
-    match op {
-        Op::WeightGrad(d) => d.out0 as usize,
-        Op::IntuitionSums(d) => d.b1 as usize,
-        _ => usize::MAX,
+    /// AdamW for parameters (first, how many) whose gradients are ready, with more than one part or by way of others.
+    #[cfg(feature = "variants")]
+    fn apart(&mut self, (begin, count): (usize, usize)) {
+        let dims = adamw::Dims { begin: begin as u32, count: count as u32, ..Default::default() };
+        let op = Op::Variant(crate::kernel::variant::Op::Adamw(dims.with_update(&self.update)));
+        self.passes.push(Pass { op, buffers: vec![GRADS, PARAMS, MOMENTS, LOSSES] });
+        self.update.tiles = 0;
+        self.covered += dims.count;
     }
+
+    /// Only variants have such gradients.
+    #[cfg(not(feature = "variants"))]
+    fn apart(&mut self, _: (usize, usize)) {}
 }
 
 /// The layer's own forward pass, ending in y, or in the MSE loss (where its tiles begin, and the gradient's scale).

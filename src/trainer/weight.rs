@@ -108,10 +108,10 @@ pub fn frame(
     training: &Training,
 ) -> Option<WeightFrame> {
     let answer = probe.run(watch.lane, params);
-    let of_layer = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
-    let change = &of_layer;
+    let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
+    let experts = experts_frame(&change);
     let finite = params.iter().all(|p| p.is_finite());
-    let (delta, merge) = match change {
+    let (delta, merge) = match &change {
         Change::Dense(delta) => (delta.clone(), exact(task, watch, delta, probe)),
         Change::Experts { experts, gated: false } => {
             let delta = experts.weighted(Array1::ones(1).view());
@@ -129,7 +129,7 @@ pub fn frame(
     let change = libm::sqrt(delta.iter().map(|d| d * d).sum());
     Some(WeightFrame {
         watch,
-        experts: experts_frame(&of_layer),
+        experts,
         rows: delta.nrows(),
         cols: delta.ncols(),
         w0: w0.clone(),

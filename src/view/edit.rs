@@ -1,7 +1,5 @@
 //! Small changes to a configuration that several controls make. Pure.
 
-use crate::config::{Lane, Method, Options};
-
 /// Lanes the page has room and colours for.
 pub const LANES: usize = 4;
 
@@ -29,16 +27,6 @@ pub fn sizes(pattern: &str, layers: usize, mean: usize) -> Vec<usize> {
     let total: f64 = (0..layers).map(share).sum();
     let scale = (layers * mean) as f64 / total;
     (0..layers).map(|layer| ((share(layer) * scale).round() as usize).max(1)).collect()
-}
-
-/// Sets what a lane's slider moves, one for all layers: the rank, or the experts of MoR1E; full fine-tuning has neither.
-pub fn set_rank(lane: &mut Lane, value: usize) {
-    lane.options = Options { rank_per_layer: None, ..lane.options.clone() };
-    match &mut lane.method {
-        Method::Full => {}
-        Method::Lora { rank, .. } | Method::Variant { rank, .. } | Method::Molora { rank, .. } => *rank = value,
-        Method::Mor1e { experts, .. } => *experts = value,
-    }
 }
 
 #[cfg(all(test, feature = "variants"))]

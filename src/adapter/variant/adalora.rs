@@ -50,14 +50,14 @@ pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena
     let scores = arena.shared("scores", place.count * budget::WIDTH);
     Adapted {
         backward_factors: vec![pass(Op::DiagonalBackward(dims), vec![PARAMS, grads, GRADS])],
-        updates: vec![(begin, len)],
+        updates: Some((begin, len)),
         made: factors.tensors((1, rank), place),
         after: vec![
             pass(Op::Importance(budget), vec![PARAMS, GRADS, state]),
             pass(Op::Score(budget), vec![scores, state]),
-            // Needs every layer's scores; put last by whoever puts the layers together.
-            pass(Op::Allocate(budget), vec![scores, PARAMS]),
         ],
+        last: vec![pass(Op::Allocate(budget), vec![scores, PARAMS])],
+        state: vec![state],
         ..ungated(&factors, scaling, vec![pass(Op::Diagonal(dims), vec![PARAMS, at])], place, arena)
     }
 }

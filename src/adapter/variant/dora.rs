@@ -44,7 +44,7 @@ pub fn record(rank: usize, scaling: f64, place: &Place, arena: &mut Arena) -> Ad
             pass(Op::DoraBackward(dims), vec![PARAMS, v, ddelta, dv, GRADS]),
             pass(Op::DoraDown(dims), vec![PARAMS, dv, GRADS]),
         ],
-        updates: vec![(begin, arena.params - begin)],
+        updates: Some((begin, arena.params - begin)),
         delta: Some((delta, 0)),
         made: vec![(
             delta,

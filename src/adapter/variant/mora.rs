@@ -39,7 +39,7 @@ pub fn record(rank: usize, place: &Place, arena: &mut Arena) -> Adapted {
     let first = pass(Op::Tile(dims), vec![PARAMS, at]);
     Adapted {
         backward_factors: vec![pass(Op::TileBackward(dims), vec![PARAMS, grads, GRADS])],
-        updates: vec![(m, slots * slots)],
+        updates: Some((m, slots * slots)),
         made: factors.tensors((1, side), place),
         ..ungated(&factors, 1.0, vec![first], place, arena)
     }

@@ -12,7 +12,7 @@ use crate::config::{Config, Form, Lane, Method, Named, Task, limits};
 use crate::protocol::LaneFrame;
 use crate::view::{
     action::Action,
-    edit::{LANES, set_rank},
+    edit::LANES,
     format::{count, method_name, percent},
     snap::Snap,
     table::Table,
@@ -248,7 +248,7 @@ fn slider(props: &LaneProps) -> Html {
                 return dispatch.emit(Action::SetRank { lane: index, rank: new });
             }
             let mut config = Config::clone(&config);
-            set_rank(&mut config.lanes[index], new);
+            config.lanes[index] = config.lanes[index].resized(new);
             dispatch.emit(Action::Edit(config));
         })
     };
