@@ -1,8 +1,9 @@
 //! Everything that the product writes from PEFT's reference cases, as files for `tests/fixtures/load_in_peft.py`:
 //! `cargo run --example write_adapters -- FOLDER`. Per edit a folder with the adapter and the base merged with it.
 
+#[path = "../tests/common/cases.rs"]
+mod cases;
 #[path = "../tests/common/peft.rs"]
-#[allow(dead_code)] // The tests use the rest.
 mod peft;
 
 use std::error::Error;
@@ -16,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("adapter_model.safetensors"), &written.adapter)?;
         fs::write(folder.join("adapter_config.json"), &written.config)?;
-        fs::write(folder.join("merged.safetensors"), written.merged())?;
+        fs::write(folder.join("merged.safetensors"), peft::merged(written.case, &written.open()))?;
     }
     Ok(())
 }

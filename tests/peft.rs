@@ -1,12 +1,14 @@
 //! Adapters written by PEFT, against what PEFT itself makes of them.
 #![cfg(not(target_arch = "wasm32"))]
 
+#[path = "common/cases.rs"]
+mod cases;
 #[path = "common/peft.rs"]
-#[allow(dead_code)] // The example uses the rest.
 mod peft;
 
 use std::collections::BTreeSet;
 
+use cases::{CASES, file};
 use lora_playground::files::{Checkpoint, Dtype, Memory};
 use lora_playground::peft::combine::{Combination, combine};
 use lora_playground::peft::compare::{compare, pairs};
@@ -15,7 +17,7 @@ use lora_playground::peft::intruders::{Verdict, intruders};
 use lora_playground::peft::overview::{Form, overview, rows};
 use lora_playground::peft::view::{Weight, norms, tile};
 use lora_playground::peft::{Adapter, Loaded};
-use peft::{CASES, adapter, checkpoint, everything, file, memory, merged};
+use peft::{adapter, checkpoint, everything, memory, merged};
 use pollster::block_on;
 use serde_json::Value;
 

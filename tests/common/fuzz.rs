@@ -16,6 +16,8 @@ use lora_playground::peft::{Adapter, Loaded};
 use lora_playground::rng::Rng;
 use pollster::block_on;
 
+use crate::cases::{CASES, file};
+
 /// A source that checks what is asked of it, and adds up what it handed out.
 #[derive(Clone)]
 pub struct Watched {
@@ -62,9 +64,12 @@ pub struct Fuzz {
 }
 
 impl Fuzz {
-    /// `seeds`: adapters with their configurations; `base` one that some of them fit.
-    pub fn new(seed: u64, seeds: Vec<(Vec<u8>, Vec<u8>)>, base: Vec<u8>) -> Self {
-        let base = block_on(Checkpoint::open(vec![Memory::new("base", base)])).unwrap();
+    /// From PEFT's reference cases, and a base that some of them fit.
+    pub fn of_cases(seed: u64) -> Self {
+        let case = |name| (file(name, "adapter/adapter_model.safetensors"), file(name, "adapter/adapter_config.json"));
+        let seeds = CASES.into_iter().map(case).collect();
+        let base = Memory::new("base", file("llama_lora", "base/model.safetensors"));
+        let base = block_on(Checkpoint::open(vec![base])).unwrap();
         Self { rng: Rng::new(seed, 77), seeds, base, reached: Reached::default() }
     }
 

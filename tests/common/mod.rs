@@ -2,7 +2,6 @@
 #![allow(dead_code)] // Each test binary uses its part.
 
 pub mod lanes;
-pub mod peft;
 pub mod rows;
 
 use lora_playground::config::{Balance, BalanceKind, Config, Gate, Lane, Method};

@@ -1,8 +1,5 @@
 //! PEFT's reference cases, opened, and everything the product writes from them.
 
-use std::fs;
-use std::path::PathBuf;
-
 use lora_playground::files::{Checkpoint, Dtype, Memory};
 use lora_playground::peft::Adapter;
 use lora_playground::peft::combine::{Combination, combine};
@@ -12,21 +9,7 @@ use lora_playground::peft::keys::Part;
 use lora_playground::peft::merge::Merge;
 use pollster::block_on;
 
-pub const CASES: [&str; 8] = [
-    "gpt2_conv1d",
-    "llama_adalora",
-    "llama_dora",
-    "llama_embedding_and_saved_head",
-    "llama_lora",
-    "llama_lora_bf16",
-    "llama_lora_bias",
-    "llama_rslora_patterns_f16",
-];
-
-pub fn file(case: &str, name: &str) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/peft").join(case).join(name);
-    fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
+use crate::cases::{CASES, file};
 
 pub fn memory(case: &str, name: &str) -> Memory {
     Memory::new(name, file(case, name))
@@ -59,11 +42,6 @@ impl Written {
     pub fn open(&self) -> Adapter<Memory> {
         let source = Memory::new("adapter_model.safetensors", self.adapter.clone());
         block_on(Adapter::open(source, Some(self.config.as_bytes()))).unwrap()
-    }
-
-    /// The case's base with it merged in.
-    pub fn merged(&self) -> Vec<u8> {
-        merged(self.case, &self.open())
     }
 }
 
