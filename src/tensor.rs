@@ -1,7 +1,7 @@
 //! Small dense matrices in f64: made cell by cell, handed to nalgebra, and their eigenvalues. One compiled function for
 //! all makers; ndarray's own is compiled anew for each. Knows nothing of what they hold.
 
-use nalgebra::{DMatrix, SVD};
+use nalgebra::{DMatrix, Dyn, SVD};
 use ndarray::Array2;
 
 use crate::order::{descending, order};
@@ -27,14 +27,22 @@ pub fn to_nalgebra(matrix: &Array2<f64>) -> DMatrix<f64> {
     DMatrix::from_fn(matrix.nrows(), matrix.ncols(), |r, c| matrix[[r, c]])
 }
 
-/// Singular values, largest first. nalgebra's own order takes another sort.
-pub fn singular_values(matrix: DMatrix<f64>) -> Vec<f64> {
-    descending(SVD::new_unordered(matrix, false, false).singular_values.as_slice())
+/// Far more steps than a decomposition takes, so that it ends whatever it is given.
+const ITERATIONS: usize = 10_000;
+
+/// nalgebra's own order would take another sort.
+fn decomposed(matrix: DMatrix<f64>, vectors: bool) -> Option<SVD<f64, Dyn, Dyn>> {
+    SVD::try_new_unordered(matrix, vectors, vectors, 5.0 * f64::EPSILON, ITERATIONS)
 }
 
-/// `U`, singular values largest first, and `V`, their vectors in columns; `None` if nalgebra computed none.
+/// Singular values, largest first; none where they cannot be found.
+pub fn singular_values(matrix: DMatrix<f64>) -> Vec<f64> {
+    decomposed(matrix, false).map_or_else(Vec::new, |svd| descending(svd.singular_values.as_slice()))
+}
+
+/// `U`, singular values largest first, and `V`, their vectors in columns; `None` where they cannot be found.
 pub fn svd(matrix: DMatrix<f64>) -> Option<(DMatrix<f64>, Vec<f64>, DMatrix<f64>)> {
-    let svd = SVD::new_unordered(matrix, true, true);
+    let svd = decomposed(matrix, true)?;
     let (u, v, values) = (svd.u?, svd.v_t?, svd.singular_values);
     let order = order(values.len(), &|i, j| values[i] > values[j]);
     let ordered =
@@ -44,10 +52,9 @@ pub fn svd(matrix: DMatrix<f64>) -> Option<(DMatrix<f64>, Vec<f64>, DMatrix<f64>
     Some((left, order.iter().map(|&i| values[i]).collect(), right))
 }
 
-/// Eigenvalues of a symmetric matrix that has no negative ones, largest first.
+/// Eigenvalues of a symmetric matrix, largest first.
 pub fn eigenvalues(symmetric: &Array2<f64>) -> Vec<f64> {
-    // Of such a matrix they are its singular values, for which there is code already.
-    singular_values(to_nalgebra(symmetric))
+    descending(to_nalgebra(symmetric).symmetric_eigenvalues().as_slice())
 }
 
 #[cfg(test)]

@@ -31,29 +31,46 @@ pub fn singular_values(matrix: &Array2<f64>) -> Vec<f64> {
 
 /// Singular values of `scale · b a`, largest first; none where an entry is not finite. `a [rank, inputs]`,
 /// `b [outputs, rank]`.
-///
-/// The product is never formed: with `aᵀ = Q_a R_a` and `b = Q_b R_b` they are those of `R_b R_aᵀ`.
 pub fn singular_values_low_rank(a: &Array2<f64>, b: &Array2<f64>, scale: f64) -> Vec<f64> {
-    if a.is_empty() || b.is_empty() || !finite(a, b, scale) {
-        return Vec::new();
-    }
-    let core = to_nalgebra(b).qr().r() * to_nalgebra(a).transpose().qr().r().transpose() * scale;
-    tensor::singular_values(core)
+    values_of_product(&to_nalgebra(b), &to_nalgebra(a).transpose(), scale)
 }
 
 /// Decomposition of `scale · b a` the same way; `None` where an entry is not finite or a factor is empty.
 pub fn svd_low_rank(a: &Array2<f64>, b: &Array2<f64>, scale: f64) -> Option<Svd> {
-    if a.is_empty() || b.is_empty() || !finite(a, b, scale) {
-        return None;
-    }
-    let (a, b) = (to_nalgebra(a).transpose().qr(), to_nalgebra(b).qr());
-    let (u, singular, v) = svd(b.r() * a.r().transpose() * scale)?;
-    Some(Svd { u: b.q() * u, singular, v: a.q() * v })
+    svd_of_product(&to_nalgebra(b), &to_nalgebra(a).transpose(), scale)
 }
 
-/// The iteration behind a decomposition never ends on NaN.
-fn finite(a: &Array2<f64>, b: &Array2<f64>, scale: f64) -> bool {
-    scale.is_finite() && a.iter().chain(b).all(|v| v.is_finite())
+/// Singular values of `scale · left rightᵀ`, largest first; none where an entry is not finite.
+///
+/// The product is never formed: with `left = Q_l R_l` and `right = Q_r R_r` they are those of `R_l R_rᵀ`.
+pub fn values_of_product(left: &DMatrix<f64>, right: &DMatrix<f64>, scale: f64) -> Vec<f64> {
+    let values = core(left, right, scale).map(|(core, size)| (tensor::singular_values(core), size));
+    values.map_or_else(Vec::new, |(values, size)| values.into_iter().map(|value| value * size).collect())
+}
+
+/// Decomposition of `scale · left rightᵀ` the same way; `None` where an entry is not finite or a factor is empty.
+pub fn svd_of_product(left: &DMatrix<f64>, right: &DMatrix<f64>, scale: f64) -> Option<Svd> {
+    let (core, size) = core(left, right, scale)?;
+    let (u, singular, v) = svd(core)?;
+    Some(Svd {
+        u: left.clone().qr().q() * u * scale.signum(),
+        singular: singular.into_iter().map(|value| value * size).collect(),
+        v: right.clone().qr().q() * v,
+    })
+}
+
+/// `R_l R_rᵀ` with a largest entry of 1, and the factor that leaves out: squares of large entries would not be finite.
+fn core(left: &DMatrix<f64>, right: &DMatrix<f64>, scale: f64) -> Option<(DMatrix<f64>, f64)> {
+    let finite = scale.is_finite() && left.iter().chain(right.iter()).all(|v| v.is_finite());
+    if left.is_empty() || right.is_empty() || !finite {
+        return None;
+    }
+    let core = left.clone().qr().r() * right.clone().qr().r().transpose();
+    let size = core.amax();
+    if size == 0.0 {
+        return Some((core, 0.0));
+    }
+    size.is_finite().then(|| (core / size, size * scale.abs()))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use nalgebra::{DMatrix, SVD};
+use nalgebra::DMatrix;
 
-use crate::inspect::spectrum::Svd;
+use crate::inspect::spectrum::{Svd, svd_of_product, values_of_product};
 
 /// `scale · left rightᵀ`, in the orientation in which the weight is stored.
 #[derive(Clone, Debug)]
@@ -16,9 +16,6 @@ pub struct Change {
     pub right: DMatrix<f64>,
     pub scale: f64,
 }
-
-/// Iterations after which a decomposition that does not converge is given up.
-const ITERATIONS: usize = 10_000;
 
 impl Change {
     /// `scale · b a`, `a [rank, inputs]`, `b [outputs, rank]`, row-major; `transposed` where the weight is stored
@@ -48,12 +45,7 @@ impl Change {
 
     /// Singular values, largest first, as many as the rank; none where an entry is not finite.
     pub fn singular_values(&self) -> Vec<f64> {
-        let Some((core, size)) = self.core() else {
-            return Vec::new();
-        };
-        let svd = SVD::try_new(core, false, false, f64::EPSILON, ITERATIONS);
-        let mut values: Vec<f64> =
-            svd.map(|s| s.singular_values.iter().map(|v| v * size).collect()).unwrap_or_default();
+        let mut values = values_of_product(&self.left, &self.right, self.scale);
         if !values.is_empty() {
             // Where the rank is larger than the weight, the rest is exactly 0.
             values.resize(self.rank(), 0.0);
@@ -63,27 +55,7 @@ impl Change {
 
     /// Decomposition; `None` where an entry is not finite or there is nothing to decompose.
     pub fn svd(&self) -> Option<Svd> {
-        let (core, size) = self.core()?;
-        let svd = SVD::try_new(core, true, true, f64::EPSILON, ITERATIONS)?;
-        Some(Svd {
-            u: self.left.clone().qr().q() * svd.u? * self.scale.signum(),
-            singular: svd.singular_values.iter().map(|v| v * size).collect(),
-            v: self.right.clone().qr().q() * svd.v_t?.transpose(),
-        })
-    }
-
-    /// With `left = Q_l R_l` and `right = Q_r R_r`, the singular values are those of `R_l R_rᵀ`: this, over its largest
-    /// entry, and that entry with the scale, so that no square overflows.
-    fn core(&self) -> Option<(DMatrix<f64>, f64)> {
-        if self.left.is_empty() || self.right.is_empty() || !self.is_finite() {
-            return None;
-        }
-        let core = self.left.clone().qr().r() * self.right.clone().qr().r().transpose();
-        let size = core.amax();
-        if size == 0.0 {
-            return Some((core, 0.0));
-        }
-        size.is_finite().then(|| (core / size, size * self.scale.abs()))
+        svd_of_product(&self.left, &self.right, self.scale)
     }
 
     /// Frobenius norm, and inner product with another change of the same weight: from the factors' Gram matrices.

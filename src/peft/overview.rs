@@ -11,6 +11,7 @@ use super::keys::Part;
 use super::loaded::{Loaded, Target};
 use crate::error::Result;
 use crate::files::{Checkpoint, Dtype, Source};
+use crate::tensor;
 
 /// Narrowest axis of a full matrix whose singular values are still computed: seconds, not minutes.
 pub const WIDEST_DENSE: usize = 512;
@@ -231,8 +232,7 @@ pub fn dense_singular_values(matrix: &DMatrix<f64>) -> Vec<f64> {
     if size == 0.0 || !size.is_finite() {
         return vec![0.0; tall.ncols()];
     }
-    let svd = nalgebra::SVD::try_new((tall / size).qr().r(), false, false, f64::EPSILON, 100_000);
-    svd.map(|svd| svd.singular_values.iter().map(|v| v * size).collect()).unwrap_or_default()
+    tensor::singular_values((tall / size).qr().r()).into_iter().map(|value| value * size).collect()
 }
 
 /// The adapter as a whole.
