@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::draw::{Look, head, line, text, upright};
 use super::{Expected, Measured, Quantity};
 
 /// Which quantities are drawn, and where.
@@ -22,15 +23,6 @@ pub struct Figure {
 pub struct Series {
     pub name: &'static str,
     pub first: usize,
-}
-
-/// How a chart is drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Look {
-    /// As a file of its own, with its own ground and colours, readable wherever it is shown.
-    File,
-    /// As part of a page, so many pixels wide; the page's style sheet colours it by class, in either theme.
-    Page(f64),
 }
 
 const WIDTH: f64 = 640.0;
@@ -165,7 +157,7 @@ pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Me
     let entries: Vec<&str> = figure.series.iter().map(|s| s.name).chain(predicted.then_some("predicted")).collect();
     let layout = Layout::new(look, figure, &entries);
     let pitch = (layout.width - LEFT - RIGHT) / figure.columns.len() as f64;
-    let mut out = head(title, &layout);
+    let mut out = head(look, title, STYLE, (layout.width, layout.height));
     axes(&mut out, figure, &scale, &layout);
     for (number, series) in figure.series.iter().enumerate() {
         let fill = layout.ink(number, "fill");
@@ -205,20 +197,6 @@ pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Me
     out + "</svg>\n"
 }
 
-fn head(title: &str, layout: &Layout) -> String {
-    let Layout { width, height, .. } = layout;
-    match layout.page() {
-        // The page around it gives the name, and its style sheet the colours.
-        true => format!(
-            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\">\n"
-        ),
-        false => format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n<rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n",
-            escape(title)
-        ),
-    }
-}
-
 fn axes(out: &mut String, figure: &Figure, scale: &Scale, layout: &Layout) {
     let (right, bottom) = (layout.width - RIGHT, layout.height - layout.bottom);
     let pitch = (right - LEFT) / figure.columns.len() as f64;
@@ -235,21 +213,7 @@ fn axes(out: &mut String, figure: &Figure, scale: &Scale, layout: &Layout) {
     }
     text(out, ((LEFT + right) / 2.0, layout.height - 10.0), " text-anchor=\"middle\"", figure.x);
     let middle = (layout.top + bottom) / 2.0;
-    let turn = format!(" text-anchor=\"middle\" transform=\"rotate(-90 14 {middle})\"");
-    text(out, (14.0, middle), &turn, figure.y);
-}
-
-fn line(out: &mut String, class: &str, from: (f64, f64), to: (f64, f64), more: &str) {
-    let ((x1, y1), (x2, y2)) = (from, to);
-    let _ = writeln!(out, "<line{class} x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"{more}/>");
-}
-
-fn text(out: &mut String, at: (f64, f64), more: &str, text: &str) {
-    let _ = writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\"{more}>{}</text>", at.0, at.1, escape(text));
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    upright(out, middle, figure.y);
 }
 
 #[cfg(test)]

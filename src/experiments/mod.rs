@@ -10,6 +10,7 @@ mod bits;
 mod collapse;
 mod digits;
 mod dora;
+pub mod draw;
 mod figure;
 mod floors;
 mod inputs;
@@ -27,7 +28,8 @@ mod starts;
 mod unmeasured;
 mod verdict;
 
-pub use figure::{Figure, Look, Series, svg};
+pub use draw::Look;
+pub use figure::{Figure, Series, svg};
 pub use inputs::{Inputs, Progress, Where};
 pub use unmeasured::{NOT_REPRODUCIBLE, WAITING};
 pub use verdict::{Measured, Verdict, judge, overall};

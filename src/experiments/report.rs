@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use super::figure::{Look, svg};
+use super::draw::Look;
+use super::figure::svg;
 use super::unmeasured::{NOT_REPRODUCIBLE, WAITING};
 use super::{Expected, Experiment, Measured, SEEDS, Verdict, overall};
 

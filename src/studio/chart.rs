@@ -4,7 +4,8 @@
 use std::fmt::Write;
 
 use super::sweep::{Cell, Swept};
-use crate::experiments::{Expected, Figure, Look, Measured, Quantity, Series, Verdict, svg};
+use crate::experiments::draw::{Look, head, text, upright};
+use crate::experiments::{Expected, Figure, Measured, Quantity, Series, Verdict, svg};
 use crate::view::format::three;
 use crate::view::scale::Scale;
 
@@ -88,29 +89,12 @@ fn heatmap(swept: &Swept, unit: &str, look: Look, dark: bool) -> String {
     let bottom = TOP + CELL * plan.rows() as f64;
     let height = bottom + BOTTOM;
     let depth = Depth::of(swept);
-    let mut out = String::new();
-    let _ = match page {
-        true => writeln!(
-            out,
-            "<svg width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" aria-hidden=\"true\">"
-        ),
-        false => writeln!(
-            out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n<rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>",
-            caption(swept, unit)
-        ),
-    };
+    let mut out = head(look, &caption(swept, unit), STYLE, (width, height));
     legend(&mut out, &depth, dark, right);
     for row in 0..plan.rows() {
         let y = TOP + CELL * row as f64;
         if let Some(along) = &plan.y {
-            text(
-                &mut out,
-                (LEFT - 8.0, y + CELL / 2.0 + 4.0),
-                "",
-                " text-anchor=\"end\"",
-                &along.values[row].to_string(),
-            );
+            text(&mut out, (LEFT - 8.0, y + CELL / 2.0 + 4.0), " text-anchor=\"end\"", &along.values[row].to_string());
         }
         for column in 0..plan.columns() {
             let place = Place { x: LEFT + pitch * column as f64, y, width: pitch };
@@ -123,12 +107,10 @@ fn heatmap(swept: &Swept, unit: &str, look: Look, dark: bool) -> String {
     }
     for (column, value) in plan.x.values.iter().enumerate() {
         let x = LEFT + pitch * (column as f64 + 0.5);
-        text(&mut out, (x, bottom + 18.0), "", " text-anchor=\"middle\"", &value.to_string());
+        text(&mut out, (x, bottom + 18.0), " text-anchor=\"middle\"", &value.to_string());
     }
-    text(&mut out, ((LEFT + right) / 2.0, bottom + 38.0), "", " text-anchor=\"middle\"", plan.x.axis.name);
-    let middle = (TOP + bottom) / 2.0;
-    let turn = format!(" text-anchor=\"middle\" transform=\"rotate(-90 14 {middle})\"");
-    text(&mut out, (14.0, middle), "", &turn, plan.y.as_ref().map_or("", |y| y.axis.name));
+    text(&mut out, ((LEFT + right) / 2.0, bottom + 38.0), " text-anchor=\"middle\"", plan.x.axis.name);
+    upright(&mut out, (TOP + bottom) / 2.0, plan.y.as_ref().map_or("", |y| y.axis.name));
     out + "</svg>\n"
 }
 
@@ -144,7 +126,7 @@ fn cell(out: &mut String, cell: Option<Cell>, place: Place, depth: &Depth, dark:
     let middle = (place.x + place.width / 2.0, place.y + CELL / 2.0 + 4.0);
     if !mean.is_finite() {
         rect(out, "empty", place, CELL, "");
-        return text(out, middle, "", " text-anchor=\"middle\"", "×");
+        return text(out, middle, " text-anchor=\"middle\"", "×");
     }
     let at = depth.at(mean);
     rect(out, "cell", place, CELL, &format!(" fill=\"{}\"", colour(at, dark)));
@@ -152,7 +134,7 @@ fn cell(out: &mut String, cell: Option<Cell>, place: Place, depth: &Depth, dark:
         // Deep colours are dark on light ground, and light on dark.
         let class = if (at > 0.55) == dark { "shallow" } else { "deep" };
         let class = if at > 0.55 || dark { class } else { "shallow" };
-        text(out, middle, class, " text-anchor=\"middle\"", &three(mean));
+        text(out, middle, &format!(" class=\"{class}\" text-anchor=\"middle\""), &three(mean));
     }
 }
 
@@ -162,7 +144,7 @@ fn legend(out: &mut String, depth: &Depth, dark: bool, right: f64) {
         return;
     }
     let (from, step) = (LEFT + 56.0, 4.0);
-    text(out, (from - 6.0, 20.0), "", " text-anchor=\"end\"", &three(depth.high));
+    text(out, (from - 6.0, 20.0), " text-anchor=\"end\"", &three(depth.high));
     for at in 0..STEPS {
         let place = Place { x: from + step * at as f64, y: 10.0, width: step };
         let fill = colour(at as f64 / (STEPS - 1) as f64, dark);
@@ -170,7 +152,7 @@ fn legend(out: &mut String, depth: &Depth, dark: bool, right: f64) {
     }
     let end = from + step * STEPS as f64;
     let note = if right - end > 190.0 { " log scale; × diverged" } else { "" };
-    text(out, (end + 6.0, 20.0), "", "", &format!("{}{note}", three(depth.low)));
+    text(out, (end + 6.0, 20.0), "", &format!("{}{note}", three(depth.low)));
 }
 
 fn rect(out: &mut String, class: &str, Place { x, y, width }: Place, height: f64, more: &str) {
@@ -178,12 +160,6 @@ fn rect(out: &mut String, class: &str, Place { x, y, width }: Place, height: f64
         out,
         "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"{more}/>"
     );
-}
-
-/// Names of axes and numbers need no escaping.
-fn text(out: &mut String, at: (f64, f64), class: &str, more: &str, text: &str) {
-    let class = if class.is_empty() { String::new() } else { format!(" class=\"{class}\"") };
-    let _ = writeln!(out, "<text{class} x=\"{:.1}\" y=\"{:.1}\"{more}>{text}</text>", at.0, at.1);
 }
 
 #[cfg(test)]
