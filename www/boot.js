@@ -17,7 +17,7 @@ async function startLab() {
   // Some links need more than the first download has: variants of the methods, several layers.
   const all = new URLSearchParams(location.search).has("all");
   // The trainer's worker loads its script while the engine is fetched and compiled.
-  const worker = new Worker(all ? "studio/lab-worker.js" : "worker.js", { type: "module" });
+  const worker = new Worker(all ? "worker.js?all" : "worker.js", { type: "module" });
   if (all) document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "studio/lab.css" }));
   let failed = false;
   worker.addEventListener("error", () => (failed = true));

@@ -2,15 +2,10 @@
 
 use gloo::events::EventListener;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{MediaQueryList, Window};
+use web_sys::Window;
 
-fn window() -> Option<Window> {
-    web_sys::window()
-}
-
-fn media(query: &str) -> Option<MediaQueryList> {
-    window()?.match_media(query).ok().flatten()
-}
+use crate::host::browser::{media, window};
+pub use crate::host::browser::{on_theme, query};
 
 fn matches(query: &str) -> bool {
     media(query).is_some_and(|media| media.matches())
@@ -22,11 +17,6 @@ pub fn prefers_dark() -> bool {
 
 pub fn prefers_reduced_motion() -> bool {
     matches("(prefers-reduced-motion: reduce)")
-}
-
-/// The page's query, with its "?".
-pub fn query() -> String {
-    window().and_then(|w| w.location().search().ok()).unwrap_or_default()
 }
 
 /// A link to this page with another query.
@@ -89,11 +79,4 @@ pub fn on_visibility(tell: impl Fn(bool) + 'static) -> Option<EventListener> {
         let hidden = document.get_element_by_id("app").is_some_and(|app| app.has_attribute("hidden"));
         tell(!(hidden || document.hidden()));
     }))
-}
-
-/// Calls back when the system's theme changes.
-pub fn on_theme(tell: impl Fn(bool) + 'static) -> Option<EventListener> {
-    let media = media("(prefers-color-scheme: dark)")?;
-    let target = media.clone();
-    Some(EventListener::new(&target, "change", move |_| tell(media.matches())))
 }

@@ -2,7 +2,6 @@
 
 use std::{cell::RefCell, rc::Rc};
 
-use gloo::render::{AnimationFrame, request_animation_frame};
 use wasm_bindgen::prelude::wasm_bindgen;
 use yew::prelude::*;
 
@@ -14,6 +13,7 @@ use super::{
 use crate::config::Task;
 use crate::host::client::{Arrival, Client};
 use crate::protocol::Started;
+use crate::view::ui::redraw::Redraw;
 use crate::view::{
     action::Action,
     format::{count, percent, three},
@@ -45,18 +45,16 @@ pub fn start_app(worker: web_sys::Worker) {
     }
 }
 
-/// State and worker, shared by all that calls back. Renders are asked for once per animation frame at most, however
-/// many events arrive.
+/// State and worker, shared by all that calls back.
 struct Core {
     state: State,
     client: Option<Client>,
-    frame: Option<AnimationFrame>,
 }
 
 #[derive(Clone)]
 struct Handle {
     core: Rc<RefCell<Core>>,
-    render: Callback<()>,
+    redraw: Redraw,
 }
 
 impl Handle {
@@ -65,19 +63,8 @@ impl Handle {
         let effects = update(&mut self.core.borrow_mut().state, msg);
         self.carry_out(effects);
         match soon {
-            true => self.render_soon(),
-            false => self.render.emit(()),
-        }
-    }
-
-    fn render_soon(&self) {
-        let mut core = self.core.borrow_mut();
-        if core.frame.is_none() {
-            let handle = self.clone();
-            core.frame = Some(request_animation_frame(move |_| {
-                handle.core.borrow_mut().frame = None;
-                handle.render.emit(());
-            }));
+            true => self.redraw.soon(),
+            false => self.redraw.now(),
         }
     }
 
@@ -125,15 +112,15 @@ fn App(props: &AppProps) -> Html {
         let dark = browser::prefers_dark();
         let (state, effects) = State::start(address, dark);
         let handle = Handle {
-            core: Rc::new(RefCell::new(Core { state, client: None, frame: None })),
-            render: Callback::from(move |()| trigger.force_update()),
+            core: Rc::new(RefCell::new(Core { state, client: None })),
+            redraw: Redraw::new(Callback::from(move |()| trigger.force_update())),
         };
         browser::set_theme(dark);
         let on_arrival = {
             let handle = handle.clone();
             move |arrival| {
                 handle.handle(match arrival {
-                    Arrival::Message(event) => Msg::Engine(event),
+                    Arrival::Message(event, _) => Msg::Engine(event),
                     Arrival::Failure(reason) => {
                         Msg::Worker(format!("The trainer has stopped: {reason}. Reloading the page starts it again."))
                     }

@@ -1,13 +1,15 @@
-//! A page's end of the wire to its worker: messages out, messages in, as postcard bytes. Knows nothing of what they mean.
+//! A page's end of the wire to its worker: messages out, messages in, as postcard bytes, with what cannot be bytes (files,
+//! blobs) beside them where there is any. Knows nothing of what they mean.
 
-use js_sys::Uint8Array;
+use js_sys::{Array, Uint8Array};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{MessageEvent, Worker};
 
 /// What arrives from the worker.
 pub enum Arrival<T> {
-    Message(T),
+    /// A message, and what lies beside it: undefined, mostly.
+    Message(T, JsValue),
     /// What is wrong with the worker, to follow "has stopped:".
     Failure(String),
 }
@@ -56,8 +58,19 @@ impl Client {
     /// # Errors
     /// In words, when it could not be sent.
     pub fn send(&self, message: &impl Serialize) -> Result<(), String> {
-        let bytes = postcard::to_stdvec(message).map_err(|error| error.to_string())?;
-        self.worker.post_message(&Uint8Array::from(bytes.as_slice())).map_err(|error| text(&error))
+        self.post(&bytes(message)?)
+    }
+
+    /// Sends a message with what cannot be bytes beside it.
+    ///
+    /// # Errors
+    /// In words, when it could not be sent.
+    pub fn send_with(&self, message: &impl Serialize, beside: &JsValue) -> Result<(), String> {
+        self.post(&Array::of2(&bytes(message)?, beside))
+    }
+
+    fn post(&self, value: &JsValue) -> Result<(), String> {
+        self.worker.post_message(value).map_err(|error| text(&error))
     }
 }
 
@@ -67,13 +80,22 @@ impl Drop for Client {
     }
 }
 
+fn bytes(message: &impl Serialize) -> Result<JsValue, String> {
+    let bytes = postcard::to_stdvec(message).map_err(|error| error.to_string())?;
+    Ok(Uint8Array::from(bytes.as_slice()).into())
+}
+
+/// Bytes, or an array of them and what lies beside them.
 fn decode<T: DeserializeOwned>(data: Option<JsValue>) -> Arrival<T> {
-    let bytes = data.and_then(|data| data.dyn_into::<Uint8Array>().ok());
-    let Some(bytes) = bytes else {
+    let (bytes, beside) = match data.as_ref().and_then(|data| data.dyn_ref::<Array>()) {
+        Some(parts) => (Some(parts.get(0)), parts.get(1)),
+        None => (data, JsValue::UNDEFINED),
+    };
+    let Some(bytes) = bytes.and_then(|bytes| bytes.dyn_into::<Uint8Array>().ok()) else {
         return Arrival::Failure("it sent something that is no message".into());
     };
     match postcard::from_bytes(&bytes.to_vec()) {
-        Ok(message) => Arrival::Message(message),
+        Ok(message) => Arrival::Message(message, beside),
         Err(error) => Arrival::Failure(format!("a message could not be read: {error}")),
     }
 }

@@ -13,14 +13,13 @@ use crate::{
 
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Written by hand, or with names in them.
-const TRIMMED: [&str; 10] = [
+const TRIMMED: [&str; 9] = [
     "boot.js",
     "worker.js",
     "style.css",
     "lora-playground_bg.wasm",
     "studio/boot.js",
     "studio/worker.js",
-    "studio/lab-worker.js",
     "studio/studio.css",
     "studio/lab.css",
     "studio/engine_bg.wasm",

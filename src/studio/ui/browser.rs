@@ -2,9 +2,11 @@
 
 use gloo::events::{EventListener, EventListenerOptions};
 use wasm_bindgen::JsCast;
-use web_sys::{HtmlElement, Window, Worker, WorkerOptions, WorkerType};
+use web_sys::{HtmlElement, Worker, WorkerOptions, WorkerType};
 
 use crate::config::Config;
+pub use crate::host::browser::on_theme;
+use crate::host::browser::{query, window};
 
 /// What the address asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,10 +17,6 @@ pub enum Place {
     Adapters,
     /// The lab.
     Elsewhere,
-}
-
-fn window() -> Option<Window> {
-    web_sys::window()
 }
 
 pub fn place() -> Place {
@@ -34,9 +32,8 @@ pub fn place() -> Place {
 
 /// The configuration that the lab runs: the address says it.
 pub fn lab_config() -> Config {
-    let query = window().and_then(|w| w.location().search().ok()).unwrap_or_default();
     // A query that cannot be read is the lab's to tell; it then runs the defaults.
-    Config::from_query(&query).unwrap_or_default()
+    Config::from_query(&query()).unwrap_or_default()
 }
 
 /// Takes keyboard and eyes to where the address leads: an experiment, or the view's heading.
@@ -76,12 +73,6 @@ pub fn on_leave(busy: impl Fn() -> bool + 'static) -> Option<EventListener> {
     };
     let window = window()?;
     Some(EventListener::new_with_options(&window, "beforeunload", options, ask))
-}
-
-/// Calls back when the system's theme changes.
-pub fn on_theme(tell: impl Fn() + 'static) -> Option<EventListener> {
-    let media = window()?.match_media("(prefers-color-scheme: dark)").ok().flatten()?;
-    Some(EventListener::new(&media, "change", move |_| tell()))
 }
 
 /// The theme of the style sheet.

@@ -8,7 +8,8 @@ use super::Ask;
 
 #[wasm_bindgen(module = "/src/studio/ui/files.js")]
 extern "C" {
-    fn save(name: &str, kind: &str, text: &str);
+    pub fn save(name: &str, kind: &str, text: &str);
+    pub fn give(name: &str, blob: &JsValue);
     #[wasm_bindgen(js_name = savePng, catch)]
     async fn save_png(name: &str, svg: &str, scale: f64) -> Result<(), JsValue>;
 }

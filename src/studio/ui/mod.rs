@@ -14,7 +14,6 @@ mod sweeps;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gloo::render::{AnimationFrame, request_animation_frame};
 use wasm_bindgen::prelude::wasm_bindgen;
 use yew::prelude::*;
 
@@ -24,6 +23,7 @@ use crate::clock;
 use crate::experiments::{Experiment, all};
 use crate::host::client::{Arrival, Client};
 use crate::view::ui::explain::Explain;
+use crate::view::ui::redraw::Redraw;
 use adapters::Adapters;
 use browser::Place;
 use claims::claims;
@@ -57,7 +57,6 @@ struct Core {
     open: Vec<bool>,
     place: Place,
     client: Option<Client>,
-    frame: Option<AnimationFrame>,
     /// The adapters' part has been asked for once, and is kept.
     adapters: bool,
 }
@@ -66,7 +65,7 @@ struct Core {
 struct Handle {
     core: Rc<RefCell<Core>>,
     worker: Rc<str>,
-    render: Callback<()>,
+    redraw: Redraw,
 }
 
 impl Handle {
@@ -76,7 +75,7 @@ impl Handle {
             Ask::Open(index, open) => self.core.borrow_mut().open[index] = open,
             Ask::Say(problem) => self.core.borrow_mut().state.problem = Some(problem),
         }
-        self.render.emit(());
+        self.redraw.now();
     }
 
     fn handle(&self, msg: Msg) {
@@ -84,20 +83,8 @@ impl Handle {
         let effects = update(&mut self.core.borrow_mut().state, msg, clock::now());
         effects.into_iter().for_each(|effect| self.carry_out(effect));
         match soon {
-            true => self.render_soon(),
-            false => self.render.emit(()),
-        }
-    }
-
-    /// Reports arrive faster than anybody reads: one drawing per frame is enough.
-    fn render_soon(&self) {
-        let mut core = self.core.borrow_mut();
-        if core.frame.is_none() {
-            let handle = self.clone();
-            core.frame = Some(request_animation_frame(move |_| {
-                handle.core.borrow_mut().frame = None;
-                handle.render.emit(());
-            }));
+            true => self.redraw.soon(),
+            false => self.redraw.now(),
         }
     }
 
@@ -126,7 +113,7 @@ impl Handle {
         let handle = self.clone();
         let on_arrival = move |arrival| {
             handle.handle(match arrival {
-                Arrival::Message(report) => Msg::Report(report),
+                Arrival::Message(report, _) => Msg::Report(report),
                 Arrival::Failure(reason) => Msg::Gone(reason),
             });
         };
@@ -149,7 +136,7 @@ impl Handle {
             core.adapters |= place == Place::Adapters;
             core.place = place;
         }
-        self.render.emit(());
+        self.redraw.now();
     }
 }
 
@@ -173,11 +160,11 @@ fn Studio(props: &StudioProps) -> Html {
         let records = browser::kept(KEPT).map(|text| record::read(&experiments, &text)).unwrap_or_default();
         let open = vec![false; experiments.len()];
         let state = State::new(experiments, records);
-        let core = Core { state, open, place: Place::Experiments(None), client: None, frame: None, adapters: false };
+        let core = Core { state, open, place: Place::Experiments(None), client: None, adapters: false };
         let handle = Handle {
             core: Rc::new(RefCell::new(core)),
             worker: Rc::from(props.worker.as_str()),
-            render: Callback::from(move |()| trigger.force_update()),
+            redraw: Redraw::new(Callback::from(move |()| trigger.force_update())),
         };
         handle.renew();
         handle
@@ -195,7 +182,7 @@ fn Studio(props: &StudioProps) -> Html {
                 browser::on_leave(move || core.borrow().state.busy())
             };
             // Cells hold colours of the theme they were drawn in.
-            let theme = browser::on_theme(move || handle.render.emit(()));
+            let theme = browser::on_theme(move |_| handle.redraw.now());
             let listeners = [listener, leave, theme];
             move || drop(listeners)
         });

@@ -5,7 +5,7 @@ use yew::prelude::*;
 
 use super::{
     control::Choice,
-    gates::legend,
+    gates::diverging_legend,
     heat::{Cell, Heat, Matrix},
     twin::Panel,
 };
@@ -121,16 +121,12 @@ pub fn Experts(props: &ExpertsProps) -> Html {
                     <div class="row under">
                         <p class="readout">{ cell_text }</p>
                         <span class="spring" />
-                        <span class="legend"><span>{ three(-f64::from(range)) }</span>{ legend(ramp(range), scale(0), props.dark) }<span>{ three(f64::from(range)) }</span></span>
+                        { diverging_legend(range, props.dark) }
                     </div>
                 </figure>
             </div>
         </Panel>
     }
-}
-
-fn ramp(range: f32) -> Matrix {
-    Matrix { rows: 1, cols: 49, values: (0..49).map(|i| (i as f32 / 24.0 - 1.0) * range).collect() }
 }
 
 fn pictures(experts: &ExpertsFrame, expert: usize, rows: usize, cols: usize) -> Pictures {

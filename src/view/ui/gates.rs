@@ -237,8 +237,16 @@ fn unit_legend(dark: bool) -> Html {
     }
 }
 
+/// From −range to range, with both numbers.
+pub fn diverging_legend(range: f32, dark: bool) -> Html {
+    let ramp = Matrix { rows: 1, cols: 49, values: (0..49).map(|i| (i as f32 / 24.0 - 1.0) * range).collect() };
+    let (low, high) = (three(-f64::from(range)), three(f64::from(range)));
+    let colours = legend(ramp, Scale::Diverging { range }, dark);
+    html! { <span class="legend"><span>{ low }</span>{ colours }<span>{ high }</span></span> }
+}
+
 /// A colour scale as a strip; its ends are written beside it by the caller.
-pub fn legend(ramp: Matrix, scale: Scale, dark: bool) -> Html {
+fn legend(ramp: Matrix, scale: Scale, dark: bool) -> Html {
     html! { <Heat class="ramp" data={Snap::new(ramp)} {scale} {dark} label="Colour scale" on_cursor={Callback::noop()} /> }
 }
 

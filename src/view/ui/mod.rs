@@ -16,6 +16,7 @@ mod lane_options;
 pub mod lanes;
 pub mod loss;
 pub mod pointer;
+pub mod redraw;
 pub mod size;
 pub mod spectrum;
 pub mod task;

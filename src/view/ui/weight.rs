@@ -5,7 +5,7 @@ use yew::prelude::*;
 
 use super::{
     control::{Button, Choice, Number},
-    gates::legend,
+    gates::diverging_legend,
     heat::{Cell, Heat, Matrix, Window},
     spectrum::Spectrum,
     twin::Panel,
@@ -119,7 +119,7 @@ pub fn Weight(props: &WeightProps) -> Html {
                     { Button::quiet("Zoom out", "Show more of the weight.").disabled(zoom.0 <= 1).calls(zoom_to((zoom.0 / 2).max(1))) }
                     { Button::quiet("Zoom in", "Enlarge the part around the cell last pointed at; arrow keys move on from there.")
                         .disabled(zoom.0 * 2 > most.max(1)).calls(zoom_to(zoom.0 * 2)) }
-                    <span class="legend"><span>{ three(-pictures.range) }</span>{ legend(ramp(pictures.range as f32), scale, props.dark) }<span>{ three(pictures.range) }</span></span>
+                    { diverging_legend(pictures.range as f32, props.dark) }
                 </div>
                 <div class="facts">
                     <div class="row">
@@ -159,10 +159,6 @@ fn window(rows: usize, cols: usize, zoom: usize, (row, col): Cell) -> Window {
     };
     let ((row, rows), (col, cols)) = (part(rows, row), part(cols, col));
     Window { row, col, rows, cols }
-}
-
-fn ramp(range: f32) -> Matrix {
-    Matrix { rows: 1, cols: 49, values: (0..49).map(|i| (i as f32 / 24.0 - 1.0) * range).collect() }
 }
 
 fn readout(cursor: Option<Cell>, weight: &WeightFrame) -> String {

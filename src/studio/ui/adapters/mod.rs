@@ -2,7 +2,6 @@
 //! emit messages and know nothing of how they are carried out.
 
 mod compare;
-mod line;
 mod map;
 mod module;
 mod open;
@@ -14,23 +13,18 @@ mod table;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use gloo::render::{AnimationFrame, request_animation_frame};
 use js_sys::Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use super::browser;
+use super::files::{give, save};
+use crate::host::client::{Arrival, Client};
 use crate::studio::adapters::state::{Msg, Part, State, update};
 use crate::studio::adapters::wire::{Order, Report};
-use line::{Arrival, Line};
+use crate::view::ui::redraw::Redraw;
 use open::{Opening, bar};
-
-#[wasm_bindgen(module = "/src/studio/ui/files.js")]
-extern "C" {
-    fn save(name: &str, kind: &str, text: &str);
-    fn give(name: &str, blob: &JsValue);
-}
 
 #[wasm_bindgen(module = "/src/studio/ui/adapters/pick.js")]
 extern "C" {
@@ -41,8 +35,7 @@ extern "C" {
 /// State and worker, shared by all that calls back.
 struct Core {
     state: State,
-    line: Option<Line>,
-    frame: Option<AnimationFrame>,
+    client: Option<Client>,
     /// Files on their way, or the place where a merge goes: what lies beside the next order of that kind.
     beside: JsValue,
 }
@@ -50,7 +43,7 @@ struct Core {
 #[derive(Clone)]
 struct Handle {
     core: Rc<RefCell<Core>>,
-    render: Callback<()>,
+    redraw: Redraw,
 }
 
 impl Handle {
@@ -59,8 +52,8 @@ impl Handle {
         let orders = update(&mut self.core.borrow_mut().state, msg);
         orders.into_iter().for_each(|order| self.send(&order));
         match soon {
-            true => self.render_soon(),
-            false => self.render.emit(()),
+            true => self.redraw.soon(),
+            false => self.redraw.now(),
         }
     }
 
@@ -71,29 +64,18 @@ impl Handle {
                 Order::Open(_) | Order::Merge(_) => std::mem::replace(&mut core.beside, JsValue::NULL),
                 _ => JsValue::NULL,
             };
-            core.line.as_ref().map_or_else(|| Err("it could not be started".into()), |line| line.send(order, &beside))
+            let client = core.client.as_ref();
+            client.map_or_else(|| Err("it could not be started".into()), |client| client.send_with(order, &beside))
         };
         if let Err(error) = sent {
             self.handle(Msg::Gone(error));
         }
     }
 
-    /// Reports arrive faster than anybody reads: one drawing per frame is enough.
-    fn render_soon(&self) {
-        let mut core = self.core.borrow_mut();
-        if core.frame.is_none() {
-            let handle = self.clone();
-            core.frame = Some(request_animation_frame(move |_| {
-                handle.core.borrow_mut().frame = None;
-                handle.render.emit(());
-            }));
-        }
-    }
-
     fn start(&self, worker: &str) {
         let handle = self.clone();
         let on_arrival = move |arrival| match arrival {
-            Arrival::Report(report, beside) => {
+            Arrival::Message(report, beside) => {
                 if let Report::Done { saved, .. } = &report {
                     download(saved, &beside);
                 }
@@ -101,8 +83,8 @@ impl Handle {
             }
             Arrival::Failure(reason) => handle.handle(Msg::Gone(reason)),
         };
-        match browser::worker(worker).and_then(|worker| Line::open(worker, on_arrival)) {
-            Ok(line) => self.core.borrow_mut().line = Some(line),
+        match browser::worker(worker).and_then(|worker| Client::start(worker, on_arrival)) {
+            Ok(client) => self.core.borrow_mut().client = Some(client),
             Err(error) => self.handle(Msg::Gone(error)),
         }
     }
@@ -159,9 +141,11 @@ pub struct AdaptersProps {
 pub fn Adapters(props: &AdaptersProps) -> Html {
     let trigger = use_force_update();
     let handle = use_memo((), |()| {
-        let core = Core { state: State::default(), line: None, frame: None, beside: JsValue::NULL };
-        let handle =
-            Handle { core: Rc::new(RefCell::new(core)), render: Callback::from(move |()| trigger.force_update()) };
+        let core = Core { state: State::default(), client: None, beside: JsValue::NULL };
+        let handle = Handle {
+            core: Rc::new(RefCell::new(core)),
+            redraw: Redraw::new(Callback::from(move |()| trigger.force_update())),
+        };
         handle.start(&props.worker);
         handle
     });

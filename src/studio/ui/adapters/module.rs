@@ -21,7 +21,7 @@ use crate::view::scale::{Scale, range_for};
 use crate::view::snap::Snap;
 use crate::view::table::Table;
 use crate::view::ui::control::{Button, Choice, Switch, slider_value};
-use crate::view::ui::gates::legend;
+use crate::view::ui::gates::diverging_legend;
 use crate::view::ui::heat::{Heat, Matrix};
 
 /// Narrower axis up to which intruders are sought: beyond, it takes minutes.
@@ -163,7 +163,7 @@ fn Weights(props: &WeightsProps) -> Html {
             html! {
                 <figure>
                     <figcaption><span data-why={why} tabindex="0">{ name }</span>
-                        <span class="legend"><span>{ three(-range) }</span>{ legend(ramp(range as f32), scale, props.dark) }<span>{ three(range) }</span></span>
+                        { diverging_legend(range as f32, props.dark) }
                     </figcaption>
                     <Heat class="square" data={picture.data.clone()} {scale} dark={props.dark} {label} cursor={*cursor} on_cursor={on_cursor.clone()} on_pick={Some(on_pick.clone())} />
                 </figure>
@@ -231,10 +231,6 @@ fn pictures(look: &Look) -> [Option<Picture>; 3] {
         let data = Snap::new(Matrix { rows: look.cells.0, cols: look.cells.1, values: values.clone() });
         Some(Picture { data, top: f64::from(top) })
     })
-}
-
-fn ramp(range: f32) -> Matrix {
-    Matrix { rows: 1, cols: 49, values: (0..49).map(|i| (i as f32 / 24.0 - 1.0) * range).collect() }
 }
 
 #[derive(Properties, PartialEq)]
