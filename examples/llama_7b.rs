@@ -7,7 +7,7 @@ use std::time::Instant;
 use lora_playground::files::write::{Planned, Writer, pytorch};
 use lora_playground::files::{Checkpoint, Dtype, Memory};
 use lora_playground::peft::Adapter;
-use lora_playground::peft::overview::{overview, rows, totals};
+use lora_playground::peft::overview::{overview, totals};
 use lora_playground::rng::Rng;
 use pollster::block_on;
 
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("opened in {:.3} s", start.elapsed().as_secs_f64());
     let start = Instant::now();
     let mut table = Vec::new();
-    for at in 0..rows(&adapter) {
+    for at in 0..adapter.targets() {
         table.extend(block_on(overview(&adapter, None::<&Checkpoint<Memory>>, at))?);
     }
     println!("overview of {} modules in {:.2} s: {:?}", table.len(), start.elapsed().as_secs_f64(), totals(&table));

@@ -14,7 +14,7 @@ use lora_playground::peft::combine::{Combination, combine};
 use lora_playground::peft::compare::{compare, pairs};
 use lora_playground::peft::edit::{Edit, edit};
 use lora_playground::peft::intruders::{Verdict, intruders};
-use lora_playground::peft::overview::{Form, overview, rows};
+use lora_playground::peft::overview::{Form, overview};
 use lora_playground::peft::view::{Weight, norms, tile};
 use lora_playground::peft::{Adapter, Loaded};
 use peft::{adapter, checkpoint, everything, memory, merged};
@@ -28,7 +28,7 @@ fn every_module_has_the_norms_and_spectrum_that_peft_gives_it() {
         assert_eq!(adapter.not_understood, Vec::<String>::new(), "{case}");
         let expected: Value = serde_json::from_slice(&file(case, "expected.json")).unwrap();
         let mut seen = BTreeSet::new();
-        for at in 0..rows(&adapter) {
+        for at in 0..adapter.targets() {
             let row = block_on(overview(&adapter, Some(&base), at)).unwrap().unwrap();
             let key = if row.form == Form::Whole { row.name.clone() } else { format!("{}.weight", row.name) };
             let expected = &expected[&key];

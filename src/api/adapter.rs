@@ -15,7 +15,7 @@ use crate::peft::adapter::Kind;
 use crate::peft::draft::{Draft, stopped};
 use crate::peft::edit::{Edit, edit};
 use crate::peft::merge::Merge;
-use crate::peft::overview::{Form, Overview, outline, overview, row, rows};
+use crate::peft::overview::{Form, Overview, outline, overview, row};
 use crate::peft::view::{Weight, tile};
 use crate::peft::{Adapter, Loaded};
 
@@ -43,7 +43,7 @@ impl JsAdapter {
 
     pub fn modules(&self) -> std::result::Result<JsValue, JsValue> {
         let adapter = &self.0.adapter;
-        let list = (0..rows(adapter)).filter_map(|at| outline(adapter, at)).map(|row| listed(&row));
+        let list = (0..adapter.targets()).filter_map(|at| outline(adapter, at)).map(|row| listed(&row));
         parsed(&Value::Array(list.collect()))
     }
 
@@ -56,7 +56,7 @@ impl JsAdapter {
         let opened = self.0.clone();
         promise(async move {
             let progress = progress.dyn_ref::<js_sys::Function>();
-            let count = rows(&opened.adapter);
+            let count = opened.adapter.targets();
             let mut table = Vec::new();
             for at in 0..count {
                 table.extend(overview(&opened.adapter, opened.base.as_deref(), at).await?.map(|row| measured(&row)));
@@ -148,17 +148,12 @@ impl JsAdapter {
 
 impl Opened {
     async fn load(&self, name: &str) -> Result<Loaded<'_, File, File>> {
-        let base = self.base.as_deref();
-        if let Some(at) = self.adapter.find(name) {
-            return Loaded::module(&self.adapter, &self.adapter.modules[at], base).await;
-        }
-        let whole = self.adapter.whole.iter().find(|whole| whole.name == name);
-        let whole = whole.ok_or_else(|| Error::Missing {
+        let target = self.adapter.named(name).ok_or_else(|| Error::Missing {
             what: "module",
             name: name.to_owned(),
             hint: "modules() lists those there are".into(),
         })?;
-        Loaded::whole(&self.adapter, whole, base)
+        Loaded::of(&self.adapter, target, self.base.as_deref()).await
     }
 }
 

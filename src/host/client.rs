@@ -1,10 +1,10 @@
-//! A page's end of the wire to its worker: messages out, messages in, as postcard bytes, with what cannot be bytes (files,
-//! blobs) beside them where there is any. Knows nothing of what they mean.
+//! A page's end of the wire to its worker: messages out, messages in. Knows nothing of what they mean.
 
-use js_sys::{Array, Uint8Array};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{MessageEvent, Worker};
+
+use super::packet::{pack, unpack};
 
 /// What arrives from the worker.
 pub enum Arrival<T> {
@@ -32,8 +32,11 @@ impl Client {
         let on_message = {
             let on_arrival = on_arrival.clone();
             Closure::new(move |event: web_sys::Event| {
-                let data = event.dyn_ref::<MessageEvent>().map(MessageEvent::data);
-                on_arrival(decode(data));
+                let data = event.dyn_ref::<MessageEvent>().map_or(JsValue::UNDEFINED, MessageEvent::data);
+                on_arrival(match unpack(data) {
+                    Ok((message, beside)) => Arrival::Message(message, beside),
+                    Err(error) => Arrival::Failure(format!("a message could not be read: {error}")),
+                });
             })
         };
         let on_error = Closure::new(move |event: web_sys::Event| {
@@ -58,7 +61,7 @@ impl Client {
     /// # Errors
     /// In words, when it could not be sent.
     pub fn send(&self, message: &impl Serialize) -> Result<(), String> {
-        self.post(&bytes(message)?)
+        self.send_with(message, &JsValue::UNDEFINED)
     }
 
     /// Sends a message with what cannot be bytes beside it.
@@ -66,37 +69,14 @@ impl Client {
     /// # Errors
     /// In words, when it could not be sent.
     pub fn send_with(&self, message: &impl Serialize, beside: &JsValue) -> Result<(), String> {
-        self.post(&Array::of2(&bytes(message)?, beside))
-    }
-
-    fn post(&self, value: &JsValue) -> Result<(), String> {
-        self.worker.post_message(value).map_err(|error| text(&error))
+        let (packet, buffers) = pack(message, beside)?;
+        self.worker.post_message_with_transfer(&packet, &buffers).map_err(|error| text(&error))
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
         self.worker.terminate();
-    }
-}
-
-fn bytes(message: &impl Serialize) -> Result<JsValue, String> {
-    let bytes = postcard::to_stdvec(message).map_err(|error| error.to_string())?;
-    Ok(Uint8Array::from(bytes.as_slice()).into())
-}
-
-/// Bytes, or an array of them and what lies beside them.
-fn decode<T: DeserializeOwned>(data: Option<JsValue>) -> Arrival<T> {
-    let (bytes, beside) = match data.as_ref().and_then(|data| data.dyn_ref::<Array>()) {
-        Some(parts) => (Some(parts.get(0)), parts.get(1)),
-        None => (data, JsValue::UNDEFINED),
-    };
-    let Some(bytes) = bytes.and_then(|bytes| bytes.dyn_into::<Uint8Array>().ok()) else {
-        return Arrival::Failure("it sent something that is no message".into());
-    };
-    match postcard::from_bytes(&bytes.to_vec()) {
-        Ok(message) => Arrival::Message(message, beside),
-        Err(error) => Arrival::Failure(format!("a message could not be read: {error}")),
     }
 }
 

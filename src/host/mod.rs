@@ -5,6 +5,8 @@ pub mod browser;
 #[cfg(all(target_arch = "wasm32", any(feature = "app", feature = "studio")))]
 pub mod client;
 #[cfg(all(target_arch = "wasm32", any(feature = "app", feature = "studio")))]
+mod packet;
+#[cfg(all(target_arch = "wasm32", any(feature = "app", feature = "studio")))]
 pub mod scope;
 #[cfg(all(target_arch = "wasm32", feature = "app"))]
 pub mod worker;

@@ -36,6 +36,24 @@ impl<'a> Target<'a> {
     }
 }
 
+impl<S> Adapter<S> {
+    /// Number of what can be looked at.
+    pub fn targets(&self) -> usize {
+        self.modules.len() + self.whole.len()
+    }
+
+    /// Target `at`: modules first, then whole weights.
+    pub fn target(&self, at: usize) -> Option<Target<'_>> {
+        let whole = || self.whole.get(at.checked_sub(self.modules.len())?).map(Target::Whole);
+        self.modules.get(at).map(Target::Module).or_else(whole)
+    }
+
+    /// The target of that name.
+    pub fn named(&self, name: &str) -> Option<Target<'_>> {
+        (0..self.targets()).filter_map(|at| self.target(at)).find(|target| target.name() == name)
+    }
+}
+
 /// A module or whole weight of an adapter, in the orientation in which the base stores it.
 #[derive(Debug)]
 pub struct Loaded<'a, S, B> {
@@ -63,6 +81,17 @@ enum Dora {
 }
 
 impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
+    /// What is looked at, and its weight in `base` if that is there.
+    ///
+    /// # Errors
+    /// `Error::File` where a tensor cannot be read, or the base's has another shape.
+    pub async fn of(adapter: &'a Adapter<S>, target: Target<'a>, base: Option<&'a Checkpoint<B>>) -> Result<Self> {
+        match target {
+            Target::Module(module) => Self::module(adapter, module, base).await,
+            Target::Whole(whole) => Self::whole(adapter, whole, base),
+        }
+    }
+
     /// A module, and its weight in `base` if that is there.
     ///
     /// # Errors

@@ -20,4 +20,4 @@ pub mod view;
 
 pub use adapter::{Adapter, Module, Whole};
 pub use config::AdapterConfig;
-pub use loaded::Loaded;
+pub use loaded::{Loaded, Target};

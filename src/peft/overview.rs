@@ -102,18 +102,9 @@ pub async fn overview<S: Source, B: Source>(
     base: Option<&Checkpoint<B>>,
     at: usize,
 ) -> Result<Option<Overview>> {
-    let whole = at.checked_sub(adapter.modules.len()).and_then(|at| adapter.whole.get(at));
-    let loaded = match (adapter.modules.get(at), whole) {
-        (Some(module), _) => Loaded::module(adapter, module, base).await?,
-        (None, Some(whole)) => Loaded::whole(adapter, whole, base)?,
-        (None, None) => return Ok(None),
-    };
+    let Some(target) = adapter.target(at) else { return Ok(None) };
+    let loaded = Loaded::of(adapter, target, base).await?;
     row(&loaded).await.map(Some)
-}
-
-/// Number of rows that `overview` has.
-pub fn rows<S>(adapter: &Adapter<S>) -> usize {
-    adapter.modules.len() + adapter.whole.len()
 }
 
 /// The overview of a loaded module.
@@ -159,8 +150,7 @@ pub async fn row<S: Source, B: Source>(loaded: &Loaded<'_, S, B>) -> Result<Over
 
 /// Row `at` without what takes reading: names, ranks, shapes.
 pub fn outline<S>(adapter: &Adapter<S>, at: usize) -> Option<Overview> {
-    let whole = || adapter.whole.get(at.checked_sub(adapter.modules.len())?).map(Target::Whole);
-    adapter.modules.get(at).map(Target::Module).or_else(whole).map(blank)
+    adapter.target(at).map(blank)
 }
 
 fn blank(target: Target) -> Overview {

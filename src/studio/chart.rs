@@ -73,8 +73,8 @@ impl Depth {
 }
 
 fn colour(depth: f64, dark: bool) -> String {
-    let pixel = Scale::Unit.paint(std::iter::once(depth as f32), dark);
-    format!("#{:02x}{:02x}{:02x}", pixel[0], pixel[1], pixel[2])
+    let [r, g, b] = Scale::Unit.colour(depth as f32, dark);
+    format!("#{r:02x}{g:02x}{b:02x}")
 }
 
 fn heatmap(swept: &Swept, unit: &str, look: Look, dark: bool) -> String {

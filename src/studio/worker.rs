@@ -4,10 +4,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::wire::{Order, Report};
 use crate::clock;
@@ -15,7 +13,7 @@ use crate::config::{Config, Task};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::experiments::{Inputs, all, bed};
-use crate::host::scope::{fetch, send};
+use crate::host::scope::Scope;
 
 /// Milliseconds between two reports of progress.
 const PACE: f64 = 80.0;
@@ -26,41 +24,34 @@ const PACE: f64 = 80.0;
 /// If this is no dedicated worker.
 #[wasm_bindgen]
 pub fn start_studio_worker() -> std::result::Result<(), JsValue> {
-    let scope: DedicatedWorkerGlobalScope = js_sys::global().dyn_into()?;
-    let on_panic = scope.clone();
-    std::panic::set_hook(Box::new(move |info| {
-        console_error_panic_hook::hook(info);
-        send(&on_panic, &Report::Crashed(format!("it failed: {info}")));
-    }));
+    let scope = Scope::own(|info| Report::Crashed(format!("it failed: {info}")))?;
     let bench = Rc::new(Bench { scope: scope.clone(), device: RefCell::default(), csv: RefCell::default() });
     let working = bench.clone();
-    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
-        let bytes = Uint8Array::new(&message.data()).to_vec();
+    scope.listen(move |message| {
         let bench = working.clone();
         spawn_local(async move {
-            let report = match postcard::from_bytes(&bytes) {
-                Ok(order) => bench.carry_out(order).await.unwrap_or_else(|error| Report::Failed(error.to_string())),
+            let report = match message {
+                Ok((order, _)) => {
+                    bench.carry_out(order).await.unwrap_or_else(|error| Report::Failed(error.to_string()))
+                }
                 Err(error) => Report::Failed(format!("the worker was sent something that is no order: {error}")),
             };
-            send(&bench.scope, &report);
+            bench.scope.send(&report);
         });
     });
-    scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    // Lives as long as the worker.
-    on_message.forget();
     spawn_local(async move {
         let gpu = bench.open().await.map(|device| device.name).map_err(|error| match error {
             Error::Backend { reason, .. } => reason,
             error => error.to_string(),
         });
-        send(&bench.scope, &Report::Ready(gpu));
+        bench.scope.send(&Report::Ready(gpu));
     });
     Ok(())
 }
 
 /// What outlives an order: an open GPU with its compiled kernels, and the digits.
 struct Bench {
-    scope: DedicatedWorkerGlobalScope,
+    scope: Scope,
     device: RefCell<Option<Device>>,
     csv: RefCell<Option<String>>,
 }
@@ -106,7 +97,7 @@ impl Bench {
             let now = clock::now();
             if now - told >= PACE {
                 told = now;
-                send(&scope, &Report::Progress(progress));
+                scope.send(&Report::Progress(progress));
             }
         }))
     }
@@ -126,7 +117,7 @@ impl Bench {
         if let Some(csv) = kept {
             return Ok(csv);
         }
-        let csv = fetch(&self.scope, "../data/digits.csv").await?;
+        let csv = self.scope.fetch("../data/digits.csv").await?;
         *self.csv.borrow_mut() = Some(csv.clone());
         Ok(csv)
     }

@@ -74,6 +74,12 @@ impl Scale {
         pixels
     }
 
+    /// The colour of one value.
+    pub fn colour(self, value: f32, dark: bool) -> [u8; 3] {
+        let pixel = self.paint(std::iter::once(value), dark);
+        [pixel[0], pixel[1], pixel[2]]
+    }
+
     fn table(self, dark: bool) -> Vec<Rgb> {
         let stops: &[Rgb] = match (self, dark) {
             (Self::Diverging { .. }, false) => &DIVERGING_LIGHT,

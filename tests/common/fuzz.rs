@@ -10,7 +10,7 @@ use lora_playground::peft::combine::{Combination, combine};
 use lora_playground::peft::compare::{compare, pairs};
 use lora_playground::peft::edit::{Edit, edit};
 use lora_playground::peft::merge::Merge;
-use lora_playground::peft::overview::{outliers, overview, rows, totals};
+use lora_playground::peft::overview::{outliers, overview, totals};
 use lora_playground::peft::view::{Weight, norms, tile};
 use lora_playground::peft::{Adapter, Loaded};
 use lora_playground::rng::Rng;
@@ -115,7 +115,7 @@ impl Fuzz {
 
     fn use_it(&mut self, adapter: &Adapter<Watched>) {
         let base = (self.rng.below(2) == 0).then_some(&self.base);
-        let count = rows(adapter);
+        let count = adapter.targets();
         let table: Vec<_> = (0..count.min(6)).filter_map(|at| block_on(overview(adapter, base, at)).ok()?).collect();
         let _ = (totals(&table), outliers(&table));
         if adapter.modules.is_empty() {

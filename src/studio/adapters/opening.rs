@@ -8,7 +8,7 @@ use super::wire::{Base, Id, Listed};
 use crate::error::Result;
 use crate::files::blob::File;
 use crate::files::{Checkpoint, Source};
-use crate::peft::overview::{outline, rows};
+use crate::peft::overview::outline;
 use crate::peft::{Adapter, keys};
 
 /// Longest configuration or index that is read.
@@ -113,7 +113,7 @@ pub fn listed(id: Id, name: String, adapter: &Adapter<File>) -> Listed {
     Listed {
         id,
         name,
-        rows: (0..rows(adapter)).filter_map(|at| outline(adapter, at)).collect(),
+        rows: (0..adapter.targets()).filter_map(|at| outline(adapter, at)).collect(),
         not_understood: adapter.not_understood.clone(),
         base_name: adapter
             .config

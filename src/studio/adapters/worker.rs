@@ -4,10 +4,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use js_sys::{Array, Uint8Array};
+use js_sys::Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::opening::{Found, open};
 use super::sink::{into, pieces, turn, unwritten};
@@ -16,14 +15,15 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::files::blob::File;
 use crate::files::{Checkpoint, Dtype, Source};
+use crate::host::scope::Scope;
 use crate::peft::compare::{compare, pairs};
 use crate::peft::draft::stopped;
 use crate::peft::edit::{Edit, edit};
 use crate::peft::intruders::intruders;
 use crate::peft::merge::Merge;
-use crate::peft::overview::{overview, rows};
+use crate::peft::overview::overview;
 use crate::peft::view::{Weight, tile};
-use crate::peft::{Adapter, Loaded};
+use crate::peft::{Adapter, Loaded, Target};
 
 /// Milliseconds of work between two returns to the event loop.
 const TURN: f64 = 30.0;
@@ -40,64 +40,44 @@ const LEADING: usize = 10;
 /// If this is no dedicated worker.
 #[wasm_bindgen]
 pub fn start_adapter_worker() -> std::result::Result<(), JsValue> {
-    let scope: DedicatedWorkerGlobalScope = js_sys::global().dyn_into()?;
+    let scope = Scope::own(|info| Report::Crashed(format!("it failed: {info}")))?;
     let desk = Rc::new(Desk {
-        scope,
+        scope: scope.clone(),
         open: RefCell::default(),
         base: RefCell::default(),
         ids: Cell::new(0),
         work: Cell::new(0),
         look: Cell::new(0),
     });
-    let on_panic = desk.clone();
-    std::panic::set_hook(Box::new({
-        let scope = on_panic.scope.clone();
-        move |info| {
-            console_error_panic_hook::hook(info);
-            post(&scope, &Report::Crashed(format!("it failed: {info}")), &JsValue::NULL);
-        }
-    }));
-    let working = desk.clone();
-    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-        let parts: Array = event.data().unchecked_into();
-        let bytes = parts.get(0).dyn_into::<Uint8Array>().map(|bytes| bytes.to_vec()).unwrap_or_default();
-        let desk = working.clone();
+    scope.listen(move |message| {
+        let desk = desk.clone();
         spawn_local(async move {
-            let Ok(order) = postcard::from_bytes::<Order>(&bytes) else {
-                let message = "the worker was sent something that is no order".to_owned();
-                return desk.tell(&Report::Failed { message, long: false });
+            let (order, beside): (Order, JsValue) = match message {
+                Ok(message) => message,
+                Err(error) => {
+                    let message = format!("the worker was sent something that is no order: {error}");
+                    return desk.scope.send(&Report::Failed { message, long: false });
+                }
             };
             let long = order.is_long();
-            let (report, beside) = match desk.carry_out(order, &parts.get(1)).await {
+            let (report, beside) = match desk.carry_out(order, &beside).await {
                 Ok(Some(answer)) => answer,
                 Ok(None) => return,
-                Err(error) if error == stopped() => (Report::Stopped, JsValue::NULL),
-                Err(error) => (Report::Failed { message: error.to_string(), long }, JsValue::NULL),
+                Err(error) if error == stopped() => (Report::Stopped, JsValue::UNDEFINED),
+                Err(error) => (Report::Failed { message: error.to_string(), long }, JsValue::UNDEFINED),
             };
-            post(&desk.scope, &report, &beside);
+            desk.scope.send_with(&report, &beside);
         });
     });
-    desk.scope.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-    // Lives as long as the worker.
-    on_message.forget();
-    desk.tell(&Report::Ready);
+    scope.send(&Report::Ready);
     Ok(())
-}
-
-fn post(scope: &DedicatedWorkerGlobalScope, report: &Report, beside: &JsValue) {
-    let sent = postcard::to_stdvec(report)
-        .map_err(|error| JsValue::from(error.to_string()))
-        .and_then(|bytes| scope.post_message(&Array::of2(&Uint8Array::from(bytes.as_slice()), beside)));
-    if let Err(error) = sent {
-        wasm_bindgen::throw_val(error);
-    }
 }
 
 type Answer = (Report, JsValue);
 
 /// What is open, and which work counts.
 struct Desk {
-    scope: DedicatedWorkerGlobalScope,
+    scope: Scope,
     open: RefCell<Vec<(Id, Rc<Adapter<File>>)>>,
     base: RefCell<Option<Rc<Checkpoint<File>>>>,
     ids: Cell<Id>,
@@ -117,7 +97,7 @@ impl Permit<'_> {
     /// Lets messages in now and then; an error once it is to stop.
     async fn go_on(&mut self, done: usize, of: usize) -> Result<()> {
         if clock::now() - self.since >= TURN {
-            self.desk.tell(&Report::Progress { done: done as f64, of: of as f64 });
+            self.desk.scope.send(&Report::Progress { done: done as f64, of: of as f64 });
             turn().await;
             self.since = clock::now();
         }
@@ -126,10 +106,6 @@ impl Permit<'_> {
 }
 
 impl Desk {
-    fn tell(&self, report: &Report) {
-        post(&self.scope, report, &JsValue::NULL);
-    }
-
     fn adapter(&self, id: Id) -> Result<Rc<Adapter<File>>> {
         let open = self.open.borrow();
         let found = open.iter().find(|(open, _)| *open == id).map(|(_, adapter)| adapter.clone());
@@ -146,7 +122,7 @@ impl Desk {
     }
 
     async fn carry_out(&self, order: Order, beside: &JsValue) -> Result<Option<Answer>> {
-        let quietly = |report| Ok(Some((report, JsValue::NULL)));
+        let quietly = |report| Ok(Some((report, JsValue::UNDEFINED)));
         match order {
             Order::Open(paths) => quietly(self.opened(paths, beside).await),
             Order::Close(id) => {
@@ -165,12 +141,13 @@ impl Desk {
                 self.measure(adapter, base).await?;
                 quietly(Report::Done { saved: vec![], said: vec![] })
             }
-            Order::Look { adapter, row, region } => {
-                Ok(self.look(adapter, row, region).await?.map(|look| (Report::Looked(Box::new(look)), JsValue::NULL)))
-            }
+            Order::Look { adapter, row, region } => Ok(self
+                .look(adapter, row, region)
+                .await?
+                .map(|look| (Report::Looked(Box::new(look)), JsValue::UNDEFINED))),
             Order::Intruders { adapter: id, row } => {
                 let (adapter, base) = (self.adapter(id)?, self.base());
-                let loaded = load(&adapter, base.as_deref(), row).await?;
+                let loaded = Loaded::of(&adapter, target(&adapter, row)?, base.as_deref()).await?;
                 let directions = intruders(&loaded, LEADING).await?;
                 quietly(Report::Intruders { adapter: id, row, directions })
             }
@@ -208,7 +185,7 @@ impl Desk {
     async fn measure(&self, id: Id, with_base: bool) -> Result<()> {
         let mut permit = self.begin();
         let (adapter, base) = (self.adapter(id)?, self.base().filter(|_| with_base));
-        let count = rows(&adapter);
+        let count = adapter.targets();
         let (mut ready, mut told, mut failed) = (Vec::new(), clock::now(), Vec::new());
         for row in 0..count {
             permit.go_on(row, count).await?;
@@ -220,12 +197,12 @@ impl Desk {
             // The page draws hundreds of rows anew each time.
             if clock::now() - told > BATCH {
                 told = clock::now();
-                self.tell(&Report::Measured { adapter: id, rows: std::mem::take(&mut ready), problem: None });
+                self.scope.send(&Report::Measured { adapter: id, rows: std::mem::take(&mut ready), problem: None });
             }
         }
         let more = if failed.len() > 1 { format!(" ({} more modules alike)", failed.len() - 1) } else { String::new() };
         let problem = failed.first().map(|first| format!("{first}{more}"));
-        self.tell(&Report::Measured { adapter: id, rows: ready, problem });
+        self.scope.send(&Report::Measured { adapter: id, rows: ready, problem });
         Ok(())
     }
 
@@ -236,7 +213,7 @@ impl Desk {
         // Whoever asks twice in a moment means the second.
         turn().await;
         let (adapter, base) = (self.adapter(id)?, self.base());
-        let loaded = load(&adapter, base.as_deref(), row).await?;
+        let loaded = Loaded::of(&adapter, target(&adapter, row)?, base.as_deref()).await?;
         let shape = (loaded.rows, loaded.columns);
         let whole = Region { row: 0, col: 0, rows: shape.0, cols: shape.1 };
         let region = region.unwrap_or(whole);
@@ -281,7 +258,7 @@ impl Desk {
             };
             ready.push(Pair { name: name.to_owned(), comparison });
         }
-        self.tell(&Report::Compared(ready));
+        self.scope.send(&Report::Compared(ready));
         Ok(())
     }
 
@@ -296,7 +273,7 @@ impl Desk {
         let going = || self.work.get() == permit.number;
         draft
             .write(&mut out, &mut |at| {
-                self.tell(&Report::Progress { done: at as f64, of: draft.modules.len() as f64 });
+                self.scope.send(&Report::Progress { done: at as f64, of: draft.modules.len() as f64 });
                 going()
             })
             .await?;
@@ -336,7 +313,7 @@ impl Desk {
                 before += bytes;
                 if clock::now() - told > 4.0 * TURN {
                     told = clock::now();
-                    self.tell(&Report::Progress { done: before as f64, of: total as f64 });
+                    self.scope.send(&Report::Progress { done: before as f64, of: total as f64 });
                 }
                 self.work.get() == permit.number
             };
@@ -368,20 +345,12 @@ impl Desk {
     }
 }
 
-async fn load<'a>(
-    adapter: &'a Adapter<File>,
-    base: Option<&'a Checkpoint<File>>,
-    row: usize,
-) -> Result<Loaded<'a, File, File>> {
-    if let Some(module) = adapter.modules.get(row) {
-        return Loaded::module(adapter, module, base).await;
-    }
-    let whole = adapter.whole.get(row - adapter.modules.len()).ok_or_else(|| Error::Missing {
+fn target(adapter: &Adapter<File>, row: usize) -> Result<Target<'_>> {
+    adapter.target(row).ok_or_else(|| Error::Missing {
         what: "module",
         name: row.to_string(),
         hint: "open the adapter again".into(),
-    })?;
-    Loaded::whole(adapter, whole, base)
+    })
 }
 
 /// Why files that were handed over opened nothing.

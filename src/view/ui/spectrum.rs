@@ -1,4 +1,4 @@
-//! Singular values as bars: a small strip for a lane, and the labelled chart of the inspector.
+//! Singular values as bars: a small strip for a lane, and the labelled charts of the inspector and of files.
 
 use yew::prelude::*;
 
@@ -32,55 +32,96 @@ pub struct SpectrumProps {
 }
 
 const HEIGHT: f64 = 96.0;
-const LEFT: f64 = 48.0;
-const FOOT: f64 = 20.0;
+const LEFT: f64 = 56.0;
+const FOOT: f64 = 24.0;
 const TOP: f64 = 16.0;
 const MANY: usize = 32;
+
+/// Where a chart's bars stand.
+pub struct Place {
+    pub width: f64,
+    pub height: f64,
+    /// Between two bars' left edges.
+    pub slot: f64,
+}
+
+impl Place {
+    /// For `count` bars, none wider than `widest`.
+    pub fn new((width, height): (f64, f64), count: usize, widest: f64) -> Self {
+        Self { width, height, slot: ((width - LEFT) / count.max(1) as f64).clamp(1.0, widest) }
+    }
+
+    /// Left edge of bar `i`.
+    pub fn x(&self, i: usize) -> f64 {
+        LEFT + i as f64 * self.slot
+    }
+
+    /// Where the bars stand on.
+    pub fn base(&self) -> f64 {
+        self.height - FOOT
+    }
+}
+
+/// Values, largest first, as bars over 0 with the largest written; `marks` is drawn over them.
+pub fn chart(place: &Place, values: &[f64], class: impl Fn(usize) -> &'static str, marks: Html) -> Html {
+    let top = values.first().copied().unwrap_or(0.0);
+    let base = place.base();
+    let gap = if place.slot > 4.0 { 2.0 } else { 0.0 };
+    let bars = values.iter().enumerate().map(|(i, &value)| {
+        let height = if top > 0.0 { value / top * (base - TOP) } else { 0.0 };
+        html! {
+            <rect class={class(i)} x={format!("{:.1}", place.x(i) + gap / 2.0 + 0.5)} y={format!("{:.1}", base - height)}
+                width={format!("{:.1}", (place.slot - gap - 1.0).max(1.0))} height={format!("{height:.1}")}
+                data-why={format!("Singular value {} of ΔW: {}.", i + 1, three(value))} />
+        }
+    });
+    html! {
+        <svg aria-hidden="true" width={place.width.to_string()} height={place.height.to_string()}>
+            <text x={(LEFT - 8.0).to_string()} y={(TOP + 4.0).to_string()} text-anchor="end">{ three(top) }</text>
+            <text x={(LEFT - 8.0).to_string()} y={base.to_string()} text-anchor="end">{ "0" }</text>
+            <path class="baseline" d={path([(LEFT, base + 0.5), (place.x(values.len()), base + 0.5)].into_iter())} />
+            { for bars }
+            { marks }
+        </svg>
+    }
+}
+
+/// The values for those who do not see the bars.
+pub fn spoken(values: &[f64]) -> String {
+    let shown = values.iter().take(8).map(|&v| three(v));
+    let more = if values.len() > 8 { " and smaller ones" } else { "" };
+    format!("Singular values of ΔW, largest first: {}{more}", shown.collect::<Vec<_>>().join(", "))
+}
 
 /// Singular values of ΔW with the rank of a true change marked.
 #[component]
 pub fn Spectrum(props: &SpectrumProps) -> Html {
     let node = use_node_ref();
     let (width, _) = use_size(&node);
-    let count = props.values.len().min(MANY);
-    let top = f64::from(props.values.first().copied().unwrap_or(0.0));
-    let slot = ((width - LEFT) / count.max(1) as f64).min(24.0);
-    let base = HEIGHT - FOOT;
-    let bars = props.values.iter().take(MANY).enumerate().map(|(i, &value)| {
-        let height = if top > 0.0 { f64::from(value) / top * (base - TOP) } else { 0.0 };
-        html! {
-            <rect class="bar" x={format!("{:.1}", LEFT + i as f64 * slot + 1.0)} y={format!("{:.1}", base - height)}
-                width={format!("{:.1}", (slot - 2.0).max(1.0))} height={format!("{height:.1}")}
-                data-why={format!("Singular value {} of ΔW: {}.", i + 1, three(f64::from(value)))} />
-        }
-    });
-    let marker = props.true_rank.filter(|&rank| rank <= count).map(|rank| {
-        let x = LEFT + rank as f64 * slot;
+    let values: Vec<f64> = props.values.iter().map(|&v| f64::from(v)).collect();
+    let label = spoken(&values);
+    let shown = &values[..values.len().min(MANY)];
+    let place = Place::new((width, HEIGHT), shown.len(), 24.0);
+    let marker = props.true_rank.filter(|&rank| rank <= shown.len()).map(|rank| {
+        let x = place.x(rank);
         let (at, anchor) = if x > width - 96.0 { (x - 4.0, "end") } else { (x + 4.0, "start") };
         html! {
             <g class="true-rank">
-                <path d={path([(x, 0.0), (x, base)].into_iter())} />
+                <path d={path([(x, 0.0), (x, place.base())].into_iter())} />
                 <text x={at.to_string()} y="11" text-anchor={anchor}>{ format!("true rank {rank}") }</text>
             </g>
         }
     });
-    let shown = props.values.iter().take(8).map(|v| three(f64::from(*v)));
-    let label = format!(
-        "Singular values of ΔW, largest first: {}{}",
-        shown.collect::<Vec<_>>().join(", "),
-        if props.values.len() > 8 { " and smaller ones" } else { "" },
-    );
+    let marks = html! {
+        <>
+            { for marker }
+            <text x={LEFT.to_string()} y={(HEIGHT - 5.0).to_string()}>{ format!("σ₁ … σ{} of ΔW", subscript(shown.len())) }</text>
+        </>
+    };
     html! {
         <div class={format!("spectrum lane-{}", props.lane)} ref={node} role="img" aria-label={label}>
             if width > 0.0 {
-                <svg aria-hidden="true" width={width.to_string()} height={HEIGHT.to_string()}>
-                    <text x={(LEFT - 6.0).to_string()} y={(TOP + 8.0).to_string()} text-anchor="end">{ three(top) }</text>
-                    <text x={(LEFT - 6.0).to_string()} y={base.to_string()} text-anchor="end">{ "0" }</text>
-                    <path class="baseline" d={path([(LEFT, base + 0.5), (width, base + 0.5)].into_iter())} />
-                    { for bars }
-                    { for marker }
-                    <text x={LEFT.to_string()} y={(HEIGHT - 5.0).to_string()}>{ format!("σ₁ … σ{} of ΔW", subscript(count)) }</text>
-                </svg>
+                { chart(&place, shown, |_| "bar", marks) }
             }
         </div>
     }

@@ -154,8 +154,7 @@ pub fn Map(props: &MapProps) -> Html {
 }
 
 fn colour(share: f32, dark: bool) -> [u8; 3] {
-    let pixel = Scale::Unit.paint(std::iter::once(0.06 + 0.94 * share), dark);
-    [pixel[0], pixel[1], pixel[2]]
+    Scale::Unit.colour(0.06 + 0.94 * share, dark)
 }
 
 /// White is read better on it than black.

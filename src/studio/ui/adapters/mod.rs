@@ -61,8 +61,8 @@ impl Handle {
         let sent = {
             let mut core = self.core.borrow_mut();
             let beside = match order {
-                Order::Open(_) | Order::Merge(_) => std::mem::replace(&mut core.beside, JsValue::NULL),
-                _ => JsValue::NULL,
+                Order::Open(_) | Order::Merge(_) => std::mem::replace(&mut core.beside, JsValue::UNDEFINED),
+                _ => JsValue::UNDEFINED,
             };
             let client = core.client.as_ref();
             client.map_or_else(|| Err("it could not be started".into()), |client| client.send_with(order, &beside))
@@ -141,7 +141,7 @@ pub struct AdaptersProps {
 pub fn Adapters(props: &AdaptersProps) -> Html {
     let trigger = use_force_update();
     let handle = use_memo((), |()| {
-        let core = Core { state: State::default(), client: None, beside: JsValue::NULL };
+        let core = Core { state: State::default(), client: None, beside: JsValue::UNDEFINED };
         let handle = Handle {
             core: Rc::new(RefCell::new(core)),
             redraw: Redraw::new(Callback::from(move |()| trigger.force_update())),

@@ -270,12 +270,9 @@ fn Kept(props: &KeptProps) -> Html {
         })
     };
     let said = kept(kept_rank, most, errors[kept_rank]);
-    let shown = values.iter().take(8).map(|v| three(*v)).collect::<Vec<_>>().join(", ");
-    let label =
-        format!("Singular values of ΔW, largest first: {shown}{}", if most > 8 { " and smaller ones" } else { "" });
     html! {
         <Figure title="Singular values of ΔW" {table}>
-            <Bars values={values.clone()} kept={kept_rank} {label} />
+            <Bars values={values.clone()} kept={kept_rank} />
             <label class="slider wide" data-why="What the module would be if its rank were cut here, by its singular value decomposition.">
                 <span>{ "keep rank" }</span>
                 <input type="range" min="0" max={most.to_string()} step="1" value={kept_rank.to_string()} aria-label="Rank kept" aria-valuetext={said.clone()} {oninput} />
