@@ -14,6 +14,7 @@ use lora_playground::peft::edit::{Edit, edit};
 use lora_playground::peft::keys::Style;
 use lora_playground::peft::merge::Merge;
 use lora_playground::peft::overview::overview;
+use lora_playground::peft::view::{Weight, tile};
 use lora_playground::peft::{Adapter, Loaded};
 use pollster::block_on;
 
@@ -188,4 +189,36 @@ fn a_base_of_six_gigabytes_is_opened_without_being_read() {
     assert_eq!(base.shards[0].source.1.get(), header.len() as u64, "the header, once, and nothing else");
     let rows = block_on(base.read_rows("model.layers.179.self_attn.q_proj.weight", 4090..4096)).unwrap();
     assert_eq!((rows.len(), base.shards[0].source.1.get()), (6 * 4096, header.len() as u64 + 6 * 4096 * 2));
+}
+
+#[test]
+fn rows_without_values_cost_nothing_however_many() {
+    let many = usize::MAX / 4;
+    let file = || {
+        write(&[
+            ("base_model.model.q.lora_A.weight", Dtype::F32, vec![2, 4], ramp(8, 0.25)),
+            ("base_model.model.q.lora_B.weight", Dtype::F32, vec![3, 2], ramp(6, 0.5)),
+            ("base_model.model.head.weight", Dtype::F32, vec![many, 0], vec![]),
+        ])
+    };
+    let adapter = block_on(Adapter::open(file(), None)).unwrap();
+    let base = write(&[
+        ("q.weight", Dtype::F32, vec![3, 4], vec![1.0; 12]),
+        ("head.weight", Dtype::F32, vec![many, 0], vec![]),
+    ]);
+    let base = block_on(Checkpoint::open(vec![base])).unwrap();
+    assert_eq!(adapter.targets(), 2);
+    for at in 0..adapter.targets() {
+        let measured = block_on(overview(&adapter, Some(&base), at)).unwrap().unwrap();
+        assert_eq!(measured.norm.unwrap() > 0.0, measured.name == "q");
+        let loaded = block_on(Loaded::of(&adapter, adapter.target(at).unwrap(), Some(&base))).unwrap();
+        block_on(tile(&loaded, Weight::Change, (0..many, 0..many), (8, 8))).unwrap();
+    }
+    let mut out = Vec::new();
+    block_on(edit(&adapter, &Edit::default()).unwrap().write(&mut out, &mut |_| true)).unwrap();
+    let again = block_on(Adapter::open(Memory::new("written", out), None)).unwrap();
+    assert_eq!(again.named("head.weight").unwrap().shape(), (many, 0));
+    let mut merged = Vec::new();
+    block_on(Merge::new(&adapter, &base).unwrap().write(0, &mut merged, &mut |_| true)).unwrap();
+    block_on(Checkpoint::open(vec![Memory::new("merged", merged)])).unwrap();
 }

@@ -19,7 +19,20 @@ pub use dtype::Dtype;
 pub use header::{Header, TensorInfo};
 pub use source::{Memory, Sink, Source};
 
+use std::ops::Range;
+
 use crate::error::Error;
+
+/// Values read at once.
+const BLOCK: usize = 1 << 20;
+
+/// `rows`, each of `width` values, as many at a time as are read at once. None where they hold no values: a file of a
+/// few bytes may claim any number of such rows.
+pub(crate) fn blocks(rows: Range<usize>, width: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = if width == 0 { rows.start } else { rows.end };
+    let block = (BLOCK / width.max(1)).max(1);
+    (rows.start..end).step_by(block).map(move |start| start..start.saturating_add(block).min(end))
+}
 
 /// What is wrong with `file`, and what to do about it.
 pub(crate) fn broken(file: &str, problem: impl Into<String>) -> Error {

@@ -8,7 +8,7 @@ use super::change::Change;
 use super::keys::{PREFIX, Part, Style};
 use crate::error::{Error, Result};
 use crate::files::write::{Planned, Writer, pytorch};
-use crate::files::{Dtype, Sink, Source};
+use crate::files::{Dtype, Sink, Source, blocks};
 use crate::inspect::spectrum::Svd;
 
 /// How a module's factors come from those of one or more adapters.
@@ -320,9 +320,8 @@ async fn copy<S: Source, K: Sink>(
     writer: &mut Writer<'_, K>,
 ) -> Result<()> {
     let (rows, width) = adapter.file.find(key).map_or((0, 0), |info| info.matrix());
-    let block = ((1 << 20) / width.max(1)).max(1);
-    for start in (0..rows).step_by(block) {
-        writer.values(dtype, &adapter.file.read_rows(key, start..start.saturating_add(block)).await?).await?;
+    for rows in blocks(0..rows, width) {
+        writer.values(dtype, &adapter.file.read_rows(key, rows).await?).await?;
     }
     Ok(())
 }

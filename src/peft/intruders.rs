@@ -94,11 +94,10 @@ async fn whole<S: Source, B: Source>(loaded: &Loaded<'_, S, B>, weight: Weight) 
         return Ok(None);
     }
     let mut all = Vec::new();
-    for start in (0..loaded.rows).step_by(loaded.block()) {
-        let end = (start + loaded.block()).min(loaded.rows);
+    for rows in loaded.blocks() {
         let rows: Vec<f32> = match weight {
-            Weight::Base => loaded.base_rows(start..end).await?.unwrap_or_default(),
-            _ => loaded.merged_rows(start..end).await?.unwrap_or_default().into_iter().map(|v| v as f32).collect(),
+            Weight::Base => loaded.base_rows(rows).await?.unwrap_or_default(),
+            _ => loaded.merged_rows(rows).await?.unwrap_or_default().into_iter().map(|v| v as f32).collect(),
         };
         if rows.iter().any(|v| !v.is_finite()) {
             return Ok(None);

@@ -7,10 +7,7 @@ use super::adapter::{Adapter, Factors, Module, Whole};
 use super::change::Change;
 use super::keys::{Part, Style, unprefixed};
 use crate::error::Result;
-use crate::files::{Checkpoint, Source, broken};
-
-/// Values read at once from a base weight.
-const BLOCK: usize = 1 << 20;
+use crate::files::{Checkpoint, Source, blocks, broken};
 
 /// What is looked at: an adapted module, or a weight that the adapter holds whole.
 #[derive(Clone, Copy, Debug)]
@@ -199,9 +196,9 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
         self.is_low_rank() || self.has_base()
     }
 
-    /// Rows that are read at once.
-    pub fn block(&self) -> usize {
-        (BLOCK / self.columns.max(1)).max(1)
+    /// Its rows, as many at a time as are read at once.
+    pub fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<S, B> {
+        blocks(0..self.rows, self.columns)
     }
 
     /// Rows of the base's weight, row-major; `None` where it is not there.
@@ -266,8 +263,9 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
 
     /// Every block of the merged weight in turn, with its first row.
     async fn merged(&self, visit: &mut dyn FnMut(usize, &[f64])) -> Result<()> {
-        for start in (0..self.rows).step_by(self.block()) {
-            if let Some(values) = self.merged_rows(start..(start + self.block()).min(self.rows)).await? {
+        for rows in self.blocks() {
+            let start = rows.start;
+            if let Some(values) = self.merged_rows(rows).await? {
                 visit(start, &values);
             }
         }

@@ -9,7 +9,7 @@ use super::keys::Part;
 use super::loaded::{Loaded, base_weight, find};
 use crate::error::Result;
 use crate::files::write::{Planned, Writer};
-use crate::files::{Checkpoint, Sink, Source, TensorInfo, broken};
+use crate::files::{Checkpoint, Sink, Source, TensorInfo, blocks, broken};
 
 /// Bytes copied at once.
 const CHUNK: u64 = 4 << 20;
@@ -143,10 +143,8 @@ impl<'a, S: Source, B: Source> Merge<'a, S, B> {
             Becomes::Replaced(whole) => Loaded::whole(self.adapter, whole, Some(self.base))?,
         };
         let mut finite = true;
-        let (rows, _) = info.matrix();
-        let block = loaded.block();
-        for start in (0..rows).step_by(block) {
-            let range = start..(start + block).min(rows);
+        let (rows, width) = info.matrix();
+        for range in blocks(0..rows, width) {
             let values = if let Becomes::Biased(_) = becomes {
                 let base = self.base.read_rows(&info.name, range.clone()).await?;
                 let bias = loaded.bias.as_ref().map_or(&[][..], |bias| &bias[range]);

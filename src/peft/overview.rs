@@ -123,16 +123,14 @@ pub async fn row<S: Source, B: Source>(loaded: &Loaded<'_, S, B>) -> Result<Over
         }
         out.exact = loaded.is_low_rank();
         if loaded.has_base() {
-            for start in (0..loaded.rows).step_by(loaded.block()) {
-                let rows = start..(start + loaded.block()).min(loaded.rows);
+            for rows in loaded.blocks() {
                 let base = loaded.base_rows(rows).await?.unwrap_or_default();
                 base_square += base.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
             }
         }
     } else {
         let mut dense = Dense::new(loaded.rows, loaded.columns);
-        for start in (0..loaded.rows).step_by(loaded.block()) {
-            let rows = start..(start + loaded.block()).min(loaded.rows);
+        for rows in loaded.blocks() {
             let base = loaded.base_rows(rows.clone()).await?.unwrap_or_default();
             base_square += base.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
             dense.add(&loaded.change_rows(rows).await?.unwrap_or_default());

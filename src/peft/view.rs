@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::loaded::Loaded;
 use crate::error::Result;
-use crate::files::Source;
+use crate::files::{Source, blocks};
 
 /// Which of a module's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,14 +67,13 @@ pub async fn tile<S: Source, B: Source>(
     }
     // In 64 bits: their product with a row's number may not fit in a browser's 32.
     let shrunk = |at: usize, cells: usize, of: usize| (at as u64 * cells as u64 / of as u64) as usize;
-    let mut start = rows.start;
-    while start < rows.end {
-        let end = (start + loaded.block()).min(rows.end);
-        let Some(block) = rows_of(loaded, weight, start..end).await? else {
+    for part in blocks(rows.clone(), loaded.columns) {
+        let first = part.start - rows.start;
+        let Some(block) = rows_of(loaded, weight, part).await? else {
             return Ok(None);
         };
         for (at, row) in block.chunks_exact(loaded.columns).enumerate() {
-            let line = shrunk(start + at - rows.start, cells.0, rows.len()) * cells.1;
+            let line = shrunk(first + at, cells.0, rows.len()) * cells.1;
             for (c, &value) in row[columns.clone()].iter().enumerate() {
                 let cell = &mut values[line + shrunk(c, cells.1, columns.len())];
                 let value = value as f32;
@@ -84,7 +83,6 @@ pub async fn tile<S: Source, B: Source>(
                 }
             }
         }
-        start = end;
     }
     Ok(Some(Tile { cells, values }))
 }
@@ -99,9 +97,8 @@ pub async fn norms<S: Source, B: Source>(loaded: &Loaded<'_, S, B>, weight: Weig
         return Ok(Some(Norms { rows, columns }));
     }
     let mut norms = Norms { rows: Vec::new(), columns: vec![0.0; loaded.columns] };
-    for start in (0..loaded.rows).step_by(loaded.block()) {
-        let end = (start + loaded.block()).min(loaded.rows);
-        let Some(block) = rows_of(loaded, weight, start..end).await? else {
+    for rows in loaded.blocks() {
+        let Some(block) = rows_of(loaded, weight, rows).await? else {
             return Ok(None);
         };
         for row in block.chunks_exact(loaded.columns.max(1)) {
