@@ -15,13 +15,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut numbers = std::env::args().skip(1).map(|text| text.parse::<u64>());
     let runs = numbers.next().ok_or("usage: fuzz_files RUNS [SEED]")??;
     let mut fuzz = Fuzz::of_cases(numbers.next().transpose()?.unwrap_or(1));
-    let (start, mut slowest) = (Instant::now(), 0.0f64);
+    let (start, mut slowest, mut which) = (Instant::now(), 0.0f64, 0);
     for run in 1..=runs {
         let begun = Instant::now();
         fuzz.run();
-        slowest = slowest.max(begun.elapsed().as_secs_f64());
+        let took = begun.elapsed().as_secs_f64();
+        if took > slowest {
+            (slowest, which) = (took, run);
+        }
         if run % 100_000 == 0 || run == runs {
-            println!("{:?} in {:.0} s, the slowest {slowest:.3} s", fuzz.reached, start.elapsed().as_secs_f64());
+            let elapsed = start.elapsed().as_secs_f64();
+            println!("{:?} in {elapsed:.0} s, the slowest, run {which}, {slowest:.3} s", fuzz.reached);
         }
     }
     Ok(())
