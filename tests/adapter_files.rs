@@ -212,7 +212,7 @@ fn rows_without_values_cost_nothing_however_many() {
         let measured = block_on(overview(&adapter, Some(&base), at)).unwrap().unwrap();
         assert_eq!(measured.norm.unwrap() > 0.0, measured.name == "q");
         let loaded = block_on(Loaded::of(&adapter, adapter.target(at).unwrap(), Some(&base))).unwrap();
-        block_on(tile(&loaded, Weight::Change, (0..many, 0..many), (8, 8))).unwrap();
+        block_on(tile(&loaded, Weight::Change, (0..many, 0..many), (8, 8), &mut async || Ok(()))).unwrap();
     }
     let mut out = Vec::new();
     block_on(edit(&adapter, &Edit::default()).unwrap().write(&mut out, &mut |_| true)).unwrap();

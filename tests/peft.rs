@@ -12,10 +12,11 @@ use cases::{CASES, file};
 use lora_playground::files::{Checkpoint, Dtype, Memory};
 use lora_playground::peft::combine::{Combination, combine};
 use lora_playground::peft::compare::{compare, pairs};
+use lora_playground::peft::draft::stopped;
 use lora_playground::peft::edit::{Edit, edit};
-use lora_playground::peft::intruders::{Verdict, intruders};
+use lora_playground::peft::intruders::{Direction, Search, Verdict, intruders};
 use lora_playground::peft::overview::{Form, overview};
-use lora_playground::peft::view::{Weight, norms, tile};
+use lora_playground::peft::view::{Weight, directions, survey, tile};
 use lora_playground::peft::{Adapter, Loaded};
 use peft::{adapter, checkpoint, everything, memory, merged};
 use pollster::block_on;
@@ -181,12 +182,14 @@ fn combinations_are_the_sums_they_should_be() {
     let of = |how| {
         let draft = combine(&[(&lora, 0.7), (&all, -0.4)], how, None).unwrap();
         let written = peft::Written::new("llama_lora", "combined", &draft);
-        (changes(&written.open()), written.open())
+        let errors = block_on(draft.write(&mut Vec::new(), &mut |_| true)).unwrap();
+        (changes(&written.open()), written.open(), errors)
     };
-    let (cat, opened) = of(Combination::Cat);
-    let (svd, truncated) = of(Combination::Svd(None));
+    let (cat, opened, exact) = of(Combination::Cat);
+    let (svd, truncated, errors) = of(Combination::Svd(None));
+    assert!(exact.iter().all(|&error| error == 0.0));
     assert_eq!(cat.len(), 14);
-    for ((name, _, cat), (_, _, svd)) in cat.iter().zip(&svd) {
+    for (((name, _, cat), (_, _, svd)), error) in cat.iter().zip(&svd).zip(errors) {
         let find =
             |of: &[(String, f64, Vec<f64>)]| of.iter().find(|(other, ..)| other == name).map(|(_, _, v)| v.clone());
         let (a, b) = (find(&a), find(&b).unwrap());
@@ -199,6 +202,24 @@ fn combinations_are_the_sums_they_should_be() {
         assert_eq!((rank(&opened), rank(&truncated)), expected);
         let gap = distance(svd, &sum);
         assert!(gap < 0.5 && (a.is_none() || gap > 1e-3), "{name}: {gap}");
+        assert!((gap - error).abs() < rounding, "{name}: {gap}, said to be {error}");
+    }
+    // Factors added are not changes added; how far they are from it is said.
+    let saved = adapter("llama_embedding_and_saved_head");
+    let draft = combine(&[(&all, 0.7), (&saved, -0.4)], Combination::Linear, Some(Dtype::F32)).unwrap();
+    let errors = block_on(draft.write(&mut Vec::new(), &mut |_| true)).unwrap();
+    let made = changes(&peft::Written::new("llama_lora", "linear", &draft).open());
+    let (both, sums) = (changes(&saved), changes(&all));
+    for ((name, _, made), error) in made.iter().zip(errors) {
+        let find = |of: &[(String, f64, Vec<f64>)]| of.iter().find(|(n, ..)| n == name).map(|(_, _, v)| v.clone());
+        let (one, two) = (find(&sums), find(&both));
+        let of = |values: &Option<Vec<f64>>, i: usize| values.as_ref().map_or(0.0, |v| v[i]);
+        let sum: Vec<f64> = (0..made.len()).map(|i| 0.7 * of(&one, i) - 0.4 * of(&two, i)).collect();
+        let gap = distance(made, &sum);
+        assert!(
+            (gap - error).abs() < 1e-4 && (one.is_none() || two.is_none() || gap > 0.1),
+            "{name}: {gap}, not {error}"
+        );
     }
 }
 
@@ -230,8 +251,13 @@ fn what_cannot_be_done_is_said() {
     assert!(block_on(empty).unwrap_err().to_string().contains("holds no adapter that is known here"));
 }
 
+fn sought(loaded: &Loaded<'_, Memory, Memory>, search: Search) -> Option<Vec<Direction>> {
+    block_on(intruders(loaded, search, &mut async |_| Ok(()))).unwrap()
+}
+
 #[test]
 fn tiles_norms_and_intruders_are_those_of_the_weights() {
+    let mut going = async || Ok(());
     for case in CASES {
         let (adapter, base) = (adapter(case), checkpoint(case, "base/model.safetensors"));
         let module = adapter.modules.iter().find(|m| m.rank > 0).unwrap();
@@ -239,7 +265,7 @@ fn tiles_norms_and_intruders_are_those_of_the_weights() {
         let merged = block_on(loaded.merged_rows(0..loaded.rows)).unwrap().unwrap();
         let w0 = block_on(loaded.base_rows(0..loaded.rows)).unwrap().unwrap();
         let columns = loaded.columns;
-        let full = |weight| block_on(tile(&loaded, weight, (3..9, 5..12), (99, 99))).unwrap().unwrap();
+        let mut full = |weight| block_on(tile(&loaded, weight, (3..9, 5..12), (99, 99), &mut going)).unwrap().unwrap();
         let (m, b, c) = (full(Weight::Merged), full(Weight::Base), full(Weight::Change));
         assert_eq!((m.cells, m.values.len()), ((6, 7), 42));
         for at in 0..42 {
@@ -248,12 +274,20 @@ fn tiles_norms_and_intruders_are_those_of_the_weights() {
             assert!((m.values[at] - b.values[at] - c.values[at]).abs() < 1e-6, "{case}");
         }
         // Shrunk, every entry is in a cell and the largest of all is still seen.
-        let small = block_on(tile(&loaded, Weight::Merged, (0..usize::MAX, 0..usize::MAX), (4, 5))).unwrap().unwrap();
+        let small = block_on(tile(&loaded, Weight::Merged, (0..usize::MAX, 0..usize::MAX), (4, 5), &mut going))
+            .unwrap()
+            .unwrap();
         let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0f64, |most, v| v.abs().max(most));
         assert_eq!((small.cells, small.values.len()), ((4, 5), 20));
         let gap = largest(&mut small.values.iter().map(|&v| f64::from(v))) - largest(&mut merged.iter().copied());
         assert!(gap.abs() < 1e-6);
-        let norms = block_on(norms(&loaded, Weight::Change)).unwrap().unwrap();
+        let (tile_of_all, norms) = block_on(survey(&loaded, Weight::Change, (4, 5), &mut going)).unwrap().unwrap();
+        let whole = (0..loaded.rows, 0..loaded.columns);
+        assert_eq!(
+            Some(tile_of_all),
+            block_on(tile(&loaded, Weight::Change, whole, (4, 5), &mut going)).unwrap(),
+            "{case}"
+        );
         let change: Vec<f64> = merged.iter().zip(&w0).map(|(m, &b)| m - f64::from(b)).collect();
         for (row, norm) in norms.rows.iter().enumerate() {
             let expected: f64 = change[row * columns..(row + 1) * columns].iter().map(|v| v * v).sum();
@@ -261,8 +295,22 @@ fn tiles_norms_and_intruders_are_those_of_the_weights() {
         }
         let total = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>();
         assert!((total(&norms.rows) - total(&norms.columns)).abs() < 1e-9 * total(&norms.rows) + 1e-12);
-        let directions = block_on(intruders(&loaded, 6)).unwrap().unwrap();
+        // Every direction is what the change makes of it, and all of them are the change.
+        let found = directions(&loaded, usize::MAX);
+        assert_eq!(found.is_empty(), !loaded.is_low_rank(), "{case}");
+        for direction in &found {
+            let written = |row: usize| -> f64 {
+                let row = &change[row * columns..(row + 1) * columns];
+                row.iter().zip(&direction.columns).map(|(w, &v)| w * f64::from(v)).sum()
+            };
+            let gap = |row: usize| (written(row) - direction.singular * f64::from(direction.rows[row])).abs();
+            assert!((0..loaded.rows).all(|row| gap(row) < 2e-6 * (1.0 + direction.singular)), "{case}");
+        }
+        let square: f64 = found.iter().map(|d| d.singular * d.singular).sum();
+        assert!(found.is_empty() || (square / total(&norms.rows) - 1.0).abs() < 1e-5, "{case}");
+        let directions = sought(&loaded, Search { top: 6, ..Search::default() }).unwrap();
         assert_eq!(directions.len(), 6);
+        assert_eq!(sought(&loaded, Search { top: 6, held: 0 }).unwrap(), directions, "read again for each pass");
         // The models are random and tiny: all of the base's vectors are known, so that every verdict is certain.
         assert!(directions.iter().all(|d| d.verdict(0.6) != Verdict::Unknown), "{case} {directions:?}");
     }
@@ -271,11 +319,18 @@ fn tiles_norms_and_intruders_are_those_of_the_weights() {
         (adapter("llama_rslora_patterns_f16"), checkpoint("llama_rslora_patterns_f16", "base/model.safetensors"));
     let module = &adapter.modules[adapter.find("model.layers.0.self_attn.q_proj").unwrap()];
     let loaded = block_on(Loaded::module(&adapter, module, Some(&base))).unwrap();
-    let directions = block_on(intruders(&loaded, 4)).unwrap().unwrap();
+    let directions = sought(&loaded, Search { top: 4, ..Search::default() }).unwrap();
     assert!(directions.iter().all(|d| d.verdict(0.8) == Verdict::Intruder), "{directions:?}");
     let without: Loaded<Memory, Memory> = block_on(Loaded::module(&adapter, module, None)).unwrap();
-    assert!(block_on(intruders(&without, 4)).unwrap().is_none());
-    assert!(block_on(tile(&without, Weight::Merged, (0..4, 0..4), (4, 4))).unwrap().is_none());
+    assert!(sought(&without, Search::default()).is_none());
+    // Whoever watches may end it.
+    let mut calls = 0;
+    let ended = block_on(intruders(&loaded, Search::default(), &mut async |_| {
+        calls += 1;
+        if calls < 3 { Ok(()) } else { Err(stopped()) }
+    }));
+    assert_eq!((ended, calls), (Err(stopped()), 3));
+    assert!(block_on(tile(&without, Weight::Merged, (0..4, 0..4), (4, 4), &mut going)).unwrap().is_none());
 }
 
 #[test]

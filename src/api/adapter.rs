@@ -94,7 +94,8 @@ impl JsAdapter {
             if which != Weight::Base && !loaded.is_known() {
                 return Ok(JsValue::NULL);
             }
-            let all = tile(&loaded, which, (0..loaded.rows, 0..loaded.columns), (loaded.rows, loaded.columns)).await?;
+            let shape = (loaded.rows, loaded.columns);
+            let all = tile(&loaded, which, (0..shape.0, 0..shape.1), shape, &mut async || Ok(())).await?;
             Ok(all.map_or(JsValue::NULL, |tile| Float32Array::from(tile.values.as_slice()).into()))
         })
     }

@@ -71,17 +71,6 @@ impl Change {
         // Columns of the transpose lie one after the other: the tile's rows.
         (self.right.rows_range(columns) * left.transpose()).as_slice().to_vec()
     }
-
-    /// Norms of every row and of every column.
-    pub fn norms(&self) -> (Vec<f64>, Vec<f64>) {
-        let along = |of: &DMatrix<f64>, other: &DMatrix<f64>| -> Vec<f64> {
-            let gram = other.tr_mul(other);
-            let weighed = of * gram;
-            let square = |i: usize| weighed.row(i).dot(&of.row(i)).max(0.0);
-            (0..of.nrows()).map(|i| self.scale.abs() * libm::sqrt(square(i))).collect()
-        };
-        (along(&self.left, &self.right), along(&self.right, &self.left))
-    }
 }
 
 #[cfg(test)]
@@ -111,9 +100,6 @@ mod tests {
                 let expected = |i: usize| expected.get(i).copied().unwrap_or(0.0);
                 assert!(values.iter().enumerate().all(|(i, v)| (v - expected(i)).abs() < 1e-12));
                 assert!((change.dot(&change) - dense.norm_squared()).abs() < 1e-10);
-                let (rows, columns) = change.norms();
-                assert!(rows.iter().enumerate().all(|(i, n)| (n - dense.row(i).norm()).abs() < 1e-10));
-                assert!(columns.iter().enumerate().all(|(i, n)| (n - dense.column(i).norm()).abs() < 1e-10));
                 let tile = change.tile(0..dense.nrows(), 0..dense.ncols());
                 let gap = |i: usize| tile[i] - dense[(i / dense.ncols(), i % dense.ncols())];
                 assert!((0..tile.len()).all(|i| gap(i).abs() < 1e-12));

@@ -1,6 +1,7 @@
 //! Several adapters made into one, as PEFT's `add_weighted_adapter` does. Knows nothing of files beyond what a draft
 //! needs.
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::adapter::{Adapter, Module};
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::files::{Dtype, Source};
 
 /// PEFT's combination types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Combination {
     /// Factors added, which needs equal ranks and is only near the sum of the changes.
     Linear,

@@ -56,7 +56,7 @@ impl<S: Source> DraftModule<'_, S> {
         self.parts[0].1
     }
 
-    /// The factors to be written, and the part of the change that they leave out, as a share of its norm.
+    /// The factors to be written, and how far their change is from the parts' weighted sum, as a share of its norm.
     ///
     /// # Errors
     /// `Error::File` where a tensor cannot be read; `Error::Data` where values that are not finite would have to be
@@ -75,7 +75,8 @@ impl<S: Source> DraftModule<'_, S> {
             }
             How::Linear => {
                 let (a, b) = self.added(&read);
-                (a, b, 0.0)
+                let error = self.distance((&a, &b), self.side_by_side(&read));
+                (a, b, error)
             }
             How::Cat => {
                 let (a, b) = self.side_by_side(&read);
@@ -131,6 +132,16 @@ impl<S: Source> DraftModule<'_, S> {
             }
         }
         (a, b)
+    }
+
+    /// ‖made − sum‖ / ‖sum‖.
+    fn distance(&self, (a, b): (&[f32], &[f32]), (sum_a, sum_b): (Vec<f32>, Vec<f32>)) -> f64 {
+        let (inputs, outputs) = (self.like().inputs, self.like().outputs);
+        let change = |a: &[f32], b: &[f32]| Change::new(a.len() / inputs.max(1), (a, inputs), (b, outputs), 1.0, false);
+        let (made, sum) = (change(a, b), change(&sum_a, &sum_b));
+        let (made_square, sum_square) = (made.dot(&made), sum.dot(&sum));
+        let square = (made_square - 2.0 * made.dot(&sum) + sum_square).max(0.0);
+        if sum_square > 0.0 { libm::sqrt(square / sum_square) } else { 0.0 }
     }
 
     /// The leading directions, each singular value shared evenly by both factors, so that neither is small enough to
@@ -203,11 +214,12 @@ pub fn truncation(singular: &[f64]) -> Vec<f64> {
 }
 
 impl<S: Source> Draft<'_, S> {
-    /// Write the tensors; `progress` hears of each module that is done and answers whether to go on.
+    /// Write the tensors; `progress` hears of each module that is done and answers whether to go on. Returns for each
+    /// module how far it is from the parts' weighted sum, as a share of its norm.
     ///
     /// # Errors
     /// Those of reading, decomposing and the sink; `Error::Data` where `progress` said to stop.
-    pub async fn write<K: Sink>(&self, sink: &mut K, progress: &mut dyn FnMut(usize) -> bool) -> Result<()> {
+    pub async fn write<K: Sink>(&self, sink: &mut K, progress: &mut dyn FnMut(usize) -> bool) -> Result<Vec<f64>> {
         let whole = |&(_, whole, dtype): &(_, &Whole, Dtype)| Planned {
             name: whole.key.clone(),
             dtype,
@@ -216,8 +228,10 @@ impl<S: Source> Draft<'_, S> {
         let plan: Vec<Planned> =
             self.modules.iter().flat_map(|m| m.planned(self.style)).chain(self.whole.iter().map(whole)).collect();
         let mut writer = Writer::begin(sink, &plan, &pytorch()).await?;
+        let mut errors = Vec::new();
         for (at, module) in self.modules.iter().enumerate() {
-            let (factors, _) = module.factors().await?;
+            let (factors, error) = module.factors().await?;
+            errors.push(error);
             writer.values(module.dtype, &factors.a).await?;
             writer.values(module.dtype, &factors.b).await?;
             for extra in [factors.bias, factors.magnitude].into_iter().flatten() {
@@ -239,7 +253,7 @@ impl<S: Source> Draft<'_, S> {
                 copy(adapter, &whole.key, dtype, &mut writer).await?;
             }
         }
-        writer.end()
+        writer.end().map(|()| errors)
     }
 
     /// The text of `adapter_config.json`; `None` in kohya's style, which has none.

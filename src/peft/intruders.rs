@@ -1,17 +1,21 @@
 //! Intruder directions (Shuttleworth et al., arXiv 2410.21228): leading singular vectors of the merged weight that are
 //! like none of the base's. Knows nothing of how they are drawn.
 //!
-//! A full decomposition of a large weight takes minutes, so both weights' leading vectors come from a block Krylov space.
-//! Of the base's, those that have converged count as seen; a unit vector's part outside their span bounds its cosine
-//! with every other. The verdict is therefore certain, or said not to be.
+//! A full decomposition of a large weight takes minutes, so both weights' leading vectors come from a block Krylov space,
+//! which takes no more than passes over their rows: a weight too large to be held is read anew for each. Of the base's,
+//! those that have converged count as seen; a unit vector's part outside their span bounds its cosine with every other.
+//! The verdict is therefore certain, or said not to be.
 
-use ndarray::{Array2, ArrayView2, Axis, Slice};
+use std::ops::Range;
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{Array2, ArrayView2, Axis, Slice, concatenate};
 use serde::{Deserialize, Serialize};
 
 use super::loaded::Loaded;
-use super::view::Weight;
+use super::view::{Weight, rows_of};
 use crate::error::Result;
-use crate::files::Source;
+use crate::files::{Source, blocks};
 use crate::rng::Rng;
 use crate::tensor::to_nalgebra;
 
@@ -21,8 +25,23 @@ const POWERS: usize = 8;
 const OVERSAMPLING: usize = 8;
 /// Narrowest axis of a weight of which all singular vectors are sought.
 const ALL: usize = 256;
-/// ‖W v − σ u‖ / σ of a vector that has converged.
+/// ‖Wᵀu − σ v‖ / σ of a vector that has converged.
 const CONVERGED: f32 = 1e-3;
+
+/// How they are sought.
+#[derive(Clone, Copy, Debug)]
+pub struct Search {
+    /// Leading directions of the merged weight that are looked at.
+    pub top: usize,
+    /// Entries of a weight that is held in memory; a larger one is read again for each pass.
+    pub held: usize,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self { top: 10, held: 1 << 26 }
+    }
+}
 
 /// One leading direction of the merged weight.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,22 +76,33 @@ impl Direction {
     }
 }
 
-/// The `top` leading directions of the merged weight, as it is written (left singular vectors); `None` without a base.
+/// The leading directions of the merged weight, as it is written (left singular vectors); `None` without a base, or where
+/// a value is not finite. `going` hears what share of the work is done, many times; its error ends the work.
 ///
 /// # Errors
-/// `Error::File` where a tensor cannot be read.
-pub async fn intruders<S: Source, B: Source>(loaded: &Loaded<'_, S, B>, top: usize) -> Result<Option<Vec<Direction>>> {
-    let Some(base) = whole(loaded, Weight::Base).await? else {
+/// `Error::File` where a tensor cannot be read; `going`'s own.
+pub async fn intruders<S: Source, B: Source>(
+    loaded: &Loaded<'_, S, B>,
+    search: Search,
+    going: &mut impl AsyncFnMut(f64) -> Result<()>,
+) -> Result<Option<Vec<Direction>>> {
+    if !loaded.has_base() || loaded.rows == 0 || loaded.columns == 0 {
         return Ok(None);
-    };
+    }
+    let (top, narrow) = (search.top, loaded.rows.min(loaded.columns));
     // More of the base's, so that a direction that changed places is found.
-    let narrow = loaded.rows.min(loaded.columns);
-    let known = leading(&base, if narrow <= ALL { narrow } else { 2 * top + 16 });
-    drop(base);
-    let Some(merged) = whole(loaded, Weight::Merged).await? else {
+    let wanted = if narrow <= ALL { narrow } else { 2 * top + 16 };
+    let first = wanted as f64 / (wanted + top).max(1) as f64;
+    let base = Passes::over(loaded, Weight::Base, search.held).await?;
+    let Some(known) = leading(&base, wanted, &mut async |share| going(first * share).await).await? else {
         return Ok(None);
     };
-    let merged = leading(&merged, top);
+    drop(base);
+    let merged = Passes::over(loaded, Weight::Merged, search.held).await?;
+    let mut rest = async |share: f64| going(first + (1.0 - first) * share).await;
+    let Some(merged) = leading(&merged, top, &mut rest).await? else {
+        return Ok(None);
+    };
     let seen: Vec<usize> = (0..known.residuals.len()).filter(|&j| known.residuals[j] < CONVERGED).collect();
     // A tall weight has no more of them than columns, and a unit vector may lie outside them all.
     let all = seen.len() == narrow;
@@ -89,22 +119,60 @@ pub async fn intruders<S: Source, B: Source>(loaded: &Loaded<'_, S, B>, top: usi
     Ok(Some(directions.collect()))
 }
 
-async fn whole<S: Source, B: Source>(loaded: &Loaded<'_, S, B>, weight: Weight) -> Result<Option<Array2<f32>>> {
-    if !loaded.has_base() || loaded.rows == 0 || loaded.columns == 0 {
-        return Ok(None);
-    }
-    let mut all = Vec::new();
-    for rows in loaded.blocks() {
-        let rows: Vec<f32> = match weight {
-            Weight::Base => loaded.base_rows(rows).await?.unwrap_or_default(),
-            _ => loaded.merged_rows(rows).await?.unwrap_or_default().into_iter().map(|v| v as f32).collect(),
-        };
-        if rows.iter().any(|v| !v.is_finite()) {
-            return Ok(None);
+/// A weight whose rows are gone through again and again.
+enum Passes<'a, S, B> {
+    Held(Array2<f32>),
+    Read { loaded: &'a Loaded<'a, S, B>, weight: Weight },
+}
+
+impl<'a, S: Source, B: Source> Passes<'a, S, B> {
+    async fn over(loaded: &'a Loaded<'a, S, B>, weight: Weight, held: usize) -> Result<Self> {
+        let passes = Self::Read { loaded, weight };
+        if loaded.rows.checked_mul(loaded.columns).is_none_or(|entries| entries > held) {
+            return Ok(passes);
         }
-        all.extend(rows);
+        let mut all = Array2::zeros((loaded.rows, loaded.columns));
+        passes.each(&mut async |_| Ok(()), |at, part| all.slice_axis_mut(Axis(0), at.into()).assign(&part)).await?;
+        Ok(Self::Held(all))
     }
-    Ok(Array2::from_shape_vec((loaded.rows, loaded.columns), all).ok())
+
+    fn shape(&self) -> (usize, usize) {
+        match self {
+            Self::Held(values) => values.dim(),
+            Self::Read { loaded, .. } => (loaded.rows, loaded.columns),
+        }
+    }
+
+    /// Blocks of rows in turn. `going` hears of the share of rows that are done.
+    async fn each(
+        &self,
+        going: &mut impl AsyncFnMut(f64) -> Result<()>,
+        mut visit: impl FnMut(Range<usize>, ArrayView2<f32>),
+    ) -> Result<()> {
+        let (count, columns) = self.shape();
+        for part in blocks(0..count, columns) {
+            going(part.start as f64 / count as f64).await?;
+            match self {
+                Self::Held(values) => visit(part.clone(), values.slice_axis(Axis(0), part.into())),
+                Self::Read { loaded, weight } => {
+                    let values = block(loaded, *weight, part.clone()).await?;
+                    visit(part, values.view());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows of a weight whose base is there.
+async fn block<S: Source, B: Source>(
+    loaded: &Loaded<'_, S, B>,
+    weight: Weight,
+    part: Range<usize>,
+) -> Result<Array2<f32>> {
+    let values = rows_of(loaded, weight, part.clone()).await?.unwrap_or_default();
+    let of = |at: (usize, usize)| values.get(at.0 * loaded.columns + at.1).map_or(f32::NAN, |&v| v as f32);
+    Ok(Array2::from_shape_fn((part.len(), loaded.columns), of))
 }
 
 /// Leading singular values and left vectors, with how far each is from being one.
@@ -115,39 +183,84 @@ struct Leading {
     residuals: Vec<f32>,
 }
 
-fn leading(w: &Array2<f32>, top: usize) -> Leading {
-    let narrow = w.nrows().min(w.ncols());
+/// `None` where a value is not finite, or too large.
+async fn leading<S: Source, B: Source>(
+    w: &Passes<'_, S, B>,
+    top: usize,
+    going: &mut impl AsyncFnMut(f64) -> Result<()>,
+) -> Result<Option<Leading>> {
+    let (count, columns) = w.shape();
+    let narrow = count.min(columns);
     let top = top.min(narrow);
     let width = (top + OVERSAMPLING).min(narrow);
     let powers = POWERS.min(narrow.div_ceil(width));
+    let (mut pass, passes) = (0.0, powers as f64 + 2.0);
+    let finite = |values: &Array2<f32>| values.iter().all(|v| v.is_finite());
+    // Directions it reads, [columns, …]: from random mixtures of its rows on.
     let mut rng = Rng::new(1, 1);
-    let start = Array2::from_shape_fn((w.ncols(), width), |_| rng.normal() as f32);
-    let mut block = orthonormal(w.dot(&start).view());
-    let mut space = block.clone();
-    for _ in 1..powers {
-        block = orthonormal(w.dot(&w.t().dot(&block)).view());
-        space = ndarray::concatenate![Axis(1), space, block];
+    let mixture = Array2::from_shape_fn((count, width), |_| rng.normal() as f32);
+    let mut space = Array2::zeros((columns, 0));
+    let mut last = Array2::zeros((0, 0));
+    for power in 0..powers {
+        let mut next = Array2::zeros((columns, width));
+        let through = |at: Range<usize>, part: ArrayView2<f32>| match power {
+            0 => general_mat_mul(1.0, &part.t(), &mixture.slice_axis(Axis(0), at.into()), 1.0, &mut next),
+            _ => general_mat_mul(1.0, &part.t(), &part.dot(&last), 1.0, &mut next),
+        };
+        w.each(&mut async |share| going((pass + share) / passes).await, through).await?;
+        pass += 1.0;
+        if !finite(&next) {
+            return Ok(None);
+        }
+        let room = (narrow - space.ncols()).min(width);
+        last = beside(&space, next.slice_axis(Axis(1), Slice::from(..room)).to_owned());
+        space = concatenate![Axis(1), space, last];
     }
-    let count = space.ncols().min(w.nrows()).min(w.ncols());
-    // Twice: the space is nearly dependent, and what is left of it must still be orthonormal.
-    let basis = orthonormal(orthonormal(space.slice_axis(Axis(1), Slice::from(..count))).view());
-    // W's shadow in the space, [count, columns]: through the eigenvalues of its Gram matrix, in f64.
-    let shadow = basis.t().dot(w);
-    let gram = shadow.mapv(f64::from).dot(&shadow.t().mapv(f64::from));
+    // W's shadow in the space, [rows, …]: through the eigenvalues of its Gram matrix, in f64.
+    let size = space.ncols();
+    let (mut shadow, mut gram) = (Array2::<f32>::zeros((count, size)), Array2::<f64>::zeros((size, size)));
+    let project = |at: Range<usize>, part: ArrayView2<f32>| {
+        let cast = part.dot(&space);
+        let wide = cast.mapv(f64::from);
+        general_mat_mul(1.0, &wide.t(), &wide, 1.0, &mut gram);
+        shadow.slice_axis_mut(Axis(0), at.into()).assign(&cast);
+    };
+    w.each(&mut async |share| going((pass + share) / passes).await, project).await?;
+    pass += 1.0;
+    if gram.iter().any(|v| !v.is_finite()) {
+        return Ok(None);
+    }
     let eigen = to_nalgebra(&gram).symmetric_eigen();
-    let order = crate::order::order(count, &|a, b| eigen.eigenvalues[a] > eigen.eigenvalues[b]);
-    let turn = Array2::from_shape_fn((count, top.min(count)), |(i, j)| eigen.eigenvectors[(i, order[j])] as f32);
-    let u = basis.dot(&turn);
+    let order = crate::order::order(size, &|a, b| eigen.eigenvalues[a] > eigen.eigenvalues[b]);
+    let turn = Array2::from_shape_fn((size, top.min(size)), |(i, j)| eigen.eigenvectors[(i, order[j])] as f32);
     let singular: Vec<f32> =
         order.iter().take(turn.ncols()).map(|&j| libm::sqrt(eigen.eigenvalues[j].max(0.0)) as f32).collect();
-    // Wᵀu is σ v; how far is W v from σ u?
-    let back = w.dot(&w.t().dot(&u));
-    let residuals = singular.iter().enumerate().map(|(j, &s)| {
-        let square = s * s;
-        let gap: f32 = back.column(j).iter().zip(u.column(j)).map(|(b, u)| (b - square * u).powi(2)).sum();
-        if square > 0.0 { libm::sqrtf(gap) / square } else { f32::INFINITY }
+    let (mut u, v) = (shadow.dot(&turn), space.dot(&turn));
+    for (mut column, &value) in u.axis_iter_mut(Axis(1)).zip(&singular) {
+        column.mapv_inplace(|entry| if value > 0.0 { entry / value } else { 0.0 });
+    }
+    // W v is σ u by construction; how far is Wᵀu from σ v?
+    let mut back = Array2::zeros(v.dim());
+    let return_to = |at: Range<usize>, part: ArrayView2<f32>| {
+        general_mat_mul(1.0, &part.t(), &u.slice_axis(Axis(0), at.into()), 1.0, &mut back);
+    };
+    w.each(&mut async |share| going((pass + share) / passes).await, return_to).await?;
+    let residuals = singular.iter().enumerate().map(|(j, &value)| {
+        let gap: f32 = back.column(j).iter().zip(v.column(j)).map(|(b, v)| (b - value * v).powi(2)).sum();
+        if value > 0.0 { libm::sqrtf(gap) / value } else { f32::INFINITY }
     });
-    Leading { residuals: residuals.collect(), singular, u }
+    Ok(Some(Leading { residuals: residuals.collect(), singular, u }))
+}
+
+/// Orthonormal columns that span, with `space`, what `block` adds to it. Twice: what is left of a block that lies nearly
+/// in the space must still be orthogonal to it.
+fn beside(space: &Array2<f32>, mut block: Array2<f32>) -> Array2<f32> {
+    for _ in 0..2 {
+        let inside = space.t().dot(&block);
+        general_mat_mul(-1.0, space, &inside, 1.0, &mut block);
+        block = orthonormal(block.view());
+    }
+    block
 }
 
 fn orthonormal(columns: ArrayView2<f32>) -> Array2<f32> {
@@ -158,6 +271,7 @@ fn orthonormal(columns: ArrayView2<f32>) -> Array2<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::Memory;
 
     /// A diagonal of slowly falling values, turned, plus noise far below.
     fn weight(rows: usize, columns: usize) -> Array2<f32> {
@@ -174,9 +288,16 @@ mod tests {
 
     #[test]
     fn leading_vectors_are_those_of_the_decomposition() {
-        for (rows, columns) in [(120, 90), (60, 200), (5, 3)] {
+        for (rows, columns) in [(120, 90), (60, 200), (400, 300), (5, 3)] {
             let w = weight(rows, columns);
-            let found = leading(&w, 12);
+            let held: Passes<'_, Memory, Memory> = Passes::Held(w.clone());
+            let mut shares = Vec::new();
+            let found = pollster::block_on(leading(&held, 12, &mut async |share| {
+                shares.push(share);
+                Ok(())
+            }));
+            let found = found.unwrap().unwrap();
+            assert!(shares.is_sorted() && shares.iter().all(|share| (0.0..1.0).contains(share)), "{shares:?}");
             let wide = nalgebra::DMatrix::from_fn(rows, columns, |r, c| f64::from(w[[r, c]]));
             let svd = wide.svd(true, false);
             let u = svd.u.unwrap();

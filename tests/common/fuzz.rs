@@ -8,10 +8,12 @@ use lora_playground::error::Result;
 use lora_playground::files::{Checkpoint, Memory, Source};
 use lora_playground::peft::combine::{Combination, combine};
 use lora_playground::peft::compare::{compare, pairs};
+use lora_playground::peft::draft::stopped;
 use lora_playground::peft::edit::{Edit, edit};
+use lora_playground::peft::intruders::{Search, intruders};
 use lora_playground::peft::merge::Merge;
 use lora_playground::peft::overview::{outliers, overview, totals};
-use lora_playground::peft::view::{Weight, norms, tile};
+use lora_playground::peft::view::{Weight, directions, survey, tile};
 use lora_playground::peft::{Adapter, Loaded};
 use lora_playground::rng::Rng;
 use pollster::block_on;
@@ -125,11 +127,19 @@ impl Fuzz {
         if let Ok(loaded) = block_on(Loaded::module(adapter, module, base)) {
             let range = |rng: &mut Rng| rng.below(40)..rng.below(40);
             let part = (range(&mut self.rng), range(&mut self.rng));
-            let _ = block_on(tile(&loaded, Weight::Merged, part.clone(), (5, 5)));
-            let _ = block_on(tile(&loaded, Weight::Change, part, (5, 5)));
-            let _ = loaded.change.as_ref().and_then(|change| change.svd());
-            if loaded.rows.max(loaded.columns) < 1 << 16 {
-                let _ = block_on(norms(&loaded, Weight::Change));
+            let _ = block_on(tile(&loaded, Weight::Merged, part.clone(), (5, 5), &mut async || Ok(())));
+            let _ = block_on(tile(&loaded, Weight::Change, part, (5, 5), &mut async || Ok(())));
+            let _ = directions(&loaded, 2);
+            // Two small factors may make a huge weight: whoever looks at all of it may stop.
+            let mut blocks = 0;
+            let mut going = async || {
+                blocks += 1;
+                if blocks < 3 { Ok(()) } else { Err(stopped()) }
+            };
+            let _ = block_on(survey(&loaded, Weight::Change, (5, 5), &mut going));
+            let search = Search { top: 3, held: 1 << 8 };
+            if loaded.rows.max(loaded.columns) < 1 << 6 {
+                let _ = block_on(intruders(&loaded, search, &mut async |_| Ok(())));
             }
         }
         if self.rng.below(4) > 0 {

@@ -4,6 +4,7 @@
 pub mod grid;
 #[cfg(all(target_arch = "wasm32", feature = "studio"))]
 mod opening;
+pub mod profile;
 pub mod region;
 #[cfg(all(target_arch = "wasm32", feature = "studio"))]
 mod sink;

@@ -119,7 +119,7 @@ mod tests {
 
     fn look(shape: (usize, usize), region: Region, cells: (usize, usize)) -> Look {
         let values = (0..cells.0 * cells.1).map(|v| v as f32).collect();
-        Look { adapter: 0, row: 0, shape, region, cells, base: None, change: Some(values), merged: None }
+        Look { adapter: 0, row: 0, shape, region, cells, base: None, change: Some(values), merged: None, whole: None }
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::wire::{Base, Change, Id, Listed, Look, Order, Pair, Region, Report};
+use super::wire::{Base, Change, Id, Listed, Look, Order, Pair, Region, Report, Whole};
+use super::words::combined;
+use crate::peft::combine::Combination;
 use crate::peft::intruders::Direction;
 use crate::peft::overview::{Outlier, Overview, outliers};
 
@@ -32,6 +34,7 @@ pub enum Part {
     Overview,
     Module,
     Compare,
+    Combine,
     Save,
 }
 
@@ -41,11 +44,12 @@ pub struct Focus {
     pub adapter: Id,
     pub row: usize,
     pub look: Option<Rc<Look>>,
+    /// Beside the picture, once it has been seen whole.
+    pub whole: Option<Rc<Whole>>,
     /// A part has been asked for and is not here yet.
     pub waiting: bool,
     /// `None`: not asked for; inner `None`: cannot be told.
     pub intruders: Option<Option<Rc<Vec<Direction>>>>,
-    pub seeking: bool,
 }
 
 /// Two adapters held against each other.
@@ -99,6 +103,12 @@ pub enum Msg {
     },
     Intruders,
     Compare(Id, Id),
+    /// Adapters, each times a weight.
+    Combine {
+        parts: Vec<(Id, f64)>,
+        how: Combination,
+        dtype: Option<String>,
+    },
     Save(Change),
     /// A merge; where it goes lies beside this.
     Merge,
@@ -135,7 +145,21 @@ impl State {
     /// Whether an adapter is being measured, or will be.
     pub fn measuring(&self, id: Id) -> bool {
         let measures = |order: &Order| matches!(order, Order::Measure { adapter, .. } if *adapter == id);
-        self.work.iter().map(|work| &work.order).chain(&self.queue).any(measures)
+        self.orders().any(measures)
+    }
+
+    /// Whether intruders are being sought in what is looked at, or will be.
+    pub fn seeking(&self) -> bool {
+        let sought = |order: &Order| match (order, &self.focus) {
+            (Order::Intruders { adapter, row }, Some(focus)) => (*adapter, *row) == (focus.adapter, focus.row),
+            _ => false,
+        };
+        self.orders().any(sought)
+    }
+
+    /// Long work under way and waiting.
+    fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.work.iter().map(|work| &work.order).chain(&self.queue)
     }
 
     fn next(&mut self) -> Vec<Order> {
@@ -176,7 +200,7 @@ impl State {
         let Some(adapter) = self.current().map(|adapter| adapter.id) else { return vec![] };
         let same = self.focus.as_ref().is_some_and(|focus| focus.adapter == adapter && focus.row == row);
         if !same {
-            self.focus = Some(Focus { adapter, row, look: None, waiting: true, intruders: None, seeking: false });
+            self.focus = Some(Focus { adapter, row, look: None, whole: None, waiting: true, intruders: None });
         }
         if let Some(focus) = &mut self.focus {
             focus.waiting = true;
@@ -273,13 +297,16 @@ impl State {
                 let here = |focus: &&mut Focus| focus.adapter == look.adapter && focus.row == look.row;
                 if let Some(focus) = self.focus.as_mut().filter(here) {
                     focus.waiting = false;
-                    focus.look = Some(Rc::new(*look));
+                    let mut look = *look;
+                    if let Some(whole) = look.whole.take() {
+                        focus.whole = Some(Rc::new(whole));
+                    }
+                    focus.look = Some(Rc::new(look));
                 }
             }
             Report::Intruders { adapter, row, directions } => {
                 let here = |focus: &&mut Focus| focus.adapter == adapter && focus.row == row;
                 if let Some(focus) = self.focus.as_mut().filter(here) {
-                    focus.seeking = false;
                     focus.intruders = Some(directions.map(Rc::new));
                 }
             }
@@ -300,7 +327,7 @@ impl State {
                 }
                 self.opening = false;
                 if let Some(focus) = &mut self.focus {
-                    (focus.waiting, focus.seeking) = (false, false);
+                    focus.waiting = false;
                 }
             }
             Report::Crashed(reason) => self.gone(&reason),
@@ -320,16 +347,11 @@ impl State {
         if self.chosen >= at && self.chosen > 0 {
             self.chosen -= 1;
         }
-        let concerns = |order: &Order| match order {
-            Order::Measure { adapter, .. } | Order::Save { adapter, .. } | Order::Merge(adapter) => *adapter == id,
-            Order::Compare { first, second } => *first == id || *second == id,
-            _ => false,
-        };
-        self.queue.retain(|order| !concerns(order));
+        self.queue.retain(|order| !order.concerns(id));
         self.focus = self.focus.take().filter(|focus| focus.adapter != id);
         self.compared = self.compared.take().filter(|compared| compared.first != id && compared.second != id);
         self.part = Part::Overview;
-        let stop = self.work.as_ref().is_some_and(|work| concerns(&work.order));
+        let stop = self.work.as_ref().is_some_and(|work| work.order.concerns(id));
         let mut effects = if stop { vec![Order::Stop] } else { vec![] };
         effects.push(Order::Close(id));
         effects
@@ -378,14 +400,18 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Order> {
         Msg::CloseBase => return state.close_base(),
         Msg::Look { row, region } => return state.look(row, region),
         Msg::Intruders => {
-            if let Some(focus) = &mut state.focus {
-                focus.seeking = true;
-                return vec![Order::Intruders { adapter: focus.adapter, row: focus.row }];
-            }
+            let sought = state.focus.as_ref().map(|focus| Order::Intruders { adapter: focus.adapter, row: focus.row });
+            return sought.map_or_else(Vec::new, |order| state.ask(order));
         }
         Msg::Compare(first, second) => {
             state.compared = Some(Compared { first, second, pairs: Vec::new() });
             return state.ask(Order::Compare { first, second });
+        }
+        Msg::Combine { parts, how, dtype } => {
+            state.notes.clear();
+            let named = parts.iter().filter_map(|&(id, weight)| Some((state.find(id)?.name.as_str(), weight)));
+            let name = combined(&named.collect::<Vec<_>>());
+            return state.ask(Order::Combine { parts, how, dtype, name });
         }
         Msg::Save(change) => {
             state.notes.clear();

@@ -5,9 +5,10 @@ use super::sorting::{Role, beside, role, title};
 use super::state::{Msg, Part, State, update};
 use super::table::{Column, Filter, Sort, arranged, span};
 use super::wire::{Base, Change, Id, Listed, Order, Pair, Region, Report};
-use super::words::{agreement, kept, kind, lacking, lead, size};
+use super::words::{agreement, combined, kept, kind, lacking, lead, list_of, made, size};
 use crate::files::Dtype;
 use crate::peft::adapter::Kind;
+use crate::peft::combine::Combination;
 use crate::peft::compare::Comparison;
 use crate::peft::overview::{Form, Overview, outliers};
 
@@ -280,14 +281,77 @@ fn a_look_belongs_to_its_module() {
         base: None,
         change: Some(vec![0.0; 16]),
         merged: None,
+        whole: None,
     };
     update(&mut state, Msg::Report(Report::Looked(Box::new(look(0)))));
     assert!(state.focus.as_ref().is_some_and(|focus| focus.look.is_none() && focus.waiting), "an old one is not shown");
     update(&mut state, Msg::Report(Report::Looked(Box::new(look(2)))));
     assert!(state.focus.as_ref().is_some_and(|focus| focus.look.is_some() && !focus.waiting));
-    assert_eq!(update(&mut state, Msg::Intruders), [Order::Intruders { adapter: 0, row: 2 }]);
+    // What is told of the whole weight stays when a part is enlarged.
+    let whole = super::wire::Look { whole: Some(super::wire::Whole::default()), ..look(2) };
+    update(&mut state, Msg::Report(Report::Looked(Box::new(whole))));
+    update(&mut state, Msg::Report(Report::Looked(Box::new(look(2)))));
+    assert!(state.focus.as_ref().is_some_and(|focus| focus.whole.is_some()));
+    update(&mut state, Msg::Look { row: 1, region: None });
+    assert!(state.focus.as_ref().is_some_and(|focus| focus.whole.is_none()));
+}
+
+#[test]
+fn intruders_are_sought_in_their_turn_and_can_be_given_up() {
+    let mut state = ready();
+    update(&mut state, found(vec![listed(0)], None, vec![]));
+    update(&mut state, Msg::Look { row: 2, region: None });
+    assert!(update(&mut state, Msg::Intruders).is_empty() && state.seeking(), "measuring comes first");
+    let done = || Msg::Report(Report::Done { saved: vec![], said: vec![] });
+    assert_eq!(update(&mut state, done()), [Order::Intruders { adapter: 0, row: 2 }]);
+    update(&mut state, Msg::Look { row: 1, region: None });
+    assert!(!state.seeking(), "of another module");
+    update(&mut state, Msg::Look { row: 2, region: None });
     update(&mut state, Msg::Report(Report::Intruders { adapter: 0, row: 2, directions: None }));
-    assert!(state.focus.as_ref().is_some_and(|focus| focus.intruders == Some(None)));
+    update(&mut state, done());
+    assert!(!state.seeking() && state.focus.as_ref().is_some_and(|focus| focus.intruders == Some(None)));
+    update(&mut state, Msg::Intruders);
+    assert_eq!(update(&mut state, Msg::Cancel), [Order::Stop]);
+    update(&mut state, Msg::Report(Report::Stopped));
+    assert!(!state.seeking());
+}
+
+#[test]
+fn a_combination_is_named_and_opened_beside_the_others() {
+    let mut state = ready();
+    update(&mut state, found(vec![listed(0), listed(1)], None, vec![]));
+    let [one, two] = [0, 1].map(|at: usize| state.adapters[at].name.clone());
+    let done = || Msg::Report(Report::Done { saved: vec![], said: vec![] });
+    update(&mut state, done());
+    update(&mut state, done());
+    let parts = vec![(0, 1.0), (1, -0.5)];
+    let combine = Msg::Combine { parts: parts.clone(), how: Combination::Cat, dtype: None };
+    let name = format!("{one} − 0.500 {two}");
+    assert_eq!(
+        update(&mut state, combine),
+        [Order::Combine { parts, how: Combination::Cat, dtype: None, name: name.clone() }]
+    );
+    update(&mut state, found(vec![Listed { name: name.clone(), ..listed(2) }], None, vec![]));
+    assert_eq!((state.current().map(|a| a.name.clone()), state.part), (Some(name), Part::Overview));
+    assert_eq!(update(&mut state, done()), [Order::Measure { adapter: 2, base: false }]);
+    // Its parts' closing stops a combination under way.
+    update(&mut state, done());
+    update(&mut state, Msg::Combine { parts: vec![(0, 1.0), (2, 2.0)], how: Combination::Linear, dtype: None });
+    assert_eq!(update(&mut state, Msg::Close(0)), [Order::Stop, Order::Close(0)]);
+}
+
+#[test]
+fn combinations_in_words() {
+    assert_eq!(combined(&[("a", 1.0), ("b", -1.0), ("c", 0.25)]), "a − b + 0.250 c");
+    assert_eq!(combined(&[("a", -2.0)]), "−2.00 a");
+    assert!(made("x", Combination::Cat, &[0.0]).ends_with("1 module: the weighted sum exactly, up to rounding."));
+    assert!(
+        made("x", Combination::Svd(Some(2)), &[0.0, 0.25])
+            .ends_with("2 modules: its rank leaves out up to 25.0 % of a module's sum.")
+    );
+    assert!(made("x", Combination::Linear, &[0.5]).contains("50.0 % of a sum away"));
+    let names = ["a", "b", "c", "d", "e", "f"].map(String::from);
+    assert_eq!((list_of(&names), list_of(&names[..2])), ("a, b, c, d and 2 more".into(), "a, b".into()));
 }
 
 #[test]

@@ -3,9 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::peft::combine::Combination;
 use crate::peft::compare::Comparison;
-use crate::peft::intruders::Direction;
+use crate::peft::intruders::Direction as Leading;
 use crate::peft::overview::Overview;
+use crate::peft::view::{Direction, Norms, Weight};
 
 /// An opened adapter; never used twice.
 pub type Id = u32;
@@ -54,6 +56,13 @@ pub enum Order {
         first: Id,
         second: Id,
     },
+    /// The weighted sum, opened under that name.
+    Combine {
+        parts: Vec<(Id, f64)>,
+        how: Combination,
+        dtype: Option<String>,
+        name: String,
+    },
     Save {
         adapter: Id,
         change: Change,
@@ -67,7 +76,23 @@ pub enum Order {
 impl Order {
     /// One at a time, and answered by `Done`, `Stopped` or `Failed`.
     pub fn is_long(&self) -> bool {
-        matches!(self, Self::Measure { .. } | Self::Compare { .. } | Self::Save { .. } | Self::Merge(_))
+        use Order::{Combine, Compare, Intruders, Measure, Merge, Save};
+        matches!(self, Measure { .. } | Intruders { .. } | Compare { .. } | Combine { .. } | Save { .. } | Merge(_))
+    }
+
+    /// It is about this adapter.
+    pub fn concerns(&self, id: Id) -> bool {
+        match self {
+            Self::Measure { adapter, .. }
+            | Self::Look { adapter, .. }
+            | Self::Intruders { adapter, .. }
+            | Self::Save { adapter, .. }
+            | Self::Close(adapter)
+            | Self::Merge(adapter) => *adapter == id,
+            Self::Compare { first, second } => *first == id || *second == id,
+            Self::Combine { parts, .. } => parts.iter().any(|(part, _)| *part == id),
+            Self::Open(_) | Self::CloseBase | Self::Stop => false,
+        }
     }
 }
 
@@ -114,6 +139,29 @@ pub struct Look {
     pub base: Option<Vec<f32>>,
     pub change: Option<Vec<f32>>,
     pub merged: Option<Vec<f32>>,
+    /// Of the whole weight; not with a part of it.
+    pub whole: Option<Whole>,
+}
+
+/// What is told of a whole weight beside its picture.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Whole {
+    pub base: Option<Norms>,
+    pub change: Option<Norms>,
+    pub merged: Option<Norms>,
+    /// Of the change, the leading ones.
+    pub directions: Vec<Direction>,
+}
+
+impl Whole {
+    /// The norms of one of the three weights.
+    pub fn norms_of(&mut self, weight: Weight) -> &mut Option<Norms> {
+        match weight {
+            Weight::Base => &mut self.base,
+            Weight::Change => &mut self.change,
+            Weight::Merged => &mut self.merged,
+        }
+    }
 }
 
 /// From the worker.
@@ -139,7 +187,7 @@ pub enum Report {
     Intruders {
         adapter: Id,
         row: usize,
-        directions: Option<Vec<Direction>>,
+        directions: Option<Vec<Leading>>,
     },
     Compared(Vec<Pair>),
     /// How much of the long work is done.

@@ -1,6 +1,7 @@
 //! What an overview says, in sentences that are true of its numbers. Knows no markup.
 
 use super::wire::Pair;
+use crate::peft::combine::Combination;
 use crate::peft::compare::Comparison;
 use crate::peft::overview::{Form, Outlier, Overview, totals};
 use crate::view::format::{count, percent, three};
@@ -103,6 +104,49 @@ pub fn size(bytes: f64) -> String {
     match at {
         0 => format!("{bytes} bytes"),
         at => format!("{} {}", three(bytes / 1000f64.powi(at)), units[at as usize]),
+    }
+}
+
+/// The first few names of a list that may be long.
+pub fn list_of(names: &[String]) -> String {
+    match names {
+        [_, _, _, _, _, ..] => format!("{} and {} more", names[..4].join(", "), count(names.len() - 4)),
+        _ => names.join(", "),
+    }
+}
+
+/// What a weighted sum is called: "style − 0.500 tone".
+pub fn combined(parts: &[(&str, f64)]) -> String {
+    let mut said = String::new();
+    for (at, (name, weight)) in parts.iter().enumerate() {
+        let sign = match (at, *weight < 0.0) {
+            (0, false) => "",
+            (0, true) => "−",
+            (_, false) => " + ",
+            (_, true) => " − ",
+        };
+        let size = weight.abs();
+        let times = if size == 1.0 { String::new() } else { format!("{} ", three(size)) };
+        said.push_str(&format!("{sign}{times}{name}"));
+    }
+    said
+}
+
+/// What came of a combination; errors are those of its modules.
+pub fn made(name: &str, how: Combination, errors: &[f64]) -> String {
+    let worst = errors.iter().fold(0.0f64, |most, &e| e.max(most));
+    let modules = if errors.len() == 1 { "1 module".into() } else { format!("{} modules", count(errors.len())) };
+    let begun = format!("Made {name}, {modules}:");
+    match how {
+        Combination::Cat => format!("{begun} the weighted sum exactly, up to rounding."),
+        _ if worst < 1e-6 => format!("{begun} the weighted sum, up to rounding."),
+        Combination::Svd(_) => format!("{begun} its rank leaves out up to {} of a module's sum.", percent(worst)),
+        Combination::Linear => {
+            format!(
+                "{begun} adding factors is not adding changes; it is up to {} of a sum away from it.",
+                percent(worst)
+            )
+        }
     }
 }
 

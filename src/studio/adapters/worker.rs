@@ -10,19 +10,21 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::opening::{Found, open};
 use super::sink::{into, pieces, turn, unwritten};
-use super::wire::{Change, Id, Look, Order, Pair, Region, Report};
+use super::wire::{Change, Id, Listed, Look, Order, Pair, Region, Report, Whole};
+use super::words::{list_of, made};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::files::blob::File;
 use crate::files::{Checkpoint, Dtype, Source};
 use crate::host::scope::Scope;
+use crate::peft::combine::{Combination, combine};
 use crate::peft::compare::{compare, pairs};
 use crate::peft::draft::stopped;
 use crate::peft::edit::{Edit, edit};
-use crate::peft::intruders::intruders;
+use crate::peft::intruders::{Search, intruders};
 use crate::peft::merge::Merge;
 use crate::peft::overview::overview;
-use crate::peft::view::{Weight, tile};
+use crate::peft::view::{Weight, directions, survey, tile};
 use crate::peft::{Adapter, Loaded, Target};
 
 /// Milliseconds of work between two returns to the event loop.
@@ -31,8 +33,10 @@ const TURN: f64 = 30.0;
 const BATCH: f64 = 400.0;
 /// Cells along each side of a picture.
 const CELLS: usize = 128;
-/// Leading directions that are looked at for intruders.
-const LEADING: usize = 10;
+/// Singular vectors that are shown.
+const SHOWN: usize = 32;
+/// Steps in which a work without modules tells how far it is.
+const STEPS: f64 = 1000.0;
 
 /// Work at the bidding of the studio's page; to be called once, in a dedicated worker.
 ///
@@ -146,14 +150,21 @@ impl Desk {
                 .await?
                 .map(|look| (Report::Looked(Box::new(look)), JsValue::UNDEFINED))),
             Order::Intruders { adapter: id, row } => {
+                let mut permit = self.begin();
                 let (adapter, base) = (self.adapter(id)?, self.base());
                 let loaded = Loaded::of(&adapter, target(&adapter, row)?, base.as_deref()).await?;
-                let directions = intruders(&loaded, LEADING).await?;
-                quietly(Report::Intruders { adapter: id, row, directions })
+                let mut going = async |share: f64| permit.go_on((share * STEPS) as usize, STEPS as usize).await;
+                let directions = intruders(&loaded, Search::default(), &mut going).await?;
+                self.scope.send(&Report::Intruders { adapter: id, row, directions });
+                quietly(Report::Done { saved: vec![], said: vec![] })
             }
             Order::Compare { first, second } => {
                 self.compare(first, second).await?;
                 quietly(Report::Done { saved: vec![], said: vec![] })
+            }
+            Order::Combine { parts, how, dtype, name } => {
+                let said = self.combine(&parts, how, dtype.as_deref(), name).await?;
+                quietly(Report::Done { saved: vec![], said })
             }
             Order::Save { adapter, change } => self.save(adapter, &change).await.map(Some),
             Order::Merge(adapter) => self.merge(adapter, beside).await.map(Some),
@@ -166,10 +177,7 @@ impl Desk {
         let Found { adapters, base, mut refused, passed_over } = open(named).await;
         let mut listed = Vec::new();
         for (name, adapter) in adapters {
-            let id = self.ids.get();
-            self.ids.set(id + 1);
-            listed.push(super::opening::listed(id, name, &adapter));
-            self.open.borrow_mut().push((id, Rc::new(adapter)));
+            listed.push(self.keep(name, adapter));
         }
         let base = base.map(|base| {
             let told = super::opening::described(&base);
@@ -180,6 +188,15 @@ impl Desk {
             refused.push(nothing(&passed_over));
         }
         Report::Opened { adapters: listed, base, refused, passed_over }
+    }
+
+    /// An adapter that is open from now on.
+    fn keep(&self, name: String, adapter: Adapter<File>) -> Listed {
+        let id = self.ids.get();
+        self.ids.set(id + 1);
+        let listed = super::opening::listed(id, name, &adapter);
+        self.open.borrow_mut().push((id, Rc::new(adapter)));
+        listed
     }
 
     async fn measure(&self, id: Id, with_base: bool) -> Result<()> {
@@ -215,20 +232,46 @@ impl Desk {
         let (adapter, base) = (self.adapter(id)?, self.base());
         let loaded = Loaded::of(&adapter, target(&adapter, row)?, base.as_deref()).await?;
         let shape = (loaded.rows, loaded.columns);
-        let whole = Region { row: 0, col: 0, rows: shape.0, cols: shape.1 };
-        let region = region.unwrap_or(whole);
+        let all = Region { row: 0, col: 0, rows: shape.0, cols: shape.1 };
+        let region = region.unwrap_or(all);
+        let mut whole = (region == all).then(Whole::default);
         let part = || (region.row..region.row + region.rows, region.col..region.col + region.cols);
-        let mut look = Look { adapter: id, row, shape, region, cells: (0, 0), base: None, change: None, merged: None };
-        for weight in [Weight::Change, Weight::Base, Weight::Merged] {
-            if number != self.look.get() {
-                return Ok(None);
+        let mut look = Look {
+            adapter: id,
+            row,
+            shape,
+            region,
+            cells: (0, 0),
+            base: None,
+            change: None,
+            merged: None,
+            whole: None,
+        };
+        let mut since = clock::now();
+        let mut going = async || {
+            if clock::now() - since >= TURN {
+                turn().await;
+                since = clock::now();
             }
-            let tile = match weight {
-                Weight::Base => tile(&loaded, weight, part(), (CELLS, CELLS)).await?,
-                _ if loaded.is_known() || loaded.change.is_some() && weight == Weight::Change => {
-                    tile(&loaded, weight, part(), (CELLS, CELLS)).await?
-                }
-                _ => None,
+            if self.look.get() == number { Ok(()) } else { Err(stopped()) }
+        };
+        for weight in [Weight::Change, Weight::Base, Weight::Merged] {
+            let known = loaded.is_known() || loaded.change.is_some() && weight == Weight::Change;
+            if weight != Weight::Base && !known {
+                continue;
+            }
+            let tile = match &mut whole {
+                None => tile(&loaded, weight, part(), (CELLS, CELLS), &mut going).await,
+                Some(whole) => survey(&loaded, weight, (CELLS, CELLS), &mut going).await.map(|found| {
+                    found.map(|(tile, norms)| {
+                        *whole.norms_of(weight) = Some(norms);
+                        tile
+                    })
+                }),
+            };
+            let tile = match tile {
+                Err(error) if error == stopped() => return Ok(None),
+                tile => tile?,
             };
             let Some(tile) = tile else { continue };
             look.cells = tile.cells;
@@ -238,7 +281,8 @@ impl Desk {
                 Weight::Merged => look.merged = Some(tile.values),
             }
         }
-        Ok((number == self.look.get()).then_some(look))
+        look.whole = whole.map(|whole| Whole { directions: directions(&loaded, SHOWN), ..whole });
+        Ok(Some(look))
     }
 
     async fn compare(&self, first: Id, second: Id) -> Result<()> {
@@ -262,6 +306,41 @@ impl Desk {
         Ok(())
     }
 
+    /// The weighted sum becomes one more open adapter, in memory; what is to be said of it.
+    async fn combine(
+        &self,
+        parts: &[(Id, f64)],
+        how: Combination,
+        dtype: Option<&str>,
+        name: String,
+    ) -> Result<Vec<String>> {
+        let mut permit = self.begin();
+        let mut adapters = Vec::new();
+        for &(id, weight) in parts {
+            adapters.push((self.adapter(id)?, weight));
+        }
+        let parts: Vec<_> = adapters.iter().map(|(adapter, weight)| (&**adapter, *weight)).collect();
+        let draft = combine(&parts, how, dtype.and_then(Dtype::parse))?;
+        permit.go_on(0, draft.modules.len()).await?;
+        let mut out = pieces();
+        let errors = draft.write(&mut out, &mut |at| self.wrote(at, draft.modules.len(), permit.number)).await?;
+        let blob = out.close().await.map_err(|error| unwritten(&error))?;
+        let adapter = Adapter::open(File::new(&name, &blob)?, draft.config().as_deref().map(str::as_bytes)).await?;
+        let mut said = vec![made(&name, how, &errors)];
+        if !draft.left_out.is_empty() {
+            said.push(format!("Left out, since weights held whole cannot be added: {}.", list_of(&draft.left_out)));
+        }
+        let adapters = vec![self.keep(name, adapter)];
+        self.scope.send(&Report::Opened { adapters, base: None, refused: vec![], passed_over: vec![] });
+        Ok(said)
+    }
+
+    /// Reports a module that is written; whether to go on.
+    fn wrote(&self, at: usize, of: usize, number: u32) -> bool {
+        self.scope.send(&Report::Progress { done: at as f64, of: of as f64 });
+        self.work.get() == number
+    }
+
     async fn save(&self, id: Id, change: &Change) -> Result<Answer> {
         let mut permit = self.begin();
         let adapter = self.adapter(id)?;
@@ -270,13 +349,7 @@ impl Desk {
         let draft = edit(&adapter, &change)?;
         permit.go_on(0, draft.modules.len()).await?;
         let mut out = pieces();
-        let going = || self.work.get() == permit.number;
-        draft
-            .write(&mut out, &mut |at| {
-                self.scope.send(&Report::Progress { done: at as f64, of: draft.modules.len() as f64 });
-                going()
-            })
-            .await?;
+        draft.write(&mut out, &mut |at| self.wrote(at, draft.modules.len(), permit.number)).await?;
         let blob = out.close().await.map_err(|error| unwritten(&error))?;
         let files = Array::of1(&blob);
         let mut saved = vec!["adapter_model.safetensors".to_owned()];
@@ -286,7 +359,7 @@ impl Desk {
         }
         let mut said = vec![format!("Saved {}.", saved.join(" and "))];
         if !draft.left_out.is_empty() {
-            said.push(format!("Left out: {}.", draft.left_out.join(", ")));
+            said.push(format!("Left out: {}.", list_of(&draft.left_out)));
         }
         Ok((Report::Done { saved, said }, files.into()))
     }
@@ -336,10 +409,10 @@ impl Desk {
         }
         let mut said = vec![format!("Merged: {changed} weights changed, all others as they were.")];
         if !not_finite.is_empty() {
-            said.push(format!("Not finite in the base's dtype: {}.", not_finite.join(", ")));
+            said.push(format!("Not finite in the base's dtype: {}.", list_of(&not_finite)));
         }
         if !merge.left_out.is_empty() {
-            said.push(format!("Not in the base, so not merged: {}.", merge.left_out.join(", ")));
+            said.push(format!("Not in the base, so not merged: {}.", list_of(&merge.left_out)));
         }
         Ok((Report::Done { saved, said }, files.into()))
     }

@@ -1,11 +1,14 @@
 //! The adapters' part of the studio: holds the state and the worker that holds the files, and lays the views out. They
 //! emit messages and know nothing of how they are carried out.
 
+mod axes;
+mod combine;
 mod compare;
 mod map;
 mod module;
 mod open;
 mod overview;
+mod profile;
 mod save;
 mod spectrum;
 mod table;
@@ -178,12 +181,15 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
         }
         (Some(_), Part::Module) => match state.looked() {
             Some((adapter, focus, _)) => html! {
-                <module::ModulePart adapter={adapter.clone()} focus={focus.clone()} has_base={state.base.is_some()} dark={props.dark} tell={(*tell).clone()} />
+                <module::ModulePart adapter={adapter.clone()} focus={focus.clone()} seeking={state.seeking()} has_base={state.base.is_some()} dark={props.dark} tell={(*tell).clone()} />
             },
             None => Html::default(),
         },
         (Some(_), Part::Compare) => {
             html! { <compare::ComparePart state={state.clone()} dark={props.dark} tell={(*tell).clone()} /> }
+        }
+        (Some(_), Part::Combine) => {
+            html! { <combine::CombinePart state={state.clone()} tell={(*tell).clone()} /> }
         }
         (Some(adapter), Part::Save) => {
             let work = state.work.as_ref().filter(|work| matches!(work.order, Order::Save { .. } | Order::Merge(_)));

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
+use super::axes::{AxesProps, Directions, RowsAndColumns};
 use super::overview::names;
 use super::spectrum::Bars;
 use super::table::Figure;
@@ -24,8 +25,9 @@ use crate::view::ui::control::{Button, Choice, Switch, slider_value};
 use crate::view::ui::gates::diverging_legend;
 use crate::view::ui::heat::{Heat, Matrix};
 
-/// Narrower axis up to which intruders are sought: beyond, it takes minutes.
-const WIDEST: usize = 4096;
+/// Entries of a weight from which on decomposing it takes long: minutes for every so many.
+const LONG: usize = 4 << 20;
+const MINUTE: usize = 32 << 20;
 /// The paper's threshold.
 const THRESHOLD: f64 = 0.6;
 /// A change whose largest entry is below this part of the base's is drawn on a scale of its own.
@@ -35,6 +37,8 @@ const FAINT: f64 = 0.25;
 pub struct ModuleProps {
     pub adapter: Opened,
     pub focus: Focus,
+    /// Intruders are being sought in it.
+    pub seeking: bool,
     pub has_base: bool,
     pub dark: bool,
     pub tell: Callback<Msg>,
@@ -50,6 +54,8 @@ pub fn ModulePart(props: &ModuleProps) -> Html {
         let row = focus.row.saturating_add_signed(by).min(last);
         tell.reform(move |()| Msg::Look { row, region: None })
     };
+    let total = row.norm.unwrap_or(0.0).powi(2);
+    let axes = focus.whole.clone().map(|whole| AxesProps { whole, total });
     let facts = [
         Column::Rank,
         Column::Scaling,
@@ -77,8 +83,12 @@ pub fn ModulePart(props: &ModuleProps) -> Html {
             <Weights key={format!("w{}", focus.row)} focus={focus.clone()} has_base={props.has_base} dark={props.dark} tell={tell.clone()} />
             <div class="below">
                 <Kept key={format!("k{}", focus.row)} row={Rc::new(row.clone())} />
+                if let Some(axes) = axes {
+                    <Directions key={format!("d{}", focus.row)} ..axes.clone() />
+                    <RowsAndColumns key={format!("r{}", focus.row)} ..axes />
+                }
                 if props.has_base {
-                    { intruders(focus, row, tell) }
+                    { intruders(focus, props.seeking, row, tell) }
                 }
             </div>
         </>
@@ -283,17 +293,16 @@ fn Kept(props: &KeptProps) -> Html {
     }
 }
 
-fn intruders(focus: &Focus, row: &Overview, tell: &Callback<Msg>) -> Html {
-    let narrow = row.shape.0.min(row.shape.1);
+fn intruders(focus: &Focus, seeking: bool, row: &Overview, tell: &Callback<Msg>) -> Html {
+    let entries = row.shape.0.saturating_mul(row.shape.1);
     let seek = tell.reform(|()| Msg::Intruders);
     let found = match &focus.intruders {
-        _ if narrow > WIDEST => {
-            html! { <p class="note">{ format!("Not sought in weights wider than {}: it would take minutes.", count(WIDEST)) }</p> }
-        }
-        None if focus.seeking => html! { <p class="note" role="status">{ "Decomposing both weights …" }</p> },
+        None if seeking => html! { <p class="note" role="status">{ "Decomposing both weights …" }</p> },
         None => html! {
             <p class="row">{ Button::new("Look for them", "Leading directions of both weights are computed; a large weight takes some time.").calls(seek) }
-                if narrow > 1024 { <span class="note">{ "may take a minute for a weight of this size" }</span> }
+                if entries > LONG {
+                    <span class="note">{ format!("may take {} for a weight of this size; it can be cancelled", minutes(entries.div_ceil(MINUTE))) }</span>
+                }
             </p>
         },
         Some(None) => {
@@ -309,6 +318,10 @@ fn intruders(focus: &Focus, row: &Overview, tell: &Callback<Msg>) -> Html {
             { found }
         </section>
     }
+}
+
+fn minutes(number: usize) -> String {
+    if number == 1 { "a minute".into() } else { format!("{} minutes", count(number)) }
 }
 
 fn listed(directions: &[Direction]) -> Html {

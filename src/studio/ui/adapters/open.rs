@@ -10,7 +10,7 @@ use yew::prelude::*;
 use crate::studio::adapters::state::{Msg, Part, State};
 use crate::studio::adapters::wire::{Base, Order};
 use crate::studio::adapters::words::size;
-use crate::view::format::count;
+use crate::view::format::{count, percent};
 
 #[wasm_bindgen(module = "/src/studio/ui/adapters/pick.js")]
 extern "C" {
@@ -136,6 +136,7 @@ pub fn bar(state: &State, tell: &Callback<Msg>) -> Html {
                     { part(Part::Overview, "Overview") }
                     { part(Part::Module, "Module") }
                     { part(Part::Compare, "Compare") }
+                    { part(Part::Combine, "Combine") }
                     { part(Part::Save, "Save") }
                 </div>
                 <span class="spring" />
@@ -180,12 +181,15 @@ fn work(state: &State, tell: &Callback<Msg>) -> Html {
         Order::Measure { base: false, .. } => "Measuring the changes",
         Order::Measure { .. } => "Measuring with the base",
         Order::Compare { .. } => "Comparing",
+        Order::Intruders { .. } => "Decomposing both weights",
+        Order::Combine { .. } => "Combining",
         Order::Merge(_) => "Merging",
         _ => "Saving",
     };
     let share = if work.of > 0.0 { work.done / work.of } else { 0.0 };
     let of = match work.order {
         Order::Merge(_) if work.of > 0.0 => format!("{} of {}", size(work.done), size(work.of)),
+        Order::Intruders { .. } => percent(share),
         _ if work.of > 0.0 => format!("{} of {} modules", count(work.done as usize), count(work.of as usize)),
         _ => String::new(),
     };

@@ -12,7 +12,13 @@ use crate::studio::adapters::words::size;
 use crate::view::format::{count, percent};
 use crate::view::ui::control::{Button, Choice, Number};
 
-const DTYPES: [&str; 6] = ["as it is", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2"];
+/// How numbers may be stored; the first changes nothing.
+pub const DTYPES: [&str; 6] = ["as it is", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2"];
+
+/// The one chosen, by name.
+pub fn dtype(chosen: usize) -> Option<String> {
+    (chosen > 0).then(|| DTYPES[chosen].to_owned())
+}
 
 #[derive(Properties, PartialEq)]
 pub struct SaveProps {
@@ -29,7 +35,7 @@ pub fn SavePart(props: &SaveProps) -> Html {
     let most = adapter.rows.iter().map(|row| row.rank).max().unwrap_or(0);
     let rank = use_state_eq(|| most);
     let scale = use_state_eq(|| 1.0);
-    let dtype = use_state_eq(|| 0usize);
+    let stored = use_state_eq(|| 0usize);
     let filter = use_state_eq(Filter::default);
     let kept: Vec<bool> = adapter.rows.iter().map(|row| filter.shows(&row.name)).collect();
     let dropped: Vec<String> =
@@ -44,8 +50,8 @@ pub fn SavePart(props: &SaveProps) -> Html {
         Callback::from(move |value: f64| rank.set(value as usize))
     };
     let set_dtype = {
-        let dtype = dtype.clone();
-        Callback::from(move |at: usize| dtype.set(at))
+        let stored = stored.clone();
+        Callback::from(move |at: usize| stored.set(at))
     };
     let words = {
         let filter = filter.clone();
@@ -54,12 +60,7 @@ pub fn SavePart(props: &SaveProps) -> Html {
             filter.set(Filter { words, outliers: false });
         })
     };
-    let change = Change {
-        rank: (*rank < most).then_some(*rank),
-        scale: *scale,
-        dtype: (*dtype > 0).then(|| DTYPES[*dtype].to_owned()),
-        drop: dropped,
-    };
+    let change = Change { rank: (*rank < most).then_some(*rank), scale: *scale, dtype: dtype(*stored), drop: dropped };
     let save = props.tell.reform(move |()| Msg::Save(change.clone()));
     let said = match (adapter.measured, error(adapter, *rank, &kept)) {
         _ if left == 0 => "No module would be left.".to_owned(),
@@ -81,7 +82,7 @@ pub fn SavePart(props: &SaveProps) -> Html {
                         <Number label="rank" whole=true why="Modules of a larger rank keep their leading directions, this many." value={*rank as f64} min={1.0} max={most as f64} on_change={set_rank} />
                     }
                     <Number label="times" name="Scale" why="Every module's scaling is multiplied by this." value={*scale} min={-100.0} max={100.0} on_change={set(&scale)} />
-                    <Choice label="dtype" why="How the numbers are stored." options={DTYPES.map(AttrValue::from).to_vec()} chosen={*dtype} on_change={set_dtype} />
+                    <Choice label="dtype" why="How the numbers are stored." options={DTYPES.map(AttrValue::from).to_vec()} chosen={*stored} on_change={set_dtype} />
                     <label class="field" data-why="Modules whose names hold these words; one that begins with - leaves out those that hold it."><span>{ "only modules with" }</span>
                         <input type="search" value={filter.words.clone()} placeholder="all, or q_proj -layers.0" oninput={words} /></label>
                     { Button::primary("Save", "adapter_model.safetensors and adapter_config.json, as PEFT loads them.").named("Save the adapter").disabled(props.busy || left == 0).calls(save) }

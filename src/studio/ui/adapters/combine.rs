@@ -1,0 +1,116 @@
+//! Several open adapters made into one: a weight for each, how they are added, and the result opened beside them.
+
+use yew::prelude::*;
+
+use super::save::{DTYPES, dtype};
+use crate::peft::combine::Combination;
+use crate::studio::adapters::state::{Msg, State};
+use crate::studio::adapters::words::{combined, kind};
+use crate::view::ui::control::{Button, Choice, Number};
+
+/// PEFT's names, and what each comes to.
+const WAYS: [(&str, &str); 3] = [
+    ("svd", "The best approximation of the weighted sum of changes at a rank, by singular values."),
+    ("cat", "Factors side by side: the weighted sum exactly, at the sum of the ranks."),
+    (
+        "linear",
+        "Factors added, each times the root of its weight: equal ranks only, and products of one adapter's A with another's B come in. \
+        The distance from the weighted sum is told when it is made.",
+    ),
+];
+
+#[derive(Properties, PartialEq)]
+pub struct CombineProps {
+    pub state: State,
+    pub tell: Callback<Msg>,
+}
+
+#[component]
+pub fn CombinePart(props: &CombineProps) -> Html {
+    let state = &props.state;
+    // By adapter, so that closing one leaves the others' weights as they are.
+    let weights = use_state_eq(Vec::<(u32, f64)>::new);
+    let way = use_state_eq(|| 0usize);
+    let rank = use_state_eq(|| None::<usize>);
+    let stored = use_state_eq(|| 0usize);
+    if state.adapters.len() < 2 {
+        return html! { <p class="lead-line">{ "Combining takes two adapters of one base: add another above." }</p> };
+    }
+    let weight = |id: u32| weights.iter().find(|(of, _)| *of == id).map_or(1.0, |(_, weight)| *weight);
+    let parts: Vec<(u32, f64)> = state
+        .adapters
+        .iter()
+        .map(|adapter| (adapter.id, weight(adapter.id)))
+        .filter(|(_, weight)| *weight != 0.0)
+        .collect();
+    let named: Vec<(&str, f64)> =
+        parts.iter().filter_map(|&(id, weight)| Some((state.find(id)?.name.as_str(), weight))).collect();
+    let ranks = |most: fn(usize, usize) -> usize| {
+        let rank = |id: u32| state.find(id).and_then(|a| a.rows.iter().map(|row| row.rank).max()).unwrap_or(0);
+        parts.iter().map(|&(id, _)| rank(id)).fold(0, most)
+    };
+    let (largest, sum) = (ranks(usize::max), ranks(|a, b| a + b));
+    let kept = rank.unwrap_or(largest).clamp(1, sum.max(1));
+    let how = match *way {
+        0 => Combination::Svd(Some(kept)),
+        1 => Combination::Cat,
+        _ => Combination::Linear,
+    };
+    let comes = match how {
+        Combination::Svd(_) => format!("modules of rank {kept} or less"),
+        Combination::Cat => format!("modules of rank {sum} or less"),
+        Combination::Linear => "modules of the rank they have".into(),
+    };
+    let busy = state.work.is_some();
+    let combine = {
+        let (parts, dtype) = (parts.clone(), dtype(*stored));
+        props.tell.reform(move |()| Msg::Combine { parts: parts.clone(), how, dtype: dtype.clone() })
+    };
+    let lines = state.adapters.iter().map(|adapter| {
+        let id = adapter.id;
+        let set = {
+            let weights = weights.clone();
+            Callback::from(move |weight: f64| {
+                let mut next: Vec<_> = weights.iter().copied().filter(|(of, _)| *of != id).collect();
+                next.push((id, weight));
+                weights.set(next);
+            })
+        };
+        html! {
+            <tr key={id}>
+                <td><Number label="" name={format!("Weight of {}", adapter.name)} why="Times this adapter's change; 0 leaves it out, below 0 takes it away." value={weight(id)} min={-100.0} max={100.0} on_change={set} /></td>
+                <th scope="row">{ &adapter.name }</th>
+                <td class="what-it-is">{ kind(&adapter.rows) }</td>
+            </tr>
+        }
+    });
+    let set = |state: &UseStateHandle<usize>| {
+        let state = state.clone();
+        Callback::from(move |at: usize| state.set(at))
+    };
+    let set_rank = {
+        let rank = rank.clone();
+        Callback::from(move |value: f64| rank.set(Some(value as usize)))
+    };
+    html! {
+        <section class="panel" aria-labelledby="combine">
+            <header><h3 id="combine">{ "Combine into one" }</h3></header>
+            <div class="tables" tabindex="0" role="group" aria-label="Adapters and their weights">
+                <table class="parts-of">
+                    <thead><tr><th scope="col">{ "weight" }</th><th scope="col">{ "adapter" }</th><th scope="col" class="what-it-is">{ "holds" }</th></tr></thead>
+                    <tbody>{ for lines }</tbody>
+                </table>
+            </div>
+            <div class="form">
+                <Choice label="how" why="PEFT's names for the ways of add_weighted_adapter." options={WAYS.map(|(name, _)| AttrValue::from(name)).to_vec()} chosen={*way} on_change={set(&way)} />
+                if *way == 0 {
+                    <Number label="rank" whole=true why="Directions that each module keeps of the sum." value={kept as f64} min={1.0} max={sum.max(1) as f64} on_change={set_rank} />
+                }
+                <Choice label="dtype" why="How the numbers are stored." options={DTYPES.map(AttrValue::from).to_vec()} chosen={*stored} on_change={set(&stored)} />
+                { Button::primary("Combine", "The result is opened beside the others, to be looked into, compared and saved.").named("Combine the adapters").disabled(busy || parts.is_empty()).calls(combine) }
+            </div>
+            <p class="note">{ WAYS[*way].1 }</p>
+            <p role="status">{ if parts.is_empty() { "Every weight is 0: there is nothing to combine.".to_owned() } else { format!("{}: {comes}.", combined(&named)) } }</p>
+        </section>
+    }
+}
