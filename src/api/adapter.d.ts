@@ -67,6 +67,27 @@ export type SavedAdapter = {
   leftOut: string[];
 };
 
+/** One module of two adapters, held against each other. */
+export type ModuleComparison = {
+  name: string;
+  /** Why there is no comparison; `null` where there is. */
+  why: string | null;
+  comparison: {
+    /** ‖ΔW‖ of the first and of the second. */
+    norms: [number, number];
+    /** Of the angle between the two changes as vectors. */
+    cosine: number;
+    /** ‖ΔW₁ + ΔW₂‖. */
+    together: number;
+    /** Cosines of the principal angles between what they read (inputs), largest first. */
+    read: number[];
+    /** The same of what they write (outputs). */
+    written: number[];
+    /** Where each reads and writes, how large the other is, over its own size. */
+    interference: [number, number];
+  } | null;
+};
+
 /**
  * A trained adapter from its files, as PEFT (LoRA, rsLoRA, DoRA, AdaLoRA) or kohya's scripts store it. Only headers are
  * read on opening; tensors when a call needs them. Every rejection is an `Error` that names what is wrong.
@@ -94,6 +115,23 @@ export class Adapter {
   weight(module: string, which: "base" | "change" | "merged"): Promise<Float32Array | null>;
   /** This adapter with modules of at most this rank: their leading directions. The base stays open. */
   resize(rank: number): Promise<Adapter>;
+  /**
+   * Against another adapter of the same base, module by module, from their factors; DoRA by its low-rank part.
+   * @param progress As in `overview`.
+   */
+  compare(other: Adapter, progress?: (done: number, of: number) => boolean | void): Promise<ModuleComparison[]>;
+  /**
+   * The weighted sum of this adapter and another as one, with PEFT's combination types: `linear` adds factors (equal
+   * ranks only; near the sum), `cat` lays them side by side (the sum exactly, at the sum of the ranks), `svd` is the
+   * sum's best approximation at `rank` (the larger of theirs where none is given). Of more than two: `cat` first, `svd`
+   * last. A base that one of them has open stays open.
+   */
+  combine(
+    other: Adapter,
+    weights: [number, number] | Float64Array,
+    how: "linear" | "cat" | "svd",
+    rank?: number,
+  ): Promise<Adapter>;
   /** The adapter as PEFT loads it (or, with kohya's names, as it was), changed as `edit` says. */
   save(edit?: Edit): Promise<SavedAdapter>;
   /**

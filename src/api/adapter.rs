@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 use crate::files::blob::{File, Writes, described};
 use crate::files::{Checkpoint, Dtype, Memory};
 use crate::peft::adapter::Kind;
+use crate::peft::combine::{Combination, combine};
+use crate::peft::compare::{Comparison, compare, pairs};
 use crate::peft::draft::{Draft, stopped};
 use crate::peft::edit::{Edit, edit};
 use crate::peft::merge::Merge;
@@ -55,16 +57,11 @@ impl JsAdapter {
     pub fn overview(&self, progress: JsValue) -> js_sys::Promise {
         let opened = self.0.clone();
         promise(async move {
-            let progress = progress.dyn_ref::<js_sys::Function>();
             let count = opened.adapter.targets();
             let mut table = Vec::new();
             for at in 0..count {
                 table.extend(overview(&opened.adapter, opened.base.as_deref(), at).await?.map(|row| measured(&row)));
-                let done = (JsValue::from(at as f64 + 1.0), JsValue::from(count as f64));
-                let answer = progress.map(|f| f.call2(&JsValue::UNDEFINED, &done.0, &done.1));
-                if answer.is_some_and(|answer| answer.is_err() || answer == Ok(JsValue::FALSE)) {
-                    return Err(stopped());
-                }
+                told(&progress, at + 1, count)?;
             }
             parsed(&Value::Array(table)).map_err(|_| stopped())
         })
@@ -105,14 +102,59 @@ impl JsAdapter {
         let resized = async {
             let rank = Some(whole("rank", rank, 1, 1 << 24)?);
             let draft = edit(&opened.adapter, &Edit { rank, ..Edit::default() })?;
-            let mut bytes = Vec::new();
-            draft.write(&mut bytes, &mut |_| true).await?;
-            let config = draft.config();
-            let file = File::Memory(Memory::new("resized adapter", bytes));
-            let adapter = Adapter::open(file, config.as_deref().map(str::as_bytes)).await?;
-            Ok(Self(Rc::new(Opened { adapter, base: opened.base.clone() })))
+            made("resized adapter", &draft, opened.base.clone()).await
         };
         resized.await.map_err(thrown)
+    }
+
+    pub fn compare(&self, other: &JsAdapter, progress: JsValue) -> js_sys::Promise {
+        let (first, second) = (self.0.clone(), other.0.clone());
+        promise(async move {
+            let (a, b) = (&first.adapter, &second.adapter);
+            let pairs = pairs(a, b);
+            let count = pairs.len();
+            let mut table = Vec::new();
+            for (at, (name, i, j)) in pairs.into_iter().enumerate() {
+                let compared = match (i, j) {
+                    (Some(i), Some(j)) => {
+                        compare((a, &a.modules[i]), (b, &b.modules[j])).await.map_err(|e| e.to_string())
+                    }
+                    (Some(_), None) => Err("only the first adapts it".into()),
+                    _ => Err("only the second adapts it".into()),
+                };
+                table.push(compared_as(name, &compared));
+                told(&progress, at + 1, count)?;
+            }
+            parsed(&Value::Array(table)).map_err(|_| stopped())
+        })
+    }
+
+    pub async fn combine(
+        &self,
+        other: &JsAdapter,
+        weights: Vec<f64>,
+        how: String,
+        rank: Option<f64>,
+    ) -> std::result::Result<JsAdapter, JsValue> {
+        let (first, second) = (self.0.clone(), other.0.clone());
+        let combined = async {
+            let [one, two] = weights.as_slice() else {
+                let got = format!("{} of them", weights.len());
+                return Err(Error::Data { what: "weights".into(), expected: "two numbers".into(), got });
+            };
+            let how = match how.as_str() {
+                "linear" => Combination::Linear,
+                "cat" => Combination::Cat,
+                "svd" => Combination::Svd(rank.map(|rank| whole("rank", rank, 1, 1 << 24)).transpose()?),
+                other => {
+                    let expected = "\"linear\", \"cat\" or \"svd\"".into();
+                    return Err(Error::Data { what: "how".into(), expected, got: format!("\"{other}\"") });
+                }
+            };
+            let draft = combine(&[(&first.adapter, *one), (&second.adapter, *two)], how, None)?;
+            made("combined adapter", &draft, first.base.clone().or(second.base.clone())).await
+        };
+        combined.await.map_err(thrown)
     }
 
     pub fn save(&self, change: JsValue) -> js_sys::Promise {
@@ -120,8 +162,8 @@ impl JsAdapter {
         promise(async move {
             let draft = edit(&opened.adapter, &read_edit(&change)?)?;
             let mut bytes = Vec::new();
-            draft.write(&mut bytes, &mut |_| true).await?;
-            saved(&draft, &bytes).await
+            let errors = draft.write(&mut bytes, &mut |_| true).await?;
+            saved(&draft, &bytes, &errors)
         })
     }
 
@@ -233,11 +275,30 @@ fn read_edit(change: &JsValue) -> Result<Edit> {
     Ok(edit)
 }
 
-async fn saved(draft: &Draft<'_, File>, bytes: &[u8]) -> Result<JsValue> {
-    let mut errors = Vec::new();
-    for module in &draft.modules {
-        errors.push(json!({ "name": module.name, "error": module.factors().await?.1 }));
-    }
+/// Tells whoever watches how much is done; an error where that is answered by `false`.
+fn told(progress: &JsValue, done: usize, of: usize) -> Result<()> {
+    let watching = progress.dyn_ref::<js_sys::Function>();
+    let answer = watching.map(|f| f.call2(&JsValue::UNDEFINED, &(done as f64).into(), &(of as f64).into()));
+    let stop = answer.is_some_and(|answer| answer.is_err() || answer == Ok(JsValue::FALSE));
+    if stop { Err(stopped()) } else { Ok(()) }
+}
+
+/// A draft as an open adapter, in memory.
+async fn made(name: &str, draft: &Draft<'_, File>, base: Option<Rc<Checkpoint<File>>>) -> Result<JsAdapter> {
+    let mut bytes = Vec::new();
+    draft.write(&mut bytes, &mut |_| true).await?;
+    let file = File::Memory(Memory::new(name, bytes));
+    let adapter = Adapter::open(file, draft.config().as_deref().map(str::as_bytes)).await?;
+    Ok(JsAdapter(Rc::new(Opened { adapter, base })))
+}
+
+fn saved(draft: &Draft<'_, File>, bytes: &[u8], errors: &[f64]) -> Result<JsValue> {
+    let errors: Vec<Value> = draft
+        .modules
+        .iter()
+        .zip(errors)
+        .map(|(module, error)| json!({ "name": module.name, "error": error }))
+        .collect();
     let rest = json!({ "config": draft.config(), "errors": errors, "leftOut": draft.left_out });
     let object = parsed(&rest).map_err(|_| stopped())?;
     // An object just made takes a property.
@@ -247,6 +308,19 @@ async fn saved(draft: &Draft<'_, File>, bytes: &[u8]) -> Result<JsValue> {
 
 fn parsed(value: &Value) -> std::result::Result<JsValue, JsValue> {
     js_sys::JSON::parse(&value.to_string())
+}
+
+fn compared_as(name: &str, compared: &std::result::Result<Comparison, String>) -> Value {
+    match compared {
+        Err(why) => json!({ "name": name, "comparison": null, "why": why }),
+        Ok(c) => json!({
+            "name": name, "why": null,
+            "comparison": {
+                "norms": [c.norms.0, c.norms.1], "cosine": c.cosine, "together": c.together,
+                "read": c.read, "written": c.written, "interference": [c.interference.0, c.interference.1],
+            },
+        }),
+    }
 }
 
 fn listed(row: &Overview) -> Value {

@@ -103,6 +103,45 @@ describe("Adapter", () => {
     assert.ok(Math.abs(got.error - tail) < 1e-6, `${got.error}, not ${tail}`);
   });
 
+  it("compares two, and combines them", async () => {
+    const got = await page.evaluate(async () => {
+      const [a, b] = [await openCase("llama_lora"), await openCase("llama_lora_bf16")];
+      const table = await a.compare(b);
+      const { name } = table.find((row) => row.comparison);
+      const sum = await a.combine(b, [1, -0.5], "cat");
+      const small = await a.combine(b, [1, -0.5], "svd", 3);
+      const weights = [];
+      for (const adapter of [a, b, sum]) weights.push([...(await adapter.weight(name, "change"))]);
+      const refused = (how, weights) => a.combine(b, weights, how).then(() => null, (e) => e.message);
+      return {
+        table,
+        name,
+        weights,
+        again: (await a.compare(a)).map((row) => row.comparison.cosine),
+        ranks: [sum, small].map((adapter) => adapter.modules().find((m) => m.name === name).rank),
+        full: [...(await sum.spectrum(name))],
+        kept: [...(await small.spectrum(name))],
+        refused: [await refused("mean", [1, 1]), await refused("cat", [1]), await refused("linear", [1, 1])],
+      };
+    });
+    const one = got.table.filter((row) => row.comparison === null);
+    assert.ok(one.length > 0 && one.every((row) => row.why === "only the second adapts it"), JSON.stringify(one[0]));
+    const [a, b, sum] = got.weights;
+    const dot = (x, y) => x.reduce((total, v, i) => total + v * y[i], 0);
+    const { cosine, norms, together } = got.table.find((row) => row.name === got.name).comparison;
+    const near = (x, y, what) => assert.ok(Math.abs(x - y) < 1e-4 * (1 + Math.abs(y)), `${what}: ${x}, not ${y}`);
+    near(cosine, dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b)), "cosine");
+    near(norms[0], Math.sqrt(dot(a, a)), "norm");
+    near(together, Math.sqrt(dot(a, a) + 2 * dot(a, b) + dot(b, b)), "both together");
+    sum.forEach((v, i) => assert.ok(Math.abs(v - a[i] + 0.5 * b[i]) < 1e-5, "the sum"));
+    assert.ok(got.again.every((cosine) => cosine > 1 - 1e-9));
+    assert.deepEqual(got.ranks, [12, 3]);
+    got.kept.forEach((value, i) => near(value, got.full[i], "kept"));
+    assert.match(got.refused[0], /how.*"mean"/);
+    assert.match(got.refused[1], /weights: expected two numbers, got 1 of them/);
+    assert.match(got.refused[2], /one rank in all adapters/);
+  });
+
   for (const [what, files, words] of [
     ["nothing", "null", ["files", "adapter"]],
     ["no file", "{ adapter: 7 }", ["adapter", "File, Blob or Uint8Array", "7"]],

@@ -129,7 +129,7 @@ describe("adapters", () => {
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("Enter");
       await page.getByRole("img", { name: /^W0 \+ ΔW, 32 rows × 32 columns/ }).waitFor();
-      const name = await page.locator("select").evaluate((select) => select.selectedOptions[0].textContent);
+      const name = await page.getByLabel("Module", { exact: true }).evaluate((select) => select.selectedOptions[0].textContent);
       const merged = (await readSafetensors(`${CASES}/llama_lora/merged.safetensors`))[`${name}.weight`].data;
       const map = page.getByRole("img", { name: /^ΔW,/ });
       await map.focus();
@@ -151,6 +151,78 @@ describe("adapters", () => {
       await page.getByRole("img", { name: /^W0, 32 rows/ }).waitFor();
       await button(page, "Look for them").click();
       await page.getByText(/\d+ of the 10 leading directions are intruders/).waitFor();
+    });
+  });
+
+  it("tells rows, columns and singular vectors as the weights have them", async () => {
+    await visiting({}, async (page) => {
+      await choose(page, [...adapter("llama_lora"), base("llama_lora")]);
+      await measured(page);
+      await page.getByRole("button", { name: "model.layers.0.self_attn.q_proj" }).click();
+      const name = "model.layers.0.self_attn.q_proj.weight";
+      const w0 = (await readSafetensors(base("llama_lora")))[name].data;
+      const delta = (await readSafetensors(`${CASES}/llama_lora/merged.safetensors`))[name].data.map((v, i) => v - w0[i]);
+      const rows = page.getByRole("img", { name: "Norms of ΔW of 32 rows" });
+      await rows.focus();
+      await page.keyboard.press("Home");
+      await page.keyboard.press("ArrowRight");
+      const told = await page.locator(".figure", { has: rows }).locator(".readout").innerText();
+      const [, norm, share] = told.match(/^row 1: (\S+), (\S+ %) of ‖ΔW‖²$/);
+      const square = (values) => values.reduce((sum, v) => sum + v * v, 0);
+      close(norm, Math.sqrt(square(delta.slice(32, 64))), "norm of a row");
+      close(share, (100 * square(delta.slice(32, 64))) / square(delta), "its share");
+      await page.getByLabel("Weight whose norms are shown").selectOption("W0");
+      const column = page.getByRole("img", { name: "Norms of W0 of 32 columns" });
+      await column.focus();
+      await page.keyboard.press("End");
+      const last = await page.locator(".figure", { has: column }).locator(".readout").innerText();
+      close(last.match(/^column 31: (\S+),/)[1], Math.sqrt(square(w0.filter((_, i) => i % 32 === 31))), "norm of a column");
+      // The second direction: ΔW v = σ u.
+      await page.getByLabel("Direction shown").fill("2");
+      const { delta_singular_values: singular } = JSON.parse(await readFile(`${CASES}/llama_lora/expected.json`, "utf8"))[name];
+      const said = await page.getByText(/^Direction 2 has σ/).innerText();
+      close(said.match(/σ = (\S+),/)[1], singular[1], "singular value");
+      await button(page, "Singular vectors of ΔW as a table").click();
+      const table = page.locator(".figure", { hasText: "Singular vectors of ΔW" }).locator("tbody tr");
+      const cells = await table.evaluateAll((lines) => lines.map((line) => [...line.cells].map((cell) => cell.innerText)));
+      assert.equal(cells.length, 16);
+      const number = (text) => Number(text.replace("−", "-"));
+      const value = Math.abs(number(cells[0][2]));
+      assert.ok(cells.every((row) => Math.abs(number(row[2])) <= value + 1e-3) && value <= 1);
+    });
+  });
+
+  it("combines adapters into one that is opened beside them", async () => {
+    await visiting({}, async (page) => {
+      await choose(page, adapter("llama_lora"));
+      await measured(page);
+      await button(page, "Combine").click();
+      await page.getByText("Combining takes two adapters").waitFor();
+      await choose(page, adapter("llama_dora"));
+      await measured(page);
+      await choose(page, adapter("llama_lora"));
+      await measured(page);
+      await button(page, "Combine").click();
+      // DoRA cannot be added without its base, and says so; the others stay as they are.
+      await button(page, "Combine the adapters").click();
+      await page.getByText(/no DoRA, whose changes cannot be added/).waitFor();
+      const weights = page.locator(".parts-of input");
+      await weights.nth(1).fill("0");
+      await weights.nth(1).press("Tab");
+      await weights.nth(2).fill("-0.5");
+      await weights.nth(2).press("Tab");
+      await page.getByLabel("combination type").selectOption("cat");
+      await page.getByText(/− 0\.500 .* \(\d\): modules of rank 16 or less\.$/).waitFor();
+      await button(page, "Combine the adapters").click();
+      await page.getByText(/^Made .*4 modules: the weighted sum exactly/).waitFor();
+      await measured(page);
+      assert.equal(await page.locator(".opened").count(), 4);
+      const expected = JSON.parse(await readFile(`${CASES}/llama_lora/expected.json`, "utf8"));
+      // The adapter less half of itself.
+      for (const [name, row] of Object.entries(await table(page))) {
+        assert.equal(row.rank, "16");
+        close(row["‖ΔW‖"], 0.5 * expected[`${name}.weight`].delta_frobenius, name);
+      }
     });
   });
 

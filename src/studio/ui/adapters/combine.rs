@@ -102,7 +102,7 @@ pub fn CombinePart(props: &CombineProps) -> Html {
                 </table>
             </div>
             <div class="form">
-                <Choice label="how" why="PEFT's names for the ways of add_weighted_adapter." options={WAYS.map(|(name, _)| AttrValue::from(name)).to_vec()} chosen={*way} on_change={set(&way)} />
+                <Choice label="combination type" why="PEFT's names, as in add_weighted_adapter." options={WAYS.map(|(name, _)| AttrValue::from(name)).to_vec()} chosen={*way} on_change={set(&way)} />
                 if *way == 0 {
                     <Number label="rank" whole=true why="Directions that each module keeps of the sum." value={kept as f64} min={1.0} max={sum.max(1) as f64} on_change={set_rank} />
                 }

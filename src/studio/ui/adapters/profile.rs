@@ -86,7 +86,7 @@ pub fn Profile(props: &ProfileProps) -> Html {
                     <path class="strokes" stroke-width={format!("{stroke:.1}")} d={strokes} />
                     <path class="baseline" d={path([(LEFT, y(0.0)), (width, y(0.0))].into_iter())} />
                     if let Some(x) = cursor {
-                        <path class="at" d={path([(x, TOP), (x, foot)].into_iter())} />
+                        { for ["halo", "at"].map(|class| html! { <path {class} d={path([(x, TOP), (x, foot)].into_iter())} /> }) }
                     }
                     <text x={LEFT.to_string()} y={(HEIGHT - 6.0).to_string()}>{ format!("{} 0", props.axis) }</text>
                     <text x={width.to_string()} y={(HEIGHT - 6.0).to_string()} text-anchor="end">{ count(values.len().saturating_sub(1)) }</text>
