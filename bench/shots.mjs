@@ -1,5 +1,5 @@
 // Screenshots of the page, to be looked at: light and dark, desktop and phone, soon after the start and after 2000 steps,
-// each panel by itself; and the studio, before and after a measurement, and a sweep.
+// each panel by itself; the studio, before and after a measurement, and a sweep; and each part of an adapter's.
 //
 //   node bench/shots.mjs DIR
 import { mkdir } from "node:fs/promises";
@@ -73,6 +73,45 @@ for (const colorScheme of ["light", "dark"]) {
     await press("Run sweep");
     await page.getByText(/^Done in/).waitFor({ timeout: 120_000 });
     await take(page, `${file}-swept`, { fullPage: true });
+    if (page.errors.length) console.log(`  errors on this visit: ${page.errors.join(" | ")}`);
+    await page.context().close();
+  }
+}
+const CASE = "tests/fixtures/peft/llama_lora";
+for (const colorScheme of ["light", "dark"]) {
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    const page = await site.visit("#adapters", { viewport, colorScheme, hasTouch: size === "phone" });
+    const press = (name) => page.getByRole("button", { name, exact: true }).click();
+    const open = async (...files) => {
+      const [chooser] = await Promise.all([page.waitForEvent("filechooser"), press("Add files…")]);
+      await chooser.setFiles(files.map((file) => `${CASE}/${file}`));
+      await measured();
+    };
+    const measured = async () => {
+      await page.getByText(/It changes|largest change is/).waitFor();
+      await page.locator(".under-way").waitFor({ state: "detached" });
+    };
+    const shot = (what) => take(page, `adapters-${size}-${colorScheme}-${what}`, { fullPage: true });
+    await shot("empty");
+    await press("Try with a small one");
+    await measured();
+    await open("base/model.safetensors");
+    await shot("overview");
+    await page.locator(".parts").evaluate((bar) => (bar.style.position = "static"));
+    await press("Module");
+    await page.getByRole("img", { name: /^Norms of ΔW/ }).first().waitFor();
+    await press("Look for them");
+    await page.getByText(/leading directions are intruders/).waitFor();
+    await shot("module");
+    await open("adapter/adapter_model.safetensors", "adapter/adapter_config.json");
+    await press("Compare");
+    await page.locator(".chooser button").click();
+    await page.getByText(/that both adapt/).waitFor();
+    await shot("compare");
+    await press("Combine");
+    await shot("combine");
+    await press("Save");
+    await shot("save");
     if (page.errors.length) console.log(`  errors on this visit: ${page.errors.join(" | ")}`);
     await page.context().close();
   }
