@@ -18,6 +18,10 @@ use crate::task::DigitsTask;
 const FRAME: f64 = 90.0;
 /// A frame's computation takes at most one part in this many of the time.
 const SHARE: f64 = 4.0;
+/// Where steps are slow, a frame waits for this many of them, though not longer than so many milliseconds: what is
+/// computed and drawn for it is taken from training.
+const STEPS: usize = 4;
+const PATIENCE: f64 = 250.0;
 /// Milliseconds between snapshots for a device that may be lost.
 const SNAPSHOT: f64 = 2000.0;
 /// Devices lost twice within this many milliseconds are given up.
@@ -74,7 +78,7 @@ impl Run {
         let rest = !state.training();
         let due = match rest {
             true => state.stale() && !state.stepping() && !self.in_flight(),
-            false => now >= self.next_frame,
+            false => now >= self.next_frame && self.is_news(now),
         };
         let readback = due.then(|| (self.lab.step(), self.lab.parameters()));
         let snapshot = (due && gpu && now >= self.next_snapshot).then(|| self.lab.snapshot());
@@ -113,6 +117,12 @@ impl Run {
             transport.sleep(0).await;
         }
         Ok(())
+    }
+
+    /// There is something to see since the last frame.
+    fn is_news(&self, now: f64) -> bool {
+        let (at, step) = self.recent.back().copied().unwrap_or((f64::NEG_INFINITY, 0));
+        self.lab.step() >= step + STEPS || now - at >= PATIENCE
     }
 
     /// Steps of one submission. On the CPU nothing else happens meanwhile, so there it is shorter.
