@@ -4,6 +4,8 @@
 mod accuracy;
 mod frame;
 mod gates;
+#[cfg(feature = "variants")]
+mod ranks;
 mod run;
 mod state;
 mod weight;

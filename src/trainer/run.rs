@@ -80,6 +80,9 @@ impl Run {
         let snapshot = (due && gpu && now >= self.next_snapshot).then(|| self.lab.snapshot());
 
         let steps = if self.lab.in_flight() < 2 { state.allowance(now, self.chunk()) } else { 0 };
+        #[cfg(feature = "variants")]
+        let steps =
+            super::ranks::settling((0..self.lab.lane_count()).map(|l| self.lab.lane(l)), self.lab.step(), steps);
         if steps > 0 {
             if !self.in_flight() {
                 self.mark = now;

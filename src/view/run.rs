@@ -234,7 +234,6 @@ mod tests {
             step: from + losses.len(),
             running: true,
             steps_per_second: 1.0,
-            lr: 0.0,
             lanes: vec![LaneFrame {
                 lane: lane(),
                 parameters: 1,
@@ -246,9 +245,7 @@ mod tests {
                 accuracy: None,
                 spectrum: vec![],
             }],
-            gates: vec![],
-            weight: None,
-            drawing: vec![],
+            ..Frame::default()
         }))
     }
 

@@ -22,16 +22,7 @@ fn started_state() -> State {
 }
 
 fn at_step(state: &mut State, step: usize) {
-    let frame = Frame {
-        step,
-        running: true,
-        steps_per_second: 1.0,
-        lr: 0.0,
-        lanes: vec![],
-        gates: vec![],
-        weight: None,
-        drawing: vec![],
-    };
+    let frame = Frame { step, running: true, steps_per_second: 1.0, ..Frame::default() };
     update(state, Msg::Engine(Event::Frame(Box::new(frame))));
 }
 
