@@ -47,7 +47,7 @@ pub struct Display {
     /// Step and time of each lane's last accuracy.
     accuracy: Vec<Option<(usize, f64)>>,
     weight: Option<Kept>,
-    /// Made when they are first looked at.
+    /// There while they are looked at.
     #[cfg(feature = "variants")]
     cuts: Option<Cuts>,
 }
@@ -205,13 +205,11 @@ impl Display {
 
     #[cfg(feature = "variants")]
     fn ranks(&mut self, lab: &Lab, state: &State, now: &Readback) -> RanksFrame {
-        let cuts = match state.cuts() {
-            true => {
-                let cuts = self.cuts.get_or_insert_with(|| Cuts::new(lab));
-                cuts.frame(&lab.task, now, state.training().then_some(ranks::SLICE))
-            }
-            false => None,
-        };
+        // Nothing of an earlier look is left for the next one.
+        let kept = self.cuts.take();
+        self.cuts = state.cuts().then(|| kept.unwrap_or_else(|| Cuts::new(lab)));
+        let slice = state.training().then_some(ranks::SLICE);
+        let cuts = self.cuts.as_mut().and_then(|cuts| cuts.frame(&lab.task, now, slice));
         RanksFrame { budgets: ranks::budgets(lab, &self.probe, now), cuts }
     }
 

@@ -26,22 +26,33 @@ fn is_adalora(lane: &Lane) -> bool {
 
 /// Whether, after `steps` steps, AdaLoRA's singular values are as its budget left them. While it falls, pruned directions may
 /// come back between two of its allocations.
-fn settled(options: &Options, steps: usize) -> bool {
+fn kept_after(options: &Options, steps: usize) -> bool {
     let Some(last) = steps.checked_sub(1) else { return true };
     last < options.budget_begin || last >= options.budget_end || last.is_multiple_of(INTERVAL as usize)
 }
 
-/// How many of up to `most` more steps to submit at once, so that AdaLoRA lanes are settled after them: what is read back then
-/// tells how many directions are in use.
-pub fn settling<'a>(lanes: impl Iterator<Item = &'a Lane>, steps: usize, most: usize) -> usize {
-    lanes
-        .filter(|lane| is_adalora(lane))
-        .fold(most, |most, lane| (1..=most).rev().find(|&more| settled(&lane.options, steps + more)).unwrap_or(most))
+fn budgeted(lab: &Lab) -> impl Iterator<Item = &Lane> {
+    (0..lab.lane_count()).map(|l| lab.lane(l)).filter(|lane| is_adalora(lane))
+}
+
+/// Whether what is read back now tells how many directions are in use.
+pub fn settled(lab: &Lab) -> bool {
+    budgeted(lab).all(|lane| kept_after(&lane.options, lab.step()))
+}
+
+/// How many of up to `most` more steps to submit at once, so that a run is settled after them.
+pub fn settling(lab: &Lab, most: usize) -> usize {
+    budgeted(lab).fold(most, |most, lane| last_kept(&lane.options, lab.step(), most))
+}
+
+fn last_kept(options: &Options, steps: usize, most: usize) -> usize {
+    (1..=most).rev().find(|&more| kept_after(options, steps + more)).unwrap_or(most)
 }
 
 /// Directions in use of every AdaLoRA lane that is settled.
 pub fn budgets(lab: &Lab, probe: &Forward, now: &Readback) -> Vec<BudgetFrame> {
-    let lanes = (0..lab.lane_count()).filter(|&l| is_adalora(lab.lane(l)) && settled(&lab.lane(l).options, now.step));
+    let lanes =
+        (0..lab.lane_count()).filter(|&l| is_adalora(lab.lane(l)) && kept_after(&lab.lane(l).options, now.step));
     let frame = |lane: usize| {
         let layers = kept(probe.program(lane), &now.params[lane])?;
         Some(BudgetFrame { lane, step: now.step.checked_sub(1)?, layers })
@@ -162,14 +173,15 @@ mod tests {
 
     #[test]
     fn submissions_end_where_the_budget_has_just_been_kept() {
-        let falling = [form(Form::Adalora, Options { budget_begin: 20, budget_end: 60, ..Options::default() })];
+        let falling = Options { budget_begin: 20, budget_end: 60, ..Options::default() };
         // Step 30 is the 31st.
         for (steps, most, expected) in
-            [(0, 9, 9), (22, 50, 50), (22, 20, 19), (31, 9, 9), (31, 10, 10), (32, 8, 8), (60, 7, 7)]
+            [(0, 9, 9), (22, 50, 50), (22, 20, 19), (31, 9, 9), (31, 10, 10), (32, 8, 8), (60, 7, 7), (60, 0, 0)]
         {
-            assert_eq!(settling(falling.iter(), steps, most), expected, "{most} more after {steps}");
+            assert_eq!(last_kept(&falling, steps, most), expected, "{most} more after {steps}");
         }
-        assert_eq!(settling([Method::lora().into()].iter(), 22, 20), 20);
+        let lab = begun(Domains { dim: 8, batch: 1, ..Domains::default() }, vec![Method::lora().into()], 0.01);
+        assert_eq!((settling(&lab, 22), settled(&lab)), (22, true));
     }
 
     #[test]
