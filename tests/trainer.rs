@@ -230,7 +230,7 @@ fn ranks_are_told(backend: BackendChoice) {
     let mut config = default(backend);
     config.task =
         Task::Domains(Domains { dim: 16, depth: 2, domains: 1, true_rank: 8, batch: 4, ..Default::default() });
-    config.lanes = vec![lane("full"), lane("adalora.r8.to3.begin10.end60"), lane("dylora.r6"), lane("lora.r4")];
+    config.lanes = vec![lane("full"), lane("adalora.r8.to3.begin40.end90"), lane("dylora.r6"), lane("lora.r4")];
     let events = play(
         vec![
             (at_once(), Command::Start { config: config.clone(), paused: true }),
@@ -248,7 +248,7 @@ fn ranks_are_told(backend: BackendChoice) {
         assert_eq!((frame.lane, total), (1, budget.at(frame.step as f64) as usize), "step {}", frame.step);
     }
     let within = |from, to| told.iter().filter(|frame| (from..to).contains(&frame.step)).count();
-    assert!(within(0, 10) > 0 && within(11, 60) > 1 && within(60, 120) > 0, "{told:?}");
+    assert!(within(0, 40) > 0 && within(41, 90) > 0 && within(90, 120) > 0, "{told:?}");
 
     let cuts: Vec<_> = frames(&events).filter_map(|f| f.ranks.cuts.as_ref()).collect();
     let first = cuts[0];

@@ -1,7 +1,11 @@
 //! Ranks that are not one fixed number, as the page keeps them: AdaLoRA's directions in use over training, beside the budget
 //! that is prescribed for them, and the losses of cut factors. Pure; knows no markup. The page's first download does without.
 
-use super::{format::three, snap::Snap, table::Table};
+use super::{
+    format::{count, three},
+    snap::Snap,
+    table::Table,
+};
 use crate::config::{Lane, Method};
 use crate::protocol::{BudgetFrame, CutsFrame, RanksFrame};
 
@@ -162,9 +166,14 @@ impl Usage {
     }
 }
 
-/// What stands at a step: "step 412: budget 18.4, in use 18 = 6 + 4 + 5 + 3".
+/// A budget as it is written: finely enough to see which whole number it is rounded down to.
+pub fn decimals(budget: f64) -> String {
+    format!("{budget:.2}")
+}
+
+/// What stands at a step: "step 412: budget 18.40, in use 18 = 6 + 4 + 5 + 3".
 pub fn usage_at(budget: &Budget, usage: &Usage, step: usize) -> String {
-    let prescribed = three(budget.at(step as f64));
+    let prescribed = decimals(budget.at(step as f64));
     match usage.at(step) {
         Some(level) if level.kept.len() > 1 => {
             let parts: Vec<String> = level.kept.iter().map(usize::to_string).collect();
@@ -194,15 +203,11 @@ pub fn usage_table(name: &str, budget: &Budget, usage: &Usage) -> Table {
     let last = usage.levels.last().filter(|level| level.last > level.first);
     let moments = usage.levels.iter().step_by(every).map(|level| (level.first, level));
     let rows = moments.chain(last.map(|level| (level.last, level))).map(|(step, level)| {
-        let mut row = vec![step.to_string(), three(budget.at(step as f64)), level.total().to_string()];
+        let mut row = vec![step.to_string(), decimals(budget.at(step as f64)), level.total().to_string()];
         row.extend(level.kept.iter().map(usize::to_string));
         row
     });
-    Table {
-        caption: format!("{name}: directions in use after steps in which they changed"),
-        rows: rows.collect(),
-        head,
-    }
+    Table { caption: format!("{name}: directions in use, where they changed"), rows: rows.collect(), head }
 }
 
 /// All ranks that any lane was cut to.
@@ -251,7 +256,7 @@ pub fn cuts_table(cuts: &CutsFrame, names: &[String], unit: &str) -> Table {
         row
     };
     Table {
-        caption: format!("Loss ({unit}) with the first directions alone, after {} steps", cuts.step),
+        caption: format!("Loss ({unit}) with the first directions alone, after {} steps", count(cuts.step)),
         rows: cut_ranks(cuts).into_iter().map(row).collect(),
         head,
     }
@@ -333,10 +338,10 @@ mod tests {
         assert_eq!(usage.stretches(0), [(5, 120, 8), (120, 131, 7)]);
         assert_eq!(usage.stretches(1), [(5, 120, 8), (120, 130, 6), (130, 131, 4)]);
         let budget = Budget::new(&lane(8, 4, 100, 600), 2).unwrap();
-        assert_eq!(usage_at(&budget, &usage, 130), "step 130: budget 14.6, in use 11 = 7 + 4");
-        assert_eq!(usage_at(&budget, &usage, 2), "step 2: budget 16.0");
+        assert_eq!(usage_at(&budget, &usage, 130), "step 130: budget 14.64, in use 11 = 7 + 4");
+        assert_eq!(usage_at(&budget, &usage, 2), "step 2: budget 16.00");
         let table = usage_table("AdaLoRA", &budget, &usage);
-        assert_eq!(table.rows[2], ["130", "14.6", "11", "7", "4"]);
+        assert_eq!(table.rows[2], ["130", "14.64", "11", "7", "4"]);
     }
 
     #[test]

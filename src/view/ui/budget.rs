@@ -14,8 +14,8 @@ use super::{
 use crate::protocol::Started;
 use crate::view::{
     axis::{marks, path, step_limit},
-    format::{count, three},
-    ranks::{Budget, BudgetView, Usage, budget_state, usage_at, usage_table},
+    format::count,
+    ranks::{Budget, BudgetView, Usage, budget_state, decimals, usage_at, usage_table},
     scale::Scale,
     snap::Snap,
 };
@@ -116,7 +116,8 @@ fn Chart(props: &ChartProps) -> Html {
     let last = props.step.saturating_sub(1);
     // The whole fall from the beginning on, as far as this run comes to it.
     let limit = step_limit(props.step.max(budget.end.min(props.total)));
-    let right = if width < 480.0 { 112.0 } else { 128.0 };
+    let narrow = width < 480.0;
+    let right = if narrow { 112.0 } else { 168.0 };
     let plot = (width - LEFT - right).max(1.0);
     let edge = LEFT + plot;
     let x = |step: f64| LEFT + plot * step / limit as f64;
@@ -134,7 +135,8 @@ fn Chart(props: &ChartProps) -> Html {
             </g>
         }
     });
-    let columns = [0, limit / 2, limit].into_iter().zip(["start", "middle", "end"]).map(|(step, anchor)| {
+    let columns = [0, limit / 2, limit].into_iter().zip(["start", "middle", "end"]);
+    let columns = columns.filter(|(_, anchor)| !narrow || *anchor != "middle").map(|(step, anchor)| {
         html! {
             <text class="axis" x={x(step as f64).to_string()} y={(foot + 16.0).to_string()} text-anchor={anchor}>
                 { if step == limit { format!("{} steps", count(step)) } else { count(step) } }
@@ -170,12 +172,14 @@ fn Chart(props: &ChartProps) -> Html {
 
     let prescribed = path(budget.curve(limit).into_iter().map(|(step, directions)| (x(step), y(directions))));
     let measured = path(usage.course().map(|(step, directions)| (x(step), y(directions))));
-    let value = budget.at(last as f64);
+    // Of the moment that was measured, so that both can be compared.
+    let measured_at = now.map_or(last, |level| level.last);
+    let (here, end) = (decimals(budget.at(measured_at as f64)), decimals(budget.at(limit as f64)));
     let mut labels = vec![End {
         from: (edge, y(budget.at(limit as f64))),
         text: "budget".into(),
-        value: three(value),
-        why: format!("{} At step {last}: {}.", budget.why(), three(value)),
+        value: if narrow || here == end { here.clone() } else { format!("{here} → {end}") },
+        why: format!("{} At step {measured_at}: {here}.", budget.why()),
         lane: None,
         mark: html! { <path d="M-6 0H6" /> },
     }];
@@ -194,7 +198,7 @@ fn Chart(props: &ChartProps) -> Html {
     let at = cursor.map(|step| step.min(last));
     let readout = match at {
         Some(step) => usage_at(budget, usage, step),
-        None => "directions in use, all layers above, each layer below".into(),
+        None => "directions in use: all layers, then each".into(),
     };
     let label = {
         let layers = usage.layers.iter().enumerate();

@@ -167,7 +167,7 @@ fn Chart(props: &ChartProps) -> Html {
         .collect();
     labels.extend(floor.last().map(|&from| End {
         from,
-        text: "floor, any W".into(),
+        text: "floor, each rank".into(),
         value: String::new(),
         why: "Eckart–Young: the least that any single weight of each rank leaves in expectation, the energy beyond the largest singular values of the true change (of several tasks, of its mean). On a sample of tokens a loss can lie a little below.".into(),
         lane: None,
