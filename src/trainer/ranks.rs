@@ -16,7 +16,7 @@ use super::frame::Readback;
 /// Milliseconds between the beginnings of two measurements of cut factors while training.
 const CUTS: f64 = 500.0;
 /// What a frame may spend on such a measurement while training, in milliseconds; the rest waits for the next ones.
-pub const SLICE: f64 = 8.0;
+pub const SLICE: f64 = 4.0;
 /// Rows of the pool that they are measured on, at least, where it has as many.
 const ROWS: usize = 1024;
 

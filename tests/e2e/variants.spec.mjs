@@ -8,8 +8,8 @@ describe("the whole lab", () => {
   before(async () => (site = await openSite()));
   after(() => site?.close());
 
-  async function visiting(query, body) {
-    const page = await site.visit(query);
+  async function visiting(query, body, options) {
+    const page = await site.visit(query, options);
     try {
       await body(page);
       assert.deepEqual(page.errors, [], "errors in the console");
@@ -158,6 +158,23 @@ describe("the whole lab", () => {
       await page.keyboard.press("Home");
       await panel.getByText(/^rank 1: DyLoRA 0\.\d+ · LoRA [\d.]+ · floor 0\.345$/).waitFor();
     });
+  });
+
+  it("measures cut lanes only while somebody looks", async () => {
+    const low = { viewport: { width: 1440, height: 400 } };
+    await visiting("?all&dim=16&batch=4&total=100000&lanes=dylora.r4~lora.r4", async (page) => {
+      const panel = page.getByRole("region", { name: "Smaller ranks" });
+      await trained(page, 200);
+      await panel.getByText(/^Measuring what is lost/).waitFor();
+      await panel.scrollIntoViewIfNeeded();
+      await panel.getByText(/^Measured after step/).waitFor();
+      // What stands there when nobody looks is not measured anew.
+      await page.evaluate(() => scrollTo(0, 0));
+      await page.waitForTimeout(1000);
+      const before = await panel.getByText(/^Measured after step/).innerText();
+      await page.waitForTimeout(1500);
+      assert.equal(await panel.getByText(/^Measured after step/).innerText(), before);
+    }, low);
   });
 
   it("has panels for changing ranks only where a lane has such", async () => {
