@@ -84,6 +84,16 @@ fn a_rank_moves_in_place() {
     assert_eq!(state.run.step, 40);
 }
 
+#[cfg(feature = "variants")]
+#[test]
+fn the_trainer_hears_whether_somebody_looks_at_cut_lanes() {
+    let mut state = started_state();
+    for shown in [true, false] {
+        let effects = update(&mut state, Msg::Act(Action::ShowCuts(shown)));
+        assert_eq!(effects, [Effect::Send(Command::Cuts(shown))]);
+    }
+}
+
 #[test]
 fn what_is_not_allowed_is_said_and_changes_nothing() {
     let mut state = started_state();

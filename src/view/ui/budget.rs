@@ -82,7 +82,7 @@ pub fn Budgets(props: &BudgetsProps) -> Html {
                     </span>
                 </div>
             } else {
-                <p class="note">{ format!("{name} has not been trained yet: its singular values begin at zero. {}", budget_state(&budget, props.step)) }</p>
+                <p class="note">{ format!("No direction of {name} is in use yet: its singular values begin at zero. {}", budget_state(&budget, props.step)) }</p>
             }
         </Panel>
     }

@@ -51,7 +51,7 @@ pub fn Cuts(props: &CutsProps) -> Html {
     let note = props.cuts.as_ref().map(|cuts| {
         let floors = if cuts.floors.is_empty() { " No floor is proved for this task." } else { "" };
         format!(
-            "Measured after step {} on {} tokens of the training data, without further training.{floors}",
+            "Measured after {} steps on {} tokens of the training data, without further training.{floors}",
             count(cuts.step),
             count(cuts.tokens)
         )
