@@ -37,6 +37,9 @@ pub enum Command {
     Draw(Option<Vec<f32>>),
     /// The tab was hidden or shown; hidden tabs do not train.
     Visible(bool),
+    /// Whether somebody looks at the losses of cut factors, which are measured only then.
+    #[cfg(feature = "variants")]
+    Cuts(bool),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,7 +141,7 @@ pub struct Floor {
 }
 
 /// One displayed moment of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
     /// Steps done.
     pub step: usize,
@@ -152,6 +155,50 @@ pub struct Frame {
     pub weight: Option<WeightFrame>,
     /// Answers for the drawn digit, when there is one: the frozen base first, then each lane.
     pub drawing: Vec<DrawAnswer>,
+    #[cfg(feature = "variants")]
+    pub ranks: RanksFrame,
+}
+
+/// What is to be seen of ranks that are not one fixed number.
+#[cfg(feature = "variants")]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RanksFrame {
+    /// One per AdaLoRA lane, in frames that follow a step in which its budget was kept.
+    pub budgets: Vec<BudgetFrame>,
+    /// Present when measured anew.
+    pub cuts: Option<CutsFrame>,
+}
+
+/// How an AdaLoRA lane's budget is shared out.
+#[cfg(feature = "variants")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BudgetFrame {
+    pub lane: usize,
+    /// The step (0-based) after which this was so.
+    pub step: usize,
+    /// Each adapted layer, and its directions in use.
+    pub layers: Vec<(usize, usize)>,
+}
+
+/// Loss of lanes whose factors are cut to their first directions.
+#[cfg(feature = "variants")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CutsFrame {
+    /// Steps done when it was measured.
+    pub step: usize,
+    /// Tokens of the training data that it was measured on.
+    pub tokens: usize,
+    pub lanes: Vec<CutLane>,
+    /// Rank, and the share that the best single weight of that rank leaves; none where nothing is proved.
+    pub floors: Vec<(usize, f64)>,
+}
+
+#[cfg(feature = "variants")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CutLane {
+    pub lane: usize,
+    /// Directions kept, and the loss (share of the target's energy, or cross-entropy); the last is the lane as it is.
+    pub losses: Vec<(usize, f32)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

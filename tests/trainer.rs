@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::task::Poll;
 
-use lora_playground::config::{BackendChoice, Config, Task};
+use lora_playground::config::{BackendChoice, Config, Domains, Lane, Task};
 use lora_playground::error::Result;
 use lora_playground::optim;
 use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Started, Watch};
 use lora_playground::trainer::{Transport, run};
+use lora_playground::view::ranks::Budget;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// A page that sends each command once its condition on the events so far holds.
@@ -220,4 +221,52 @@ fn digits_are_pretrained_and_drawn() {
     assert_eq!(last.drawing[3].gates.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 4]);
     let formula = &last.lanes[1].formula;
     assert_eq!(formula, "2 · (2 · 64 · 8) + (64 + 10) · 8");
+}
+
+/// Directions in use, told while AdaLoRA trains, are those of theory's budget; cut factors are measured while they are looked
+/// at, and not otherwise.
+fn ranks_are_told(backend: BackendChoice) {
+    let lane = |text: &str| Lane::from_text(text).unwrap();
+    let mut config = default(backend);
+    config.task =
+        Task::Domains(Domains { dim: 16, depth: 2, domains: 1, true_rank: 8, batch: 4, ..Default::default() });
+    config.lanes = vec![lane("full"), lane("adalora.r8.to3.begin40.end90"), lane("dylora.r6"), lane("lora.r4")];
+    let events = play(
+        vec![
+            (at_once(), Command::Start { config: config.clone(), paused: true }),
+            (at_once(), Command::Speed(Some(100))),
+            (frame(|f| f.step == 0), Command::Run),
+            (frame(|f| f.step > 20), Command::Cuts(true)),
+            (frame(|f| f.ranks.cuts.is_some()), Command::Cuts(false)),
+        ],
+        frame(|f| f.step == 120 && !f.running),
+    );
+    let budget = Budget::new(&config.lanes[1], 2).unwrap();
+    let told: Vec<_> = frames(&events).flat_map(|f| &f.ranks.budgets).collect();
+    for frame in &told {
+        let total: usize = frame.layers.iter().map(|&(_, kept)| kept).sum();
+        assert_eq!((frame.lane, total), (1, budget.at(frame.step as f64) as usize), "step {}", frame.step);
+    }
+    let within = |from, to| told.iter().filter(|frame| (from..to).contains(&frame.step)).count();
+    assert!(within(0, 40) > 0 && within(41, 90) > 0 && within(90, 120) > 0, "{told:?}");
+
+    let cuts: Vec<_> = frames(&events).filter_map(|f| f.ranks.cuts.as_ref()).collect();
+    let first = cuts[0];
+    assert!(first.step > 0 && first.floors.is_empty(), "of two layers nothing is proved");
+    let ranks = |place: usize| first.lanes[place].losses.iter().map(|&(rank, _)| rank).collect::<Vec<_>>();
+    assert_eq!((first.lanes[0].lane, first.lanes[1].lane), (2, 3));
+    assert_eq!((ranks(0), ranks(1)), ((1..=6).collect(), (1..=4).collect()));
+    assert!(first.lanes.iter().flat_map(|lane| &lane.losses).all(|(_, loss)| loss.is_finite()));
+    // Nothing more is measured than what was under way when the page looked away.
+    assert_eq!(cuts.len(), 1);
+}
+
+#[test]
+fn ranks_are_told_on_the_cpu() {
+    ranks_are_told(BackendChoice::Cpu);
+}
+
+#[test]
+fn ranks_are_told_on_the_gpu() {
+    ranks_are_told(BackendChoice::WebGpu);
 }

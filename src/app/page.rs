@@ -303,6 +303,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
                     step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
             { experts(state, &names, shows) }
+            { ranks(state, dispatch, &names, unit) }
             if digits && shows(Part::Digits) {
                 <DigitsPad answers={run.drawing.clone()} names={names.clone()} step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
@@ -324,6 +325,34 @@ fn experts(state: &State, names: &[String], shows: &dyn Fn(Part) -> bool) -> Htm
 
 #[cfg(not(feature = "variants"))]
 fn experts(_: &State, _: &[String], _: &dyn Fn(Part) -> bool) -> Html {
+    html! {}
+}
+
+/// What AdaLoRA's budget leaves in use, and what lanes lose when cut where one of them is trained for it.
+#[cfg(feature = "variants")]
+fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &'static str) -> Html {
+    use crate::config::{Form, Lane, Method};
+    use crate::view::ui::{budget::Budgets, cuts::Cuts};
+    let Some(started) = state.run.started.as_ref().filter(|_| state.embed.is_none()) else { return html! {} };
+    let is = |wanted: Form| move |lane: &Lane| matches!(lane.method, Method::Variant { form, .. } if form == wanted);
+    let any = |wanted: Form| started.config.lanes.iter().any(is(wanted));
+    let (names, ranks, step) = (names.to_vec(), &state.run.ranks, state.run.step);
+    html! {
+        if any(Form::Adalora) || any(Form::Dylora) {
+            <div class="ranks">
+                if any(Form::Adalora) {
+                    <Budgets started={started.clone()} budgets={ranks.budgets.clone()} names={names.clone()} {step} dark={state.dark} />
+                }
+                if any(Form::Dylora) {
+                    <Cuts started={started.clone()} cuts={ranks.cuts.clone()} {names} {step} {unit} dispatch={dispatch.clone()} />
+                }
+            </div>
+        }
+    }
+}
+
+#[cfg(not(feature = "variants"))]
+fn ranks(_: &State, _: &Callback<Action>, _: &[String], _: &'static str) -> Html {
     html! {}
 }
 

@@ -267,6 +267,8 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.dark = !state.dark;
             vec![Effect::Theme { dark: state.dark }]
         }
+        #[cfg(feature = "variants")]
+        Action::ShowCuts(shown) => send(Command::Cuts(shown)),
         Action::Dismiss(index) => {
             if index < state.problems.len() {
                 state.problems.remove(index);

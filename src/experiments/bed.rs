@@ -162,10 +162,16 @@ pub async fn change(lab: &Lab, lane: usize) -> Result<Array2<f64>> {
 
 /// What a lane, as trained so far, makes of `x [rows, inputs]`, whole sequences.
 pub async fn answer(lab: &Lab, lane: usize, x: Vec<f32>, sequence: usize) -> Result<Answer> {
+    let (forward, params) = placed(lab, lane, x, sequence).await?;
+    Ok(forward.run(0, &params))
+}
+
+/// A lane on `x`, to be run at index 0, and its parameters as trained so far.
+pub async fn placed(lab: &Lab, lane: usize, x: Vec<f32>, sequence: usize) -> Result<(Forward, Vec<f32>)> {
     let mut forward = Forward::new(&lab.task, x, sequence);
     forward.set_lane(0, lab.lane(lane), &lab.config.optimizer);
     let mut params = lab.parameters().await?;
-    Ok(forward.run(0, &params.swap_remove(lane)))
+    Ok((forward, params.swap_remove(lane)))
 }
 
 /// `max |a − b|`.

@@ -1,12 +1,13 @@
 //! Ranks that are not fixed: DyLoRA's smaller ranks, and AdaLoRA's budget.
 
-use super::bed::{change, domains, form, lora, optioned, pool_share, share, trained, with};
+use super::bed::{change, domains, form, lora, optioned, placed, share, trained, with};
 use super::floors::tail;
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains, Form, Options, Schedule, Spectrum};
 use crate::error::Result;
 use crate::inspect::spectrum::singular_values;
 use crate::lab::Lab;
+use crate::lab::ranks::{cut_loss, in_use};
 
 /// Of both lanes, and of the true change.
 const RANK: usize = 8;
@@ -54,27 +55,19 @@ fn dylora() -> Experiment {
 
 fn cuts(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
-        let mut lab = trained(&setups[0], inputs).await?.lab;
-        let (mut dylora, mut plain) = (Vec::new(), Vec::new());
-        for rank in CUTS {
-            dylora.push(cut(&mut lab, 0, rank).await?);
-            plain.push(cut(&mut lab, 1, rank).await?);
-        }
+        let lab = trained(&setups[0], inputs).await?.lab;
+        let (dylora, plain) = (cut_shares(&lab, 0).await?, cut_shares(&lab, 1).await?);
         let worse = plain.iter().zip(&dylora).take(JUDGED).map(|(plain, dylora)| plain - dylora).collect();
         Ok([dylora, plain, worse].concat())
     })
 }
 
-/// Loss with the first `rank` directions alone.
-async fn cut(lab: &mut Lab, lane: usize, rank: usize) -> Result<f64> {
-    let name = "layers.0.lora_B";
-    let whole = lab.tensor(lane, name).await?;
-    let mut b = whole.clone();
-    b.chunks_exact_mut(RANK).for_each(|row| row[rank..].fill(0.0));
-    lab.set_tensor(lane, name, &b).await?;
-    let left = pool_share(lab, lane).await;
-    lab.set_tensor(lane, name, &whole).await?;
-    left
+/// Loss on the whole pool with the first few directions alone, as a share of the target's energy, at each of the cuts.
+async fn cut_shares(lab: &Lab, lane: usize) -> Result<Vec<f64>> {
+    let task = &lab.task;
+    let (pool, params) = placed(lab, lane, task.x.clone(), task.sequence).await?;
+    let left = |&rank: &usize| cut_loss(task, &pool, 0, &params, rank) * task.energy / task.pool_energy;
+    Ok(CUTS.iter().map(left).collect())
 }
 
 fn adalora() -> Experiment {
@@ -136,5 +129,5 @@ fn budgets(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
 /// Directions of a layer that were not pruned.
 async fn kept(lab: &Lab, lane: usize, layer: usize) -> Result<f64> {
     let values = lab.tensor(lane, &format!("layers.{layer}.lora_E")).await?;
-    Ok(values.iter().filter(|&&e| e != 0.0).count() as f64)
+    Ok(in_use(&values) as f64)
 }

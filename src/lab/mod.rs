@@ -5,6 +5,7 @@ pub mod export;
 pub mod forward;
 pub mod prepare;
 pub mod python;
+pub mod ranks;
 mod resize;
 mod snapshot;
 mod tensors;

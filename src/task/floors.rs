@@ -56,6 +56,19 @@ pub fn floors(config: &Config, task: &TaskData) -> Vec<Floor> {
     floors
 }
 
+/// The least share of the target's energy that one weight of each of these ranks can leave, noise included, as `floors` has it
+/// for single lanes. Empty where the task has no true change or the network more than one layer.
+pub fn rank_floors(config: &Config, task: &TaskData, ranks: &[usize]) -> Vec<f64> {
+    match (&config.task, &task.teacher) {
+        (Task::Domains(Domains { depth: 1, .. }), Some(teacher)) => {
+            let spectra = Spectra::new(teacher);
+            let noise = task.noise_variance / task.energy;
+            ranks.iter().map(|&rank| spectra.fixed(rank) + noise).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// `1 − Σ_{i≤rank} σᵢ(mean T)² / mean‖T_k‖²`: the least share of the target's energy that one weight of this rank can
 /// leave. `teacher`: true changes `[outputs, inputs]`.
 pub fn static_floor(teacher: &[Array2<f64>], rank: usize) -> f64 {
@@ -266,6 +279,18 @@ mod tests {
             assert!((share - expected).abs() < 5e-5, "{share} {expected}");
         }
         assert_eq!(found.len(), ranks.len());
+    }
+
+    #[test]
+    fn floors_by_rank_are_those_of_lanes() {
+        let mut noisy = task(2, 8, true, Spectrum::Harmonic);
+        noisy.noise = 0.1;
+        let data = domains::domains(&noisy, 7).unwrap();
+        let of_ranks = rank_floors(&config(&noisy, vec![]), &data, &[1, 3, 5]);
+        let of_lanes = shares(&noisy, [1, 3, 5].map(lora).to_vec());
+        assert_eq!(of_ranks, of_lanes.iter().map(|lane| lane.1).collect::<Vec<_>>());
+        noisy.depth = 2;
+        assert!(rank_floors(&config(&noisy, vec![]), &data, &[1]).is_empty());
     }
 
     #[test]

@@ -5,6 +5,8 @@ use ndarray::Array1;
 
 use super::accuracy::{Drawing, Held};
 use super::gates;
+#[cfg(feature = "variants")]
+use super::ranks::{self, Cuts};
 use super::state::{LaneShape, Shape, State};
 use super::weight::{self, Change, Training};
 use crate::adapter::count;
@@ -13,6 +15,8 @@ use crate::config::{Config, Lane};
 use crate::lab::Lab;
 use crate::lab::forward::{Answer, Forward};
 use crate::optim;
+#[cfg(feature = "variants")]
+use crate::protocol::RanksFrame;
 use crate::protocol::{Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, Started, Watch, WeightFrame};
 use crate::task::{Activation, DigitsTask, TaskData, floors};
 
@@ -43,6 +47,9 @@ pub struct Display {
     /// Step and time of each lane's last accuracy.
     accuracy: Vec<Option<(usize, f64)>>,
     weight: Option<Kept>,
+    /// There while they are looked at.
+    #[cfg(feature = "variants")]
+    cuts: Option<Cuts>,
 }
 
 /// A mixture's merges, which are too dear for every frame.
@@ -70,6 +77,8 @@ impl Display {
             sent: vec![0; lab.lane_count()],
             accuracy: vec![None; lab.lane_count()],
             weight: None,
+            #[cfg(feature = "variants")]
+            cuts: None,
         };
         (0..lab.lane_count()).for_each(|lane| display.set_lane(lab, lane));
         display
@@ -84,6 +93,10 @@ impl Display {
             held.set_lane(index, lane, optimizer);
         }
         (self.drawing, self.weight, self.accuracy[index]) = (None, None, None);
+        #[cfg(feature = "variants")]
+        {
+            self.cuts = None;
+        }
     }
 
     /// The run went back to `step`; the page hears the losses from there again.
@@ -125,6 +138,8 @@ impl Display {
             gates: self.gates(task, state, answers, &now.params),
             weight: self.weight(lab, state, now),
             drawing: Vec::new(),
+            #[cfg(feature = "variants")]
+            ranks: self.ranks(lab, state, now),
         };
         if self.held.is_some()
             && let Some(pixels) = state.drawing()
@@ -186,6 +201,16 @@ impl Display {
             frame.ablation = Some(gates::ablation(task, &self.probe, which, &params[off.lane]));
         }
         frames
+    }
+
+    #[cfg(feature = "variants")]
+    fn ranks(&mut self, lab: &Lab, state: &State, now: &Readback) -> RanksFrame {
+        // Nothing of an earlier look is left for the next one.
+        let kept = self.cuts.take();
+        self.cuts = state.cuts().then(|| kept.unwrap_or_else(|| Cuts::new(lab)));
+        let slice = state.training().then_some(ranks::SLICE);
+        let cuts = self.cuts.as_mut().and_then(|cuts| cuts.frame(&lab.task, now, slice));
+        RanksFrame { budgets: ranks::budgets(lab, &self.probe, now), cuts }
     }
 
     fn weight(&mut self, lab: &Lab, state: &State, now: &Readback) -> Option<WeightFrame> {

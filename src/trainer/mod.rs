@@ -4,6 +4,11 @@
 mod accuracy;
 mod frame;
 mod gates;
+#[cfg(feature = "variants")]
+mod ranks;
+#[cfg(not(feature = "variants"))]
+#[path = "no_ranks.rs"]
+mod ranks;
 mod run;
 mod state;
 mod weight;

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::Transport;
 use super::frame::{self, Display, Readback};
+use super::ranks;
 use super::state::State;
 use crate::clock;
 use crate::config::Lane;
@@ -78,12 +79,18 @@ impl Run {
         let rest = !state.training();
         let due = match rest {
             true => state.stale() && !state.stepping() && !self.in_flight(),
-            false => now >= self.next_frame && self.is_news(now),
+            // A frame waits a little for a moment that tells all there is to tell.
+            false => {
+                now >= self.next_frame
+                    && self.is_news(now)
+                    && (ranks::settled(&self.lab) || now >= self.next_frame + FRAME)
+            }
         };
         let readback = due.then(|| (self.lab.step(), self.lab.parameters()));
         let snapshot = (due && gpu && now >= self.next_snapshot).then(|| self.lab.snapshot());
 
         let steps = if self.lab.in_flight() < 2 { state.allowance(now, self.chunk()) } else { 0 };
+        let steps = ranks::settling(&self.lab, steps);
         if steps > 0 {
             if !self.in_flight() {
                 self.mark = now;

@@ -61,6 +61,8 @@ pub struct State {
     watch: Watch,
     ablate: Option<Ablate>,
     drawing: Option<Vec<f32>>,
+    #[cfg(feature = "variants")]
+    cuts: bool,
     /// What is shown no longer tells how things are.
     stale: bool,
 }
@@ -80,6 +82,8 @@ impl Default for State {
             watch: Watch { lane: 0, layer: 0, merge: MergeMode::MeanGate, domain: 0, token: 0 },
             ablate: None,
             drawing: None,
+            #[cfg(feature = "variants")]
+            cuts: false,
             stale: false,
         }
     }
@@ -143,6 +147,8 @@ impl State {
                 self.visible = visible;
                 self.rest();
             }
+            #[cfg(feature = "variants")]
+            Command::Cuts(cuts) => self.cuts = cuts,
         }
         self.stale = !self.shape.lanes.is_empty();
         None
@@ -223,6 +229,12 @@ impl State {
 
     pub fn drawing(&self) -> Option<&[f32]> {
         self.drawing.as_deref()
+    }
+
+    /// Losses of cut factors are looked at.
+    #[cfg(feature = "variants")]
+    pub fn cuts(&self) -> bool {
+        self.cuts
     }
 
     /// Forget the speed's account: time that passed at rest buys no steps.

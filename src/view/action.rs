@@ -38,5 +38,8 @@ pub enum Action {
     /// Set every lane to the budget of this one.
     MatchParameters,
     ToggleTheme,
+    /// The losses of cut factors came into view, or left it.
+    #[cfg(feature = "variants")]
+    ShowCuts(bool),
     Dismiss(usize),
 }

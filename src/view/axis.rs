@@ -53,6 +53,14 @@ impl LogAxis {
     }
 }
 
+/// Values to mark on a linear axis from 0 to `top`: four or five, a whole number apart where they count something.
+#[cfg(feature = "variants")]
+pub fn marks(top: f64, counts: bool) -> Vec<f64> {
+    let apart = super::scale::nice_above(top / 5.0);
+    let apart = if counts { apart.max(1.0) } else { apart };
+    (0..).map(|k| f64::from(k) * apart).take_while(|&mark| mark <= top * (1.0 + 1e-9)).collect()
+}
+
 /// Last step shown: grows by doublings, so that the axis stands still most of the time.
 pub fn step_limit(step: usize) -> usize {
     let mut limit = 250;
@@ -138,6 +146,16 @@ mod tests {
         let axis = LogAxis::around(std::iter::empty(), 0.0, 100.0);
         assert!(axis.high / axis.low >= 4.0);
         assert!(axis.pixel(0.9).is_finite());
+    }
+
+    #[cfg(feature = "variants")]
+    #[test]
+    fn linear_axes_are_marked_in_round_numbers() {
+        assert_eq!(marks(32.0, true), [0.0, 10.0, 20.0, 30.0]);
+        assert_eq!(marks(4.0, true), [0.0, 1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(marks(3.0, true), [0.0, 1.0, 2.0, 3.0]);
+        assert_eq!(marks(1.0, false), [0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0]);
+        assert!(marks(512.0, true).len() <= 6);
     }
 
     #[test]

@@ -8,6 +8,8 @@ pub mod format;
 pub mod history;
 pub mod ink;
 pub mod now;
+#[cfg(feature = "variants")]
+pub mod ranks;
 pub mod run;
 pub mod scale;
 pub mod snap;

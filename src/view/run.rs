@@ -33,6 +33,8 @@ pub struct Run {
     pub gates: Vec<GateView>,
     pub weight: Option<Snap<WeightFrame>>,
     pub drawing: Option<Snap<Vec<DrawAnswer>>>,
+    #[cfg(feature = "variants")]
+    pub ranks: super::ranks::Ranks,
     /// The Now line.
     pub now: now::Line,
     memory: Vec<LaneHistory>,
@@ -163,6 +165,8 @@ impl Run {
             self.weight = Some(Snap::new(weight));
         }
         self.drawing = (!frame.drawing.is_empty()).then(|| Snap::new(frame.drawing));
+        #[cfg(feature = "variants")]
+        self.ranks.push(frame.ranks);
     }
 }
 
@@ -234,7 +238,6 @@ mod tests {
             step: from + losses.len(),
             running: true,
             steps_per_second: 1.0,
-            lr: 0.0,
             lanes: vec![LaneFrame {
                 lane: lane(),
                 parameters: 1,
@@ -246,9 +249,7 @@ mod tests {
                 accuracy: None,
                 spectrum: vec![],
             }],
-            gates: vec![],
-            weight: None,
-            drawing: vec![],
+            ..Frame::default()
         }))
     }
 

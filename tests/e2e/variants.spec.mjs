@@ -8,8 +8,8 @@ describe("the whole lab", () => {
   before(async () => (site = await openSite()));
   after(() => site?.close());
 
-  async function visiting(query, body) {
-    const page = await site.visit(query);
+  async function visiting(query, body, options) {
+    const page = await site.visit(query, options);
     try {
       await body(page);
       assert.deepEqual(page.errors, [], "errors in the console");
@@ -98,6 +98,91 @@ describe("the whole lab", () => {
       await page.waitForURL(/nl2-3-5-6/);
       await trained(page, 5);
       assert.ok((await step(page)) !== null);
+    });
+  });
+
+  // The rows of a panel's first table, as numbers where they are.
+  const table = async (page, panel) => {
+    await button(page, `${panel} as a table`).click();
+    const cells = await page.getByRole("region", { name: panel }).locator("tbody tr").evaluateAll((rows) =>
+      rows.map((row) => [...row.cells].map((cell) => Number(cell.textContent.replaceAll(",", "")))),
+    );
+    await button(page, `${panel} as a table`).click();
+    return cells;
+  };
+
+  it("draws AdaLoRA's directions in use beside the budget that is prescribed", async () => {
+    await visiting("?all&dim=16&depth=3&batch=4&total=400&lanes=lora.r4~adalora.r6.to2.begin20.end220", async (page) => {
+      await page.getByLabel("Speed").selectOption({ label: "100 steps/s" });
+      await trained(page, 400);
+      const panel = page.getByRole("region", { name: "Directions in use" });
+      const picture = panel.getByRole("img", { name: /^Directions in use of AdaLoRA over 400 steps: .*budget 6\.00, in use 6 =/ });
+      await picture.waitFor();
+      await panel.getByText("Pruning is over: 6 of 18 directions are kept.").waitFor();
+      const rows = await table(page, "Directions in use");
+      assert.ok(rows.length > 2, `${rows.length} moments`);
+      for (const [step, budget, used, ...layers] of rows) {
+        const left = 1 - Math.min(1, Math.max(0, (step - 20) / 200));
+        const prescribed = 6 + 12 * left ** 3;
+        assert.ok(Math.abs(budget - prescribed) < 0.006, `step ${step}: ${budget} is ${prescribed}`);
+        assert.equal(used, Math.floor(prescribed), `step ${step}`);
+        assert.equal(layers.reduce((sum, kept) => sum + kept), used);
+      }
+      await picture.focus();
+      await page.keyboard.press("Home");
+      await panel.getByText("step 0: budget 18.00").waitFor();
+      await page.keyboard.press("End");
+      await panel.getByText(/^step 399: budget 6\.00, in use 6 = \d \+ \d \+ \d$/).waitFor();
+    });
+  });
+
+  it("draws what cut lanes lose beside the floor of every rank", async () => {
+    const task = "domains=1&true_rank=8&spectrum=harmonic&dim=32&batch=8";
+    await visiting(`?all&${task}&total=1500&lanes=dylora.r8~lora.r8`, async (page) => {
+      const panel = page.getByRole("region", { name: "Smaller ranks" });
+      await trained(page, 1500);
+      await panel.scrollIntoViewIfNeeded();
+      await panel.getByText(/^Measured after 1,500 steps on 1,024 tokens/).waitFor();
+      await panel.getByRole("img", { name: /^Loss over rank as share of target energy: DyLoRA .*; LoRA .*; floor 0\.345 at rank 1$/ }).waitFor();
+      const rows = await table(page, "Smaller ranks");
+      const energy = (from) => [1, 2, 3, 4, 5, 6, 7, 8].filter((i) => i >= from).reduce((sum, i) => sum + 1 / i ** 2, 0);
+      assert.deepEqual(rows.map(([rank]) => rank), [1, 2, 3, 4, 5, 6, 7, 8]);
+      for (const [rank, dylora, lora, floor] of rows) {
+        const tail = energy(rank + 1) / energy(1);
+        assert.ok(Math.abs(floor - tail) < 1e-3, `floor of rank ${rank}: ${floor}, theory ${tail}`);
+        assert.ok(Math.abs(dylora - tail) < 0.06, `DyLoRA cut to ${rank}: ${dylora}, theory ${tail}`);
+        if (rank <= 4) assert.ok(lora - dylora > 0.1, `LoRA cut to ${rank}: ${lora}, DyLoRA ${dylora}`);
+      }
+      assert.ok(rows[7][2] < 0.001, `LoRA whole: ${rows[7][2]}`);
+      await panel.getByRole("img").first().focus();
+      await page.keyboard.press("Home");
+      await panel.getByText(/^rank 1: DyLoRA 0\.\d+ · LoRA [\d.]+ · floor 0\.345$/).waitFor();
+    });
+  });
+
+  it("measures cut lanes only while somebody looks", async () => {
+    const low = { viewport: { width: 1440, height: 400 } };
+    await visiting("?all&dim=16&batch=4&total=100000&lanes=dylora.r4~lora.r4", async (page) => {
+      const panel = page.getByRole("region", { name: "Smaller ranks" });
+      await trained(page, 200);
+      await panel.getByText(/^Measuring what is lost/).waitFor();
+      await panel.scrollIntoViewIfNeeded();
+      await panel.getByText(/^Measured after/).waitFor();
+      // What stands there when nobody looks is not measured anew.
+      await page.evaluate(() => scrollTo(0, 0));
+      await page.waitForTimeout(1000);
+      const before = await panel.getByText(/^Measured after/).innerText();
+      await page.waitForTimeout(1500);
+      assert.equal(await panel.getByText(/^Measured after/).innerText(), before);
+    }, low);
+  });
+
+  it("has panels for changing ranks only where a lane has such", async () => {
+    await visiting("?all&dim=16&batch=4&lanes=dora.r4~lora.r4", async (page) => {
+      await trained(page, 5);
+      for (const name of ["Directions in use", "Smaller ranks"]) {
+        assert.equal(await page.getByRole("region", { name }).count(), 0, name);
+      }
     });
   });
 

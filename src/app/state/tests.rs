@@ -22,16 +22,7 @@ fn started_state() -> State {
 }
 
 fn at_step(state: &mut State, step: usize) {
-    let frame = Frame {
-        step,
-        running: true,
-        steps_per_second: 1.0,
-        lr: 0.0,
-        lanes: vec![],
-        gates: vec![],
-        weight: None,
-        drawing: vec![],
-    };
+    let frame = Frame { step, running: true, steps_per_second: 1.0, ..Frame::default() };
     update(state, Msg::Engine(Event::Frame(Box::new(frame))));
 }
 
@@ -91,6 +82,16 @@ fn a_rank_moves_in_place() {
     assert!(!starts(&effects));
     assert!(matches!(state.config.lanes[1].method, Method::Lora { rank: 3, .. }));
     assert_eq!(state.run.step, 40);
+}
+
+#[cfg(feature = "variants")]
+#[test]
+fn the_trainer_hears_whether_somebody_looks_at_cut_lanes() {
+    let mut state = started_state();
+    for shown in [true, false] {
+        let effects = update(&mut state, Msg::Act(Action::ShowCuts(shown)));
+        assert_eq!(effects, [Effect::Send(Command::Cuts(shown))]);
+    }
 }
 
 #[test]

@@ -246,7 +246,7 @@ pub fn diverging_legend(range: f32, dark: bool) -> Html {
 }
 
 /// A colour scale as a strip; its ends are written beside it by the caller.
-fn legend(ramp: Matrix, scale: Scale, dark: bool) -> Html {
+pub fn legend(ramp: Matrix, scale: Scale, dark: bool) -> Html {
     html! { <Heat class="ramp" data={Snap::new(ramp)} {scale} {dark} label="Colour scale" on_cursor={Callback::noop()} /> }
 }
 

@@ -2,8 +2,14 @@
 //! workers, URLs or how an action is carried out.
 
 pub mod accuracy;
+#[cfg(feature = "variants")]
+pub mod budget;
 pub mod control;
+#[cfg(feature = "variants")]
+pub mod cuts;
 pub mod digits;
+#[cfg(feature = "variants")]
+mod ends;
 #[cfg(feature = "variants")]
 pub mod experts;
 pub mod explain;
@@ -17,6 +23,8 @@ pub mod lanes;
 pub mod loss;
 pub mod pointer;
 pub mod redraw;
+#[cfg(feature = "variants")]
+mod shown;
 pub mod size;
 pub mod spectrum;
 pub mod task;

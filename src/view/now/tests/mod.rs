@@ -49,16 +49,7 @@ impl Run {
                 floors: if matches!(config.task, Task::Domains(_)) { vec![any] } else { Vec::new() },
                 config,
             },
-            frame: Frame {
-                step: 0,
-                running: true,
-                steps_per_second: 300.0,
-                lr: 0.0,
-                lanes,
-                gates,
-                weight: None,
-                drawing: Vec::new(),
-            },
+            frame: Frame { step: 0, running: true, steps_per_second: 300.0, lanes, gates, ..Frame::default() },
         }
     }
 

@@ -1,0 +1,249 @@
+//! The panel of smaller ranks: the loss of lanes whose factors are cut to their first directions, over how many those are,
+//! beside the least that any weight of that rank leaves.
+
+use yew::prelude::*;
+
+use super::{
+    ends::{End, ends},
+    pointer,
+    shown::use_shown,
+    size::use_size,
+    twin::Panel,
+};
+use crate::protocol::{CutsFrame, Started};
+use crate::view::{
+    action::Action,
+    axis::{marks, path},
+    format::{count, three},
+    ranks::{cut_floor, cut_loss, cut_ranks, cuts_at, cuts_table},
+    snap::Snap,
+};
+
+const LEFT: f64 = 48.0;
+const TOP: f64 = 8.0;
+const BOTTOM: f64 = 32.0;
+/// From the axis to the first rank.
+const INSET: f64 = 16.0;
+/// Between two ranks that are both written.
+const APART: f64 = 24.0;
+/// More points than these are drawn without marks.
+const MARKED: usize = 24;
+
+#[derive(Properties, PartialEq)]
+pub struct CutsProps {
+    pub started: Snap<Started>,
+    pub cuts: Option<Snap<CutsFrame>>,
+    pub names: Vec<String>,
+    pub step: usize,
+    /// "share of target energy" or "cross-entropy".
+    pub unit: AttrValue,
+    pub dispatch: Callback<Action>,
+}
+
+#[component]
+pub fn Cuts(props: &CutsProps) -> Html {
+    let node = use_node_ref();
+    use_shown(&node, props.dispatch.reform(Action::ShowCuts));
+    let tables = {
+        let (cuts, names, unit) = (props.cuts.clone(), props.names.clone(), props.unit.clone());
+        Callback::from(move |()| cuts.iter().map(|cuts| cuts_table(cuts, &names, &unit)).collect::<Vec<_>>())
+    };
+    let note = props.cuts.as_ref().map(|cuts| {
+        let floors = if cuts.floors.is_empty() { " No floor is proved for this task." } else { "" };
+        format!(
+            "Measured after {} steps on {} tokens of the training data, without further training.{floors}",
+            count(cuts.step),
+            count(cuts.tokens)
+        )
+    });
+    html! {
+        <div ref={node}>
+            <Panel id="cuts" title="Smaller ranks" {tables} step={props.step}>
+                if let Some(cuts) = &props.cuts {
+                    <Chart cuts={cuts.clone()} names={props.names.clone()} unit={props.unit.clone()} />
+                    <p class="note" data-why="Only the first directions of every layer's factors are kept, all others set to zero. DyLoRA trains for it: each of its steps trains the first b directions, b drawn anew. A plain LoRA may turn its directions as it likes, so its first ones are no better than others.">
+                        { note }
+                    </p>
+                } else {
+                    <p class="note">{ "Measuring what is lost when only the first directions are kept …" }</p>
+                }
+            </Panel>
+        </div>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct ChartProps {
+    cuts: Snap<CutsFrame>,
+    names: Vec<String>,
+    unit: AttrValue,
+}
+
+/// A lane's mark around (0, 0): a shape of its own, so that lanes differ not by colour alone.
+fn mark(lane: usize) -> Html {
+    match lane % 4 {
+        0 => html! { <circle r="4" /> },
+        1 => html! { <path class="mark-shape" d="M-3.5 -3.5H3.5V3.5H-3.5Z" /> },
+        2 => html! { <path class="mark-shape" d="M0 -4.5L4.5 3.5H-4.5Z" /> },
+        _ => html! { <path class="mark-shape" d="M0 -5L5 0L0 5L-5 0Z" /> },
+    }
+}
+
+#[component]
+fn Chart(props: &ChartProps) -> Html {
+    let node = use_node_ref();
+    let (width, height) = use_size(&node);
+    let cursor = use_state_eq(|| None::<usize>);
+    let (cuts, names) = (&props.cuts, &props.names);
+    let ranks = cut_ranks(cuts);
+    let whole = ranks.last().copied().unwrap_or(1);
+    let right = if width < 480.0 { 128.0 } else { 160.0 };
+    let plot = (width - LEFT - right).max(1.0);
+    let edge = LEFT + plot;
+    let base = (height - BOTTOM).max(TOP + 1.0);
+    // Ranks 1 to the whole, the first a little off the axis.
+    let x = |rank: usize| LEFT + INSET + (plot - 2.0 * INSET) * (rank - 1) as f64 / (whole - 1).max(1) as f64;
+    let values = cuts.lanes.iter().flat_map(|lane| lane.losses.iter().map(|&(_, loss)| f64::from(loss)));
+    let top = values.chain(cuts.floors.iter().map(|&(_, floor)| floor)).filter(|v| v.is_finite()).fold(0.0, f64::max);
+    let top = if top > 0.0 { top * 1.05 } else { 1.0 };
+    let y = |loss: f64| base - (base - TOP) * loss / top;
+
+    let rows = marks(top, false).into_iter().map(|mark| {
+        html! {
+            <g class="tick">
+                <path d={path([(LEFT, y(mark)), (edge, y(mark))].into_iter())} />
+                <text x={(LEFT - 8.0).to_string()} y={(y(mark) + 4.0).to_string()} text-anchor="end">{ plain(mark) }</text>
+            </g>
+        }
+    });
+    let mut free = f64::NEG_INFINITY;
+    let written = ranks.iter().copied().filter(|&rank| {
+        let fits = rank == whole || x(rank) >= free && x(whole) - x(rank) >= APART;
+        if fits {
+            free = x(rank) + APART;
+        }
+        fits
+    });
+    let columns = written.map(|rank| {
+        html! {
+            <text class="axis" x={format!("{:.1}", x(rank))} y={(base + 18.0).to_string()} text-anchor="middle">{ rank }</text>
+        }
+    });
+    let points = |place: usize| -> Vec<(f64, f64)> {
+        let losses = cuts.lanes[place].losses.iter().filter(|(_, loss)| loss.is_finite());
+        losses.map(|&(rank, loss)| (x(rank), y(f64::from(loss)))).collect()
+    };
+    let curves = cuts.lanes.iter().enumerate().map(|(place, lane)| {
+        let all = points(place);
+        let marks = all.iter().filter(|_| all.len() <= MARKED).map(|(px, py)| {
+            html! { <g transform={format!("translate({px:.1} {py:.1})")}>{ mark(lane.lane) }</g> }
+        });
+        html! {
+            <g class={format!("cut lane-{} dash-{}", lane.lane, lane.lane % 4)}>
+                <path class="curve" d={path(all.iter().copied())} />
+                { for marks }
+            </g>
+        }
+    });
+    let floor: Vec<(f64, f64)> = cuts.floors.iter().map(|&(rank, floor)| (x(rank), y(floor))).collect();
+    let levels = floor.iter().filter(|_| floor.len() <= MARKED).map(|&(px, py)| {
+        html! { <path class="level" d={path([(px - 8.0, py), (px + 8.0, py)].into_iter())} /> }
+    });
+
+    let mut labels: Vec<End> = cuts
+        .lanes
+        .iter()
+        .enumerate()
+        .filter_map(|(place, lane)| {
+            let &(rank, loss) = lane.losses.last()?;
+            let name = names.get(lane.lane)?.clone();
+            let (from, value) = match points(place).last() {
+                Some(&last) if loss.is_finite() => (last, three(f64::from(loss))),
+                _ => ((edge, TOP), "diverged".into()),
+            };
+            let why = format!("{name}: {value} at its full rank {rank}, as {}.", props.unit);
+            Some(End { from, text: name, value, why, lane: Some(lane.lane), mark: mark(lane.lane) })
+        })
+        .collect();
+    labels.extend(floor.last().map(|&from| End {
+        from,
+        text: "floor, each rank".into(),
+        value: String::new(),
+        why: "Eckart–Young: the least that any single weight of each rank leaves in expectation, the energy beyond the largest singular values of the true change (of several tasks, of its mean). On a sample of tokens a loss can lie a little below.".into(),
+        lane: None,
+        mark: html! { <path d="M-6 0H6" /> },
+    }));
+
+    let at = cursor.filter(|rank| ranks.contains(rank));
+    let readout = match at {
+        Some(rank) => cuts_at(cuts, names, rank),
+        None => format!("{}, over directions kept", props.unit),
+    };
+    let label = {
+        let lanes = cuts.lanes.iter().enumerate().filter_map(|(place, lane)| {
+            let ends = [ranks.first(), ranks.last()].into_iter().flatten();
+            let values =
+                ends.filter_map(|&rank| Some(format!("{} at rank {rank}", three(cut_loss(cuts, place, rank)?))));
+            Some(format!("{} {}", names.get(lane.lane)?, values.collect::<Vec<_>>().join(", ")))
+        });
+        let floor = cut_floor(cuts, 1).map(|floor| format!("floor {} at rank 1", three(floor)));
+        format!("Loss over rank as {}: {}", props.unit, lanes.chain(floor).collect::<Vec<_>>().join("; "))
+    };
+    let onpointermove = {
+        let (cursor, places) = (cursor.clone(), ranks.iter().map(|&rank| (rank, x(rank))).collect::<Vec<_>>());
+        Callback::from(move |event: PointerEvent| {
+            if let Some(((px, _), _)) = pointer::place(&event, ".chart") {
+                let nearest = places.iter().min_by(|a, b| (a.1 - px).abs().total_cmp(&(b.1 - px).abs()));
+                cursor.set(nearest.filter(|_| (LEFT..=edge).contains(&px)).map(|&(rank, _)| rank));
+            }
+        })
+    };
+    let onpointerleave = {
+        let cursor = cursor.clone();
+        Callback::from(move |_: PointerEvent| cursor.set(None))
+    };
+    let onkeydown = {
+        let (cursor, ranks) = (cursor.clone(), ranks.clone());
+        Callback::from(move |event: KeyboardEvent| {
+            let last = ranks.len().saturating_sub(1);
+            let from = cursor.and_then(|rank| ranks.iter().position(|&r| r == rank));
+            let next = match (event.key().as_str(), from) {
+                ("ArrowLeft", from) => from.unwrap_or(last + 1).saturating_sub(1),
+                ("ArrowRight", from) => from.map_or(0, |at| (at + 1).min(last)),
+                ("Home", _) => 0,
+                ("End", _) => last,
+                _ => return,
+            };
+            event.prevent_default();
+            cursor.set(ranks.get(next).copied());
+        })
+    };
+    html! {
+        <>
+            <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout }</p>
+            <div class="chart" ref={node} {onpointermove} {onpointerleave}>
+                if width > 0.0 && height > 0.0 {
+                    <div role="img" aria-label={label} tabindex="0" {onkeydown}>
+                        <svg aria-hidden="true" width={width.to_string()} height={height.to_string()}>
+                            { for rows }
+                            { for columns }
+                            <text class="axis" x={LEFT.to_string()} y={(base + 18.0).to_string()} text-anchor="end">{ "rank" }</text>
+                            <path class="theory" d={path(floor.iter().copied())} />
+                            { for levels }
+                            { for curves }
+                            if let Some(rank) = at {
+                                <path class="crosshair" d={path([(x(rank), TOP), (x(rank), base)].into_iter())} />
+                            }
+                        </svg>
+                    </div>
+                    { ends("Lanes and the floor", labels, edge, (width, height)) }
+                }
+            </div>
+        </>
+    }
+}
+
+/// A round number as it is.
+fn plain(mark: f64) -> String {
+    format!("{}", (mark * 1e6).round() / 1e6)
+}
