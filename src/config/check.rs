@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Config, Domains, Lane, Method, Schedule, Task, limits, object::refuse};
+use super::{BalanceKind, Config, Domains, Gate, Lane, Method, Named, Schedule, Task, limits, object::refuse};
 use crate::error::Result;
 
 impl Config {
@@ -87,6 +87,25 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
                 &rank.into(),
                 format_args!("experts · rank = {} must be at most {}", experts * rank, limits::MIXTURE_RANK),
             ));
+        }
+    }
+    if let Method::Mor1e { gate, hidden, balance, .. } = &lane.method {
+        for layer in 0..count {
+            if let Method::Mor1e { experts, flex: Some(p), .. } = lane.method_at(layer)
+                && experts % p != 0
+            {
+                let allowed = format_args!("a divisor of experts, which is {experts}");
+                return Err(refuse(format!("{path}.flex"), &p.into(), allowed));
+            }
+        }
+        // The prototype gate has no hidden layer. Nor does either balance term mean anything on gates that are not shares: one
+        // takes logarithms of what may be negative, the other falls without bound with the gates.
+        if let (Gate::Prototype, Some(hidden)) = (gate, hidden) {
+            return Err(refuse(format!("{path}.hidden"), &(*hidden).into(), "nothing with gate \"prototype\""));
+        }
+        if *gate == Gate::Prototype && balance.kind != BalanceKind::None {
+            let allowed = "\"none\" with gate \"prototype\", whose gates are not shares of 1";
+            return Err(refuse(format!("{path}.balance.kind"), &balance.kind.name().into(), allowed));
         }
     }
     if options.budget_begin >= options.budget_end {

@@ -189,14 +189,21 @@ pub enum Method {
         /// Width of the intuition gate; `None` is `max(4, in / 8)`.
         hidden: Option<usize>,
         balance: Balance,
+        /// Flex: `p` vectors that read, shared by `experts / p` that write; expert `i·q + j` reads by the i-th and writes
+        /// by the j-th. `None` gives every expert two of its own.
+        flex: Option<usize>,
     },
 }
 
-/// One gate per sequence, from its mean, or one per token.
+/// Where MoR1E's gates come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
+    /// A network, once per sequence, from its mean.
     Pooled,
+    /// The same per token.
     Token,
+    /// What the paper's own code does: fixed prototypes and a router, once per sequence. Not normalised; may be negative.
+    Prototype,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -256,15 +263,19 @@ impl Lane {
     }
 
     /// Whether a lane's rank can change in mid-training. MoRA's matrix has no part of smaller rank, AdaLoRA's ranks follow
-    /// its budget, and PiSSA's frozen weight lacks as many directions as it began with.
+    /// its budget, PiSSA's frozen weight lacks as many directions as it began with, another number of prototypes is another
+    /// clustering, and shared vectors are not one expert's to keep or drop.
     pub fn can_resize(&self) -> bool {
         !matches!(self.method, Method::Full | Method::Variant { form: Form::Mora | Form::Adalora, .. })
             && self.options.init == Init::Kaiming
+            && !self.method.is_other_mor1e()
     }
 
     /// Whether the lane is more than the four methods as they are in their papers; the page's first download has those alone.
     pub fn is_variant(&self) -> bool {
-        matches!(self.method, Method::Variant { .. }) || self.options != Options::default()
+        matches!(self.method, Method::Variant { .. })
+            || self.method.is_other_mor1e()
+            || self.options != Options::default()
     }
 
     /// Whether a lane under way can become `other` without starting again: only the weights of terms of the loss, a
@@ -300,8 +311,9 @@ impl Lane {
                 lane.options.rank_per_layer = None;
                 lane.options.target_rank = lane.options.target_rank.map(|target| target.min(size));
             }
-            Method::Mor1e { experts, .. } => {
+            Method::Mor1e { experts, flex, .. } => {
                 *experts = size;
+                *flex = flex.map(|p| (1..=p.min(size)).rev().find(|p| size.is_multiple_of(*p)).unwrap_or(1));
                 lane.options.experts_per_layer = None;
             }
         }
@@ -311,6 +323,13 @@ impl Lane {
     /// Whether the lane adapts this layer.
     pub fn adapts(&self, layer: usize) -> bool {
         self.layers.as_ref().is_none_or(|layers| layers.contains(&layer))
+    }
+}
+
+impl Method {
+    /// MoR1E with the gate of the paper's code, or with shared vectors.
+    pub fn is_other_mor1e(&self) -> bool {
+        matches!(self, Self::Mor1e { gate: Gate::Prototype, .. } | Self::Mor1e { flex: Some(_), .. })
     }
 }
 
