@@ -200,10 +200,24 @@ pub struct GateFrame {
     pub mean: Vec<f32>,
     /// Share of tokens whose largest gate is this expert's, `[experts]`.
     pub utilisation: Vec<f32>,
-    /// Mean over tokens of the gate's entropy, divided by log N: 1 is uniform, 0 is one expert only.
+    /// Mean over tokens of the gate's entropy, divided by log N: 1 is uniform, 0 is one expert only. Of a gate of two
+    /// parts, of its router's softmax, for the gate itself is no share of 1.
     pub entropy: f32,
+    /// The two parts of a prototype gate; the page's first download has none.
+    #[cfg(feature = "variants")]
+    pub parts: Option<GateParts>,
     /// The expert that is switched off, and the loss on each domain with and without it.
     pub ablation: Option<AblationFrame>,
+}
+
+/// A prototype gate, `4(1−ω)⟨cᵢ, e⟩ + N·ω·softmax(W_r x)ᵢ`, taken apart: means by domain, `[domains, experts]` each.
+#[cfg(feature = "variants")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateParts {
+    /// ω, the router's share: 0 is intuition alone, 1 the router alone.
+    pub share: f32,
+    pub intuition: Vec<f32>,
+    pub router: Vec<f32>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,13 +1,27 @@
 //! What a method holds on one layer: its tensors, hence how many parameters it trains, and how that number comes
 //! about in words. Knows shapes only; what the tensors do is in the method's own module.
 
-use crate::config::{Form, Method};
+use crate::config::{Form, Gate, Method};
 
 /// Width `H` of the intuition gate on a layer of that many inputs: as configured, else `max(4, inputs / 8)`.
-/// 0 for methods without one.
+/// 0 for methods, and gates, without one.
 pub fn hidden_width(method: &Method, inputs: usize) -> usize {
     match method {
+        Method::Mor1e { gate: Gate::Prototype, .. } => 0,
         Method::Mor1e { hidden, .. } => hidden.unwrap_or((inputs / 8).max(4)),
+        _ => 0,
+    }
+}
+
+/// Vectors of MoR1E's experts, those that read and those that write: two for each expert, or fewer that they share.
+pub fn vectors(experts: usize, flex: Option<usize>) -> (usize, usize) {
+    flex.map_or((experts, experts), |readers| (readers, experts / readers))
+}
+
+/// Numbers that a method keeps on a layer and does not train: N prototypes.
+pub fn fixed(method: &Method, inputs: usize) -> usize {
+    match *method {
+        Method::Mor1e { gate: Gate::Prototype, experts, .. } => experts * inputs,
         _ => 0,
     }
 }
@@ -24,7 +38,8 @@ pub fn mora_side(rank: usize, inputs: usize, outputs: usize) -> usize {
 /// - `lora`: lora_A `[R,I]`, lora_B `[O,R]`
 /// - `molora`: lora_A `[N,R,I]`, lora_B `[N,O,R]`, router `[N,I]`
 /// - `mor1e`: v `[N,I]`, u `[N,O]`, intuition.{w1 `[H,I]`, b1 `[H]`, ln_weight `[H]`, ln_bias `[H]`, w2 `[H,H]`,
-///   b2 `[H]`}, gate.{w `[N,H]`, b `[N]`}
+///   b2 `[H]`}, gate.{w `[N,H]`, b `[N]`}; with prototypes, gate.{router `[N,I]`, mix `[1]`} behind v and u; with `flex`
+///   v `[p,I]`, u `[N/p,O]`
 /// - `dora`: as `lora`, and lora_magnitude_vector `[O]`; `dylora`: as `lora`; `mora`: mora_M `[r̂,r̂]`;
 ///   `adalora`: lora_Q `[R,I]`, lora_P `[O,R]`, lora_E `[R]`
 pub fn tensors(method: &Method, inputs: usize, outputs: usize) -> Vec<(&'static str, Vec<usize>)> {
@@ -53,18 +68,24 @@ pub fn tensors(method: &Method, inputs: usize, outputs: usize) -> Vec<(&'static 
             ("lora_B", vec![experts, outputs, rank]),
             ("router", vec![experts, inputs]),
         ],
-        Method::Mor1e { experts, .. } => vec![
-            ("v", vec![experts, inputs]),
-            ("u", vec![experts, outputs]),
-            ("intuition.w1", vec![hidden, inputs]),
-            ("intuition.b1", vec![hidden]),
-            ("intuition.ln_weight", vec![hidden]),
-            ("intuition.ln_bias", vec![hidden]),
-            ("intuition.w2", vec![hidden, hidden]),
-            ("intuition.b2", vec![hidden]),
-            ("gate.w", vec![experts, hidden]),
-            ("gate.b", vec![experts]),
-        ],
+        Method::Mor1e { experts, gate, flex, .. } => {
+            let (read, write) = vectors(experts, flex);
+            let mut all = vec![("v", vec![read, inputs]), ("u", vec![write, outputs])];
+            all.extend(match gate {
+                Gate::Prototype => vec![("gate.router", vec![experts, inputs]), ("gate.mix", vec![1])],
+                Gate::Pooled | Gate::Token => vec![
+                    ("intuition.w1", vec![hidden, inputs]),
+                    ("intuition.b1", vec![hidden]),
+                    ("intuition.ln_weight", vec![hidden]),
+                    ("intuition.ln_bias", vec![hidden]),
+                    ("intuition.w2", vec![hidden, hidden]),
+                    ("intuition.b2", vec![hidden]),
+                    ("gate.w", vec![experts, hidden]),
+                    ("gate.b", vec![experts]),
+                ],
+            });
+            all
+        }
     }
 }
 
@@ -81,7 +102,15 @@ pub fn count(method: &Method, inputs: usize, outputs: usize) -> usize {
             Form::Dylora => rank * (inputs + outputs),
         },
         Method::Molora { experts, rank, .. } => experts * rank * (inputs + outputs) + experts * inputs,
-        Method::Mor1e { experts, .. } => experts * (inputs + outputs) + intuition(experts, hidden, inputs),
+        Method::Mor1e { experts, gate, flex, .. } => {
+            let (read, write) = vectors(experts, flex);
+            read * inputs
+                + write * outputs
+                + match gate {
+                    Gate::Prototype => experts * inputs + 1,
+                    Gate::Pooled | Gate::Token => intuition(experts, hidden, inputs),
+                }
+        }
     }
 }
 
@@ -114,10 +143,19 @@ pub fn formula(method: &Method, inputs: usize, outputs: usize) -> String {
         Method::Molora { experts, rank, .. } => {
             format!("experts {experts} · {pair} · {rank} + router {experts} · {inputs}")
         }
-        Method::Mor1e { experts, .. } => format!(
-            "experts {experts} · {pair} + gate ({hidden} · {inputs} + {hidden} · {hidden} + \
-             {experts} · {hidden} + 4 · {hidden} + {experts})"
-        ),
+        Method::Mor1e { experts, gate, flex, .. } => {
+            let held = match vectors(experts, flex) {
+                (read, write) if flex.is_some() => format!("vectors ({read} · {inputs} + {write} · {outputs})"),
+                _ => format!("experts {experts} · {pair}"),
+            };
+            let gate = match gate {
+                Gate::Prototype => format!("{experts} · {inputs} + 1"),
+                Gate::Pooled | Gate::Token => format!(
+                    "{hidden} · {inputs} + {hidden} · {hidden} + {experts} · {hidden} + 4 · {hidden} + {experts}"
+                ),
+            };
+            format!("{held} + gate ({gate})")
+        }
     }
 }
 
@@ -179,6 +217,12 @@ mod tests {
             all.push(method);
         }
         all.extend([mor1e(1, None), mor1e(8, None), mor1e(5, Some(6))]);
+        for (source, shared) in [(Gate::Prototype, None), (Gate::Token, Some(2)), (Gate::Prototype, Some(4))] {
+            let mut method = mor1e(8, None);
+            let Method::Mor1e { gate, flex, .. } = &mut method else { unreachable!() };
+            (*gate, *flex) = (source, shared);
+            all.push(method);
+        }
         all
     }
 

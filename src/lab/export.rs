@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2, Axis};
 
 use super::Lab;
-use crate::adapter::count;
 use crate::config::{Config, Method};
 use crate::error::{Error, Result};
 use crate::files::Dtype;
@@ -59,10 +58,8 @@ pub async fn parameters(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
         ("step".to_owned(), lab.step().to_string()),
     ]);
     let mut plan = Vec::new();
-    for (l, layer) in adapted(lab, lane) {
-        for (part, shape) in count::tensors(&own.lanes[0].method, layer.inputs, layer.outputs) {
-            plan.push(Planned { name: format!("layers.{l}.{part}"), dtype: Dtype::F32, shape });
-        }
+    for (l, _) in adapted(lab, lane) {
+        plan.extend(lab.held(lane, l).map(|own| Planned { name: own.name, dtype: Dtype::F32, shape: own.shape }));
     }
     let mut bytes = Vec::new();
     let mut writer = Writer::begin(&mut bytes, &plan, &metadata).await?;
@@ -127,11 +124,6 @@ fn factors(mixture: &Mixture, mode: MergeMode) -> Result<Vec<(Array2<f64>, Array
         observed.gates.select(Axis(0), &picked).sum_axis(Axis(0)) / picked.len().max(1) as f64
     };
     let domain = |d: usize| gate(&|t| usize::from(observed.row_domains[t]) == d);
-    let top = |gate: Array1<f64>| {
-        let best = (0..gate.len()).reduce(|best, i| if gate[i] > gate[best] { i } else { best });
-        // A domain without tokens has no gate, and changes nothing.
-        Array1::from_shape_fn(gate.len(), |i| if Some(i) == best && gate[i] > 0.0 { 1.0 } else { 0.0 })
-    };
     let gates: Vec<Array1<f64>> = match mode {
         MergeMode::PerInput => {
             let expected = "a merge that holds for more than one token".into();
@@ -139,7 +131,7 @@ fn factors(mixture: &Mixture, mode: MergeMode) -> Result<Vec<(Array2<f64>, Array
         }
         MergeMode::MeanGate => vec![gate(&|_| true)],
         MergeMode::MeanGatePerDomain => (0..observed.domains).map(domain).collect(),
-        MergeMode::TopExpertPerDomain => (0..observed.domains).map(|d| top(domain(d))).collect(),
+        MergeMode::TopExpertPerDomain => (0..observed.domains).map(|d| experts.alone(domain(d).view())).collect(),
         MergeMode::LeastSquares => {
             let (Merged::One(change) | Merged::Ridge { change, .. }) = merged else {
                 return Ok(Vec::new());

@@ -4,9 +4,9 @@
 use ndarray::{Array1, Array2};
 
 use crate::adapter::count::{mora_side, scaling};
-#[cfg(feature = "variants")]
-use crate::config::Init;
 use crate::config::{Form, Lane, Method};
+#[cfg(feature = "variants")]
+use crate::config::{Gate, Init};
 use crate::inspect::merge::{Experts, Merged, Observed};
 use crate::inspect::spectrum::{singular_values, singular_values_low_rank};
 use crate::lab::forward::{Answer, Forward, matrix, row_losses};
@@ -65,6 +65,11 @@ impl Change {
         };
         let (a, b) = (get(a)?, get(b)?);
         #[cfg(feature = "variants")]
+        let (a, b) = match method {
+            Method::Mor1e { flex: Some(readers), .. } => written_out(a, b, readers, shape),
+            _ => (a, b),
+        };
+        #[cfg(feature = "variants")]
         let (mut a, mut b, mut count) = (a, b, count);
         #[cfg(feature = "variants")]
         if lane.options.init == Init::Pissa {
@@ -76,6 +81,11 @@ impl Change {
             count.1 *= 2;
         }
         let experts = Experts::new(count, shape, &a, &b, scaling(&method)).ok()?;
+        #[cfg(feature = "variants")]
+        let experts = match method {
+            Method::Mor1e { gate: Gate::Prototype, .. } => experts.with_free_gates(),
+            _ => experts,
+        };
         Some(Self::Experts { experts, gated })
     }
 
@@ -90,6 +100,14 @@ impl Change {
         };
         values.into_iter().map(|s| s as f32).collect()
     }
+}
+
+/// Shared vectors as each expert has them: reader i with every writer in turn.
+#[cfg(feature = "variants")]
+fn written_out(a: Vec<f32>, b: Vec<f32>, readers: usize, (inputs, outputs): (usize, usize)) -> (Vec<f32>, Vec<f32>) {
+    let writers = b.len() / outputs;
+    let each = a.chunks_exact(inputs).flat_map(|row| std::iter::repeat_n(row, writers)).flatten().copied().collect();
+    (each, b.repeat(readers))
 }
 
 /// Tokens that merges are made from: a part of the training data, so that measuring on the probe is fair.
