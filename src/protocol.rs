@@ -220,6 +220,16 @@ pub struct GateParts {
     pub router: Vec<f32>,
 }
 
+impl GateFrame {
+    /// Whether a token's gates are shares of 1, as all are but those by prototypes.
+    pub fn is_shares(&self) -> bool {
+        #[cfg(feature = "variants")]
+        return self.parts.is_none();
+        #[cfg(not(feature = "variants"))]
+        true
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AblationFrame {
     pub expert: usize,
@@ -257,6 +267,8 @@ pub struct ExpertsFrame {
     pub a: Vec<f32>,
     /// `[count · rank, outputs]`: u of rank-1 experts, with the scaling in it.
     pub b: Vec<f32>,
+    /// Vectors that read, where experts share them: expert `i·(count / shared) + j` has the i-th, and the j-th that writes.
+    pub shared: Option<usize>,
     /// `[count, count]`: cosine between two experts' changes of the weight; 0 where one is zero.
     pub cosines: Vec<f32>,
 }

@@ -312,8 +312,8 @@ impl Lane {
                 lane.options.target_rank = lane.options.target_rank.map(|target| target.min(size));
             }
             Method::Mor1e { experts, flex, .. } => {
-                *experts = size;
-                *flex = flex.map(|p| (1..=p.min(size)).rev().find(|p| size.is_multiple_of(*p)).unwrap_or(1));
+                // Vectors that read stay as many.
+                *experts = flex.map_or(size, |p| (size / p).max(1) * p);
                 lane.options.experts_per_layer = None;
             }
         }

@@ -166,11 +166,12 @@ mod tests {
     use crate::peft::{Adapter, Loaded};
     use crate::task::domains;
 
-    /// Three methods, ten steps on.
+    /// Three methods and a variant, ten steps on.
     fn trained() -> Lab {
         let text = r#"{"version":1,"backend":"cpu","task":{"kind":"domains","dim":24,"batch":8},
             "lanes":[{"method":"lora","rank":4,"alpha":8,"rslora":true},
-                     {"method":"molora","experts":4,"rank":2,"alpha":4},{"method":"mor1e","experts":4,"alpha":2}],
+                     {"method":"molora","experts":4,"rank":2,"alpha":4},{"method":"mor1e","experts":4,"alpha":2},
+                     {"method":"mor1e","experts":4,"alpha":2,"gate":"prototype","flex":2}],
             "schedule":{"warmup":2,"total":20}}"#;
         let config = Config::from_json(text).unwrap();
         let crate::config::Task::Domains(task) = &config.task else { panic!("domains") };
@@ -210,7 +211,7 @@ mod tests {
     #[test]
     fn every_method_is_read_again() {
         let lab = trained();
-        for lane in 0..3 {
+        for lane in 0..4 {
             let bytes = block_on(parameters(&lab, lane)).unwrap();
             let file = block_on(Checkpoint::open(vec![Memory::new("lane", bytes)])).unwrap();
             let metadata = &file.shards[0].header.metadata;
@@ -222,7 +223,8 @@ mod tests {
                 assert_eq!(values, block_on(lab.tensor(lane, &info.name)).unwrap(), "{}", info.name);
                 count += values.len();
             }
-            assert_eq!(count, lab.parameter_count(lane));
+            // Prototypes are not trained, and an adapter is nothing without them.
+            assert_eq!(count, lab.parameter_count(lane) + if lane == 3 { 4 * 24 } else { 0 });
         }
     }
 

@@ -127,7 +127,7 @@ pub fn frame(
 ) -> Option<WeightFrame> {
     let answer = probe.run(watch.lane, params);
     let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
-    let experts = experts_frame(&change);
+    let experts = experts_frame(&change, &lane.method);
     let finite = params.iter().all(|p| p.is_finite());
     let (delta, merge) = match &change {
         Change::Dense(delta) => (delta.clone(), exact(task, watch, delta, probe)),
@@ -161,16 +161,18 @@ pub fn frame(
 
 /// A mixture's experts by themselves; the page's first download does not show them.
 #[cfg(feature = "variants")]
-fn experts_frame(change: &Change) -> Option<ExpertsFrame> {
+fn experts_frame(change: &Change, method: &Method) -> Option<ExpertsFrame> {
     let Change::Experts { experts, gated: true } = change else { return None };
     let (count, rank) = experts.size();
     let (a, b) = experts.factors(Array1::ones(count).view());
     let narrow = |values: &Array2<f64>| values.iter().map(|&v| v as f32).collect();
-    Some(ExpertsFrame { count, rank, a: narrow(&a), b: narrow(&b.t().to_owned()), cosines: narrow(&experts.cosines()) })
+    let shared = if let Method::Mor1e { flex, .. } = method { *flex } else { None };
+    let (a, b) = (narrow(&a), narrow(&b.t().to_owned()));
+    Some(ExpertsFrame { count, rank, shared, a, b, cosines: narrow(&experts.cosines()) })
 }
 
 #[cfg(not(feature = "variants"))]
-fn experts_frame(_: &Change) -> Option<ExpertsFrame> {
+fn experts_frame(_: &Change, _: &Method) -> Option<ExpertsFrame> {
     None
 }
 

@@ -7,6 +7,8 @@ pub mod digits;
 #[cfg(feature = "variants")]
 pub mod experts;
 pub mod explain;
+#[cfg(feature = "variants")]
+mod gate_parts;
 pub mod gates;
 pub mod header;
 pub mod heat;
