@@ -254,11 +254,13 @@ pub struct WeightFrame {
     /// ‖ΔW‖ / ‖W0‖, Frobenius.
     pub ratio: f32,
     pub merge: MergeFrame,
-    /// The mixture's experts, where there are any and the build shows them.
+    /// The mixture's experts, where there are any; the page's first download does not show them.
+    #[cfg(feature = "variants")]
     pub experts: Option<ExpertsFrame>,
 }
 
 /// A mixture's experts by themselves.
+#[cfg(feature = "variants")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExpertsFrame {
     pub count: usize,

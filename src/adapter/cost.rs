@@ -14,8 +14,8 @@
 //! | its shared vectors, in place of N's | `p·I` | `N` | `N/p·O` |
 //!
 //! Forward is all three and the layer's own `I·O`. Backward is as much again for the gradients of weights, inner and up
-//! once more for what they hand back, and down with `I·O` where a layer below is trained too; prototypes have no gradient. Full fine-tuning is the
-//! layer's own product alone, its weight's gradient, and its input's.
+//! once more for what they hand back, and down with `I·O` where a layer below is trained too; prototypes have no gradient.
+//! Full fine-tuning is the layer's own product alone, its weight's gradient, and its input's.
 
 use super::count::{count, fixed, hidden_width, mora_side, vectors};
 use crate::config::{Form, Gate, Lane, Method, Weights};
@@ -76,7 +76,8 @@ pub fn cost(lane: &Lane, layers: &[(usize, usize)], sequence: usize) -> Cost {
     total
 }
 
-/// Bytes of a layer's parameters, and of what it keeps beside them, as its forward pass reads them: f32 each, but quantised factors as [`quantised`] has it.
+/// Bytes of a layer's parameters, and of what it keeps beside them, as its forward pass reads them: f32 each, but quantised
+/// factors as [`quantised`] has it.
 fn stored(method: &Method, weights: Weights, inputs: usize, outputs: usize) -> usize {
     let all = 4 * (count(method, inputs, outputs) + fixed(method, inputs));
     let (experts, rank) = match *method {
@@ -115,16 +116,17 @@ fn products(method: &Method, inputs: usize, outputs: usize, sequence: usize) -> 
             let kept = if top_k == 0 { experts } else { top_k.min(experts) };
             Products { down: (experts + kept * rank) * inputs, inner: 0, up: kept * rank * outputs, fixed: 0 }
         }
-        Method::Mor1e { experts, gate, flex, .. } => {
+        Method::Mor1e { experts, gate, .. } => {
             let hidden = hidden_width(method, inputs);
             let shared = if gate == Gate::Token { 1 } else { sequence.max(1) };
-            let (read, write) = vectors(experts, flex);
+            let (read, write) = vectors(method, experts);
             let fixed = fixed(method, inputs).div_ceil(shared);
             // A prototype gate's router is as large as its prototypes.
             let gate = (hidden * inputs).div_ceil(shared) + 2 * fixed;
             Products {
                 down: read * inputs + gate,
-                inner: ((hidden + experts) * hidden).div_ceil(shared) + if flex.is_some() { experts } else { 0 },
+                inner: ((hidden + experts) * hidden).div_ceil(shared)
+                    + if method.readers().is_some() { experts } else { 0 },
                 up: write * outputs,
                 fixed,
             }

@@ -1,27 +1,27 @@
 //! What a method holds on one layer: its tensors, hence how many parameters it trains, and how that number comes
 //! about in words. Knows shapes only; what the tensors do is in the method's own module.
 
-use crate::config::{Form, Gate, Method};
+use crate::config::{Form, Method};
 
 /// Width `H` of the intuition gate on a layer of that many inputs: as configured, else `max(4, inputs / 8)`.
 /// 0 for methods, and gates, without one.
 pub fn hidden_width(method: &Method, inputs: usize) -> usize {
     match method {
-        Method::Mor1e { gate: Gate::Prototype, .. } => 0,
+        Method::Mor1e { .. } if method.has_prototypes() => 0,
         Method::Mor1e { hidden, .. } => hidden.unwrap_or((inputs / 8).max(4)),
         _ => 0,
     }
 }
 
 /// Vectors of MoR1E's experts, those that read and those that write: two for each expert, or fewer that they share.
-pub fn vectors(experts: usize, flex: Option<usize>) -> (usize, usize) {
-    flex.map_or((experts, experts), |readers| (readers, experts / readers))
+pub fn vectors(method: &Method, experts: usize) -> (usize, usize) {
+    method.readers().map_or((experts, experts), |readers| (readers, experts / readers))
 }
 
 /// Numbers that a method keeps on a layer and does not train: N prototypes.
 pub fn fixed(method: &Method, inputs: usize) -> usize {
     match *method {
-        Method::Mor1e { gate: Gate::Prototype, experts, .. } => experts * inputs,
+        Method::Mor1e { experts, .. } if method.has_prototypes() => experts * inputs,
         _ => 0,
     }
 }
@@ -68,23 +68,26 @@ pub fn tensors(method: &Method, inputs: usize, outputs: usize) -> Vec<(&'static 
             ("lora_B", vec![experts, outputs, rank]),
             ("router", vec![experts, inputs]),
         ],
-        Method::Mor1e { experts, gate, flex, .. } => {
-            let (read, write) = vectors(experts, flex);
-            let mut all = vec![("v", vec![read, inputs]), ("u", vec![write, outputs])];
-            all.extend(match gate {
-                Gate::Prototype => vec![("gate.router", vec![experts, inputs]), ("gate.mix", vec![1])],
-                Gate::Pooled | Gate::Token => vec![
-                    ("intuition.w1", vec![hidden, inputs]),
-                    ("intuition.b1", vec![hidden]),
-                    ("intuition.ln_weight", vec![hidden]),
-                    ("intuition.ln_bias", vec![hidden]),
-                    ("intuition.w2", vec![hidden, hidden]),
-                    ("intuition.b2", vec![hidden]),
-                    ("gate.w", vec![experts, hidden]),
-                    ("gate.b", vec![experts]),
-                ],
-            });
-            all
+        Method::Mor1e { experts, .. } => {
+            let (read, write) = vectors(method, experts);
+            let factors = [("v", vec![read, inputs]), ("u", vec![write, outputs])];
+            if method.has_prototypes() {
+                let gate = [("gate.router", vec![experts, inputs]), ("gate.mix", vec![1])];
+                return factors.into_iter().chain(gate).collect();
+            }
+            let [v, u] = factors;
+            vec![
+                v,
+                u,
+                ("intuition.w1", vec![hidden, inputs]),
+                ("intuition.b1", vec![hidden]),
+                ("intuition.ln_weight", vec![hidden]),
+                ("intuition.ln_bias", vec![hidden]),
+                ("intuition.w2", vec![hidden, hidden]),
+                ("intuition.b2", vec![hidden]),
+                ("gate.w", vec![experts, hidden]),
+                ("gate.b", vec![experts]),
+            ]
         }
     }
 }
@@ -102,14 +105,13 @@ pub fn count(method: &Method, inputs: usize, outputs: usize) -> usize {
             Form::Dylora => rank * (inputs + outputs),
         },
         Method::Molora { experts, rank, .. } => experts * rank * (inputs + outputs) + experts * inputs,
-        Method::Mor1e { experts, gate, flex, .. } => {
-            let (read, write) = vectors(experts, flex);
-            read * inputs
-                + write * outputs
-                + match gate {
-                    Gate::Prototype => experts * inputs + 1,
-                    Gate::Pooled | Gate::Token => intuition(experts, hidden, inputs),
-                }
+        Method::Mor1e { experts, .. } => {
+            let (read, write) = vectors(method, experts);
+            let gate = match method.has_prototypes() {
+                true => experts * inputs + 1,
+                false => intuition(experts, hidden, inputs),
+            };
+            read * inputs + write * outputs + gate
         }
     }
 }
@@ -143,18 +145,19 @@ pub fn formula(method: &Method, inputs: usize, outputs: usize) -> String {
         Method::Molora { experts, rank, .. } => {
             format!("experts {experts} · {pair} · {rank} + router {experts} · {inputs}")
         }
-        Method::Mor1e { experts, gate, flex, .. } => {
-            let held = match vectors(experts, flex) {
-                (read, write) if flex.is_some() => format!("vectors ({read} · {inputs} + {write} · {outputs})"),
+        Method::Mor1e { experts, .. } => {
+            let held = match vectors(method, experts) {
+                (read, write) if method.readers().is_some() => {
+                    format!("vectors ({read} · {inputs} + {write} · {outputs})")
+                }
                 _ => format!("experts {experts} · {pair}"),
             };
-            let gate = match gate {
-                Gate::Prototype => format!("{experts} · {inputs} + 1"),
-                Gate::Pooled | Gate::Token => format!(
-                    "{hidden} · {inputs} + {hidden} · {hidden} + {experts} · {hidden} + 4 · {hidden} + {experts}"
-                ),
-            };
-            format!("{held} + gate ({gate})")
+            if method.has_prototypes() {
+                return format!("{held} + gate ({experts} · {inputs} + 1)");
+            }
+            format!(
+                "{held} + gate ({hidden} · {inputs} + {hidden} · {hidden} + {experts} · {hidden} + 4 · {hidden} + {experts})"
+            )
         }
     }
 }
@@ -176,6 +179,7 @@ pub fn scaling(method: &Method) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Gate;
 
     fn lora(rank: usize, alpha: f64, rslora: bool) -> Method {
         Method::Lora { rank, alpha, rslora }

@@ -79,10 +79,12 @@ pub struct Adapted {
     /// The gates, as a tensor `[batch, sequence, experts]` of its buffer.
     pub gate: Option<(Buffer, Tensor)>,
     /// What they are the sum of, where that is two things.
+    #[cfg(feature = "variants")]
     pub parts: Option<Parts>,
 }
 
 /// What a prototype gate is made of, in a buffer of its own.
+#[cfg(feature = "variants")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts {
     pub buffer: Buffer,
@@ -149,7 +151,8 @@ pub fn record(method: &Method, options: &Options, place: &Place, arena: &mut Are
 /// Initial values of the tensor called `name` (without its layer), so that an untrained adapter changes nothing:
 /// lora_A, v, and linear layers uniform in ±1/√fan-in (what PEFT's `kaiming_uniform(a=√5)` comes to), lora_B, u and
 /// delta zero, the router normal 0.02, LayerNorm one and zero; MoRA's matrix zero; AdaLoRA's vectors normal 0.02 and its
-/// singular values zero, as in PEFT; the router of a prototype gate and w, its share's logarithm of odds, zero. A magnitude vector is the frozen weight's to tell, and PiSSA's factors too.
+/// singular values zero, as in PEFT; a prototype gate's router and mix zero. A magnitude vector is the frozen weight's to
+/// tell, and PiSSA's factors too.
 pub fn initial(name: &str, shape: &[usize], fan_in: usize, rng: &mut Rng) -> Vec<f32> {
     let len = shape.iter().product();
     let bound = 1.0 / (fan_in as f64).sqrt();

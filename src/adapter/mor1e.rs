@@ -2,9 +2,11 @@
 //! per sequence, from its mean input (pooled), or one per token. The paper's own code gates by prototypes instead, and may
 //! share vectors between experts; both are variants, in modules of their own.
 
+#[cfg(feature = "variants")]
+use super::Parts;
 use super::factors::{Factors, Gated, Names};
 use super::molora::{balance_pass, gate_tensor};
-use super::{Adapted, GateInput, Parts, Place, variant};
+use super::{Adapted, GateInput, Place, variant};
 use crate::config::{Balance, Gate};
 use crate::kernel::recording::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
 use crate::kernel::{Op, gate, intuition, pad, weight_grad};
@@ -48,6 +50,7 @@ pub struct Source {
     pub gradients: Vec<Pass>,
     /// Gradient of the input that a gate was made from, `[rows, inputs]`.
     pub dq: Buffer,
+    #[cfg(feature = "variants")]
     pub parts: Option<Parts>,
 }
 
@@ -89,15 +92,18 @@ pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena
     let apart = variant::apart(config.flex.unwrap_or(n), &factors, config.orthogonality);
     let trained = arena.params - begin - (arena.fixed_elements - fixed);
     let updates = apart.is_some().then_some((begin, trained));
+    let mut forward = vec![source.forward];
+    forward.extend(mixed.forward);
     Adapted {
         backward_factors: apart.into_iter().collect(),
         updates,
-        forward: [source.forward].into_iter().chain(mixed.forward).collect(),
+        forward,
         backward,
         up: Some(factors.up(hg)),
         down: Some(factors.to_input(dh)),
         gate_input: Some(GateInput { dq: source.dq, gate_tokens }),
         gate: Some((g, gate_tensor(place, n, gate_tokens))),
+        #[cfg(feature = "variants")]
         parts: source.parts,
         ..Default::default()
     }
@@ -146,6 +152,7 @@ fn network(config: &Intuition, gates: &Gates, place: &Place, arena: &mut Arena) 
         backward: Pass { op: Op::IntuitionBackward(dims), buffers: vec![PARAMS, acts, gates.g, gates.dg, dacts, dq] },
         gradients,
         dq,
+        #[cfg(feature = "variants")]
         parts: None,
     }
 }

@@ -304,6 +304,7 @@ impl Lane {
     /// experts. Full fine-tuning has none.
     pub fn resized(&self, size: usize) -> Self {
         let mut lane = self.clone();
+        let readers = self.method.readers();
         match &mut lane.method {
             Method::Full => {}
             Method::Lora { rank, .. } | Method::Variant { rank, .. } | Method::Molora { rank, .. } => {
@@ -311,9 +312,9 @@ impl Lane {
                 lane.options.rank_per_layer = None;
                 lane.options.target_rank = lane.options.target_rank.map(|target| target.min(size));
             }
-            Method::Mor1e { experts, flex, .. } => {
+            Method::Mor1e { experts, .. } => {
                 // Vectors that read stay as many.
-                *experts = flex.map_or(size, |p| (size / p).max(1) * p);
+                *experts = readers.map_or(size, |p| (size / p).max(1) * p);
                 lane.options.experts_per_layer = None;
             }
         }
@@ -330,6 +331,19 @@ impl Method {
     /// MoR1E with the gate of the paper's code, or with shared vectors.
     pub fn is_other_mor1e(&self) -> bool {
         matches!(self, Self::Mor1e { gate: Gate::Prototype, .. } | Self::Mor1e { flex: Some(_), .. })
+    }
+
+    /// Whether its gates come from prototypes; `false` in a build that cannot run them, which is spared what would follow.
+    pub fn has_prototypes(&self) -> bool {
+        cfg!(feature = "variants") && matches!(self, Self::Mor1e { gate: Gate::Prototype, .. })
+    }
+
+    /// Vectors that read, where MoR1E's experts share them; `None` in such a build likewise.
+    pub fn readers(&self) -> Option<usize> {
+        match self {
+            Self::Mor1e { flex, .. } if cfg!(feature = "variants") => *flex,
+            _ => None,
+        }
     }
 }
 

@@ -93,13 +93,9 @@ impl Experts {
     /// The expert that a gate `[experts]` favours most, alone: at full strength, for a share of 1 says which; or, where gates
     /// are no shares, the one of largest magnitude as strong as its gate says. All zeros from zeros.
     pub fn alone(&self, gate: ArrayView1<f64>) -> Array1<f64> {
-        let size = gate.mapv(f64::abs);
-        let top = (0..gate.len()).fold(0, |best, i| if size[i] > size[best] { i } else { best });
-        Array1::from_shape_fn(gate.len(), |i| match (i == top && size[i] > 0.0, self.shares) {
-            (false, _) => 0.0,
-            (true, true) => 1.0,
-            (true, false) => gate[i],
-        })
+        let top = (0..gate.len()).fold(0, |best, i| if gate[i].abs() > gate[best].abs() { i } else { best });
+        let strength = if self.shares && gate[top] > 0.0 { 1.0 } else { gate[top] };
+        Array1::from_shape_fn(gate.len(), |i| if i == top { strength } else { 0.0 })
     }
 
     /// All experts' factors side by side, `[count · rank, inputs]` and `[outputs, count · rank]`, with these gates and the

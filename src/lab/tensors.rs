@@ -138,7 +138,9 @@ impl Lab {
                 return Ok(Source::Bias(l));
             }
         }
-        if let Some(tensor) = program.fixed.iter().find(|tensor| tensor.name == name) {
+        if cfg!(feature = "variants")
+            && let Some(tensor) = program.fixed.iter().find(|tensor| tensor.name == name)
+        {
             return Ok(Source::Parameter(tensor.clone()));
         }
         for tensor in &program.tensors {

@@ -2,7 +2,9 @@
 
 use super::LOSS_SLOTS;
 use super::shared::{TARGET, X, base, weight};
-use crate::adapter::{Adapted, Frozen, Parts, Place, record};
+#[cfg(feature = "variants")]
+use crate::adapter::Parts;
+use crate::adapter::{Adapted, Frozen, Place, record};
 #[cfg(feature = "variants")]
 use crate::config::Init;
 use crate::config::{Lane, Optimizer};
@@ -37,6 +39,7 @@ pub struct LaneProgram {
     /// Gates by layer, with the buffer they are in.
     pub gates: Vec<(usize, Buffer, Tensor)>,
     /// What gates of two parts are made of, by layer.
+    #[cfg(feature = "variants")]
     pub parts: Vec<(usize, Parts)>,
     /// `[batch, sequence, outputs]` of the last layer.
     pub output_tensor: (Buffer, Tensor),
@@ -191,6 +194,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         train,
         output,
         made: adapted.iter().flatten().flat_map(|a| a.made.iter().cloned()).collect(),
+        #[cfg(feature = "variants")]
         parts: adapted.iter().enumerate().filter_map(|(l, a)| Some((l, a.as_ref()?.parts.clone()?))).collect(),
         gates: adapted
             .into_iter()

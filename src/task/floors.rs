@@ -110,7 +110,7 @@ impl Spectra {
             Method::Mor1e { gate: Gate::Pooled | Gate::Prototype, .. } if domains.mixed && domains.sequence > 1 => None,
             // Shared vectors write to fewer directions than there are experts, and read from fewer; of the two together no
             // bound near the truth is known.
-            Method::Mor1e { flex: Some(_), .. } => None,
+            method if method.readers().is_some() => None,
             Method::Mor1e { experts, .. } => self.routed_lane(domains, *experts, 1, 0),
         }
     }

@@ -13,7 +13,9 @@ use crate::task::TaskData;
 
 /// The gates of one lane's layer; `None` where they are not numbers.
 pub fn frame(lane: usize, gates: LayerGates, row_domains: &[u8], domains: usize) -> Option<GateFrame> {
-    let LayerGates { layer, experts, values, parts } = gates;
+    let LayerGates { layer, experts, values, .. } = gates;
+    #[cfg(feature = "variants")]
+    let parts = gates.parts;
     if values.iter().any(|g| !g.is_finite()) {
         return None;
     }
@@ -24,7 +26,9 @@ pub fn frame(lane: usize, gates: LayerGates, row_domains: &[u8], domains: usize)
         sums.iter_mut().zip(row).for_each(|(s, &g)| *s += f64::from(g));
         top[largest(row)] += 1;
     }
-    let shares = parts.as_ref().map_or(&values, |parts| &parts.softmax);
+    let shares = &values;
+    #[cfg(feature = "variants")]
+    let shares = parts.as_ref().map_or(shares, |parts| &parts.softmax);
     let entropy: f64 = shares.chunks_exact(experts).map(|row| self::entropy(row) / tokens as f64).sum();
     let by_domain = |values: &[f32]| by_domain(values, experts, row_domains, domains);
     Some(GateFrame {
@@ -99,8 +103,9 @@ pub fn ablation(
         return None;
     };
     let gates = answer.gates.iter().find(|gates| gates.layer == layer)?;
-    let mut own = matrix(&gates.values, gates.experts);
-    own.indexed_iter_mut().filter(|((_, e), _)| *e != expert).for_each(|(_, gate)| *gate = 0.0);
+    let mut own = gates.values.clone();
+    own.iter_mut().enumerate().filter(|(at, _)| at % gates.experts != expert).for_each(|(_, gate)| *gate = 0.0);
+    let own = matrix(&own, gates.experts);
     let x = matrix(&probe.input(index, layer), task.layers[layer].inputs);
     let added = experts.routed(&x, &own);
     let y: Vec<f32> = probe.layer_output(index, layer).iter().zip(&added).map(|(&y, &own)| y - own as f32).collect();

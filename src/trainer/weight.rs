@@ -12,7 +12,9 @@ use crate::inspect::spectrum::{singular_values, singular_values_low_rank};
 use crate::lab::forward::{Answer, Forward, matrix, row_losses};
 #[cfg(feature = "variants")]
 use crate::model::initial::pissa;
-use crate::protocol::{ExpertsFrame, MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
+#[cfg(feature = "variants")]
+use crate::protocol::ExpertsFrame;
+use crate::protocol::{MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
 use crate::task::TaskData;
 
 const MODES: [MergeMode; 5] = [
@@ -127,6 +129,7 @@ pub fn frame(
 ) -> Option<WeightFrame> {
     let answer = probe.run(watch.lane, params);
     let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
+    #[cfg(feature = "variants")]
     let experts = experts_frame(&change, &lane.method);
     let finite = params.iter().all(|p| p.is_finite());
     let (delta, merge) = match &change {
@@ -147,6 +150,7 @@ pub fn frame(
     let change = libm::sqrt(delta.iter().map(|d| d * d).sum());
     Some(WeightFrame {
         watch,
+        #[cfg(feature = "variants")]
         experts,
         rows: delta.nrows(),
         cols: delta.ncols(),
@@ -159,7 +163,7 @@ pub fn frame(
     })
 }
 
-/// A mixture's experts by themselves; the page's first download does not show them.
+/// A mixture's experts by themselves.
 #[cfg(feature = "variants")]
 fn experts_frame(change: &Change, method: &Method) -> Option<ExpertsFrame> {
     let Change::Experts { experts, gated: true } = change else { return None };
@@ -169,11 +173,6 @@ fn experts_frame(change: &Change, method: &Method) -> Option<ExpertsFrame> {
     let shared = if let Method::Mor1e { flex, .. } = method { *flex } else { None };
     let (a, b) = (narrow(&a), narrow(&b.t().to_owned()));
     Some(ExpertsFrame { count, rank, shared, a, b, cosines: narrow(&experts.cosines()) })
-}
-
-#[cfg(not(feature = "variants"))]
-fn experts_frame(_: &Change, _: &Method) -> Option<ExpertsFrame> {
-    None
 }
 
 /// `max |merged(x) − adapted(x)|` in f32, as the merged weight would be used.

@@ -1,6 +1,6 @@
 //! How numbers, lists and lanes are written, the same everywhere on the page. Knows no markup.
 
-use crate::config::{Form, Gate, Init, Lane, Method, Weights};
+use crate::config::{Form, Init, Lane, Method, Weights};
 
 /// Three significant digits: "0.750", "12,300", "2.40e-7"; "0" is exactly zero.
 pub fn three(value: f64) -> String {
@@ -88,8 +88,8 @@ fn own_name(lane: &Lane) -> String {
     };
     let plus = if options.lr_ratio == 1.0 { "" } else { "+" };
     let start = if options.init == Init::Pissa { " PiSSA" } else { "" };
-    let gate = if matches!(lane.method, Method::Mor1e { gate: Gate::Prototype, .. }) { " prototypes" } else { "" };
-    let flex = if matches!(lane.method, Method::Mor1e { flex: Some(_), .. }) { " flex" } else { "" };
+    let gate = if lane.method.has_prototypes() { " proto" } else { "" };
+    let flex = if lane.method.readers().is_some() { " flex" } else { "" };
     format!("{weights}{}{plus}{start}{gate}{flex}", method_name(&lane.method))
 }
 

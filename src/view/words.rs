@@ -99,9 +99,10 @@ pub fn merge_why(mode: MergeMode) -> &'static str {
         }
         MergeMode::MeanGate => "One weight from the gate averaged over all tokens.",
         MergeMode::MeanGatePerDomain => "One weight per domain, from the gate averaged over that domain's tokens.",
-        MergeMode::TopExpertPerDomain => {
-            "One weight per domain: the expert it uses most, alone, at full strength; behind prototypes, as strong as its mean gate."
+        MergeMode::TopExpertPerDomain if cfg!(feature = "variants") => {
+            "One weight per domain: the expert it uses most, alone, at full strength; by prototypes, at its mean gate."
         }
+        MergeMode::TopExpertPerDomain => "One weight per domain: the expert it uses most, at full strength, alone.",
         MergeMode::LeastSquares => "The one weight nearest to the mixture on the data: E[ΔW(x) x xᵀ] E[x xᵀ]⁻¹.",
     }
 }

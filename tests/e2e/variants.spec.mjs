@@ -107,7 +107,7 @@ describe("the whole lab", () => {
       await trained(page, 5);
       await page.locator(".lane summary").first().click();
       await page.getByLabel("load balance").selectOption({ label: "entropy" });
-      await page.getByLabel("gate", { exact: true }).selectOption({ label: "prototype" });
+      await page.getByLabel(/^gate/).selectOption({ label: "prototype" });
       // Such gates are no shares to balance.
       await page.getByLabel("load balance").waitFor({ state: "detached" });
       await page.getByLabel("shared vectors").selectOption({ label: "2 × 3" });
@@ -121,12 +121,12 @@ describe("the whole lab", () => {
       await pictures.getByText("gate = intuition + router").waitFor();
       await pictures.getByText(/^ω 0\.\d+$/).waitFor();
       await pictures.getByText(/gate, of either sign/).waitFor();
-      await button(page, "Gates as a table").click();
-      await page.getByText(/What the mean gate is the sum of, ω = 0\.\d+/).waitFor();
-      assert.equal(await page.getByRole("columnheader", { name: /, intuition$/ }).count(), 4);
       // An expert is switched off alone, though its vectors serve others.
       await pictures.getByRole("button", { name: /^Expert 2 of .*: on$/ }).click();
       await page.getByText("What expert 2 carries").waitFor();
+      await button(page, "Gates as a table").click();
+      await page.getByText(/What the mean gate is the sum of, ω = 0\.\d+/).waitFor();
+      assert.equal(await page.getByRole("columnheader", { name: /, intuition$/ }).count(), 4);
       await page.getByLabel("Expert shown").selectOption({ label: "expert 6: v2, u3" });
       await page.getByRole("img", { name: /^u3 v2ᵀ, 32 outputs × 32 inputs/ }).waitFor();
       // Vectors that read stay as many.

@@ -56,10 +56,9 @@ pub fn Gates(props: &GatesProps) -> Html {
     let tables = {
         let (view, domains) = (view.clone(), domains.clone());
         Callback::from(move |()| {
-            let first = std::iter::once(twin::gate(&view, &domains));
-            #[cfg(feature = "variants")]
-            let first = first.chain(twin::gate_parts(&view.frame, &domains));
-            first.collect()
+            let mut all = vec![twin::gate(&view, &domains)];
+            all.extend(parts_table(&view.frame, &domains));
+            all
         })
     };
     let name = props.names.get(frame.lane).cloned().unwrap_or_default();
@@ -253,6 +252,14 @@ fn parts(view: &GateView, name: &str, domains: &[String], scale: Scale, size: &'
     let Scale::Diverging { range } = scale else { return html! {} };
     let (view, name, domains) = (view.clone(), name.to_string(), domains.to_vec());
     html! { <super::gate_parts::GateParts {view} {name} {domains} {range} {size} {dark} /> }
+}
+
+#[cfg(feature = "variants")]
+use twin::gate_parts as parts_table;
+
+#[cfg(not(feature = "variants"))]
+fn parts_table(_: &GateFrame, _: &[String]) -> Option<Table> {
+    None
 }
 
 #[cfg(not(feature = "variants"))]

@@ -112,7 +112,7 @@ impl Controls<'_> {
             },
             Method::Mor1e { gate, .. } => html! {
                 <>
-                    { self.choice("gate", gate, "Pooled: one gate per sequence, from its mean. Token: one for every token. Prototype: one per sequence, by likeness to the data and a router.",
+                    { self.choice("gate", gate, "Pooled: one gate per sequence, from its mean. Token: one per token. Prototype: by likeness to the data, and a router.",
                         |lane, index| if let Method::Mor1e { gate, hidden, balance, .. } = &mut lane.method {
                             *gate = Gate::ALL[index];
                             if *gate == Gate::Prototype {
@@ -120,7 +120,7 @@ impl Controls<'_> {
                                 (*hidden, *balance) = (None, Balance::default());
                             }
                         }) }
-                    if gate != Gate::Prototype { { self.balance() } }
+                    if !self.lane.method.has_prototypes() { { self.balance() } }
                 </>
             },
         }

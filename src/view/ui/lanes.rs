@@ -230,7 +230,7 @@ fn slider(props: &LaneProps) -> Html {
     .max(value);
     let live = props.lane.can_resize();
     // Experts that share vectors come in multiples of those that read.
-    let step = if let Method::Mor1e { flex: Some(p), .. } = props.lane.method { p } else { 1 };
+    let step = props.lane.method.readers().unwrap_or(1);
     let why = match kind {
         _ if !live => "Part of how this lane begins, so another one restarts the run.",
         "rank" => {
