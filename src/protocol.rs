@@ -247,10 +247,34 @@ pub struct GateFrame {
     pub mean: Vec<f32>,
     /// Share of tokens whose largest gate is this expert's, `[experts]`.
     pub utilisation: Vec<f32>,
-    /// Mean over tokens of the gate's entropy, divided by log N: 1 is uniform, 0 is one expert only.
+    /// Mean over tokens of the gate's entropy, divided by log N: 1 is uniform, 0 is one expert only. Of a gate of two
+    /// parts, of its router's softmax, for the gate itself is no share of 1.
     pub entropy: f32,
+    /// The two parts of a prototype gate; the page's first download has none.
+    #[cfg(feature = "variants")]
+    pub parts: Option<GateParts>,
     /// The expert that is switched off, and the loss on each domain with and without it.
     pub ablation: Option<AblationFrame>,
+}
+
+/// A prototype gate, `4(1−ω)⟨cᵢ, e⟩ + N·ω·softmax(W_r x)ᵢ`, taken apart: means by domain, `[domains, experts]` each.
+#[cfg(feature = "variants")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GateParts {
+    /// ω, the router's share: 0 is intuition alone, 1 the router alone.
+    pub share: f32,
+    pub intuition: Vec<f32>,
+    pub router: Vec<f32>,
+}
+
+impl GateFrame {
+    /// Whether a token's gates are shares of 1, as all are but those by prototypes.
+    pub fn is_shares(&self) -> bool {
+        #[cfg(feature = "variants")]
+        return self.parts.is_none();
+        #[cfg(not(feature = "variants"))]
+        true
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -277,11 +301,13 @@ pub struct WeightFrame {
     /// ‖ΔW‖ / ‖W0‖, Frobenius.
     pub ratio: f32,
     pub merge: MergeFrame,
-    /// The mixture's experts, where there are any and the build shows them.
+    /// The mixture's experts, where there are any; the page's first download does not show them.
+    #[cfg(feature = "variants")]
     pub experts: Option<ExpertsFrame>,
 }
 
 /// A mixture's experts by themselves.
+#[cfg(feature = "variants")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExpertsFrame {
     pub count: usize,
@@ -290,6 +316,8 @@ pub struct ExpertsFrame {
     pub a: Vec<f32>,
     /// `[count · rank, outputs]`: u of rank-1 experts, with the scaling in it.
     pub b: Vec<f32>,
+    /// Vectors that read, where experts share them: expert `i·(count / shared) + j` has the i-th, and the j-th that writes.
+    pub shared: Option<usize>,
     /// `[count, count]`: cosine between two experts' changes of the weight; 0 where one is zero.
     pub cosines: Vec<f32>,
 }

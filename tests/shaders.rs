@@ -7,7 +7,7 @@ use lora_playground::kernel::{self, Op};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
 fn all() -> Vec<Op> {
-    use kernel::variant::{Op as Variant, budget, dora, factors, orthogonal};
+    use kernel::variant::{Op as Variant, budget, dora, factors, flex, orthogonal, prototype};
     use kernel::*;
     vec![
         Op::Project(project::Dims::default()),
@@ -38,6 +38,10 @@ fn all() -> Vec<Op> {
         Op::Variant(Variant::DoraBackward(dora::Dims::default())),
         Op::Variant(Variant::DoraDown(dora::Dims::default())),
         Op::Variant(Variant::Orthogonal(orthogonal::Dims::default())),
+        Op::Variant(Variant::Prototype(prototype::Dims::default())),
+        Op::Variant(Variant::PrototypeBackward(prototype::Dims::default())),
+        Op::Variant(Variant::Flex(flex::Dims::default())),
+        Op::Variant(Variant::FlexBackward(flex::Dims::default())),
     ]
 }
 

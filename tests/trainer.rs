@@ -270,3 +270,48 @@ fn ranks_are_told_on_the_cpu() {
 fn ranks_are_told_on_the_gpu() {
     ranks_are_told(BackendChoice::WebGpu);
 }
+
+/// A gate of two parts, with vectors of its experts' own and with shared ones: frames hold what the picture is made of, the
+/// merge for one token is exact for it, and an expert is switched off alone though it shares its vectors.
+#[test]
+fn gates_by_prototypes_are_shown_and_merged() {
+    let text = r#"{"version":1,"backend":"cpu","task":{"kind":"domains","dim":32,"batch":8},
+        "lanes":[{"method":"mor1e","experts":6,"gate":"prototype"},
+                 {"method":"mor1e","experts":6,"gate":"prototype","flex":2}],"schedule":{"warmup":5,"total":80}}"#;
+    let config = Config::from_json(text).unwrap();
+    for lane in 0..2 {
+        let off = Ablate { lane, layer: 0, expert: 4 };
+        let steps = vec![
+            (at_once(), Command::Start { config: config.clone(), paused: false }),
+            (frame(|f| f.step == 80 && !f.running), watch(lane, MergeMode::PerInput)),
+            (at_once(), Command::Ablate(Some(off))),
+        ];
+        let events = play(steps, frame(move |f| f.gates.iter().any(|g| g.lane == lane && g.ablation.is_some())));
+        let last = frames(&events).last().unwrap();
+        let gate = last.gates.iter().find(|gate| gate.lane == lane).unwrap();
+        let parts = gate.parts.as_ref().unwrap();
+        assert!(!gate.is_shares() && parts.share > 0.0 && parts.share < 1.0);
+        for ((both, intuition), router) in gate.domains.iter().zip(&parts.intuition).zip(&parts.router) {
+            assert!((both - intuition - router).abs() < 1e-5);
+        }
+        for router in parts.router.chunks_exact(6) {
+            assert!((router.iter().sum::<f32>() - 6.0 * parts.share).abs() < 1e-4, "the router's part sums to N ω");
+        }
+        assert!(gate.tokens.iter().any(|&g| g > 1.0));
+        let ablation = gate.ablation.as_ref().unwrap();
+        assert_eq!(ablation.expert, 4);
+        assert!(ablation.with != ablation.without && ablation.without.iter().all(|loss| loss.is_finite()));
+        let weight = last.weight.as_ref().unwrap();
+        let MergeFrame::Mixture { modes, .. } = &weight.merge else { panic!("a mixture does not merge exactly") };
+        assert!(modes[0].error < 1e-4, "(a) is exact for its token: {:e}", modes[0].error);
+        assert!(modes.len() == 5 && modes[1..].iter().all(|m| m.loss.is_finite() && m.error > modes[0].error));
+        let experts = weight.experts.as_ref().unwrap();
+        assert_eq!((experts.count, experts.rank, experts.shared), (6, 1, [None, Some(2)][lane]));
+        if lane == 1 {
+            // Experts 0, 1 and 2 read by the same vector, 0 and 3 write by the same.
+            assert_eq!(experts.a[..32], experts.a[2 * 32..3 * 32]);
+            assert_eq!(experts.b[..32], experts.b[3 * 32..4 * 32]);
+            assert_ne!(experts.a[..32], experts.a[3 * 32..4 * 32]);
+        }
+    }
+}

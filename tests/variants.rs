@@ -6,7 +6,7 @@ mod common;
 
 use common::device;
 use common::lanes::three_layers;
-use lora_playground::config::{Config, Domains, Form, Init, Lane, Method, Options, Schedule, Task};
+use lora_playground::config::{Balance, Config, Domains, Form, Gate, Init, Lane, Method, Options, Schedule, Task};
 use lora_playground::exec::gpu::Device;
 use lora_playground::inspect::spectrum::singular_values;
 use lora_playground::lab::Lab;
@@ -212,4 +212,116 @@ fn a_snapshot_holds_all_that_training_carries() {
         [values(0), values(1)]
     };
     assert_eq!(run(false), run(true));
+}
+
+fn other(experts: usize, gate: Gate, flex: Option<usize>) -> Lane {
+    Method::Mor1e { experts, alpha: 2.0, gate, hidden: None, balance: Balance::default(), flex }.into()
+}
+
+/// `0.5 + 2⟨cᵢ, e⟩` with ω = ½ and an even router, from the data as they are; nothing is added to the output, and no gradient
+/// reaches the gate.
+fn begins_between_intuition_and_router(device: Option<Device>) -> Option<Device> {
+    let lanes = vec![other(5, Gate::Prototype, None), Method::Full.into()];
+    let lab = lab(lanes, Domains { dim: 32, batch: 8, ..Domains::default() }, 100, device);
+    let prototypes = matrix(&get(&lab, 0, "layers.0.gate.prototypes"), 32);
+    let gates = get(&lab, 0, "layers.0.gate");
+    let s = lab.task.sequence;
+    for (t, gate) in gates.chunks_exact(5).enumerate() {
+        let first = t / s * s;
+        let token = |t: usize| lab.task.x[t * 32..(t + 1) * 32].iter().map(|&v| f64::from(v));
+        let mut mean = vec![0.0; 32];
+        (first..first + s).for_each(|t| mean.iter_mut().zip(token(t)).for_each(|(m, v)| *m += v));
+        let length = mean.iter().map(|v| v * v).sum::<f64>().sqrt();
+        for (c, &got) in prototypes.rows().into_iter().zip(gate) {
+            let like: f64 = c.iter().zip(&mean).map(|(c, m)| c * m).sum::<f64>() / length;
+            assert!((f64::from(got) - 0.5 - 2.0 * like).abs() < 1e-5, "{got} where ⟨c, e⟩ = {like}");
+        }
+    }
+    assert!(gates.iter().any(|&g| g > 1.0), "nothing that a share could not be");
+    assert_eq!(get(&lab, 0, "output"), get(&lab, 1, "output"));
+    for name in ["gate.router", "gate.mix", "v"] {
+        assert!(get(&lab, 0, &format!("layers.0.grad.{name}")).iter().all(|&g| g == 0.0), "{name}");
+    }
+    assert_eq!(lab.parameter_count(0), 5 * 64 + 5 * 32 + 1);
+    lab.into_device()
+}
+
+#[test]
+fn prototypes_begin_between_intuition_and_router() {
+    begins_between_intuition_and_router(None);
+    begins_between_intuition_and_router(Some(device()));
+}
+
+/// Four tasks in conflict, four prototypes: the gate knows the task from the first step on, and the lane goes below what any
+/// single weight can reach, 0.75.
+#[test]
+fn prototypes_tell_tasks_apart() {
+    let lanes = vec![other(8, Gate::Prototype, None), other(8, Gate::Prototype, Some(2))];
+    let mut lab = lab(lanes, Domains { dim: 32, batch: 16, ..Domains::default() }, 1200, None);
+    block_on(lab.train(1200)).unwrap();
+    for lane in 0..2 {
+        let share = lab.losses(lane)[1190..].iter().sum::<f64>() / 10.0 / lab.task.energy;
+        let mix = f64::from(get(&lab, lane, "layers.0.gate.mix")[0]);
+        println!("lane {lane}: {share:.4} of the target's energy, ω {:.3}", 1.0 / (1.0 + (-100.0 * mix).exp()));
+        assert!(share < [0.2, 0.7][lane], "lane {lane}: {share}");
+    }
+}
+
+/// p vectors that read and q that write are p·q experts with two vectors each, written out.
+#[test]
+fn shared_vectors_are_experts_written_out() {
+    for (p, q) in [(2, 3), (3, 2), (6, 1), (1, 6)] {
+        let config = Config {
+            lanes: vec![other(6, Gate::Token, Some(p)), other(6, Gate::Token, None)],
+            schedule: Schedule { warmup: 2, total: 100 },
+            ..Default::default()
+        };
+        let mut lab = Lab::new(config, three_layers(), None).unwrap();
+        block_on(lab.train(30)).unwrap();
+        for (l, layer) in lab.task.layers.clone().iter().enumerate() {
+            let name = |what: &str| format!("layers.{l}.{what}");
+            let (v, u) = (get(&lab, 0, &name("v")), get(&lab, 0, &name("u")));
+            assert_eq!((v.len(), u.len()), (p * layer.inputs, q * layer.outputs));
+            let row = |all: &[f32], width: usize, at: usize| all[at * width..(at + 1) * width].to_vec();
+            let v: Vec<f32> = (0..6).flat_map(|e| row(&v, layer.inputs, e / q)).collect();
+            let u: Vec<f32> = (0..6).flat_map(|e| row(&u, layer.outputs, e % q)).collect();
+            block_on(lab.set_tensor(1, &name("v"), &v)).unwrap();
+            block_on(lab.set_tensor(1, &name("u"), &u)).unwrap();
+            for own in ["w1", "b1", "ln_weight", "ln_bias", "w2", "b2"].map(|part| format!("intuition.{part}")) {
+                let values = get(&lab, 0, &name(&own));
+                block_on(lab.set_tensor(1, &name(&own), &values)).unwrap();
+            }
+            for own in ["gate.w", "gate.b"] {
+                let values = get(&lab, 0, &name(own));
+                block_on(lab.set_tensor(1, &name(own), &values)).unwrap();
+            }
+        }
+        let (shared, apart) = (get(&lab, 0, "output"), get(&lab, 1, "output"));
+        common::assert_close(&format!("{p} × {q}"), &shared, &apart, 1e-5, 1e-5);
+    }
+}
+
+/// Prototypes outlive a change of the loss's terms and of the device; their number is part of how a lane begins.
+#[test]
+fn prototypes_stay() {
+    let mut lab = lab(vec![other(4, Gate::Prototype, None)], Domains { dim: 32, ..Domains::default() }, 100, None);
+    let name = "layers.0.gate.prototypes";
+    let first = get(&lab, 0, name);
+    block_on(lab.train(5)).unwrap();
+    let mut to = lab.lane(0).clone();
+    to.options.orthogonality = 0.1;
+    block_on(lab.tune(0, to)).unwrap();
+    block_on(lab.train(5)).unwrap();
+    let snapshot = block_on(lab.snapshot()).unwrap();
+    lab.restore(None, &snapshot).unwrap();
+    block_on(lab.train(5)).unwrap();
+    assert_eq!(get(&lab, 0, name), first);
+    let refused = block_on(lab.set_rank(0, 5)).unwrap_err().to_string();
+    assert!(refused.starts_with("lanes[0].experts: 5 is not allowed"), "{refused}");
+    // Given by hand, they are these.
+    let given = vec![0.5; first.len()];
+    block_on(lab.set_tensor(0, name, &given)).unwrap();
+    assert_eq!(get(&lab, 0, name), given);
+    let missing = block_on(lab.tensor(0, "layers.0.grad.gate.prototypes")).unwrap_err().to_string();
+    assert!(missing.contains("gate.prototypes"), "{missing}");
 }

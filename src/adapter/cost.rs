@@ -10,12 +10,14 @@
 //! | molora | `N·I` router, `k·R·I` | | `k·R·O` |
 //! | mora | | `r̂·r̂` | |
 //! | mor1e | `N·I`, `H·I/S` | `(H·H + N·H)/S` | `N·O` |
+//! | its prototype gate, in place of H's | `N·I/S` router, `N·I/S` prototypes | | |
+//! | its shared vectors, in place of N's | `p·I` | `N` | `N/p·O` |
 //!
 //! Forward is all three and the layer's own `I·O`. Backward is as much again for the gradients of weights, inner and up
-//! once more for what they hand back, and down with `I·O` where a layer below is trained too. Full fine-tuning is the
-//! layer's own product alone, its weight's gradient, and its input's.
+//! once more for what they hand back, and down with `I·O` where a layer below is trained too; prototypes have no gradient.
+//! Full fine-tuning is the layer's own product alone, its weight's gradient, and its input's.
 
-use super::count::{count, hidden_width, mora_side};
+use super::count::{count, fixed, hidden_width, mora_side, vectors};
 use crate::config::{Form, Gate, Lane, Method, Weights};
 
 /// Of one lane, over all its adapted layers.
@@ -40,6 +42,8 @@ struct Products {
     down: usize,
     inner: usize,
     up: usize,
+    /// Of `down`, those whose weights are not trained.
+    fixed: usize,
 }
 
 /// Cost of a lane on a network of these layers' `(inputs, outputs)`, tokens coming in sequences of `sequence`.
@@ -60,10 +64,10 @@ pub fn cost(lane: &Lane, layers: &[(usize, usize)], sequence: usize) -> Cost {
                 total.apart += layer;
                 total.training += (2 + below) * layer;
             }
-            Some(Products { down, inner, up }) => {
+            Some(Products { down, inner, up, fixed }) => {
                 let forward = down + inner + up;
                 total.apart += layer + forward;
-                total.training += layer + 2 * forward + inner + up + below * (layer + down);
+                total.training += layer + 2 * forward - fixed + inner + up + below * (layer + down);
             }
         }
         let exact = !matches!(method, Method::Molora { .. } | Method::Mor1e { .. });
@@ -72,9 +76,10 @@ pub fn cost(lane: &Lane, layers: &[(usize, usize)], sequence: usize) -> Cost {
     total
 }
 
-/// Bytes of a layer's parameters as its forward pass reads them: f32 each, but quantised factors as [`quantised`] has it.
+/// Bytes of a layer's parameters, and of what it keeps beside them, as its forward pass reads them: f32 each, but quantised
+/// factors as [`quantised`] has it.
 fn stored(method: &Method, weights: Weights, inputs: usize, outputs: usize) -> usize {
-    let all = 4 * count(method, inputs, outputs);
+    let all = 4 * (count(method, inputs, outputs) + fixed(method, inputs));
     let (experts, rank) = match *method {
         Method::Lora { rank, .. } => (1, rank),
         Method::Molora { experts, rank, .. } => (experts, rank),
@@ -98,26 +103,32 @@ pub fn quantised(entries: usize, weights: Weights) -> f64 {
 fn products(method: &Method, inputs: usize, outputs: usize, sequence: usize) -> Option<Products> {
     Some(match *method {
         Method::Full => return None,
-        Method::Lora { rank, .. } => Products { down: rank * inputs, inner: 0, up: rank * outputs },
+        Method::Lora { rank, .. } => Products { down: rank * inputs, inner: 0, up: rank * outputs, fixed: 0 },
         // The weight is formed once per step, whatever the tokens, and then applied.
         Method::Variant { form: Form::Dora, .. } => return None,
         // Folds are additions.
         Method::Variant { form: Form::Mora, rank, .. } => {
-            Products { down: 0, inner: mora_side(rank, inputs, outputs).pow(2), up: 0 }
+            Products { down: 0, inner: mora_side(rank, inputs, outputs).pow(2), up: 0, fixed: 0 }
         }
-        Method::Variant { rank, .. } => Products { down: rank * inputs, inner: 0, up: rank * outputs },
+        Method::Variant { rank, .. } => Products { down: rank * inputs, inner: 0, up: rank * outputs, fixed: 0 },
         Method::Molora { experts, rank, top_k, .. } => {
             // Experts with a gate of 0 need not be computed.
             let kept = if top_k == 0 { experts } else { top_k.min(experts) };
-            Products { down: (experts + kept * rank) * inputs, inner: 0, up: kept * rank * outputs }
+            Products { down: (experts + kept * rank) * inputs, inner: 0, up: kept * rank * outputs, fixed: 0 }
         }
         Method::Mor1e { experts, gate, .. } => {
             let hidden = hidden_width(method, inputs);
-            let shared = if gate == Gate::Pooled { sequence.max(1) } else { 1 };
+            let shared = if gate == Gate::Token { 1 } else { sequence.max(1) };
+            let (read, write) = vectors(method, experts);
+            let fixed = fixed(method, inputs).div_ceil(shared);
+            // A prototype gate's router is as large as its prototypes.
+            let gate = (hidden * inputs).div_ceil(shared) + 2 * fixed;
             Products {
-                down: experts * inputs + (hidden * inputs).div_ceil(shared),
-                inner: ((hidden + experts) * hidden).div_ceil(shared),
-                up: experts * outputs,
+                down: read * inputs + gate,
+                inner: ((hidden + experts) * hidden).div_ceil(shared)
+                    + if method.readers().is_some() { experts } else { 0 },
+                up: write * outputs,
+                fixed,
             }
         }
     })
@@ -171,6 +182,24 @@ mod tests {
         let sparse = cost(&method.clone().into(), &[(64, 64)], 8);
         assert_eq!(soft.apart - sparse.apart, (n - 1) * r * 128);
         assert_eq!(sparse.parameters, soft.parameters);
+    }
+
+    #[test]
+    fn prototypes_are_kept_and_not_trained() {
+        let mut method = Method::mor1e();
+        let Method::Mor1e { gate, flex, .. } = &mut method else { unreachable!() };
+        *gate = Gate::Prototype;
+        *flex = Some(2);
+        // Eight experts of two vectors that read and four that write, on 64 inputs and 32 outputs.
+        let one = cost(&method.into(), &[(64, 32)], 8);
+        let (vectors, router, prototypes, layer) = (2 * 64 + 4 * 32, 8 * 64, 8 * 64, 64 * 32);
+        assert_eq!(one.parameters, vectors + router + 1);
+        assert_eq!(one.optimizer, 8 * one.parameters);
+        assert_eq!(one.stored, 4 * (one.parameters + prototypes));
+        let forward = vectors + 8 + router / 8 + prototypes / 8;
+        assert_eq!(one.apart, layer + forward);
+        assert_eq!(one.training, layer + 2 * forward - prototypes / 8 + 8 + 4 * 32);
+        assert_eq!(one.merged, None);
     }
 
     #[test]

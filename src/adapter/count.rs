@@ -4,10 +4,24 @@
 use crate::config::{Form, Method};
 
 /// Width `H` of the intuition gate on a layer of that many inputs: as configured, else `max(4, inputs / 8)`.
-/// 0 for methods without one.
+/// 0 for methods, and gates, without one.
 pub fn hidden_width(method: &Method, inputs: usize) -> usize {
     match method {
+        Method::Mor1e { .. } if method.has_prototypes() => 0,
         Method::Mor1e { hidden, .. } => hidden.unwrap_or((inputs / 8).max(4)),
+        _ => 0,
+    }
+}
+
+/// Vectors of MoR1E's experts, those that read and those that write: two for each expert, or fewer that they share.
+pub fn vectors(method: &Method, experts: usize) -> (usize, usize) {
+    method.readers().map_or((experts, experts), |readers| (readers, experts / readers))
+}
+
+/// Numbers that a method keeps on a layer and does not train: N prototypes.
+pub fn fixed(method: &Method, inputs: usize) -> usize {
+    match *method {
+        Method::Mor1e { experts, .. } if method.has_prototypes() => experts * inputs,
         _ => 0,
     }
 }
@@ -24,7 +38,8 @@ pub fn mora_side(rank: usize, inputs: usize, outputs: usize) -> usize {
 /// - `lora`: lora_A `[R,I]`, lora_B `[O,R]`
 /// - `molora`: lora_A `[N,R,I]`, lora_B `[N,O,R]`, router `[N,I]`
 /// - `mor1e`: v `[N,I]`, u `[N,O]`, intuition.{w1 `[H,I]`, b1 `[H]`, ln_weight `[H]`, ln_bias `[H]`, w2 `[H,H]`,
-///   b2 `[H]`}, gate.{w `[N,H]`, b `[N]`}
+///   b2 `[H]`}, gate.{w `[N,H]`, b `[N]`}; with prototypes, gate.{router `[N,I]`, mix `[1]`} behind v and u; with `flex`
+///   v `[p,I]`, u `[N/p,O]`
 /// - `dora`: as `lora`, and lora_magnitude_vector `[O]`; `dylora`: as `lora`; `mora`: mora_M `[r̂,r̂]`;
 ///   `adalora`: lora_Q `[R,I]`, lora_P `[O,R]`, lora_E `[R]`
 pub fn tensors(method: &Method, inputs: usize, outputs: usize) -> Vec<(&'static str, Vec<usize>)> {
@@ -53,18 +68,27 @@ pub fn tensors(method: &Method, inputs: usize, outputs: usize) -> Vec<(&'static 
             ("lora_B", vec![experts, outputs, rank]),
             ("router", vec![experts, inputs]),
         ],
-        Method::Mor1e { experts, .. } => vec![
-            ("v", vec![experts, inputs]),
-            ("u", vec![experts, outputs]),
-            ("intuition.w1", vec![hidden, inputs]),
-            ("intuition.b1", vec![hidden]),
-            ("intuition.ln_weight", vec![hidden]),
-            ("intuition.ln_bias", vec![hidden]),
-            ("intuition.w2", vec![hidden, hidden]),
-            ("intuition.b2", vec![hidden]),
-            ("gate.w", vec![experts, hidden]),
-            ("gate.b", vec![experts]),
-        ],
+        Method::Mor1e { experts, .. } => {
+            let (read, write) = vectors(method, experts);
+            let factors = [("v", vec![read, inputs]), ("u", vec![write, outputs])];
+            if method.has_prototypes() {
+                let gate = [("gate.router", vec![experts, inputs]), ("gate.mix", vec![1])];
+                return factors.into_iter().chain(gate).collect();
+            }
+            let [v, u] = factors;
+            vec![
+                v,
+                u,
+                ("intuition.w1", vec![hidden, inputs]),
+                ("intuition.b1", vec![hidden]),
+                ("intuition.ln_weight", vec![hidden]),
+                ("intuition.ln_bias", vec![hidden]),
+                ("intuition.w2", vec![hidden, hidden]),
+                ("intuition.b2", vec![hidden]),
+                ("gate.w", vec![experts, hidden]),
+                ("gate.b", vec![experts]),
+            ]
+        }
     }
 }
 
@@ -81,7 +105,14 @@ pub fn count(method: &Method, inputs: usize, outputs: usize) -> usize {
             Form::Dylora => rank * (inputs + outputs),
         },
         Method::Molora { experts, rank, .. } => experts * rank * (inputs + outputs) + experts * inputs,
-        Method::Mor1e { experts, .. } => experts * (inputs + outputs) + intuition(experts, hidden, inputs),
+        Method::Mor1e { experts, .. } => {
+            let (read, write) = vectors(method, experts);
+            let gate = match method.has_prototypes() {
+                true => experts * inputs + 1,
+                false => intuition(experts, hidden, inputs),
+            };
+            read * inputs + write * outputs + gate
+        }
     }
 }
 
@@ -114,10 +145,20 @@ pub fn formula(method: &Method, inputs: usize, outputs: usize) -> String {
         Method::Molora { experts, rank, .. } => {
             format!("experts {experts} · {pair} · {rank} + router {experts} · {inputs}")
         }
-        Method::Mor1e { experts, .. } => format!(
-            "experts {experts} · {pair} + gate ({hidden} · {inputs} + {hidden} · {hidden} + \
-             {experts} · {hidden} + 4 · {hidden} + {experts})"
-        ),
+        Method::Mor1e { experts, .. } => {
+            let held = match vectors(method, experts) {
+                (read, write) if method.readers().is_some() => {
+                    format!("vectors ({read} · {inputs} + {write} · {outputs})")
+                }
+                _ => format!("experts {experts} · {pair}"),
+            };
+            if method.has_prototypes() {
+                return format!("{held} + gate ({experts} · {inputs} + 1)");
+            }
+            format!(
+                "{held} + gate ({hidden} · {inputs} + {hidden} · {hidden} + {experts} · {hidden} + 4 · {hidden} + {experts})"
+            )
+        }
     }
 }
 
@@ -138,6 +179,7 @@ pub fn scaling(method: &Method) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Gate;
 
     fn lora(rank: usize, alpha: f64, rslora: bool) -> Method {
         Method::Lora { rank, alpha, rslora }
@@ -179,6 +221,12 @@ mod tests {
             all.push(method);
         }
         all.extend([mor1e(1, None), mor1e(8, None), mor1e(5, Some(6))]);
+        for (source, shared) in [(Gate::Prototype, None), (Gate::Token, Some(2)), (Gate::Prototype, Some(4))] {
+            let mut method = mor1e(8, None);
+            let Method::Mor1e { gate, flex, .. } = &mut method else { unreachable!() };
+            (*gate, *flex) = (source, shared);
+            all.push(method);
+        }
         all
     }
 

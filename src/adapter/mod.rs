@@ -78,6 +78,20 @@ pub struct Adapted {
     pub gate_input: Option<GateInput>,
     /// The gates, as a tensor `[batch, sequence, experts]` of its buffer.
     pub gate: Option<(Buffer, Tensor)>,
+    /// What they are the sum of, where that is two things.
+    #[cfg(feature = "variants")]
+    pub parts: Option<Parts>,
+}
+
+/// What a prototype gate is made of, in a buffer of its own.
+#[cfg(feature = "variants")]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parts {
+    pub buffer: Buffer,
+    /// `softmax(W_r q)` and `⟨cᵢ, e⟩`, `[2, batch, sequence, experts]`.
+    pub values: Tensor,
+    /// ω, `[1]`.
+    pub share: Tensor,
 }
 
 /// A frozen weight of a lane's own, `[outputs, inputs]`, and its bias or, for the first layer, its output for the pool.
@@ -125,10 +139,10 @@ pub fn record(method: &Method, options: &Options, place: &Place, arena: &mut Are
             let routing = molora::Routing { experts, rank, top_k, renormalize, balance, options };
             molora::record(&routing, scaling, place, arena)
         }
-        Method::Mor1e { experts, gate, balance, .. } => {
+        Method::Mor1e { experts, gate, balance, flex, .. } => {
             let hidden = count::hidden_width(method, place.inputs);
             let orthogonality = options.orthogonality;
-            let intuition = mor1e::Intuition { experts, gate, hidden, balance, orthogonality };
+            let intuition = mor1e::Intuition { experts, gate, hidden, balance, flex, orthogonality };
             mor1e::record(&intuition, scaling, place, arena)
         }
     }
@@ -137,12 +151,13 @@ pub fn record(method: &Method, options: &Options, place: &Place, arena: &mut Are
 /// Initial values of the tensor called `name` (without its layer), so that an untrained adapter changes nothing:
 /// lora_A, v, and linear layers uniform in ±1/√fan-in (what PEFT's `kaiming_uniform(a=√5)` comes to), lora_B, u and
 /// delta zero, the router normal 0.02, LayerNorm one and zero; MoRA's matrix zero; AdaLoRA's vectors normal 0.02 and its
-/// singular values zero, as in PEFT. A magnitude vector is the frozen weight's to tell, and PiSSA's factors too.
+/// singular values zero, as in PEFT; a prototype gate's router and mix zero. A magnitude vector is the frozen weight's to
+/// tell, and PiSSA's factors too.
 pub fn initial(name: &str, shape: &[usize], fan_in: usize, rng: &mut Rng) -> Vec<f32> {
     let len = shape.iter().product();
     let bound = 1.0 / (fan_in as f64).sqrt();
     let mut draw = |_| match name {
-        "delta" | "lora_B" | "u" | "intuition.ln_bias" | "mora_M" | "lora_E" => 0.0,
+        "delta" | "lora_B" | "u" | "intuition.ln_bias" | "mora_M" | "lora_E" | "gate.router" | "gate.mix" => 0.0,
         "router" | "lora_P" | "lora_Q" => 0.02 * rng.normal(),
         "intuition.ln_weight" => 1.0,
         _ => rng.uniform(-bound, bound),

@@ -1,6 +1,9 @@
 //! MoR1E (arXiv 2404.08985): N rank-1 experts, `s Σ gᵢ uᵢ (vᵢ·x)`, s = α, gated by an intuition network: one gate
-//! per sequence, from its mean input (pooled), or one per token. The paper's own code gates by prototypes instead.
+//! per sequence, from its mean input (pooled), or one per token. The paper's own code gates by prototypes instead, and may
+//! share vectors between experts; both are variants, in modules of their own.
 
+#[cfg(feature = "variants")]
+use super::Parts;
 use super::factors::{Factors, Gated, Names};
 use super::molora::{balance_pass, gate_tensor};
 use super::{Adapted, GateInput, Place, variant};
@@ -13,78 +16,149 @@ pub struct Intuition {
     pub gate: Gate,
     pub hidden: usize,
     pub balance: Balance,
+    /// Vectors that read, where experts share them.
+    pub flex: Option<usize>,
     /// Coefficient of the term that keeps what experts read apart.
     pub orthogonality: f64,
 }
 
+/// A layer's gates, and what goes back to them.
+#[derive(Clone, Copy, Debug)]
+pub struct Gates {
+    pub experts: usize,
+    /// Padded.
+    pub logits: usize,
+    /// Tokens that share a gate: those of a sequence, or 1.
+    pub tokens: usize,
+    /// Gates, padded and real.
+    pub rows: usize,
+    pub real_rows: usize,
+    /// `[rows, logits]`.
+    pub g: Buffer,
+    /// Gradient by every token's gate, `[tokens, logits]`, and the balance term's share of it, `[logits]`.
+    pub dg: Buffer,
+    pub bal: Buffer,
+}
+
+/// Where gates come from.
+pub struct Source {
+    /// Makes g.
+    pub forward: Pass,
+    /// Takes dg back.
+    pub backward: Pass,
+    /// Gradients of the parameters behind them.
+    pub gradients: Vec<Pass>,
+    /// Gradient of the input that a gate was made from, `[rows, inputs]`.
+    pub dq: Buffer,
+    #[cfg(feature = "variants")]
+    pub parts: Option<Parts>,
+}
+
+/// Experts behind their gates: from x and g to hg, and from the output's gradient to dh and dg.
+pub struct Mixed {
+    pub factors: Factors,
+    pub forward: Vec<Pass>,
+    pub backward: Vec<Pass>,
+    pub hg: Buffer,
+    pub dh: Buffer,
+}
+
 pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let (n, t) = (config.experts, place.tokens);
-    let begin = arena.params;
-    let names = Names { a: "v", b: "u", experts: Some(n), rank: None };
-    let factors = Factors::place(&names, 0, place, arena);
+    let (begin, fixed) = (arena.params, arena.fixed_elements);
     let gate_tokens = match config.gate {
-        Gate::Pooled => place.sequence,
+        Gate::Pooled | Gate::Prototype => place.sequence,
         Gate::Token => 1,
     };
-    let network = network(config, place, gate_tokens, arena);
-    let (rows, logits) = (network.rows as usize, pad(n));
+    let (real_rows, logits) = (place.real_tokens / gate_tokens, pad(n));
+    let rows = pad(real_rows);
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), len);
-    let h = buffer("h", t * factors.slots);
-    let q = buffer("q", rows * network.inputs as usize);
-    let acts = buffer("acts", rows * network.acts());
     // Padding tokens index the row after the last sequence's.
     let g = buffer("g", pad(t.div_ceil(gate_tokens).max(rows)) * logits);
-    let hg = buffer("hg", t * factors.slots);
-    let dh = buffer("dh", t * factors.slots);
     let dg = buffer("dg", t * logits);
     let bal = buffer("bal", logits);
-    let dacts = buffer("dacts", rows * network.dacts());
-    let dq = buffer("dq", rows * network.inputs as usize);
-    let dims = gate::Dims {
-        tokens: t as u32,
-        real_tokens: place.real_tokens as u32,
-        experts: n as u32,
-        rank: 1,
-        slots: factors.slots as u32,
-        logits: logits as u32,
-        top_k: 0,
-        renormalize: 0,
-        given: 1,
-        gate_tokens: gate_tokens as u32,
-        scale: scaling as f32,
-        ..Default::default()
-    };
-    let gated = Gated { hz: h, g, hg };
     let mut backward = vec![];
-    let bal = balance_pass(config.balance, g, bal, network.real_rows as usize, place.real_tokens, n, &mut backward);
-    backward.extend([
-        factors.back_from_gate(place, &dims, &gated, bal, dh, dg),
-        Pass { op: Op::IntuitionBackward(network), buffers: vec![PARAMS, acts, g, dg, dacts, dq] },
-        factors.gradients(place, hg, dh),
-        Pass { op: Op::IntuitionSums(network), buffers: vec![acts, dacts, GRADS] },
-    ]);
-    backward.extend(network_gradients(&network, q, acts, dacts));
+    let bal = balance_pass(config.balance, g, bal, real_rows, place.real_tokens, n, &mut backward);
+    let gates = Gates { experts: n, logits, tokens: gate_tokens, rows, real_rows, g, dg, bal };
+    let shared = config.flex.and_then(|readers| variant::shared(readers, &gates, scaling, place, arena));
+    let mixed = shared.unwrap_or_else(|| each_its_own(&gates, scaling, place, arena));
+    let prototype = if config.gate == Gate::Prototype { variant::prototype(&gates, place, arena) } else { None };
+    let source = prototype.unwrap_or_else(|| network(config, &gates, place, arena));
+    let Mixed { factors, hg, dh, .. } = mixed;
+    backward.extend(mixed.backward);
+    backward.extend([source.backward, factors.gradients(place, hg, dh)]);
+    backward.extend(source.gradients);
     // A second term in v's gradient: AdamW must wait for both.
-    let apart = variant::apart(n, &factors, config.orthogonality);
-    let updates = apart.is_some().then(|| (begin, arena.params - begin));
+    let apart = variant::apart(config.flex.unwrap_or(n), &factors, config.orthogonality);
+    let trained = arena.params - begin - (arena.fixed_elements - fixed);
+    let updates = apart.is_some().then_some((begin, trained));
+    let mut forward = vec![source.forward];
+    forward.extend(mixed.forward);
     Adapted {
         backward_factors: apart.into_iter().collect(),
         updates,
-        forward: vec![
-            Pass { op: Op::IntuitionForward(network), buffers: vec![place.x, PARAMS, q, acts, g] },
-            factors.down_to_gate(place, &dims, &gated),
-        ],
+        forward,
         backward,
         up: Some(factors.up(hg)),
         down: Some(factors.to_input(dh)),
-        gate_input: Some(GateInput { dq, gate_tokens }),
+        gate_input: Some(GateInput { dq: source.dq, gate_tokens }),
         gate: Some((g, gate_tensor(place, n, gate_tokens))),
+        #[cfg(feature = "variants")]
+        parts: source.parts,
         ..Default::default()
     }
 }
 
+/// v `[N,I]` and u `[N,O]`.
+fn each_its_own(gates: &Gates, scaling: f64, place: &Place, arena: &mut Arena) -> Mixed {
+    let names = Names { a: "v", b: "u", experts: Some(gates.experts), rank: None };
+    let factors = Factors::place(&names, 0, place, arena);
+    let mut buffer = |what: &str| arena.buffer(format!("{}.{what}", place.name), place.tokens * factors.slots);
+    let (h, hg, dh) = (buffer("h"), buffer("hg"), buffer("dh"));
+    let dims = gate::Dims {
+        tokens: place.tokens as u32,
+        real_tokens: place.real_tokens as u32,
+        experts: gates.experts as u32,
+        rank: 1,
+        slots: factors.slots as u32,
+        logits: gates.logits as u32,
+        top_k: 0,
+        renormalize: 0,
+        given: 1,
+        gate_tokens: gates.tokens as u32,
+        scale: scaling as f32,
+        ..Default::default()
+    };
+    let gated = Gated { hz: h, g: gates.g, hg };
+    Mixed {
+        factors,
+        forward: vec![factors.down_to_gate(place, &dims, &gated)],
+        backward: vec![factors.back_from_gate(place, &dims, &gated, gates.bal, dh, gates.dg)],
+        hg,
+        dh,
+    }
+}
+
+/// The intuition network's gates.
+fn network(config: &Intuition, gates: &Gates, place: &Place, arena: &mut Arena) -> Source {
+    let dims = parameters(config, gates, place, arena);
+    let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), gates.rows * len);
+    let (q, acts) = (buffer("q", dims.inputs as usize), buffer("acts", dims.acts()));
+    let (dacts, dq) = (buffer("dacts", dims.dacts()), buffer("dq", dims.inputs as usize));
+    let mut gradients = vec![Pass { op: Op::IntuitionSums(dims), buffers: vec![acts, dacts, GRADS] }];
+    gradients.extend(network_gradients(&dims, q, acts, dacts));
+    Source {
+        forward: Pass { op: Op::IntuitionForward(dims), buffers: vec![place.x, PARAMS, q, acts, gates.g] },
+        backward: Pass { op: Op::IntuitionBackward(dims), buffers: vec![PARAMS, acts, gates.g, gates.dg, dacts, dq] },
+        gradients,
+        dq,
+        #[cfg(feature = "variants")]
+        parts: None,
+    }
+}
+
 /// Place the gate network's parameters.
-fn network(config: &Intuition, place: &Place, gate_tokens: usize, arena: &mut Arena) -> intuition::Dims {
+fn parameters(config: &Intuition, gates: &Gates, place: &Place, arena: &mut Arena) -> intuition::Dims {
     let (i, h, n) = (pad(place.inputs), pad(config.hidden), pad(config.experts));
     let (real_i, real_h, real_n) = (place.inputs, config.hidden, config.experts);
     // (rows, padded rows) and (cols, padded cols); a vector is one row.
@@ -101,11 +175,10 @@ fn network(config: &Intuition, place: &Place, gate_tokens: usize, arena: &mut Ar
     let b2 = param("intuition.b2", VECTOR, (real_h, h));
     let gate_w = param("gate.w", (real_n, n), (real_h, h));
     let gate_b = param("gate.b", VECTOR, (real_n, n));
-    let real_rows = place.real_tokens / gate_tokens;
     intuition::Dims {
-        rows: pad(real_rows) as u32,
-        real_rows: real_rows as u32,
-        gate_tokens: gate_tokens as u32,
+        rows: gates.rows as u32,
+        real_rows: gates.real_rows as u32,
+        gate_tokens: gates.tokens as u32,
         inputs: i as u32,
         hidden: h as u32,
         real_hidden: real_h as u32,

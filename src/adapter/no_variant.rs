@@ -2,6 +2,7 @@
 //! before anything here is asked.
 
 use super::factors::Factors;
+use super::mor1e::{Gates, Mixed, Source};
 use super::{Adapted, Place};
 use crate::config::{Form, Options, Weights};
 use crate::kernel::recording::{Arena, Pass};
@@ -15,5 +16,13 @@ pub fn quantised(_: Factors, _: Weights, _: (usize, usize), _: &Place, _: &mut A
 }
 
 pub fn apart(_: usize, _: &Factors, _: f64) -> Option<Pass> {
+    None
+}
+
+pub fn prototype(_: &Gates, _: &Place, _: &mut Arena) -> Option<Source> {
+    None
+}
+
+pub fn shared(_: usize, _: &Gates, _: f64, _: &Place, _: &mut Arena) -> Option<Mixed> {
     None
 }

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+#[cfg(feature = "variants")]
+use super::{BalanceKind, Gate, Named};
 use super::{Config, Domains, Lane, Method, Schedule, Task, limits, object::refuse};
 use crate::error::Result;
 
@@ -89,6 +91,8 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
             ));
         }
     }
+    #[cfg(feature = "variants")]
+    check_mor1e(lane, path, count)?;
     if options.budget_begin >= options.budget_end {
         let allowed = format_args!("below budget_end, which is {}", options.budget_end);
         return Err(refuse(format!("{path}.budget_begin"), &options.budget_begin.into(), allowed));
@@ -110,6 +114,31 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
                     if count == 1 { "" } else { "s" }
                 ),
             ));
+        }
+    }
+    Ok(())
+}
+
+/// Of prototypes and shared vectors; a build without them passes their lanes on to one that has them.
+#[cfg(feature = "variants")]
+fn check_mor1e(lane: &Lane, path: &str, count: usize) -> Result<()> {
+    if let Method::Mor1e { gate, hidden, balance, .. } = &lane.method {
+        for layer in 0..count {
+            if let Method::Mor1e { experts, flex: Some(p), .. } = lane.method_at(layer)
+                && experts % p != 0
+            {
+                let allowed = format_args!("a divisor of experts, which is {experts}");
+                return Err(refuse(format!("{path}.flex"), &p.into(), allowed));
+            }
+        }
+        // The prototype gate has no hidden layer. Nor does either balance term mean anything on gates that are not shares: one
+        // takes logarithms of what may be negative, the other falls without bound with the gates.
+        if let (Gate::Prototype, Some(hidden)) = (gate, hidden) {
+            return Err(refuse(format!("{path}.hidden"), &(*hidden).into(), "nothing with gate \"prototype\""));
+        }
+        if *gate == Gate::Prototype && balance.kind != BalanceKind::None {
+            let allowed = "\"none\" with gate \"prototype\", whose gates are not shares of 1";
+            return Err(refuse(format!("{path}.balance.kind"), &balance.kind.name().into(), allowed));
         }
     }
     Ok(())

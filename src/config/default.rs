@@ -110,6 +110,13 @@ impl Method {
 
     /// MoR1E with its defaults: eight experts of rank 1 under a pooled gate.
     pub fn mor1e() -> Self {
-        Self::Mor1e { experts: 8, alpha: 2.0, gate: Gate::Pooled, hidden: None, balance: Balance::default() }
+        Self::Mor1e {
+            experts: 8,
+            alpha: 2.0,
+            gate: Gate::Pooled,
+            hidden: None,
+            balance: Balance::default(),
+            flex: None,
+        }
     }
 }

@@ -189,14 +189,21 @@ pub enum Method {
         /// Width of the intuition gate; `None` is `max(4, in / 8)`.
         hidden: Option<usize>,
         balance: Balance,
+        /// Flex: `p` vectors that read, shared by `experts / p` that write; expert `i·q + j` reads by the i-th and writes
+        /// by the j-th. `None` gives every expert two of its own.
+        flex: Option<usize>,
     },
 }
 
-/// One gate per sequence, from its mean, or one per token.
+/// Where MoR1E's gates come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
+    /// A network, once per sequence, from its mean.
     Pooled,
+    /// The same per token.
     Token,
+    /// What the paper's own code does: fixed prototypes and a router, once per sequence. Not normalised; may be negative.
+    Prototype,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -256,15 +263,19 @@ impl Lane {
     }
 
     /// Whether a lane's rank can change in mid-training. MoRA's matrix has no part of smaller rank, AdaLoRA's ranks follow
-    /// its budget, and PiSSA's frozen weight lacks as many directions as it began with.
+    /// its budget, PiSSA's frozen weight lacks as many directions as it began with, another number of prototypes is another
+    /// clustering, and shared vectors are not one expert's to keep or drop.
     pub fn can_resize(&self) -> bool {
         !matches!(self.method, Method::Full | Method::Variant { form: Form::Mora | Form::Adalora, .. })
             && self.options.init == Init::Kaiming
+            && !self.method.is_other_mor1e()
     }
 
     /// Whether the lane is more than the four methods as they are in their papers; the page's first download has those alone.
     pub fn is_variant(&self) -> bool {
-        matches!(self.method, Method::Variant { .. }) || self.options != Options::default()
+        matches!(self.method, Method::Variant { .. })
+            || self.method.is_other_mor1e()
+            || self.options != Options::default()
     }
 
     /// Whether a lane under way can become `other` without starting again: only the weights of terms of the loss, a
@@ -293,6 +304,7 @@ impl Lane {
     /// experts. Full fine-tuning has none.
     pub fn resized(&self, size: usize) -> Self {
         let mut lane = self.clone();
+        let readers = self.method.readers();
         match &mut lane.method {
             Method::Full => {}
             Method::Lora { rank, .. } | Method::Variant { rank, .. } | Method::Molora { rank, .. } => {
@@ -301,7 +313,8 @@ impl Lane {
                 lane.options.target_rank = lane.options.target_rank.map(|target| target.min(size));
             }
             Method::Mor1e { experts, .. } => {
-                *experts = size;
+                // Vectors that read stay as many.
+                *experts = readers.map_or(size, |p| (size / p).max(1) * p);
                 lane.options.experts_per_layer = None;
             }
         }
@@ -311,6 +324,26 @@ impl Lane {
     /// Whether the lane adapts this layer.
     pub fn adapts(&self, layer: usize) -> bool {
         self.layers.as_ref().is_none_or(|layers| layers.contains(&layer))
+    }
+}
+
+impl Method {
+    /// MoR1E with the gate of the paper's code, or with shared vectors.
+    pub fn is_other_mor1e(&self) -> bool {
+        matches!(self, Self::Mor1e { gate: Gate::Prototype, .. } | Self::Mor1e { flex: Some(_), .. })
+    }
+
+    /// Whether its gates come from prototypes; `false` in a build that cannot run them, which is spared what would follow.
+    pub fn has_prototypes(&self) -> bool {
+        cfg!(feature = "variants") && matches!(self, Self::Mor1e { gate: Gate::Prototype, .. })
+    }
+
+    /// Vectors that read, where MoR1E's experts share them; `None` in such a build likewise.
+    pub fn readers(&self) -> Option<usize> {
+        match self {
+            Self::Mor1e { flex, .. } if cfg!(feature = "variants") => *flex,
+            _ => None,
+        }
     }
 }
 

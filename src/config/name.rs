@@ -54,12 +54,13 @@ impl Named for DigitDomain {
 }
 
 impl Named for Gate {
-    const ALL: &'static [Self] = &[Self::Pooled, Self::Token];
+    const ALL: &'static [Self] = &[Self::Pooled, Self::Token, Self::Prototype];
 
     fn name(self) -> &'static str {
         match self {
             Self::Pooled => "pooled",
             Self::Token => "token",
+            Self::Prototype => "prototype",
         }
     }
 }

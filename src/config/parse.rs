@@ -153,6 +153,7 @@ pub(super) fn lane(value: &Value, path: &str) -> Result<Lane> {
                 "gate",
                 "hidden",
                 "balance",
+                "flex",
                 "orthogonality",
                 "experts_per_layer",
                 "layers",
@@ -195,12 +196,13 @@ pub(super) fn lane(value: &Value, path: &str) -> Result<Lane> {
             *renormalize = object.flag("renormalize", *renormalize)?;
             *balance = self::balance(&object)?;
         }
-        Method::Mor1e { experts, alpha, gate, hidden, balance } => {
+        Method::Mor1e { experts, alpha, gate, hidden, balance, flex } => {
             *experts = object.whole("experts", limits::EXPERTS, *experts)?;
             *alpha = object.real("alpha", limits::ALPHA, *alpha)?;
             *gate = object.choice::<Gate>("gate", *gate)?;
             *hidden = object.maybe_whole("hidden", limits::HIDDEN)?;
             *balance = self::balance(&object)?;
+            *flex = object.maybe_whole("flex", limits::EXPERTS)?;
         }
     }
     let usual = Options::default();

@@ -48,6 +48,7 @@ const OPTIONS: &[(&str, &str)] = &[
     ("temp", "temperature"),
     ("noise", "noise"),
     ("orth", "orthogonality"),
+    ("flex", "flex"),
     ("to", "target_rank"),
     ("begin", "budget_begin"),
     ("end", "budget_end"),
@@ -201,8 +202,10 @@ fn write_lane(lane: &Lane) -> String {
     if ours["renormalize"] == true {
         parts.push("norm".into());
     }
-    if ours["gate"] == "token" {
-        parts.push("token".into());
+    for gate in ["token", "prototype"] {
+        if ours["gate"] == gate {
+            parts.push(gate.into());
+        }
     }
     let balance = &ours["balance"];
     if balance != &theirs["balance"] {
@@ -273,7 +276,7 @@ fn read_lane(text: &str, path: &str) -> Result<Value> {
             (_, Some((_, key))) if !rest.is_empty() => (*key, number(rest)),
             ("rs", _) if rest.is_empty() => ("rslora", true.into()),
             ("norm", _) if rest.is_empty() => ("renormalize", true.into()),
-            ("token", _) if rest.is_empty() => ("gate", "token".into()),
+            ("token" | "prototype", _) if rest.is_empty() => ("gate", name.into()),
             ("none" | "entropy" | "switch", _) if !rest.is_empty() => {
                 let balance = json!({ "kind": name, "coefficient": number(rest) });
                 ("balance", balance)
@@ -287,8 +290,8 @@ fn read_lane(text: &str, path: &str) -> Result<Value> {
                     path,
                     &part.as_str().into(),
                     "a part is n (experts), r (rank), a (alpha), k (top_k), h (hidden), entropy or switch \
-                     with a number, plus (lr_ratio), temp, noise, orth, to (target_rank), begin or end (of its budget) with a number, l with layers as in \
-                     l0-2, nl or rl with experts or ranks by layer as in nl8-2-2-8, or rs, norm, token, pissa, \
+                     with a number, plus (lr_ratio), temp, noise, orth, flex, to (target_rank), begin or end (of its budget) with a number, l with layers as in \
+                     l0-2, nl or rl with experts or ranks by layer as in nl8-2-2-8, or rs, norm, token, prototype, pissa, \
                      ternary, binary",
                 ));
             }

@@ -54,13 +54,19 @@ impl Draw {
                     balance: self.balance(),
                 }
             }
-            _ => Method::Mor1e {
-                experts: 1 + self.below(64),
-                alpha: self.real().max(0.001),
-                gate: self.of::<Gate>(),
-                hidden: self.flag().then(|| 2 + self.below(511)),
-                balance: self.balance(),
-            },
+            _ => {
+                let gate = self.of::<Gate>();
+                let network = gate != Gate::Prototype;
+                let flex = self.flag().then(|| 1 + self.below(8));
+                Method::Mor1e {
+                    experts: flex.map_or(1 + self.below(64), |p| p * (1 + self.below(8))),
+                    alpha: self.real().max(0.001),
+                    gate,
+                    hidden: (network && self.flag()).then(|| 2 + self.below(511)),
+                    balance: if network { self.balance() } else { Balance::default() },
+                    flex,
+                }
+            }
         };
         let all: Vec<usize> = (0..layers).filter(|_| self.flag()).collect();
         let options = self.options(&method, layers);
@@ -91,7 +97,8 @@ impl Draw {
             _ => {}
         }
         if matches!(method, Method::Molora { .. } | Method::Mor1e { .. }) && self.flag() {
-            options.experts_per_layer = Some((0..layers).map(|_| 1 + self.below(16)).collect());
+            let p = if let Method::Mor1e { flex: Some(p), .. } = method { *p } else { 1 };
+            options.experts_per_layer = Some((0..layers).map(|_| p * (1 + self.below(8))).collect());
         }
         options
     }

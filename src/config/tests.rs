@@ -23,6 +23,13 @@ fn error(change: impl FnOnce(&mut Value)) -> String {
     Config::from_value(&document(change)).unwrap_err().to_string()
 }
 
+/// MoR1E with eight experts behind a prototype gate, and this besides.
+fn prototype(more: Value) -> Value {
+    let mut lane = json!({"method": "mor1e", "gate": "prototype"});
+    more.as_object().unwrap().iter().for_each(|(key, value)| lane[key] = value.clone());
+    lane
+}
+
 fn query_error(query: &str) -> String {
     Config::from_query(query).unwrap_err().to_string()
 }
@@ -170,7 +177,15 @@ fn refused_values() {
         ("/lanes/1/balance/kind", json!("l2"), "lanes[1].balance.kind"),
         ("/lanes/1/balance/coefficient", json!(-1), "lanes[1].balance.coefficient"),
         ("/lanes/1/balance", json!("none"), "lanes[1].balance"),
-        ("/lanes/2/gate", json!("prototype"), "lanes[2].gate"),
+        ("/lanes/2/gate", json!("prototypes"), "lanes[2].gate"),
+        // The example's width is the network's.
+        ("/lanes/2/gate", json!("prototype"), "lanes[2].hidden"),
+        ("/lanes/2", prototype(json!({"balance": {"kind": "entropy", "coefficient": 1}})), "lanes[2].balance.kind"),
+        ("/lanes/2", prototype(json!({"balance": {"kind": "switch"}})), "lanes[2].balance.kind"),
+        ("/lanes/2", prototype(json!({"flex": 3})), "lanes[2].flex"),
+        ("/lanes/2", prototype(json!({"flex": 0})), "lanes[2].flex"),
+        ("/lanes/2", prototype(json!({"flex": 2, "experts_per_layer": [5]})), "lanes[2].flex"),
+        ("/lanes/1/flex", json!(2), "lanes[1].flex"),
         ("/lanes/2/hidden", json!(1), "lanes[2].hidden"),
         ("/lanes/2/rank", json!(1), "lanes[2].rank"),
         ("/lanes/3/rank", json!(1), "lanes[3].rank"),
@@ -263,6 +278,25 @@ fn query_writes_only_what_differs() {
     assert_eq!(Config::from_query(query).unwrap(), config);
     config.task = Task::Digits(Digits::default());
     assert!(config.to_query().starts_with("task=digits&seed=7&lr"));
+}
+
+#[test]
+fn prototypes_and_shared_vectors() {
+    let query = "all&lanes=mor1e.n8.prototype~mor1e.n6.token.flex2~mor1e.n6.prototype.flex3";
+    let config = Config::from_query(query).unwrap();
+    assert_eq!(config.to_query(), query);
+    assert!(config.lanes.iter().all(|lane| lane.is_variant() && !lane.can_resize()));
+    let flex = |lane: &Lane| if let Method::Mor1e { flex, .. } = lane.method { flex } else { None };
+    assert_eq!([0, 1, 2].map(|l| flex(&config.lanes[l])), [None, Some(2), Some(3)]);
+    // At another size as many vectors read, so that not every size is to be had.
+    let resized = [1, 3, 7, 8, 9].map(|n| config.lanes[2].resized(n));
+    assert!(resized.iter().all(|lane| flex(lane) == Some(3)));
+    let experts = |lane: &Lane| if let Method::Mor1e { experts, .. } = lane.method { experts } else { 0 };
+    assert_eq!(resized.map(|lane| experts(&lane)), [3, 3, 6, 6, 9]);
+    assert_eq!(
+        error(|v| v["lanes"][2] = prototype(json!({"flex": 3}))),
+        "lanes[2].flex: 3 is not allowed; a divisor of experts, which is 8"
+    );
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn lane(lane: &Lane) -> Value {
             put("renormalize", json!(renormalize));
             put("balance", self::balance(balance));
         }
-        Method::Mor1e { experts, alpha, gate, hidden, balance } => {
+        Method::Mor1e { experts, alpha, gate, hidden, balance, flex } => {
             put("experts", json!(experts));
             put("alpha", json!(alpha));
             put("gate", json!(gate.name()));
@@ -89,6 +89,9 @@ fn lane(lane: &Lane) -> Value {
                 put("hidden", json!(hidden));
             }
             put("balance", self::balance(balance));
+            if let Some(flex) = flex {
+                put("flex", json!(flex));
+            }
         }
     }
     // Only what is switched on: most methods have none of these.

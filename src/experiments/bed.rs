@@ -30,7 +30,7 @@ pub fn routed(experts: usize, rank: usize, top_k: usize, renormalize: bool, bala
 }
 
 pub fn mor1e(experts: usize, gate: Gate) -> Method {
-    Method::Mor1e { experts, alpha: 2.0, gate, hidden: None, balance: Balance::default() }
+    Method::Mor1e { experts, alpha: 2.0, gate, hidden: None, balance: Balance::default(), flex: None }
 }
 
 /// Scaling 2, where the form has one.

@@ -20,6 +20,8 @@ pub struct Experts {
     count: usize,
     rank: usize,
     scale: f64,
+    /// Gates are shares of 1.
+    shares: bool,
     /// `[count · rank, inputs]`.
     a: Array2<f64>,
     /// `[outputs, count · rank]`.
@@ -77,9 +79,23 @@ impl Experts {
             count,
             rank,
             scale,
+            shares: true,
             a: widened(a, (wide, inputs)),
             b: matrix((outputs, wide), &mut |o, j| f64::from(b[(j / rank * outputs + o) * rank + j % rank])),
         })
+    }
+
+    /// The same experts behind gates that are not shares of 1, and may be negative.
+    pub fn with_free_gates(self) -> Self {
+        Self { shares: false, ..self }
+    }
+
+    /// The expert that a gate `[experts]` favours most, alone: at full strength, for a share of 1 says which; or, where gates
+    /// are no shares, the one of largest magnitude as strong as its gate says. All zeros from zeros.
+    pub fn alone(&self, gate: ArrayView1<f64>) -> Array1<f64> {
+        let top = (0..gate.len()).fold(0, |best, i| if gate[i].abs() > gate[best].abs() { i } else { best });
+        let strength = if self.shares && gate[top] > 0.0 { 1.0 } else { gate[top] };
+        Array1::from_shape_fn(gate.len(), |i| if i == top { strength } else { 0.0 })
     }
 
     /// All experts' factors side by side, `[count · rank, inputs]` and `[outputs, count · rank]`, with these gates and the
@@ -142,10 +158,7 @@ impl Experts {
             }),
             MergeMode::MeanGate => Ok(Merged::One(self.weighted(mean(gates, |_| true).view()))),
             MergeMode::MeanGatePerDomain => Ok(self.per_domain(observed, |gate| gate)),
-            MergeMode::TopExpertPerDomain => Ok(self.per_domain(observed, |gate| {
-                let top = top(gate.view());
-                Array1::from_shape_fn(gate.len(), |i| if Some(i) == top { 1.0 } else { 0.0 })
-            })),
+            MergeMode::TopExpertPerDomain => Ok(self.per_domain(observed, |gate| self.alone(gate.view()))),
             MergeMode::LeastSquares => self.least_squares(x, gates),
         }
     }
@@ -254,11 +267,6 @@ fn spanning(matrix: DMatrix<f64>) -> Option<Cholesky<f64, nalgebra::Dyn>> {
 fn mean(gates: &Array2<f64>, of: impl Fn(usize) -> bool) -> Array1<f64> {
     let picked: Vec<usize> = (0..gates.nrows()).filter(|&t| of(t)).collect();
     gates.select(Axis(0), &picked).sum_axis(Axis(0)) / picked.len().max(1) as f64
-}
-
-/// The first of the largest.
-fn top(gate: ArrayView1<f64>) -> Option<usize> {
-    (0..gate.len()).reduce(|best, i| if gate[i] > gate[best] { i } else { best })
 }
 
 #[cfg(test)]

@@ -78,6 +78,10 @@ pub struct Arena {
     /// Elements of `params` (and of `grads` and the moments) handed out so far.
     pub params: usize,
     pub tensors: Vec<Tensor>,
+    /// Those that lie in `params` and are not trained, and the elements they take: they go wherever parameters go, and
+    /// leave their places in `grads` and the moments at zero.
+    pub fixed: Vec<Tensor>,
+    pub fixed_elements: usize,
 }
 
 /// Buffers every lane has. The first two are as long as the parameters.
@@ -98,7 +102,13 @@ impl Arena {
     /// `losses` is the length of that buffer.
     pub fn new(losses: usize) -> Self {
         let fixed = [("params", 0), ("grads", 0), ("moments", 0), ("losses", losses), ("sink", 16)];
-        Self { buffers: fixed.map(|(n, l)| (n.to_owned(), l)).to_vec(), params: 0, tensors: Vec::new() }
+        Self {
+            buffers: fixed.map(|(n, l)| (n.to_owned(), l)).to_vec(),
+            params: 0,
+            tensors: Vec::new(),
+            fixed: Vec::new(),
+            fixed_elements: 0,
+        }
     }
 
     pub fn buffer(&mut self, name: impl Into<String>, len: usize) -> Buffer {
@@ -120,6 +130,15 @@ impl Arena {
         let offset = self.params;
         self.params += stored;
         self.tensors.push(Tensor { name, shape, offset, strides });
+        offset
+    }
+
+    /// Room in `params`, as for a parameter, for what is never trained.
+    pub fn fixed(&mut self, name: String, stored: usize, shape: Vec<usize>, strides: Vec<usize>) -> usize {
+        let offset = self.params;
+        self.params += stored;
+        self.fixed_elements += stored;
+        self.fixed.push(Tensor { name, shape, offset, strides });
         offset
     }
 

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2, Axis};
 
 use super::Lab;
-use crate::adapter::count;
 use crate::config::{Config, Method};
 use crate::error::{Error, Result};
 use crate::files::Dtype;
@@ -59,10 +58,8 @@ pub async fn parameters(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
         ("step".to_owned(), lab.step().to_string()),
     ]);
     let mut plan = Vec::new();
-    for (l, layer) in adapted(lab, lane) {
-        for (part, shape) in count::tensors(&own.lanes[0].method, layer.inputs, layer.outputs) {
-            plan.push(Planned { name: format!("layers.{l}.{part}"), dtype: Dtype::F32, shape });
-        }
+    for (l, _) in adapted(lab, lane) {
+        plan.extend(lab.held(lane, l).map(|own| Planned { name: own.name, dtype: Dtype::F32, shape: own.shape }));
     }
     let mut bytes = Vec::new();
     let mut writer = Writer::begin(&mut bytes, &plan, &metadata).await?;
@@ -127,11 +124,6 @@ fn factors(mixture: &Mixture, mode: MergeMode) -> Result<Vec<(Array2<f64>, Array
         observed.gates.select(Axis(0), &picked).sum_axis(Axis(0)) / picked.len().max(1) as f64
     };
     let domain = |d: usize| gate(&|t| usize::from(observed.row_domains[t]) == d);
-    let top = |gate: Array1<f64>| {
-        let best = (0..gate.len()).reduce(|best, i| if gate[i] > gate[best] { i } else { best });
-        // A domain without tokens has no gate, and changes nothing.
-        Array1::from_shape_fn(gate.len(), |i| if Some(i) == best && gate[i] > 0.0 { 1.0 } else { 0.0 })
-    };
     let gates: Vec<Array1<f64>> = match mode {
         MergeMode::PerInput => {
             let expected = "a merge that holds for more than one token".into();
@@ -139,7 +131,7 @@ fn factors(mixture: &Mixture, mode: MergeMode) -> Result<Vec<(Array2<f64>, Array
         }
         MergeMode::MeanGate => vec![gate(&|_| true)],
         MergeMode::MeanGatePerDomain => (0..observed.domains).map(domain).collect(),
-        MergeMode::TopExpertPerDomain => (0..observed.domains).map(|d| top(domain(d))).collect(),
+        MergeMode::TopExpertPerDomain => (0..observed.domains).map(|d| experts.alone(domain(d).view())).collect(),
         MergeMode::LeastSquares => {
             let (Merged::One(change) | Merged::Ridge { change, .. }) = merged else {
                 return Ok(Vec::new());
@@ -174,11 +166,12 @@ mod tests {
     use crate::peft::{Adapter, Loaded};
     use crate::task::domains;
 
-    /// Three methods, ten steps on.
+    /// Three methods and a variant, ten steps on.
     fn trained() -> Lab {
         let text = r#"{"version":1,"backend":"cpu","task":{"kind":"domains","dim":24,"batch":8},
             "lanes":[{"method":"lora","rank":4,"alpha":8,"rslora":true},
-                     {"method":"molora","experts":4,"rank":2,"alpha":4},{"method":"mor1e","experts":4,"alpha":2}],
+                     {"method":"molora","experts":4,"rank":2,"alpha":4},{"method":"mor1e","experts":4,"alpha":2},
+                     {"method":"mor1e","experts":4,"alpha":2,"gate":"prototype","flex":2}],
             "schedule":{"warmup":2,"total":20}}"#;
         let config = Config::from_json(text).unwrap();
         let crate::config::Task::Domains(task) = &config.task else { panic!("domains") };
@@ -218,7 +211,7 @@ mod tests {
     #[test]
     fn every_method_is_read_again() {
         let lab = trained();
-        for lane in 0..3 {
+        for lane in 0..4 {
             let bytes = block_on(parameters(&lab, lane)).unwrap();
             let file = block_on(Checkpoint::open(vec![Memory::new("lane", bytes)])).unwrap();
             let metadata = &file.shards[0].header.metadata;
@@ -230,7 +223,8 @@ mod tests {
                 assert_eq!(values, block_on(lab.tensor(lane, &info.name)).unwrap(), "{}", info.name);
                 count += values.len();
             }
-            assert_eq!(count, lab.parameter_count(lane));
+            // Prototypes are not trained, and an adapter is nothing without them.
+            assert_eq!(count, lab.parameter_count(lane) + if lane == 3 { 4 * 24 } else { 0 });
         }
     }
 

@@ -35,6 +35,20 @@ pub struct LayerGates {
     pub experts: usize,
     /// `[rows, experts]`.
     pub values: Vec<f32>,
+    /// What they are the sum of, where that is two things.
+    #[cfg(feature = "variants")]
+    pub parts: Option<LayerParts>,
+}
+
+/// A prototype gate taken apart.
+#[cfg(feature = "variants")]
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerParts {
+    /// ω.
+    pub share: f32,
+    /// `softmax(W_r x)` and `⟨cᵢ, e⟩`, `[rows, experts]` each.
+    pub softmax: Vec<f32>,
+    pub likeness: Vec<f32>,
 }
 
 impl Forward {
@@ -96,8 +110,19 @@ impl Forward {
             layer: *layer,
             experts: tensor.shape[2],
             values: tensor.gather(&self.cpu.read(lane, *buffer)),
+            #[cfg(feature = "variants")]
+            parts: self.parts(lane, *layer),
         };
         Answer { output: self.output(lane), gates: self.program(lane).gates.iter().map(gather).collect() }
+    }
+
+    #[cfg(feature = "variants")]
+    fn parts(&self, lane: usize, layer: usize) -> Option<LayerParts> {
+        let (_, parts) = self.program(lane).parts.iter().find(|(l, _)| *l == layer)?;
+        let buffer = self.cpu.read(lane, parts.buffer);
+        let mut softmax = parts.values.gather(&buffer);
+        let likeness = softmax.split_off(softmax.len() / 2);
+        Some(LayerParts { share: parts.share.gather(&buffer)[0], softmax, likeness })
     }
 
     /// lora_A, lora_B or delta of that name as the lane's last evaluation read it, where it is no parameter itself.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::Lab;
-use crate::adapter::count;
+use super::tensors::TensorInfo;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files::Dtype;
@@ -18,13 +18,20 @@ const SCRIPT: &str = include_str!("python.py");
 /// `train.py` for one lane of `config`.
 ///
 /// # Errors
-/// `Error::Missing` if there is no such lane.
+/// `Error::Missing` if there is no such lane, `Error::Config` where it is more than the script's four methods.
 pub fn script(config: &Config, lane: usize) -> Result<String> {
     let chosen = config.lanes.get(lane).ok_or_else(|| Error::Missing {
         what: "lane",
         name: lane.to_string(),
         hint: format!("the configuration has {}", config.lanes.len()),
     })?;
+    if chosen.is_variant() {
+        return Err(Error::Config {
+            key: format!("lanes[{lane}]"),
+            value: chosen.to_text(),
+            allowed: "the script has the four methods alone, without variants and their options".into(),
+        });
+    }
     let own = Config { lanes: vec![chosen.clone()], ..config.clone() };
     Ok(SCRIPT.replace("@CONFIG@", &format!("{:#}", own.to_value())))
 }
@@ -50,8 +57,7 @@ pub async fn start(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
         tensors.push((format!("layers.{l}.base.bias"), vec![layer.outputs], base.bias.clone()));
         let own = lab.lane(lane);
         if own.layers.as_ref().is_none_or(|layers| layers.contains(&l)) {
-            for (part, shape) in count::tensors(&own.method, layer.inputs, layer.outputs) {
-                let name = format!("layers.{l}.{part}");
+            for TensorInfo { name, shape } in lab.held(lane, l) {
                 let values = lab.tensor(lane, &name).await?;
                 tensors.push((name, shape, values));
             }
@@ -90,5 +96,7 @@ mod tests {
         assert_eq!((own.lanes.len(), &own.lanes[0]), (1, &config.lanes[1]));
         assert!(!text.contains("@CONFIG@"));
         assert!(script(&config, 9).unwrap_err().to_string().contains("no lane \"9\""));
+        let config = Config::from_query("all&lanes=mor1e.n8.prototype").unwrap();
+        assert!(script(&config, 0).unwrap_err().to_string().starts_with("lanes[0]: mor1e.n8.prototype is not allowed"));
     }
 }

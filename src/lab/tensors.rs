@@ -22,12 +22,12 @@ enum Source {
 }
 
 impl Lab {
-    /// All of a lane's tensors: parameters, their gradients, gates, the frozen base, the output.
+    /// All of a lane's tensors: parameters, what lies fixed among them, gradients, gates, the frozen base, the output.
     pub fn tensors(&self, lane: usize) -> Result<Vec<TensorInfo>> {
         self.check_lane(lane)?;
         let program = self.engine.program(lane);
         let info = |name: &str, shape: &[usize]| TensorInfo { name: name.to_owned(), shape: shape.to_vec() };
-        let mut out: Vec<_> = program.tensors.iter().map(|t| info(&t.name, &t.shape)).collect();
+        let mut out: Vec<_> = program.tensors.iter().chain(&program.fixed).map(|t| info(&t.name, &t.shape)).collect();
         out.extend(program.tensors.iter().map(|t| info(&gradient_name(t), &t.shape)));
         out.extend(program.gates.iter().map(|(_, _, t)| info(&t.name, &t.shape)));
         for (l, layer) in self.task.layers.iter().enumerate() {
@@ -67,11 +67,19 @@ impl Lab {
         }
     }
 
-    /// Set a trainable tensor; `values` are row-major.
+    /// Names and shapes of a layer's tensors that training changes, and of those beside them that it does not: what its
+    /// adapter is.
+    pub fn held(&self, lane: usize, layer: usize) -> impl Iterator<Item = TensorInfo> + '_ {
+        let program = self.engine.program(lane);
+        let own = program.tensors.iter().chain(&program.fixed).filter(move |tensor| tensor.layer().0 == layer);
+        own.map(|tensor| TensorInfo { name: tensor.name.clone(), shape: tensor.shape.clone() })
+    }
+
+    /// Set a trainable tensor, or prototypes; `values` are row-major.
     pub async fn set_tensor(&mut self, lane: usize, name: &str, values: &[f32]) -> Result<()> {
         let Source::Parameter(tensor) = self.find(lane, name)? else {
             return Err(Error::Missing {
-                what: "trainable tensor",
+                what: "tensor to set",
                 name: name.to_owned(),
                 hint: format!("those that can be set are {}", self.names(lane)),
             });
@@ -112,7 +120,8 @@ impl Lab {
     }
 
     fn names(&self, lane: usize) -> String {
-        self.engine.program(lane).tensors.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ")
+        let program = self.engine.program(lane);
+        program.tensors.iter().chain(&program.fixed).map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     fn find(&self, lane: usize, name: &str) -> Result<Source> {
@@ -128,6 +137,11 @@ impl Lab {
             if name == format!("layers.{l}.base.bias") {
                 return Ok(Source::Bias(l));
             }
+        }
+        if cfg!(feature = "variants")
+            && let Some(tensor) = program.fixed.iter().find(|tensor| tensor.name == name)
+        {
+            return Ok(Source::Parameter(tensor.clone()));
         }
         for tensor in &program.tensors {
             if tensor.name == name {

@@ -1,4 +1,4 @@
-//! Where a lane's parameters begin: drawn from the seed, or made from the frozen weights.
+//! Where a lane's parameters begin: drawn from the seed, or made from the frozen weights; and what of them never changes.
 
 use super::LaneProgram;
 #[cfg(feature = "variants")]
@@ -30,8 +30,21 @@ pub fn params(task: &TaskData, lane: &Lane, program: &LaneProgram, rng: &mut Rng
         let values = made.unwrap_or_else(|| crate::adapter::initial(name, &tensor.shape, fan_in, rng));
         tensor.scatter(&mut params, &values);
     }
+    fix(task, program, &mut params);
     params
 }
+
+/// Prototypes, which are all that a lane holds and does not train.
+#[cfg(feature = "variants")]
+fn fix(task: &TaskData, program: &LaneProgram, params: &mut [f32]) {
+    for tensor in &program.fixed {
+        let values = super::prototypes::prototypes(task, tensor.layer().0, tensor.shape[0]);
+        tensor.scatter(params, &values);
+    }
+}
+
+#[cfg(not(feature = "variants"))]
+fn fix(_: &TaskData, _: &LaneProgram, _: &mut [f32]) {}
 
 /// Values that a lane takes from the frozen weight.
 #[cfg(feature = "variants")]

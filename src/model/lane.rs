@@ -2,6 +2,8 @@
 
 use super::LOSS_SLOTS;
 use super::shared::{TARGET, X, base, weight};
+#[cfg(feature = "variants")]
+use crate::adapter::Parts;
 use crate::adapter::{Adapted, Frozen, Place, record};
 #[cfg(feature = "variants")]
 use crate::config::Init;
@@ -30,10 +32,15 @@ pub struct LaneProgram {
     pub constants: Vec<(Buffer, Vec<f32>)>,
     /// Trainable tensors, in `params`; the same places hold their gradients and moments.
     pub tensors: Vec<Tensor>,
+    /// Tensors in `params` that nothing trains.
+    pub fixed: Vec<Tensor>,
     /// What the layers really add where that is made of other parameters: lora_A and lora_B, or delta, by layer.
     pub made: Vec<(Buffer, Tensor)>,
     /// Gates by layer, with the buffer they are in.
     pub gates: Vec<(usize, Buffer, Tensor)>,
+    /// What gates of two parts are made of, by layer.
+    #[cfg(feature = "variants")]
+    pub parts: Vec<(usize, Parts)>,
     /// `[batch, sequence, outputs]` of the last layer.
     pub output_tensor: (Buffer, Tensor),
     /// Trainable parameters, padding not counted.
@@ -173,7 +180,8 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
             }
         }
     }
-    debug_assert_eq!(train.covered as usize, arena.params, "every parameter has a pass that trains it");
+    let covered = train.covered as usize + arena.fixed_elements;
+    debug_assert_eq!(covered, arena.params, "every parameter has a pass that trains it");
     let mut train = train.passes;
     train.extend(adapted.iter().flatten().flat_map(|a| a.after.iter().cloned()));
     train.extend(adapted.iter().flatten().flat_map(|a| a.last.iter().cloned()));
@@ -186,6 +194,8 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         train,
         output,
         made: adapted.iter().flatten().flat_map(|a| a.made.iter().cloned()).collect(),
+        #[cfg(feature = "variants")]
+        parts: adapted.iter().enumerate().filter_map(|(l, a)| Some((l, a.as_ref()?.parts.clone()?))).collect(),
         gates: adapted
             .into_iter()
             .enumerate()
@@ -204,6 +214,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         state,
         constants,
         tensors: arena.tensors,
+        fixed: arena.fixed,
         parameters,
         padded,
     }

@@ -3,6 +3,8 @@
 
 pub mod initial;
 mod lane;
+#[cfg(feature = "variants")]
+mod prototypes;
 mod shared;
 
 pub use lane::{LaneProgram, compile, kernels};

@@ -120,7 +120,10 @@ impl Spectra {
             Method::Variant { .. } => None,
             Method::Molora { experts, rank, top_k, .. } => self.routed_lane(domains, *experts, *rank, *top_k),
             // One gate for a sequence of several domains: no bound near the truth is proved.
-            Method::Mor1e { gate: Gate::Pooled, .. } if domains.mixed && domains.sequence > 1 => None,
+            Method::Mor1e { gate: Gate::Pooled | Gate::Prototype, .. } if domains.mixed && domains.sequence > 1 => None,
+            // Shared vectors write to fewer directions than there are experts, and read from fewer; of the two together no
+            // bound near the truth is known.
+            method if method.readers().is_some() => None,
             Method::Mor1e { experts, .. } => self.routed_lane(domains, *experts, 1, 0),
         }
     }
@@ -253,7 +256,7 @@ mod tests {
     }
 
     fn mor1e(experts: usize, gate: Gate) -> Method {
-        Method::Mor1e { experts, alpha: 2.0, gate, hidden: None, balance: BALANCE }
+        Method::Mor1e { experts, alpha: 2.0, gate, hidden: None, balance: BALANCE, flex: None }
     }
 
     fn shares(task: &Domains, methods: Vec<Method>) -> Vec<(Vec<usize>, f64)> {

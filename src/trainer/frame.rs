@@ -135,7 +135,7 @@ impl Display {
             steps_per_second,
             lr: optim::learning_rate(lab.config.optimizer.lr, &lab.config.schedule, now.step) as f32,
             lanes,
-            gates: self.gates(task, state, answers, &now.params),
+            gates: self.gates(lab, state, answers, &now.params),
             weight: self.weight(lab, state, now),
             drawing: Vec::new(),
             #[cfg(feature = "variants")]
@@ -189,7 +189,8 @@ impl Display {
         change.spectrum(&mean)
     }
 
-    fn gates(&self, task: &TaskData, state: &State, answers: Vec<Answer>, params: &[Vec<f32>]) -> Vec<GateFrame> {
+    fn gates(&self, lab: &Lab, state: &State, answers: Vec<Answer>, params: &[Vec<f32>]) -> Vec<GateFrame> {
+        let task = &lab.task;
         let domains = task.domain_names.len();
         let all = answers.into_iter().enumerate().flat_map(|(l, answer)| answer.gates.into_iter().map(move |g| (l, g)));
         let mut frames: Vec<_> =
@@ -198,7 +199,7 @@ impl Display {
             && let Some(frame) = frames.iter_mut().find(|f| (f.lane, f.layer) == (off.lane, off.layer))
         {
             let which = (off.lane, off.layer, off.expert);
-            frame.ablation = Some(gates::ablation(task, &self.probe, which, &params[off.lane]));
+            frame.ablation = gates::ablation(task, lab.lane(off.lane), &self.probe, which, &params[off.lane]);
         }
         frames
     }

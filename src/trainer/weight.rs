@@ -4,15 +4,17 @@
 use ndarray::{Array1, Array2};
 
 use crate::adapter::count::{mora_side, scaling};
-#[cfg(feature = "variants")]
-use crate::config::Init;
 use crate::config::{Form, Lane, Method};
+#[cfg(feature = "variants")]
+use crate::config::{Gate, Init};
 use crate::inspect::merge::{Experts, Merged, Observed};
 use crate::inspect::spectrum::{singular_values, singular_values_low_rank};
 use crate::lab::forward::{Answer, Forward, matrix, row_losses};
 #[cfg(feature = "variants")]
 use crate::model::initial::pissa;
-use crate::protocol::{ExpertsFrame, MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
+#[cfg(feature = "variants")]
+use crate::protocol::ExpertsFrame;
+use crate::protocol::{MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
 use crate::task::TaskData;
 
 const MODES: [MergeMode; 5] = [
@@ -65,6 +67,11 @@ impl Change {
         };
         let (a, b) = (get(a)?, get(b)?);
         #[cfg(feature = "variants")]
+        let (a, b) = match method {
+            Method::Mor1e { flex: Some(readers), .. } => written_out(a, b, readers, shape),
+            _ => (a, b),
+        };
+        #[cfg(feature = "variants")]
         let (mut a, mut b, mut count) = (a, b, count);
         #[cfg(feature = "variants")]
         if lane.options.init == Init::Pissa {
@@ -76,6 +83,11 @@ impl Change {
             count.1 *= 2;
         }
         let experts = Experts::new(count, shape, &a, &b, scaling(&method)).ok()?;
+        #[cfg(feature = "variants")]
+        let experts = match method {
+            Method::Mor1e { gate: Gate::Prototype, .. } => experts.with_free_gates(),
+            _ => experts,
+        };
         Some(Self::Experts { experts, gated })
     }
 
@@ -90,6 +102,14 @@ impl Change {
         };
         values.into_iter().map(|s| s as f32).collect()
     }
+}
+
+/// Shared vectors as each expert has them: reader i with every writer in turn.
+#[cfg(feature = "variants")]
+fn written_out(a: Vec<f32>, b: Vec<f32>, readers: usize, (inputs, outputs): (usize, usize)) -> (Vec<f32>, Vec<f32>) {
+    let writers = b.len() / outputs;
+    let each = a.chunks_exact(inputs).flat_map(|row| std::iter::repeat_n(row, writers)).flatten().copied().collect();
+    (each, b.repeat(readers))
 }
 
 /// Tokens that merges are made from: a part of the training data, so that measuring on the probe is fair.
@@ -109,7 +129,8 @@ pub fn frame(
 ) -> Option<WeightFrame> {
     let answer = probe.run(watch.lane, params);
     let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
-    let experts = experts_frame(&change);
+    #[cfg(feature = "variants")]
+    let experts = experts_frame(&change, &lane.method);
     let finite = params.iter().all(|p| p.is_finite());
     let (delta, merge) = match &change {
         Change::Dense(delta) => (delta.clone(), exact(task, watch, delta, probe)),
@@ -129,6 +150,7 @@ pub fn frame(
     let change = libm::sqrt(delta.iter().map(|d| d * d).sum());
     Some(WeightFrame {
         watch,
+        #[cfg(feature = "variants")]
         experts,
         rows: delta.nrows(),
         cols: delta.ncols(),
@@ -141,19 +163,16 @@ pub fn frame(
     })
 }
 
-/// A mixture's experts by themselves; the page's first download does not show them.
+/// A mixture's experts by themselves.
 #[cfg(feature = "variants")]
-fn experts_frame(change: &Change) -> Option<ExpertsFrame> {
+fn experts_frame(change: &Change, method: &Method) -> Option<ExpertsFrame> {
     let Change::Experts { experts, gated: true } = change else { return None };
     let (count, rank) = experts.size();
     let (a, b) = experts.factors(Array1::ones(count).view());
     let narrow = |values: &Array2<f64>| values.iter().map(|&v| v as f32).collect();
-    Some(ExpertsFrame { count, rank, a: narrow(&a), b: narrow(&b.t().to_owned()), cosines: narrow(&experts.cosines()) })
-}
-
-#[cfg(not(feature = "variants"))]
-fn experts_frame(_: &Change) -> Option<ExpertsFrame> {
-    None
+    let shared = if let Method::Mor1e { flex, .. } = method { *flex } else { None };
+    let (a, b) = (narrow(&a), narrow(&b.t().to_owned()));
+    Some(ExpertsFrame { count, rank, shared, a, b, cosines: narrow(&experts.cosines()) })
 }
 
 /// `max |merged(x) − adapted(x)|` in f32, as the merged weight would be used.

@@ -88,7 +88,9 @@ fn own_name(lane: &Lane) -> String {
     };
     let plus = if options.lr_ratio == 1.0 { "" } else { "+" };
     let start = if options.init == Init::Pissa { " PiSSA" } else { "" };
-    format!("{weights}{}{plus}{start}", method_name(&lane.method))
+    let gate = if lane.method.has_prototypes() { " proto" } else { "" };
+    let flex = if lane.method.readers().is_some() { " flex" } else { "" };
+    format!("{weights}{}{plus}{start}{gate}{flex}", method_name(&lane.method))
 }
 
 /// The method as it is written in prose.

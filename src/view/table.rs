@@ -135,6 +135,29 @@ pub fn gate(view: &GateView, domains: &[String]) -> Table {
     }
 }
 
+/// The two parts of a prototype gate by domain; none of other gates.
+#[cfg(feature = "variants")]
+pub fn gate_parts(frame: &GateFrame, domains: &[String]) -> Option<Table> {
+    let parts = frame.parts.as_ref()?;
+    let mut head = vec!["expert".to_string()];
+    head.extend(domains.iter().flat_map(|d| [format!("{d}, intuition"), format!("{d}, router")]));
+    let row = |expert: usize| {
+        let cell = |values: &[f32], d: usize| {
+            values.get(d * frame.experts + expert).map_or("–".into(), |&v| super::words::signed(f64::from(v)))
+        };
+        let both = |d| [cell(&parts.intuition, d), cell(&parts.router, d)];
+        std::iter::once((expert + 1).to_string()).chain((0..domains.len()).flat_map(both)).collect()
+    };
+    Some(Table {
+        caption: format!(
+            "What the mean gate is the sum of, ω = {}: 4 (1−ω) ⟨cᵢ, e⟩ and N ω softmax(W_r x)",
+            three(f64::from(parts.share))
+        ),
+        head,
+        rows: (0..frame.experts).map(row).collect(),
+    })
+}
+
 /// W0, ΔW and their sum in a window of the weight that begins at (`row`, `col`).
 pub fn weight(frame: &WeightFrame, row: usize, col: usize) -> Table {
     let row = row.min(frame.rows.saturating_sub(WEIGHT_WINDOW));

@@ -22,7 +22,7 @@ pub fn molora(experts: usize, rank: usize, alpha: f64) -> Method {
 }
 
 pub fn mor1e(experts: usize, alpha: f64, gate: Gate) -> Method {
-    Method::Mor1e { experts, alpha, gate, hidden: None, balance: Balance::default() }
+    Method::Mor1e { experts, alpha, gate, hidden: None, balance: Balance::default(), flex: None }
 }
 
 /// Every method and variant with its name. Scalings are exact in f32 but for rsLoRA's.
@@ -36,8 +36,24 @@ pub fn variants() -> Vec<(&'static str, Lane)> {
         renormalize,
         balance: balance(kind),
     };
-    let intuition =
-        |gate, kind| Method::Mor1e { experts: 5, alpha: 1.5, gate, hidden: Some(6), balance: balance(kind) };
+    let intuition = |gate, kind| Method::Mor1e {
+        experts: 5,
+        alpha: 1.5,
+        gate,
+        hidden: Some(6),
+        balance: balance(kind),
+        flex: Option::None,
+    };
+    // Gates by prototypes are several times as large as shares of 1; at a smaller scaling three layers of them bend as
+    // little over a finite difference as the others do.
+    let other = |gate, flex, kind| Method::Mor1e {
+        experts: 6,
+        alpha: if gate == Gate::Prototype { 0.375 } else { 1.5 },
+        gate,
+        hidden: (gate != Gate::Prototype).then_some(6),
+        balance: balance(kind),
+        flex,
+    };
     let form = |form, rank, alpha| Method::Variant { form, rank, alpha };
     let mut all: Vec<(&'static str, Lane)> = [
         ("full", Method::Full),
@@ -58,6 +74,10 @@ pub fn variants() -> Vec<(&'static str, Lane)> {
         ("mor1e pooled with switch", intuition(Gate::Pooled, Switch)),
         ("mor1e token with entropy", intuition(Gate::Token, Entropy)),
         ("mor1e token with switch", intuition(Gate::Token, Switch)),
+        ("mor1e prototype", other(Gate::Prototype, Option::None, None)),
+        ("mor1e prototype flex 3", other(Gate::Prototype, Some(3), None)),
+        ("mor1e token flex 2 with entropy", other(Gate::Token, Some(2), Entropy)),
+        ("mor1e pooled flex 6 with switch", other(Gate::Pooled, Some(6), Switch)),
         ("dora", form(Form::Dora, 3, 6.0)),
         ("mora", form(Form::Mora, 2, 1.0)),
         ("adalora", form(Form::Adalora, 4, 6.0)),
@@ -75,6 +95,11 @@ pub fn variants() -> Vec<(&'static str, Lane)> {
         ("binary molora top 2", with(routed(2, true, Switch), Options { weights: Weights::Binary, ..usual() })),
         ("molora+, warm", with(routed(0, false, None), Options { lr_ratio: 4.0, temperature: 2.0, ..usual() })),
         ("noisy molora top 2", with(routed(2, false, Entropy), Options { noise: 0.5, temperature: 0.5, ..usual() })),
+        (
+            "orthogonal prototypes",
+            with(other(Gate::Prototype, Option::None, None), Options { orthogonality: 0.5, ..usual() }),
+        ),
+        ("orthogonal flex", with(other(Gate::Prototype, Some(3), None), Options { orthogonality: 0.5, ..usual() })),
         ("orthogonal mor1e", with(intuition(Gate::Token, Entropy), Options { orthogonality: 0.5, ..usual() })),
     ]);
     all
@@ -123,12 +148,14 @@ pub fn three_layers() -> TaskData {
     }
 }
 
-/// Random values in every tensor, factors that start at zero included; zeros in the padding.
+/// Random values in every tensor, factors that start at zero included, and in what is fixed; zeros in the padding.
 pub fn random_params(program: &LaneProgram, seed: u64) -> Vec<f32> {
     let mut rng = Rng::new(seed, 2);
     let mut params = vec![0.0; program.padded];
-    for tensor in &program.tensors {
-        tensor.scatter(&mut params, &normals(tensor.len(), 0.5, &mut rng));
+    for tensor in program.tensors.iter().chain(&program.fixed) {
+        // w stands behind a sigmoid a hundred times as steep as usual.
+        let scale = if tensor.name.ends_with("gate.mix") { 0.005 } else { 0.5 };
+        tensor.scatter(&mut params, &normals(tensor.len(), scale, &mut rng));
     }
     params
 }

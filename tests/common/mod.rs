@@ -40,6 +40,8 @@ impl Case {
             let map = lane.as_object_mut().unwrap();
             if map.remove("pool").is_some() {
                 map.insert("gate".into(), "token".into());
+            }
+            if map["method"] == "mor1e" {
                 map.remove("rank");
             }
             let whole = serde_json::json!({"version": 1, "task": {"kind": "custom"}, "lanes": [lane]});
@@ -63,6 +65,7 @@ impl Case {
                 gate: if c["pool"] == true { Gate::Pooled } else { Gate::Token },
                 hidden: Some(int("hidden")),
                 balance,
+                flex: None,
             },
             other => panic!("unknown method {other}"),
         };
@@ -102,10 +105,10 @@ impl Case {
     }
 }
 
-/// All cases; there must be nine of the methods and eleven of their variants.
+/// All cases; there must be nine of the methods and fourteen of their variants.
 pub fn cases() -> Vec<Case> {
     let mut all = of("steps", 9);
-    all.extend(of("variants", 11));
+    all.extend(of("variants", 14));
     all
 }
 

@@ -17,7 +17,7 @@ function laneOf({ method, config }) {
   // A MoR1E expert's rank is one by definition, and not a setting.
   if (method === "mor1e") {
     delete lane.rank;
-    lane.gate = pool ? "pooled" : "token";
+    if (pool !== undefined) lane.gate = pool ? "pooled" : "token";
   }
   if (balance) lane.balance = { kind: balance[0], coefficient: balance[1] };
   return lane;
@@ -41,7 +41,7 @@ function withPrefix(tensors, prefix) {
 }
 
 // In the page: the whole trajectory, returned as plain arrays.
-async function trajectory({ config, data, init, names, steps, gated }) {
+async function trajectory({ config, data, init, names, trained, steps, gated }) {
   const floats = (values) => values && new Float32Array(values);
   const lab = await Lab.create(config, {
     shape: data.shape,
@@ -54,7 +54,7 @@ async function trajectory({ config, data, init, names, steps, gated }) {
   const read = async (name) => Array.from(await lab.tensor(0, name));
   const readAll = async (prefix) => {
     const all = {};
-    for (const name of names) all[name] = await read(`layers.0.${prefix}${name}`);
+    for (const name of prefix ? trained : names) all[name] = await read(`layers.0.${prefix}${name}`);
     return all;
   };
   await lab.train(1);
@@ -101,6 +101,8 @@ describe("the package against PyTorch", () => {
         const values = (key) => Array.from(tensors[key].data);
         const init = withPrefix(tensors, "init.");
         const names = Object.keys(init);
+        // Prototypes are given, and nothing trains them.
+        const trained = names.filter((name) => `grad1.${name}` in tensors);
         const steps = reference.losses_before_each_step.length;
         const gated = "gate.step1" in tensors;
 
@@ -109,6 +111,7 @@ describe("the package against PyTorch", () => {
           data: { shape: reference.shape, x: values("x"), y: values("y"), baseWeight: values("base.weight"), baseBias: values("base.bias") },
           init,
           names,
+          trained,
           steps,
           gated,
         });
@@ -121,13 +124,16 @@ describe("the package against PyTorch", () => {
         if (gated) near(got.gate, values("gate.step1"), either, "gate of step 1");
         const grads = withPrefix(tensors, "grad1.");
         const finals = withPrefix(tensors, "final.");
+        assert.equal(names.length - trained.length, "init.gate.prototypes" in tensors ? 1 : 0);
         for (const tensor of names) {
-          near(got.grads[tensor], grads[tensor], gradient, `gradient of ${tensor}`);
-          near(got.finals[tensor], finals[tensor], either, `final ${tensor}`);
+          if (trained.includes(tensor)) {
+            near(got.grads[tensor], grads[tensor], gradient, `gradient of ${tensor}`);
+            near(got.finals[tensor], finals[tensor], either, `final ${tensor}`);
+          } else assert.deepEqual(got.finals[tensor], init[tensor], `${tensor} was trained`);
           const listed = got.listed.find((entry) => entry.name === `layers.0.${tensor}`);
           assert.deepEqual(listed?.shape, tensors[`init.${tensor}`].shape, `shape of ${tensor}`);
         }
-        const size = names.reduce((sum, tensor) => sum + init[tensor].length, 0);
+        const size = trained.reduce((sum, tensor) => sum + init[tensor].length, 0);
         assert.equal(got.parameters, size, "parameterCount");
       });
     }

@@ -23,7 +23,8 @@ describe("the whole lab", () => {
 
   for (const backend of ["webgpu", "cpu"]) {
     it(`trains every variant on ${backend}`, async () => {
-      for (const lanes of ["dora.r4~mora.r4~adalora.r4~dylora.r4", "lora.r4.plus8~lora.r4.pissa~molora.n3.r2.binary.noise0.5~mor1e.n4.orth0.1"]) {
+      for (const lanes of ["dora.r4~mora.r4~adalora.r4~dylora.r4", "lora.r4.plus8~lora.r4.pissa~molora.n3.r2.binary.noise0.5~mor1e.n4.orth0.1",
+        "mor1e.n4.prototype~mor1e.n6.prototype.flex2~mor1e.n6.token.flex3~mor1e.n4.prototype.orth0.1"]) {
         await visiting(`?all&backend=${backend}&dim=32&batch=8&lanes=${lanes}`, async (page) => {
           await trained(page, 40);
           for (const lane of ["1", "2", "3", "4"]) {
@@ -183,6 +184,43 @@ describe("the whole lab", () => {
       for (const name of ["Directions in use", "Smaller ranks"]) {
         assert.equal(await page.getByRole("region", { name }).count(), 0, name);
       }
+    });
+  });
+
+  it("shows a gate by prototypes in its two parts, and experts that share vectors", async () => {
+    await visiting("?all&dim=32&batch=8&lanes=mor1e.n6", async (page) => {
+      await trained(page, 5);
+      await page.locator(".lane summary").first().click();
+      await page.getByLabel("load balance").selectOption({ label: "entropy" });
+      await page.getByLabel(/^gate/).selectOption({ label: "prototype" });
+      // Such gates are no shares to balance.
+      await page.getByLabel("load balance").waitFor({ state: "detached" });
+      await page.getByLabel("shared vectors").selectOption({ label: "2 × 3" });
+      await button(page, "Restart").click();
+      await page.waitForURL(/lanes=mor1e\.n6\.prototype\.flex2$/);
+      await trained(page, 40);
+      const pictures = page.locator("#gates");
+      for (const part of ["intuition", "router"]) {
+        await pictures.getByRole("img", { name: new RegExp(`: ${part}, experts × domains, from −`) }).waitFor();
+      }
+      await pictures.getByText("gate = intuition + router").waitFor();
+      await pictures.getByText(/^ω 0\.\d+$/).waitFor();
+      await pictures.getByText(/gate, of either sign/).waitFor();
+      // An expert is switched off alone, though its vectors serve others.
+      await pictures.getByRole("button", { name: /^Expert 2 of .*: on$/ }).click();
+      await page.getByText("What expert 2 carries").waitFor();
+      await button(page, "Gates as a table").click();
+      await page.getByText(/What the mean gate is the sum of, ω = 0\.\d+/).waitFor();
+      assert.equal(await page.getByRole("columnheader", { name: /, intuition$/ }).count(), 4);
+      await page.getByLabel("Expert shown").selectOption({ label: "expert 6: v2, u3" });
+      await page.getByRole("img", { name: /^u3 v2ᵀ, 32 outputs × 32 inputs/ }).waitFor();
+      // Vectors that read stay as many.
+      const slider = page.getByRole("slider", { name: /experts$/ });
+      assert.deepEqual([await slider.getAttribute("min"), await slider.getAttribute("step")], ["2", "2"]);
+      await slider.press("ArrowRight");
+      await button(page, "Restart").click();
+      await page.waitForURL(/n8\.prototype\.flex2/);
+      await trained(page, 5);
     });
   });
 

@@ -4,10 +4,13 @@
 pub mod adalora;
 mod dora;
 mod dylora;
+mod flex;
 mod mora;
+mod prototype;
 mod quantised;
 
 use super::factors::Factors;
+use super::mor1e::{Gates, Mixed, Source};
 use super::{Adapted, Place};
 use crate::config::{Form, Options, Weights};
 use crate::kernel::recording::{Arena, GRADS, PARAMS, Pass};
@@ -51,6 +54,16 @@ pub fn apart(experts: usize, factors: &Factors, coefficient: f64) -> Option<Pass
         coefficient: coefficient as f32,
     };
     (coefficient > 0.0).then(|| pass(variant::Op::Orthogonal(dims), vec![PARAMS, GRADS]))
+}
+
+/// Gates by prototypes.
+pub fn prototype(gates: &Gates, place: &Place, arena: &mut Arena) -> Option<Source> {
+    Some(prototype::record(gates, place, arena))
+}
+
+/// Experts that share `readers` vectors that read, and as many that write as there are experts for each.
+pub fn shared(readers: usize, gates: &Gates, scaling: f64, place: &Place, arena: &mut Arena) -> Option<Mixed> {
+    Some(flex::record(readers, gates, scaling, place, arena))
 }
 
 fn pass(op: variant::Op, buffers: Vec<crate::kernel::recording::Buffer>) -> Pass {

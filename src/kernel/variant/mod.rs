@@ -1,10 +1,13 @@
 //! Kernels that only variants of the methods need: factors made of what a lane really trains, AdaLoRA's budget, DoRA's
-//! weight, the term that keeps experts apart, and AdamW for gradients with more than one part.
+//! weight, the term that keeps experts apart, MoR1E's prototype gate and shared vectors, and AdamW for gradients with more
+//! than one part.
 
 pub mod budget;
 pub mod dora;
 pub mod factors;
+pub mod flex;
 pub mod orthogonal;
+pub mod prototype;
 
 use super::{Bound, Description, Real, Step, adamw, describe as d, wgsl};
 
@@ -24,6 +27,10 @@ pub enum Op {
     DoraBackward(dora::Dims),
     DoraDown(dora::Dims),
     Orthogonal(orthogonal::Dims),
+    Prototype(prototype::Dims),
+    PrototypeBackward(prototype::Dims),
+    Flex(flex::Dims),
+    FlexBackward(flex::Dims),
 }
 
 impl Op {
@@ -51,6 +58,14 @@ impl Op {
             Self::Orthogonal(_) => {
                 d("orthogonal", wgsl!("orthogonal"), "backward", orthogonal::BINDINGS, orthogonal::Dims::FIELDS)
             }
+            Self::Prototype(_) => {
+                d("prototype", wgsl!("prototype"), "forward", prototype::FORWARD, prototype::Dims::FIELDS)
+            }
+            Self::PrototypeBackward(_) => {
+                d("prototype_backward", wgsl!("prototype"), "backward", prototype::BACKWARD, prototype::Dims::FIELDS)
+            }
+            Self::Flex(_) => d("flex", wgsl!("flex"), "forward", flex::FORWARD, flex::Dims::FIELDS),
+            Self::FlexBackward(_) => d("flex_backward", wgsl!("flex"), "backward", flex::BACKWARD, flex::Dims::FIELDS),
         }
     }
 
@@ -74,6 +89,8 @@ impl Op {
             Self::Importance(d) | Self::Score(d) | Self::Allocate(d) => d.words(),
             Self::Dora(d) | Self::DoraBackward(d) | Self::DoraDown(d) => d.words(),
             Self::Orthogonal(d) => d.words(),
+            Self::Prototype(d) | Self::PrototypeBackward(d) => d.words(),
+            Self::Flex(d) | Self::FlexBackward(d) => d.words(),
         }
     }
 
@@ -89,6 +106,8 @@ impl Op {
             Self::Dora(d) | Self::DoraBackward(d) => d.real_outputs,
             Self::DoraDown(d) => d.down_workgroups(),
             Self::Orthogonal(d) => d.experts,
+            Self::Prototype(d) | Self::PrototypeBackward(d) => d.rows,
+            Self::Flex(d) | Self::FlexBackward(d) => d.workgroups(),
         }
     }
 
@@ -108,6 +127,10 @@ impl Op {
             Self::DoraBackward(d) => dora::backward(d, b),
             Self::DoraDown(d) => dora::down_backward(d, b),
             Self::Orthogonal(d) => orthogonal::backward(d, b),
+            Self::Prototype(d) => prototype::forward(step, d, b),
+            Self::PrototypeBackward(d) => prototype::backward(d, b),
+            Self::Flex(d) => flex::forward(d, b),
+            Self::FlexBackward(d) => flex::backward(d, b),
         }
     }
 }

@@ -12,11 +12,12 @@ const UNIFORM: f32 = 0.99;
 /// Mean gate from which a domain is said to be routed to an expert.
 const ROUTED: f32 = 0.5;
 
-/// The lane's gates, unless an expert is switched off by hand, which would be mistaken for the lane's own doing.
+/// The lane's gates, unless an expert is switched off by hand, which would be mistaken for the lane's own doing, or they are
+/// no shares of 1, of which nothing here is true.
 fn gates<'a>(state: &State<'a>, lane: usize) -> Vec<&'a GateFrame> {
     let all = state.frame.gates.iter().filter(|gate| gate.lane == lane);
     let own: Vec<&GateFrame> = all.collect();
-    match own.iter().any(|gate| gate.ablation.is_some()) {
+    match own.iter().any(|gate| gate.ablation.is_some() || !gate.is_shares()) {
         true => Vec::new(),
         false => own,
     }

@@ -229,9 +229,13 @@ fn answer_row(answer: &DrawAnswer, names: &[String]) -> Html {
     });
     let gates = answer.gates.iter().enumerate().filter(|(_, g)| !g.is_empty()).map(|(layer, gate)| {
         let list: Vec<String> = gate.iter().map(|&g| three(f64::from(g))).collect();
+        // Of gates that are no shares of 1, magnitudes on a scale of their own, negative ones faint.
+        let free = cfg!(feature = "variants");
+        let top = if free { gate.iter().fold(1f32, |top, g| top.max(g.abs())) } else { 1.0 };
         let bars = gate.iter().enumerate().map(|(k, &g)| {
-            let height = f64::from(g.clamp(0.0, 1.0)) * 24.0;
-            html! { <rect class="bar" x={(k * 6).to_string()} width="4" y={format!("{:.1}", 24.0 - height)} height={format!("{:.1}", height.max(0.5))} /> }
+            let height = f64::from((g / top).abs()) * 24.0;
+            let class = if free && g < 0.0 { "bar less" } else { "bar" };
+            html! { <rect {class} x={(k * 6).to_string()} width="4" y={format!("{:.1}", 24.0 - height)} height={format!("{:.1}", height.max(0.5))} /> }
         });
         html! {
             <svg class="gate-bars" role="img" width={(gate.len() * 6).to_string()} height="24" tabindex="0"

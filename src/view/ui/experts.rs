@@ -64,8 +64,26 @@ pub fn Experts(props: &ExpertsProps) -> Html {
         let weight = props.weight.clone();
         Callback::from(move |()| weight.experts.iter().map(twin::cosines).collect::<Vec<_>>())
     };
-    let name = |e: usize| if experts.rank == 1 { format!("u{0} v{0}ᵀ", e + 1) } else { format!("B{0} A{0}", e + 1) };
-    let options: Vec<AttrValue> = (0..experts.count).map(|e| format!("expert {}", e + 1).into()).collect();
+    // Of shared vectors: which reads and which writes.
+    let pair_of = |e: usize| experts.shared.map(|p| (e / (experts.count / p) + 1, e % (experts.count / p) + 1));
+    let name = |e: usize| match (pair_of(e), experts.rank) {
+        (Some((read, write)), _) => format!("u{write} v{read}ᵀ"),
+        (None, 1) => format!("u{0} v{0}ᵀ", e + 1),
+        _ => format!("B{0} A{0}", e + 1),
+    };
+    let option = |e: usize| match pair_of(e) {
+        Some((read, write)) => format!("expert {}: v{read}, u{write}", e + 1),
+        None => format!("expert {}", e + 1),
+    };
+    let options: Vec<AttrValue> = (0..experts.count).map(|e| option(e).into()).collect();
+    let cosines_why = match experts.shared {
+        Some(_) => {
+            "Cosine between two experts' changes of the weight, taken as vectors. Their vectors are shared: expert (i, j) is the outer product of B's column j and A's row i, so experts of one row or one column have one of their two vectors in common."
+        }
+        None => {
+            "Cosine between two experts' changes of the weight, taken as vectors. Experts that are alike do one job twice; nothing but a term of the loss keeps them apart."
+        }
+    };
     let controls = html! {
         <div class="choices">
             <span class="note">{ props.name.clone() }</span>
@@ -100,7 +118,7 @@ pub fn Experts(props: &ExpertsProps) -> Html {
         <Panel id="experts" title="Experts" {tables} step={props.step} {controls}>
             <div class="experts-grid">
                 <figure>
-                    <figcaption data-why="Cosine between two experts' changes of the weight, taken as vectors. Experts that are alike do one job twice; nothing but a term of the loss keeps them apart.">
+                    <figcaption data-why={cosines_why}>
                         { "cosine between experts" }
                     </figcaption>
                     <Heat class="square" data={pictures.cosines.clone()} scale={unit} dark={props.dark} cursor={*pair}

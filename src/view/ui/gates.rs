@@ -55,7 +55,11 @@ pub fn Gates(props: &GatesProps) -> Html {
     let domains = &props.started.domains;
     let tables = {
         let (view, domains) = (view.clone(), domains.clone());
-        Callback::from(move |()| vec![twin::gate(&view, &domains)])
+        Callback::from(move |()| {
+            let mut all = vec![twin::gate(&view, &domains)];
+            all.extend(parts_table(&view.frame, &domains));
+            all
+        })
     };
     let name = props.names.get(frame.lane).cloned().unwrap_or_default();
     let why = props.started.config.lanes.get(frame.lane).map_or("", |lane| gate_why(&lane.method));
@@ -86,9 +90,10 @@ pub fn Gates(props: &GatesProps) -> Html {
         let at = at.clone();
         Callback::from(move |cell: Option<Cell>| at.set(cell.map(wrap)))
     };
+    let scale = scale(frame);
     let heat = |class: &'static str, data: Matrix, label: String, cursor: Option<Cell>, wrap: fn(Cell) -> At| {
         html! {
-            <Heat {class} data={Snap::new(data)} scale={Scale::Unit} dark={props.dark} {label} {cursor}
+            <Heat {class} data={Snap::new(data)} {scale} dark={props.dark} {label} {cursor}
                 on_cursor={move_to(wrap)} on_pick={on_pick.clone()} />
         }
     };
@@ -133,11 +138,12 @@ pub fn Gates(props: &GatesProps) -> Html {
             </div>
             <div class="row">
                 <span class="number" tabindex="0" data-why="Mean over tokens of the gate's entropy, divided by log N: 1 is uniform, 0 is one expert only.">
-                    { "entropy " }<b>{ three(f64::from(frame.entropy)) }</b>
+                    { if frame.is_shares() { "entropy " } else { "router’s entropy " } }<b>{ three(f64::from(frame.entropy)) }</b>
                 </span>
                 <span class="spring" />
-                { unit_legend(props.dark) }
+                { scale_legend(scale, props.dark) }
             </div>
+            { parts(view, &name, domains, scale, size, props.dark) }
             { ablation(frame, domains) }
         </Panel>
     }
@@ -182,7 +188,7 @@ fn choices(props: &GatesProps, shown: &GateView) -> Html {
 }
 
 /// `[n, experts]` turned so that experts are rows.
-fn by_expert(values: &[f32], n: usize, experts: usize) -> Matrix {
+pub fn by_expert(values: &[f32], n: usize, experts: usize) -> Matrix {
     let at = |expert: usize, k: usize| values.get(k * experts + expert).copied().unwrap_or(f32::NAN);
     Matrix { rows: experts, cols: n, values: (0..experts).flat_map(|e| (0..n).map(move |k| at(e, k))).collect() }
 }
@@ -207,7 +213,8 @@ fn readout(at: Option<At>, view: &GateView, domains: &[String]) -> String {
     let value = |v: Option<f32>| v.map_or("–".to_string(), |v| three(f64::from(v)));
     let domain = |d: usize| domains.get(d).cloned().unwrap_or_default();
     match at {
-        None => "gate, 0 to 1 · click an expert to switch it off".into(),
+        None if frame.is_shares() => "gate, 0 to 1 · click an expert to switch it off".into(),
+        None => "gate, of either sign · click an expert to switch it off".into(),
         Some(At::Domains((e, d))) => {
             let gate = frame.domains.get(d * frame.experts + e).copied();
             format!("expert {} on {}: mean gate {}", e + 1, domain(d), value(gate))
@@ -226,6 +233,50 @@ fn readout(at: Option<At>, view: &GateView, domains: &[String]) -> String {
                 mean.map_or("–".to_string(), three)
             )
         }
+    }
+}
+
+/// Shares of 1 on the sequential scale; gates that may be negative on the diverging one, as wide as all of them are.
+#[cfg(feature = "variants")]
+fn scale(frame: &GateFrame) -> Scale {
+    if let Some(parts) = &frame.parts {
+        let all = [&frame.tokens, &frame.domains, &parts.intuition, &parts.router];
+        let top = all.into_iter().flatten().fold(0f32, |top, v| top.max(v.abs()));
+        return Scale::Diverging { range: crate::view::scale::range_for(f64::from(top)) as f32 };
+    }
+    Scale::Unit
+}
+
+#[cfg(feature = "variants")]
+fn parts(view: &GateView, name: &str, domains: &[String], scale: Scale, size: &'static str, dark: bool) -> Html {
+    let Scale::Diverging { range } = scale else { return html! {} };
+    let (view, name, domains) = (view.clone(), name.to_string(), domains.to_vec());
+    html! { <super::gate_parts::GateParts {view} {name} {domains} {range} {size} {dark} /> }
+}
+
+#[cfg(feature = "variants")]
+use twin::gate_parts as parts_table;
+
+#[cfg(not(feature = "variants"))]
+fn parts_table(_: &GateFrame, _: &[String]) -> Option<Table> {
+    None
+}
+
+#[cfg(not(feature = "variants"))]
+fn scale(_: &GateFrame) -> Scale {
+    Scale::Unit
+}
+
+#[cfg(not(feature = "variants"))]
+fn parts(_: &GateView, _: &str, _: &[String], _: Scale, _: &'static str, _: bool) -> Html {
+    html! {}
+}
+
+/// A scale with its ends.
+fn scale_legend(scale: Scale, dark: bool) -> Html {
+    match scale {
+        Scale::Unit => unit_legend(dark),
+        Scale::Diverging { range } => diverging_legend(range, dark),
     }
 }
 

@@ -4,7 +4,7 @@
 use yew::prelude::*;
 
 use super::control::{Choice, Number, Switch, names, position};
-use crate::config::{BalanceKind, Gate, Lane, Method, Named, limits};
+use crate::config::{Balance, BalanceKind, Gate, Lane, Method, Named, limits};
 
 /// What a control does to a lane.
 pub type Change<T> = fn(&mut Lane, T);
@@ -112,9 +112,15 @@ impl Controls<'_> {
             },
             Method::Mor1e { gate, .. } => html! {
                 <>
-                    { self.choice("gate", gate, "Pooled: one gate per sequence, from its mean. Token: one gate for every token.",
-                        |lane, index| if let Method::Mor1e { gate, .. } = &mut lane.method { *gate = Gate::ALL[index]; }) }
-                    { self.balance() }
+                    { self.choice("gate", gate, "Pooled: one gate per sequence, from its mean. Token: one per token. Prototype: by likeness to the data, and a router.",
+                        |lane, index| if let Method::Mor1e { gate, hidden, balance, .. } = &mut lane.method {
+                            *gate = Gate::ALL[index];
+                            if *gate == Gate::Prototype {
+                                // It has neither a network nor shares to balance.
+                                (*hidden, *balance) = (None, Balance::default());
+                            }
+                        }) }
+                    if !self.lane.method.has_prototypes() { { self.balance() } }
                 </>
             },
         }

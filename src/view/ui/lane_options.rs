@@ -1,5 +1,5 @@
 //! Options of a lane from the literature: starts, rates, quantised weights, noise and temperature of routers,
-//! orthogonality, and sizes by layer. Weights of terms of the loss, noise, temperature and the ratio of rates change in
+//! orthogonality, shared vectors, and sizes by layer. Weights of terms of the loss, noise, temperature and the ratio of rates change in
 //! mid-training; everything else restarts the run.
 
 use yew::prelude::*;
@@ -25,6 +25,34 @@ impl Controls<'_> {
         }
     }
 
+    /// MoR1E's flex form: how many vectors read and how many write, of those that every layer's number of experts allows.
+    fn shared(&self, layers: usize) -> Html {
+        let Method::Mor1e { experts, flex, .. } = self.lane.method else {
+            return html! {};
+        };
+        let of = |layer| if let Method::Mor1e { experts, .. } = self.lane.method_at(layer) { experts } else { 1 };
+        let shapes: Vec<usize> = (1..=experts).filter(|p| (0..layers).all(|l| of(l).is_multiple_of(*p))).collect();
+        let name = |p: &usize| match self.lane.options.experts_per_layer {
+            Some(_) => format!("{p} × …"),
+            None => format!("{p} × {}", experts / p),
+        };
+        let options: Vec<AttrValue> =
+            std::iter::once("no".into()).chain(shapes.iter().map(|p| name(p).into())).collect();
+        let chosen = flex.and_then(|p| shapes.iter().position(|&q| q == p)).map_or(0, |at| at + 1);
+        let lane = self.lane.clone();
+        let on_change = self.edit.reform(move |index: usize| {
+            let mut lane = lane.clone();
+            if let Method::Mor1e { flex, .. } = &mut lane.method {
+                *flex = index.checked_sub(1).and_then(|at| shapes.get(at).copied());
+            }
+            lane
+        });
+        html! {
+            <Choice label="shared vectors" {options} {chosen} {on_change}
+                why="Flex: p vectors that read × q that write serve p·q experts, y += β B (Gᵀ A x) with the gate as a p × q matrix G. No: every expert has two of its own. Restarts the run." />
+        }
+    }
+
     /// Experts (ranks of LoRA) layer by layer, by a pattern of equal total or by hand.
     fn allocation(&self, layers: usize) -> Html {
         let of = |layer| match self.lane.method_at(layer) {
@@ -44,6 +72,11 @@ impl Controls<'_> {
         }
         let put = |lane: &mut Lane, sizes: Vec<usize>| match lane.method {
             Method::Lora { .. } => lane.options.rank_per_layer = Some(sizes),
+            Method::Mor1e { flex: Some(p), .. } => {
+                // Vectors that read stay as many, so every layer has a multiple of them.
+                let whole = |n: &usize| n.next_multiple_of(p).min(limits::EXPERTS.max / p * p);
+                lane.options.experts_per_layer = Some(sizes.iter().map(whole).collect());
+            }
             _ => lane.options.experts_per_layer = Some(sizes),
         };
         let lane = self.lane.clone();
@@ -119,6 +152,7 @@ pub fn options(c: &Controls, layers: usize) -> Html {
                 { c.number("orthogonality", own.orthogonality, limits::COEFFICIENT,
                     "Weight of Σ cos²(vᵢ, vⱼ) in the loss, which keeps the directions that experts read apart. Changes in mid-training.",
                     |lane, value| lane.options.orthogonality = value) }
+                { c.shared(layers) }
                 { c.allocation(layers) }
             </>
         },

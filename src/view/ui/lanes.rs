@@ -229,8 +229,10 @@ fn slider(props: &LaneProps) -> Html {
     }
     .max(value);
     let live = props.lane.can_resize();
+    // Experts that share vectors come in multiples of those that read.
+    let step = props.lane.method.readers().unwrap_or(1);
     let why = match kind {
-        _ if !live => "Rank of ΔW. It is part of how this method begins, so another one restarts the run.",
+        _ if !live => "Part of how this lane begins, so another one restarts the run.",
         "rank" => {
             "Rank of ΔW (for experts: of each). Changes the trained adapter in place: growing adds directions that change nothing yet, shrinking keeps the best part."
         }
@@ -255,7 +257,7 @@ fn slider(props: &LaneProps) -> Html {
     html! {
         <label class="slider" data-why={why}>
             <span>{ kind }</span>
-            <input type="range" min="1" max={max.to_string()} value={value.to_string()}
+            <input type="range" min={step.to_string()} step={step.to_string()} max={max.to_string()} value={value.to_string()}
                 aria-label={format!("{} {kind}", props.name)} {oninput} />
             <output>{ value }</output>
         </label>

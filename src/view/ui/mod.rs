@@ -13,6 +13,8 @@ mod ends;
 #[cfg(feature = "variants")]
 pub mod experts;
 pub mod explain;
+#[cfg(feature = "variants")]
+mod gate_parts;
 pub mod gates;
 pub mod header;
 pub mod heat;

@@ -1,0 +1,71 @@
+//! Rank-1 experts that share their vectors (MoR1E's flex form): `hg = s Gᵀ h`, G a token's gate as `p × q`, h what p
+//! vectors read of it, hg what q vectors are to write; and back to h and G.
+
+use crate::kernel::{Access, Bound, Read, Real, Write, dims};
+
+dims!(
+    /// h, dh `[tokens, read_slots]`, hg, dhg `[tokens, write_slots]`, g `[rows, logits]`, a row for every `gate_tokens`
+    /// tokens, dg `[tokens, logits]`, bal `[logits]`. Gate `i·writers + j` joins reader i to writer j.
+    Dims {
+        tokens: u32,
+        real_tokens: u32,
+        /// p.
+        readers: u32,
+        /// q.
+        writers: u32,
+        /// Padded p.
+        read_slots: u32,
+        /// Padded q.
+        write_slots: u32,
+        /// Padded p·q.
+        logits: u32,
+        gate_tokens: u32,
+        scale: f32,
+    }
+);
+
+pub const FORWARD: &[(&str, Access)] = &[("h", Read), ("g", Read), ("hg", Write)];
+pub const BACKWARD: &[(&str, Access)] =
+    &[("h", Read), ("g", Read), ("bal", Read), ("dhg", Read), ("dh", Write), ("dg", Write)];
+
+const SIZE: u32 = 64;
+
+impl Dims {
+    pub fn workgroups(&self) -> u32 {
+        self.tokens.div_ceil(SIZE)
+    }
+
+    /// p, q, and where a token's rows begin in h, hg, g and dg.
+    fn at(&self, t: usize) -> (usize, usize, [usize; 4]) {
+        let (h, hg, logits) = (self.read_slots as usize, self.write_slots as usize, self.logits as usize);
+        let gate = t / self.gate_tokens as usize;
+        (self.readers as usize, self.writers as usize, [t * h, t * hg, gate * logits, t * logits])
+    }
+}
+
+pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
+    let (h, g, mut hg) = (b.read(0), b.read(1), b.write(2));
+    let scale = F::of(f64::from(d.scale));
+    for t in 0..d.tokens as usize {
+        let (p, q, [from, to, gate, _]) = d.at(t);
+        for j in 0..q {
+            hg[to + j] = scale * (0..p).map(|i| g[gate + i * q + j] * h[from + i]).sum::<F>();
+        }
+    }
+}
+
+pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
+    let (h, g, bal, dhg, mut dh, mut dg) = (b.read(0), b.read(1), b.read(2), b.read(3), b.write(4), b.write(5));
+    let scale = F::of(f64::from(d.scale));
+    for t in 0..d.tokens as usize {
+        let (p, q, [from, to, gate, out]) = d.at(t);
+        for i in 0..p {
+            dh[from + i] = scale * (0..q).map(|j| g[gate + i * q + j] * dhg[to + j]).sum::<F>();
+            for j in 0..q {
+                let e = i * q + j;
+                let balance = if t < d.real_tokens as usize { bal[e] } else { F::zero() };
+                dg[out + e] = scale * h[from + i] * dhg[to + j] + balance;
+            }
+        }
+    }
+}
