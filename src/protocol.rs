@@ -197,7 +197,8 @@ pub struct CutsFrame {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CutLane {
     pub lane: usize,
-    /// Directions kept, and the loss (share of the target's energy, or cross-entropy); the last is the lane as it is.
+    /// Directions kept, and the loss (share of the target's energy on these tokens, or cross-entropy); the last is the lane
+    /// as it is.
     pub losses: Vec<(usize, f32)>,
 }
 

@@ -8,8 +8,8 @@ use crate::lab::Lab;
 use crate::lab::forward::Forward;
 use crate::lab::ranks::{cut_loss, cuts, kept, whole_rank};
 use crate::protocol::{BudgetFrame, CutLane, CutsFrame};
-use crate::task::TaskData;
 use crate::task::floors::rank_floors;
+use crate::task::{LossKind, TaskData};
 
 use super::frame::Readback;
 
@@ -66,6 +66,9 @@ pub struct Cuts {
     /// The lanes that can be cut, and their ranks. They lie in `forward` in this order.
     lanes: Vec<(usize, usize)>,
     floors: Vec<(usize, f64)>,
+    /// What the frozen network misses of the target change on these rows, over what is expected: few rows vary in it by some
+    /// per cent, which would show as losses below their floor. 1 for cross-entropy.
+    energy: f64,
     sweep: Option<Sweep>,
     /// When the last sweep began.
     begun: f64,
@@ -92,9 +95,17 @@ impl Cuts {
         for (index, &(lane, _)) in lanes.iter().enumerate() {
             forward.set_lane(index, lab.lane(lane), &lab.config.optimizer);
         }
+        // The base alone is a lane that adapts no layer.
+        forward.set_lane(lanes.len(), &Lane { layers: Some(Vec::new()), ..Method::Full.into() }, &lab.config.optimizer);
+        let energy = match task.loss {
+            LossKind::Mse => cut_loss(task, &forward, lanes.len(), &[], 0) - task.noise_variance / task.energy,
+            LossKind::CrossEntropy => 1.0,
+        };
         let ranks = cuts(lanes.iter().map(|&(_, whole)| whole).max().unwrap_or(0));
         let floors = ranks.iter().copied().zip(rank_floors(&lab.config, task, &ranks)).collect();
-        Self { forward, lanes, floors, sweep: None, begun: f64::NEG_INFINITY, last: None }
+        // A task that asks for no change has no share to tell.
+        let energy = if energy > 0.0 { energy } else { 1.0 };
+        Self { forward, lanes, floors, energy, sweep: None, begun: f64::NEG_INFINITY, last: None }
     }
 
     /// The measurement, if one came to its end with this readback: in about `slice` milliseconds, and at rest, without one,
@@ -123,7 +134,7 @@ impl Cuts {
             .collect();
         for &(index, rank) in &wanted[sweep.losses.len()..] {
             let loss = cut_loss(task, &self.forward, index, &sweep.params[index], rank);
-            sweep.losses.push(loss as f32);
+            sweep.losses.push((loss / self.energy) as f32);
             if slice.is_some_and(|slice| clock::now() - begun >= slice) {
                 break;
             }
@@ -240,7 +251,8 @@ mod tests {
                     by_hand.program(0).tensors[layer].scatter(&mut params, &delta);
                 }
                 let rows = row_losses(&lab.task, &lab.task.y, &by_hand.run(0, &params).output);
-                let expected = rows.iter().sum::<f64>() / 1024.0;
+                let missed = row_losses(&lab.task, &lab.task.y, &by_hand.run(0, &vec![0.0; params.len()]).output);
+                let expected = rows.iter().sum::<f64>() / missed.iter().sum::<f64>();
                 assert!(
                     (f64::from(loss) - expected).abs() < 1e-5 * expected,
                     "lane {lane} cut to {rank}: {loss} {expected}"
@@ -260,7 +272,7 @@ mod tests {
                 Task::Domains(task) => task.clone(),
                 _ => unreachable!(),
             },
-            vec![Method::lora().into()],
+            vec![Method::lora().into(), Method::Full.into()],
             0.0,
         );
         for name in ["layers.0.lora_A", "layers.0.lora_B"] {
@@ -268,8 +280,9 @@ mod tests {
             block_on(still.set_tensor(0, name, &values)).unwrap();
         }
         block_on(still.train(1024 / lab.task.batch_rows())).unwrap();
-        let losses = still.losses(0);
-        let expected = losses.iter().sum::<f64>() / losses.len() as f64 / lab.task.energy;
+        // Full fine-tuning that never began is the frozen network, whose loss is the energy.
+        let (losses, missed) = (still.losses(0), still.losses(1));
+        let expected = losses.iter().sum::<f64>() / missed.iter().sum::<f64>();
         let &(rank, loss) = frame.lanes[1].losses.last().unwrap();
         assert_eq!((frame.lanes[1].lane, rank, losses.len()), (2, 8, 4));
         assert!((f64::from(loss) - expected).abs() < 1e-5 * expected, "{loss} {expected}");
@@ -292,9 +305,10 @@ mod tests {
         for ((rank, floor), expected) in frame.floors.iter().zip(1..=8) {
             assert_eq!(*rank, expected);
             assert!((floor - energy(rank + 1) / energy(1)).abs() < 1e-9, "rank {rank}: {floor}");
-            // What is left is Σ σᵢ² zᵢ² over the missing directions, zᵢ standard normal, averaged over the tokens.
-            let spread: f64 = (rank + 1..=8).map(|i| 2.0 / (i as f64).powi(4)).sum();
-            let chance = 4.0 * (spread / frame.tokens as f64).sqrt() / energy(1) + 1e-6;
+            // Σ σᵢ² zᵢ² over the missing directions, by that over all, zᵢ standard normal, both averaged over the tokens.
+            let spread = |from: usize, to: usize| (from..=to).map(|i| 2.0 / (i as f64).powi(4)).sum::<f64>();
+            let variance = (1.0 - floor).powi(2) * spread(rank + 1, 8) + floor.powi(2) * spread(1, *rank);
+            let chance = 4.0 * (variance / frame.tokens as f64).sqrt() / energy(1) + 1e-6;
             let (cut, loss) = frame.lanes[1].losses[rank - 1];
             assert!(cut == *rank && (f64::from(loss) - floor).abs() < chance, "rank {rank}: {loss} {floor} ± {chance}");
         }

@@ -61,7 +61,7 @@ pub fn Cuts(props: &CutsProps) -> Html {
             <Panel id="cuts" title="Smaller ranks" {tables} step={props.step}>
                 if let Some(cuts) = &props.cuts {
                     <Chart cuts={cuts.clone()} names={props.names.clone()} unit={props.unit.clone()} />
-                    <p class="note" data-why="Only the first directions of every layer's factors are kept, all others set to zero. DyLoRA trains for it: each of its steps trains the first b directions, b drawn anew. A plain LoRA may turn its directions as it likes, so its first ones are no better than others.">
+                    <p class="note" data-why="Only the first directions of every layer's factors are kept, all others set to zero; shares are of these tokens' own energy. DyLoRA trains for it: each of its steps trains the first b directions, b drawn anew. A plain LoRA may turn its directions as it likes, so its first ones are no better than others.">
                         { note }
                     </p>
                 } else {
@@ -169,7 +169,7 @@ fn Chart(props: &ChartProps) -> Html {
         from,
         text: "floor, each rank".into(),
         value: String::new(),
-        why: "Eckart–Young: the least that any single weight of each rank leaves in expectation, the energy beyond the largest singular values of the true change (of several tasks, of its mean). On a sample of tokens a loss can lie a little below.".into(),
+        why: "Eckart–Young: the least that any single weight of each rank leaves in expectation, the energy beyond the largest singular values of the true change (of several tasks, of its mean). On a sample of tokens a loss can still lie a little below.".into(),
         lane: None,
         mark: html! { <path d="M-6 0H6" /> },
     }));
