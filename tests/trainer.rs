@@ -1,4 +1,5 @@
 //! The trainer driven as the page drives it, on both backends.
+#![cfg(not(target_arch = "wasm32"))]
 
 use std::collections::VecDeque;
 use std::task::Poll;

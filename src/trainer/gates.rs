@@ -127,23 +127,31 @@ fn per_domain(task: &TaskData, output: &[f32]) -> Vec<f32> {
 mod tests {
     use super::*;
 
+    fn gates(layer: usize, experts: usize, values: Vec<f32>) -> LayerGates {
+        LayerGates {
+            layer,
+            experts,
+            values,
+            #[cfg(feature = "variants")]
+            parts: None,
+        }
+    }
+
     #[test]
     fn gates_are_summed_up() {
         let values = vec![0.5, 0.5, 0.0, 1.0, 0.25, 0.25];
-        let gates = LayerGates { layer: 1, experts: 2, values, parts: None };
-        let frame = frame(3, gates, &[0, 0, 1], 2).unwrap();
+        let frame = frame(3, gates(1, 2, values), &[0, 0, 1], 2).unwrap();
         assert_eq!((frame.lane, frame.layer), (3, 1));
         assert_eq!(frame.domains, [0.25, 0.75, 0.25, 0.25]);
         assert_eq!(frame.mean, [0.25, 1.75 / 3.0]);
         // Among equals the first; the third token's gate was cut by top-k and is uniform over what is left.
         assert_eq!(frame.utilisation, [2.0 / 3.0, 1.0 / 3.0]);
         assert!((frame.entropy - 2.0 / 3.0).abs() < 1e-6);
-        let diverged = LayerGates { layer: 0, experts: 2, values: vec![f32::NAN, 1.0], parts: None };
-        assert_eq!(super::frame(0, diverged, &[0], 1), None);
-        let lone = LayerGates { layer: 0, experts: 1, values: vec![1.0], parts: None };
-        assert_eq!(super::frame(0, lone, &[0], 1).unwrap().entropy, 0.0);
+        assert_eq!(super::frame(0, gates(0, 2, vec![f32::NAN, 1.0]), &[0], 1), None);
+        assert_eq!(super::frame(0, gates(0, 1, vec![1.0]), &[0], 1).unwrap().entropy, 0.0);
     }
 
+    #[cfg(feature = "variants")]
     #[test]
     fn a_gate_of_two_parts_is_their_sum() {
         let parts = LayerParts { share: 0.75, softmax: vec![0.5, 0.5, 1.0, 0.0], likeness: vec![1.0, -1.0, 0.5, 0.25] };

@@ -231,6 +231,7 @@ mod tests {
             cols: 3,
             w0: vec![0.25; 60],
             delta: vec![-0.5; 60],
+            #[cfg(feature = "variants")]
             experts: None,
             singular: vec![],
             ratio: 0.0,
