@@ -3,7 +3,7 @@
 //   dy [tokens, outputs]   w0, delta [outputs, inputs]   dhz [tokens, slots]   A (lora_A, then the router) [slots, inputs]
 //   dq [rows, inputs]      pre [tokens, inputs]          dx [tokens, inputs]
 //
-// One invocation owns a tile of 8 tokens × 4 inputs (see project.wgsl). delta and A lie in `params`.
+// One invocation owns a tile of 8 tokens × 8 inputs, a and e holding four each (see project.wgsl). delta and A lie in `params`.
 
 struct Dims {
   tokens: u32, inputs: u32, outputs: u32, slots: u32, dense: u32, offset: u32, gate_tokens: u32, gelu: u32,
@@ -46,11 +46,14 @@ fn finish(t: u32, c: u32, value: vec4f) {
 @compute @workgroup_size(SIZE)
 fn backward(@builtin(global_invocation_id) id: vec3u) {
   let columns = dims.inputs / 4u;
-  let c = id.x % columns;
-  let t = id.x / columns * 8u;
+  let c = id.x % (columns / 2u) * 2u;
+  let t = id.x / (columns / 2u) * 8u;
   if (t >= dims.tokens) { return; }
   var a0 = vec4f(); var a1 = vec4f(); var a2 = vec4f(); var a3 = vec4f();
   var a4 = vec4f(); var a5 = vec4f(); var a6 = vec4f(); var a7 = vec4f();
+  var e0 = vec4f(); var e1 = vec4f(); var e2 = vec4f(); var e3 = vec4f();
+  var e4 = vec4f(); var e5 = vec4f(); var e6 = vec4f(); var e7 = vec4f();
+  var v: vec4f;
 
   let n = dims.outputs / 4u;
   var i = t * n;
@@ -58,18 +61,22 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
   let delta = dims.offset / 4u;
   for (var k = 0u; k < n; k++) {
     var b0 = w0[j]; var b1 = w0[j + columns]; var b2 = w0[j + 2u * columns]; var b3 = w0[j + 3u * columns];
+    var d0 = w0[j + 1u]; var d1 = w0[j + columns + 1u];
+    var d2 = w0[j + 2u * columns + 1u]; var d3 = w0[j + 3u * columns + 1u];
     if (dims.dense == 1u) {
-      b0 += params[delta + j]; b1 += params[delta + j + columns];
-      b2 += params[delta + j + 2u * columns]; b3 += params[delta + j + 3u * columns];
+      let w = delta + j;
+      b0 += params[w]; b1 += params[w + columns]; b2 += params[w + 2u * columns]; b3 += params[w + 3u * columns];
+      d0 += params[w + 1u]; d1 += params[w + columns + 1u];
+      d2 += params[w + 2u * columns + 1u]; d3 += params[w + 3u * columns + 1u];
     }
-    a0 += mix4(dy[i], b0, b1, b2, b3);
-    a1 += mix4(dy[i + n], b0, b1, b2, b3);
-    a2 += mix4(dy[i + 2u * n], b0, b1, b2, b3);
-    a3 += mix4(dy[i + 3u * n], b0, b1, b2, b3);
-    a4 += mix4(dy[i + 4u * n], b0, b1, b2, b3);
-    a5 += mix4(dy[i + 5u * n], b0, b1, b2, b3);
-    a6 += mix4(dy[i + 6u * n], b0, b1, b2, b3);
-    a7 += mix4(dy[i + 7u * n], b0, b1, b2, b3);
+    v = dy[i + 0u * n]; a0 += mix4(v, b0, b1, b2, b3); e0 += mix4(v, d0, d1, d2, d3);
+    v = dy[i + 1u * n]; a1 += mix4(v, b0, b1, b2, b3); e1 += mix4(v, d0, d1, d2, d3);
+    v = dy[i + 2u * n]; a2 += mix4(v, b0, b1, b2, b3); e2 += mix4(v, d0, d1, d2, d3);
+    v = dy[i + 3u * n]; a3 += mix4(v, b0, b1, b2, b3); e3 += mix4(v, d0, d1, d2, d3);
+    v = dy[i + 4u * n]; a4 += mix4(v, b0, b1, b2, b3); e4 += mix4(v, d0, d1, d2, d3);
+    v = dy[i + 5u * n]; a5 += mix4(v, b0, b1, b2, b3); e5 += mix4(v, d0, d1, d2, d3);
+    v = dy[i + 6u * n]; a6 += mix4(v, b0, b1, b2, b3); e6 += mix4(v, d0, d1, d2, d3);
+    v = dy[i + 7u * n]; a7 += mix4(v, b0, b1, b2, b3); e7 += mix4(v, d0, d1, d2, d3);
     i++; j += 4u * columns;
   }
   let p = dims.slots / 4u;
@@ -77,17 +84,20 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
   j = delta + c;
   for (var k = 0u; k < p; k++) {
     let b0 = params[j]; let b1 = params[j + columns]; let b2 = params[j + 2u * columns]; let b3 = params[j + 3u * columns];
-    a0 += mix4(dhz[i], b0, b1, b2, b3);
-    a1 += mix4(dhz[i + p], b0, b1, b2, b3);
-    a2 += mix4(dhz[i + 2u * p], b0, b1, b2, b3);
-    a3 += mix4(dhz[i + 3u * p], b0, b1, b2, b3);
-    a4 += mix4(dhz[i + 4u * p], b0, b1, b2, b3);
-    a5 += mix4(dhz[i + 5u * p], b0, b1, b2, b3);
-    a6 += mix4(dhz[i + 6u * p], b0, b1, b2, b3);
-    a7 += mix4(dhz[i + 7u * p], b0, b1, b2, b3);
+    let d0 = params[j + 1u]; let d1 = params[j + columns + 1u];
+    let d2 = params[j + 2u * columns + 1u]; let d3 = params[j + 3u * columns + 1u];
+    v = dhz[i + 0u * p]; a0 += mix4(v, b0, b1, b2, b3); e0 += mix4(v, d0, d1, d2, d3);
+    v = dhz[i + 1u * p]; a1 += mix4(v, b0, b1, b2, b3); e1 += mix4(v, d0, d1, d2, d3);
+    v = dhz[i + 2u * p]; a2 += mix4(v, b0, b1, b2, b3); e2 += mix4(v, d0, d1, d2, d3);
+    v = dhz[i + 3u * p]; a3 += mix4(v, b0, b1, b2, b3); e3 += mix4(v, d0, d1, d2, d3);
+    v = dhz[i + 4u * p]; a4 += mix4(v, b0, b1, b2, b3); e4 += mix4(v, d0, d1, d2, d3);
+    v = dhz[i + 5u * p]; a5 += mix4(v, b0, b1, b2, b3); e5 += mix4(v, d0, d1, d2, d3);
+    v = dhz[i + 6u * p]; a6 += mix4(v, b0, b1, b2, b3); e6 += mix4(v, d0, d1, d2, d3);
+    v = dhz[i + 7u * p]; a7 += mix4(v, b0, b1, b2, b3); e7 += mix4(v, d0, d1, d2, d3);
     i++; j += 4u * columns;
   }
 
-  finish(t, c, a0); finish(t + 1u, c, a1); finish(t + 2u, c, a2); finish(t + 3u, c, a3);
-  finish(t + 4u, c, a4); finish(t + 5u, c, a5); finish(t + 6u, c, a6); finish(t + 7u, c, a7);
+  // A loop, not sixteen copies: shorter to compile, and done once per tile.
+  var y = array<vec4f, 16>(a0, e0, a1, e1, a2, e2, a3, e3, a4, e4, a5, e5, a6, e6, a7, e7);
+  for (var q = 0u; q < 16u; q++) { finish(t + q / 2u, c + q % 2u, y[q]); }
 }

@@ -56,37 +56,30 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   let n = dims.inputs / 4u;
   let x_from = (t + dims.x_batched * clock.x_row) * n;
   if (dims.base_cached == 0u || dims.dense == 1u) {
-    // Four outputs at a time: twice the code would take twice as long to compile.
-    for (var half = 0u; half < 2u; half++) {
-      var c0 = vec4f(); var c1 = vec4f(); var c2 = vec4f(); var c3 = vec4f(); var c4 = vec4f(); var c5 = vec4f(); var c6 = vec4f(); var c7 = vec4f();
-      i = x_from;
-      let base_row = (o * 8u + half * 4u) * n;
-      let delta_row = dims.offset / 4u + base_row;
-      for (var k = 0u; k < n; k++) {
-        var w_0 = vec4f(); var w_1 = vec4f(); var w_2 = vec4f(); var w_3 = vec4f();
-        if (dims.base_cached == 0u) {
-          let j = base_row + k;
-          w_0 = w0[j]; w_1 = w0[j + n]; w_2 = w0[j + 2u * n]; w_3 = w0[j + 3u * n];
-        }
-        if (dims.dense == 1u) {
-          let j = delta_row + k;
-          w_0 += params[j]; w_1 += params[j + n]; w_2 += params[j + 2u * n]; w_3 += params[j + 3u * n];
-        }
-        c0 += dots(x[i + 0u * n], w_0, w_1, w_2, w_3);
-        c1 += dots(x[i + 1u * n], w_0, w_1, w_2, w_3);
-        c2 += dots(x[i + 2u * n], w_0, w_1, w_2, w_3);
-        c3 += dots(x[i + 3u * n], w_0, w_1, w_2, w_3);
-        c4 += dots(x[i + 4u * n], w_0, w_1, w_2, w_3);
-        c5 += dots(x[i + 5u * n], w_0, w_1, w_2, w_3);
-        c6 += dots(x[i + 6u * n], w_0, w_1, w_2, w_3);
-        c7 += dots(x[i + 7u * n], w_0, w_1, w_2, w_3);
-        i++;
+    i = x_from;
+    var j = o * 8u * n;
+    let delta = dims.offset / 4u;
+    for (var k = 0u; k < n; k++) {
+      var w_0 = vec4f(); var w_1 = vec4f(); var w_2 = vec4f(); var w_3 = vec4f();
+      var w_4 = vec4f(); var w_5 = vec4f(); var w_6 = vec4f(); var w_7 = vec4f();
+      if (dims.base_cached == 0u) {
+        w_0 = w0[j]; w_1 = w0[j + n]; w_2 = w0[j + 2u * n]; w_3 = w0[j + 3u * n];
+        w_4 = w0[j + 4u * n]; w_5 = w0[j + 5u * n]; w_6 = w0[j + 6u * n]; w_7 = w0[j + 7u * n];
       }
-      if (half == 0u) {
-        a0 += c0; a1 += c1; a2 += c2; a3 += c3; a4 += c4; a5 += c5; a6 += c6; a7 += c7;
-      } else {
-        b0 += c0; b1 += c1; b2 += c2; b3 += c3; b4 += c4; b5 += c5; b6 += c6; b7 += c7;
+      if (dims.dense == 1u) {
+        let d = delta + j;
+        w_0 += params[d]; w_1 += params[d + n]; w_2 += params[d + 2u * n]; w_3 += params[d + 3u * n];
+        w_4 += params[d + 4u * n]; w_5 += params[d + 5u * n]; w_6 += params[d + 6u * n]; w_7 += params[d + 7u * n];
       }
+      v = x[i + 0u * n]; a0 += dots(v, w_0, w_1, w_2, w_3); b0 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 1u * n]; a1 += dots(v, w_0, w_1, w_2, w_3); b1 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 2u * n]; a2 += dots(v, w_0, w_1, w_2, w_3); b2 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 3u * n]; a3 += dots(v, w_0, w_1, w_2, w_3); b3 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 4u * n]; a4 += dots(v, w_0, w_1, w_2, w_3); b4 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 5u * n]; a5 += dots(v, w_0, w_1, w_2, w_3); b5 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 6u * n]; a6 += dots(v, w_0, w_1, w_2, w_3); b6 += dots(v, w_4, w_5, w_6, w_7);
+      v = x[i + 7u * n]; a7 += dots(v, w_0, w_1, w_2, w_3); b7 += dots(v, w_4, w_5, w_6, w_7);
+      i++; j++;
     }
   }
   let p = dims.slots / 4u;

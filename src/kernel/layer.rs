@@ -124,7 +124,7 @@ pub const BACKWARD: &[(&str, Access)] =
 
 impl BackwardDims {
     pub fn tiles(&self) -> u32 {
-        self.tokens / 8 * (self.inputs / 4)
+        self.tokens / 8 * (self.inputs / 8)
     }
 }
 
