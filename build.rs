@@ -1,5 +1,5 @@
-//! Shaders as they are shipped: without comments and indentation, line for line, so that a compiler's message still names
-//! the right line of the file.
+//! Shaders as they are shipped: without comments, indentation and spaces that separate nothing, line for line, so that a
+//! compiler's message still names the right line of the file.
 
 use std::{env, error::Error, fs, path::Path};
 
@@ -11,9 +11,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         let Some(name) = path.file_name().filter(|_| path.extension().is_some_and(|e| e == "wgsl")) else { continue };
         let source = fs::read_to_string(&path)?;
         // WGSL has no strings, so "//" always begins a comment.
-        let code = |line: &str| line.split("//").next().unwrap_or_default().trim().to_owned();
+        let code = |line: &str| tight(line.split("//").next().unwrap_or_default().trim());
         let lines: Vec<String> = source.lines().map(code).collect();
         fs::write(Path::new(&out).join(name), lines.join("\n"))?;
     }
     Ok(())
+}
+
+/// A line without spaces beside signs that end a word by themselves. Those beside + and - stay: `a - -b` needs one.
+fn tight(line: &str) -> String {
+    let parts = |c: char| "=*,;:(){}".contains(c);
+    let mut out = String::new();
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        let idle = c == ' ' && (out.ends_with(parts) || rest.peek().is_none_or(|&next| parts(next)));
+        if !idle {
+            out.push(c);
+        }
+    }
+    out
 }
