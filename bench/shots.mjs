@@ -77,14 +77,14 @@ for (const colorScheme of ["light", "dark"]) {
     await page.context().close();
   }
 }
-const CASE = "tests/fixtures/peft/llama_lora";
+const CASES = "tests/fixtures/peft";
 for (const colorScheme of ["light", "dark"]) {
   for (const [size, viewport] of Object.entries(SIZES)) {
     const page = await site.visit("#adapters", { viewport, colorScheme, hasTouch: size === "phone" });
     const press = (name) => page.getByRole("button", { name, exact: true }).click();
     const open = async (...files) => {
       const [chooser] = await Promise.all([page.waitForEvent("filechooser"), press("Add files…")]);
-      await chooser.setFiles(files.map((file) => `${CASE}/${file}`));
+      await chooser.setFiles(files.map((file) => `${CASES}/${file}`));
       await measured();
     };
     const measured = async () => {
@@ -95,7 +95,6 @@ for (const colorScheme of ["light", "dark"]) {
     await shot("empty");
     await press("Try with a small one");
     await measured();
-    await open("base/model.safetensors");
     await shot("overview");
     await page.locator(".parts").evaluate((bar) => (bar.style.position = "static"));
     await press("Module");
@@ -103,7 +102,7 @@ for (const colorScheme of ["light", "dark"]) {
     await press("Look for them");
     await page.getByText(/leading directions are intruders/).waitFor();
     await shot("module");
-    await open("adapter/adapter_model.safetensors", "adapter/adapter_config.json");
+    await open("llama_lora/adapter/adapter_model.safetensors", "llama_lora/adapter/adapter_config.json");
     await press("Compare");
     await page.locator(".chooser button").click();
     await page.getByText(/that both adapt/).waitFor();
