@@ -70,6 +70,19 @@ pub fn step_limit(step: usize) -> usize {
     limit
 }
 
+/// Where a key puts a cursor on entries 0 to `last`: the first one on `rest`, from there on by `stride`; `None` for a key that
+/// moves nothing.
+pub fn stepped(key: &str, cursor: Option<usize>, (rest, last): (usize, usize), stride: usize) -> Option<usize> {
+    Some(match (key, cursor) {
+        ("Home", _) => 0,
+        ("End", _) => last,
+        ("ArrowLeft" | "ArrowRight", None) => rest,
+        ("ArrowLeft", Some(at)) => at.saturating_sub(stride),
+        ("ArrowRight", Some(at)) => (at + stride).min(last),
+        _ => return None,
+    })
+}
+
 /// Path through points given in pixels; one decimal is a tenth of a pixel.
 pub fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
     use std::fmt::Write;
@@ -161,6 +174,14 @@ mod tests {
     #[test]
     fn step_axis_grows_by_doubling() {
         assert_eq!([0, 250, 251, 1999].map(step_limit), [250, 250, 500, 2000]);
+    }
+
+    #[test]
+    fn keys_move_a_cursor_within_its_entries() {
+        let from = |cursor, key| stepped(key, cursor, (7, 9), 3);
+        assert_eq!((from(None, "ArrowLeft"), from(None, "ArrowRight")), (Some(7), Some(7)));
+        assert_eq!((from(Some(7), "ArrowRight"), from(Some(2), "ArrowLeft")), (Some(9), Some(0)));
+        assert_eq!((from(Some(4), "Home"), from(None, "End"), from(Some(4), "a")), (Some(0), Some(9), None));
     }
 
     #[test]

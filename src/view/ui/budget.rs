@@ -4,16 +4,16 @@
 use yew::prelude::*;
 
 use super::{
+    cursor::Steps,
     ends::{End, ends},
     gates::legend,
     heat::Matrix,
-    pointer,
     size::use_size,
     twin::Panel,
 };
 use crate::protocol::Started;
 use crate::view::{
-    axis::{marks, path, step_limit},
+    axis::{marks, path},
     format::count,
     ranks::{Budget, BudgetView, Usage, budget_state, decimals, usage_at, usage_table},
     scale::Scale,
@@ -40,11 +40,7 @@ pub struct BudgetsProps {
 #[component]
 pub fn Budgets(props: &BudgetsProps) -> Html {
     let chosen = use_state_eq(|| None::<usize>);
-    let layers = props.started.layers.len();
-    let budget_of = |lane: usize| {
-        let lane = props.started.config.lanes.get(lane)?;
-        Budget::new(lane, (0..layers).filter(|&layer| lane.adapts(layer)).count())
-    };
+    let budget_of = |lane: usize| Budget::new(props.started.config.lanes.get(lane)?, adapted(props, lane));
     let lanes: Vec<(usize, Budget)> =
         (0..props.names.len()).filter_map(|lane| Some((lane, budget_of(lane)?))).collect();
     let Some(&(lane, budget)) = lanes.iter().find(|(lane, _)| Some(*lane) == *chosen).or(lanes.first()) else {
@@ -115,12 +111,11 @@ fn Chart(props: &ChartProps) -> Html {
     let ChartProps { budget, usage, rank, .. } = props;
     let last = props.step.saturating_sub(1);
     // The whole fall from the beginning on, as far as this run comes to it.
-    let limit = step_limit(props.step.max(budget.end.min(props.total)));
     let narrow = width < 480.0;
     let right = if narrow { 112.0 } else { 168.0 };
-    let plot = (width - LEFT - right).max(1.0);
-    let edge = LEFT + plot;
-    let x = |step: f64| LEFT + plot * step / limit as f64;
+    let steps = Steps::new(LEFT, (width - LEFT - right).max(1.0), props.step.max(budget.end.min(props.total)));
+    let (edge, limit) = (steps.edge(), steps.limit);
+    let x = |step: f64| steps.x(step);
     let base = TOP + PLOT;
     let y = |directions: f64| base - PLOT * directions / budget.first as f64;
     let strips = base + GAP;
@@ -133,14 +128,6 @@ fn Chart(props: &ChartProps) -> Html {
                 <path d={path([(LEFT, y(mark)), (edge, y(mark))].into_iter())} />
                 <text x={(LEFT - 8.0).to_string()} y={(y(mark) + 4.0).to_string()} text-anchor="end">{ count(mark as usize) }</text>
             </g>
-        }
-    });
-    let columns = [0, limit / 2, limit].into_iter().zip(["start", "middle", "end"]);
-    let columns = columns.filter(|(_, anchor)| !narrow || *anchor != "middle").map(|(step, anchor)| {
-        html! {
-            <text class="axis" x={x(step as f64).to_string()} y={(foot + 16.0).to_string()} text-anchor={anchor}>
-                { if step == limit { format!("{} steps", count(step)) } else { count(step) } }
-            </text>
         }
     });
     let cells = usage.layers.iter().enumerate().flat_map(|(place, _)| {
@@ -181,7 +168,8 @@ fn Chart(props: &ChartProps) -> Html {
         value: if narrow || here == end { here.clone() } else { format!("{here} → {end}") },
         why: format!("{} At step {measured_at}: {here}.", budget.why()),
         lane: None,
-        mark: html! { <path d="M-6 0H6" /> },
+        mark: Some(html! { <path d="M-5 0H5" /> }),
+        line: None,
     }];
     labels.extend(now.map(|level| End {
         from: (x(level.last as f64), y(level.total() as f64)),
@@ -192,10 +180,12 @@ fn Chart(props: &ChartProps) -> Html {
             props.name, level.last
         ),
         lane: Some(props.lane),
-        mark: html! { <circle r="4" /> },
+        mark: Some(html! { <circle r="4" /> }),
+        line: None,
     }));
 
-    let at = cursor.map(|step| step.min(last));
+    let along = steps.along(props.step, &cursor);
+    let at = along.cursor;
     let readout = match at {
         Some(step) => usage_at(budget, usage, step),
         None => "directions in use: all layers, then each".into(),
@@ -211,44 +201,15 @@ fn Chart(props: &ChartProps) -> Html {
             each.collect::<Vec<_>>().join(", ")
         )
     };
-    let onpointermove = {
-        let cursor = cursor.clone();
-        Callback::from(move |event: PointerEvent| {
-            if let Some(((px, _), _)) = pointer::place(&event, ".chart") {
-                let part = (px - LEFT) / plot;
-                cursor.set((0.0..=1.0).contains(&part).then_some((part * limit as f64) as usize));
-            }
-        })
-    };
-    let onpointerleave = {
-        let cursor = cursor.clone();
-        Callback::from(move |_: PointerEvent| cursor.set(None))
-    };
-    let onkeydown = {
-        let cursor = cursor.clone();
-        Callback::from(move |event: KeyboardEvent| {
-            let jump = (limit / 50).max(1);
-            let from = cursor.unwrap_or(last).min(last);
-            let next = match event.key().as_str() {
-                "ArrowLeft" => from.saturating_sub(jump),
-                "ArrowRight" => (from + jump).min(last),
-                "Home" => 0,
-                "End" => last,
-                _ => return,
-            };
-            event.prevent_default();
-            cursor.set(Some(next));
-        })
-    };
     html! {
         <>
             <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout }</p>
-            <div class="chart flow" ref={node} {onpointermove} {onpointerleave}>
+            <div class="chart flow" ref={node} onpointermove={along.over(".chart", move |x, _| steps.at(x))} onpointerleave={along.away()}>
                 if width > 0.0 {
-                    <div role="img" aria-label={label} tabindex="0" {onkeydown}>
+                    <div role="img" aria-label={label} tabindex="0" onkeydown={along.keys()}>
                         <svg aria-hidden="true" class={format!("lane-{}", props.lane)} width={width.to_string()} height={height.to_string()}>
                             { for rows }
-                            { for columns }
+                            { steps.labels(foot + 16.0, narrow) }
                             { for cells }
                             { for strip_ends }
                             <path class="curve" d={measured} />

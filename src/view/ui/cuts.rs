@@ -4,8 +4,8 @@
 use yew::prelude::*;
 
 use super::{
+    cursor::Along,
     ends::{End, ends},
-    pointer,
     shown::use_shown,
     size::use_size,
     twin::Panel,
@@ -162,7 +162,7 @@ fn Chart(props: &ChartProps) -> Html {
                 _ => ((edge, TOP), "diverged".into()),
             };
             let why = format!("{name}: {value} at its full rank {rank}, as {}.", props.unit);
-            Some(End { from, text: name, value, why, lane: Some(lane.lane), mark: mark(lane.lane) })
+            Some(End { from, text: name, value, why, lane: Some(lane.lane), mark: Some(mark(lane.lane)), line: None })
         })
         .collect();
     labels.extend(floor.last().map(|&from| End {
@@ -171,10 +171,12 @@ fn Chart(props: &ChartProps) -> Html {
         value: String::new(),
         why: "Eckart–Young: the least that any single weight of each rank leaves in expectation, the energy beyond the largest singular values of the true change (of several tasks, of its mean). On a sample of tokens a loss can still lie a little below.".into(),
         lane: None,
-        mark: html! { <path d="M-6 0H6" /> },
+        mark: Some(html! { <path d="M-5 0H5" /> }),
+        line: None,
     }));
 
-    let at = cursor.filter(|rank| ranks.contains(rank));
+    // The cursor is a place among the ranks.
+    let at = cursor.and_then(|at| ranks.get(at).copied());
     let readout = match at {
         Some(rank) => cuts_at(cuts, names, rank),
         None => format!("{}, over directions kept", props.unit),
@@ -189,41 +191,24 @@ fn Chart(props: &ChartProps) -> Html {
         let floor = cut_floor(cuts, 1).map(|floor| format!("floor {} at rank 1", three(floor)));
         format!("Loss over rank as {}: {}", props.unit, lanes.chain(floor).collect::<Vec<_>>().join("; "))
     };
-    let onpointermove = {
-        let (cursor, places) = (cursor.clone(), ranks.iter().map(|&rank| (rank, x(rank))).collect::<Vec<_>>());
-        Callback::from(move |event: PointerEvent| {
-            if let Some(((px, _), _)) = pointer::place(&event, ".chart") {
-                let nearest = places.iter().min_by(|a, b| (a.1 - px).abs().total_cmp(&(b.1 - px).abs()));
-                cursor.set(nearest.filter(|_| (LEFT..=edge).contains(&px)).map(|&(rank, _)| rank));
-            }
-        })
+    let along = Along {
+        cursor: *cursor,
+        last: ranks.len().saturating_sub(1),
+        rest: 0,
+        stride: 1,
+        on_cursor: Callback::from(move |at| cursor.set(at)),
     };
-    let onpointerleave = {
-        let cursor = cursor.clone();
-        Callback::from(move |_: PointerEvent| cursor.set(None))
-    };
-    let onkeydown = {
-        let (cursor, ranks) = (cursor.clone(), ranks.clone());
-        Callback::from(move |event: KeyboardEvent| {
-            let last = ranks.len().saturating_sub(1);
-            let from = cursor.and_then(|rank| ranks.iter().position(|&r| r == rank));
-            let next = match (event.key().as_str(), from) {
-                ("ArrowLeft", from) => from.unwrap_or(last + 1).saturating_sub(1),
-                ("ArrowRight", from) => from.map_or(0, |at| (at + 1).min(last)),
-                ("Home", _) => 0,
-                ("End", _) => last,
-                _ => return,
-            };
-            event.prevent_default();
-            cursor.set(ranks.get(next).copied());
-        })
+    let places: Vec<f64> = ranks.iter().map(|&rank| x(rank)).collect();
+    let nearest = move |px: f64, _| {
+        let all = (0..places.len()).filter(|_| (LEFT..=edge).contains(&px));
+        all.min_by(|&a, &b| (places[a] - px).abs().total_cmp(&(places[b] - px).abs()))
     };
     html! {
         <>
             <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout }</p>
-            <div class="chart" ref={node} {onpointermove} {onpointerleave}>
+            <div class="chart" ref={node} onpointermove={along.over(".chart", nearest)} onpointerleave={along.away()}>
                 if width > 0.0 && height > 0.0 {
-                    <div role="img" aria-label={label} tabindex="0" {onkeydown}>
+                    <div role="img" aria-label={label} tabindex="0" onkeydown={along.keys()}>
                         <svg aria-hidden="true" width={width.to_string()} height={height.to_string()}>
                             { for rows }
                             { for columns }

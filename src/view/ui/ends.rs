@@ -16,8 +16,10 @@ pub struct End {
     pub why: String,
     /// `None` is theory's.
     pub lane: Option<usize>,
-    /// Around (0, 0), as on the line; theory's has none.
-    pub mark: Html,
+    /// As on the line, around (0, 0), where lines have marks.
+    pub mark: Option<Html>,
+    /// What is drawn with the label, and stands out with it.
+    pub line: Option<Html>,
 }
 
 /// The labels of all lines, right of `edge`; the picture is as large as `size`.
@@ -30,11 +32,13 @@ pub fn ends(label: &'static str, all: Vec<End>, edge: f64, size: (f64, f64)) -> 
             Some(lane) => format!("end lane-{lane}"),
             None => "end floor".to_string(),
         };
+        let text = edge + if end.mark.is_some() { 22.0 } else { 14.0 };
         html! {
             <g {class} tabindex="0" data-why={end.why} aria-label={format!("{} {}", end.text, end.value)}>
+                { for end.line }
                 <path class="leader" d={path([end.from, (edge.max(end.from.0), end.from.1), (edge + 8.0, middle)].into_iter())} />
-                <g transform={format!("translate({:.1} {middle:.1})", edge + 14.0)}>{ end.mark }</g>
-                <text x={(edge + 24.0).to_string()} y={(middle + 4.0).to_string()}>
+                { for end.mark.map(|mark| html! { <g transform={format!("translate({:.1} {middle:.1})", edge + 14.0)}>{ mark }</g> }) }
+                <text x={text.to_string()} y={(middle + 4.0).to_string()}>
                     { end.text }<tspan class="value" dx="6">{ end.value }</tspan>
                 </text>
             </g>

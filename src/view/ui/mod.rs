@@ -5,10 +5,10 @@ pub mod accuracy;
 #[cfg(feature = "variants")]
 pub mod budget;
 pub mod control;
+pub mod cursor;
 #[cfg(feature = "variants")]
 pub mod cuts;
 pub mod digits;
-#[cfg(feature = "variants")]
 mod ends;
 #[cfg(feature = "variants")]
 pub mod experts;

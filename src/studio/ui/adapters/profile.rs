@@ -9,7 +9,7 @@ use crate::studio::adapters::profile::{stretches, under};
 use crate::view::axis::path;
 use crate::view::format::{count, three};
 use crate::view::snap::Snap;
-use crate::view::ui::{pointer, size::use_size};
+use crate::view::ui::{cursor::Along, size::use_size};
 
 const HEIGHT: f64 = 112.0;
 const LEFT: f64 = 56.0;
@@ -36,29 +36,19 @@ pub fn Profile(props: &ProfileProps) -> Html {
     let values = &props.values;
     let inner = (width - LEFT).max(1.0);
     let most = inner as usize;
-    let onpointermove = {
-        let (values, on_cursor) = (values.clone(), props.on_cursor.clone());
-        Callback::from(move |event: PointerEvent| {
-            let place = pointer::place(&event, ".profile").map(|((x, _), (wide, _))| (x - LEFT) / (wide - LEFT));
-            let place = place.filter(|share| (0.0..1.0).contains(share));
-            on_cursor.emit(place.and_then(|share| under(&values, share, most)));
-        })
+    let along = Along {
+        cursor: props.cursor,
+        last: values.len().saturating_sub(1),
+        rest: 0,
+        stride: 1,
+        on_cursor: props.on_cursor.clone(),
     };
-    let onpointerleave = props.on_cursor.reform(|_: PointerEvent| None);
-    let onkeydown = {
-        let (last, cursor, on_cursor) = (values.len().saturating_sub(1), props.cursor, props.on_cursor.clone());
-        Callback::from(move |event: KeyboardEvent| {
-            let stride = if event.shift_key() { 16 } else { 1 };
-            let next = match (event.key().as_str(), cursor) {
-                ("ArrowLeft" | "ArrowRight" | "Home", None) | ("Home", _) => 0,
-                ("End", _) => last,
-                ("ArrowLeft", Some(at)) => at.saturating_sub(stride),
-                ("ArrowRight", Some(at)) => (at + stride).min(last),
-                _ => return,
-            };
-            event.prevent_default();
-            on_cursor.emit(Some(next));
-        })
+    let nearest = {
+        let values = values.clone();
+        move |x: f64, width: f64| {
+            let share = Some((x - LEFT) / (width - LEFT)).filter(|share| (0.0..1.0).contains(share));
+            share.and_then(|share| under(&values, share, most))
+        }
     };
     let shrunk = stretches(values, most);
     let (low, high) = shrunk.iter().fold((0.0f64, 0.0f64), |(low, high), s| (low.min(s.0), high.max(s.1)));
@@ -74,7 +64,8 @@ pub fn Profile(props: &ProfileProps) -> Html {
     let cursor = props.cursor.map(|at| LEFT + (at as f64 + 0.5) * inner / values.len().max(1) as f64);
     let level = |value: f64, at: f64| html! { <text x={(LEFT - 8.0).to_string()} y={format!("{at:.1}")} text-anchor="end">{ three(value) }</text> };
     html! {
-        <div class="profile" ref={node} role="img" tabindex="0" aria-label={props.label.clone()} {onpointermove} {onpointerleave} {onkeydown}>
+        <div class="profile" ref={node} role="img" tabindex="0" aria-label={props.label.clone()}
+            onpointermove={along.over(".profile", nearest)} onpointerleave={along.away()} onkeydown={along.keys()}>
             if width > 0.0 {
                 <svg aria-hidden="true" width={width.to_string()} height={HEIGHT.to_string()}>
                     { level(high, TOP + 4.0) }
