@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use cases::{CASES, file};
 use lora_playground::files::{Checkpoint, Dtype, Memory};
 use lora_playground::peft::combine::{Combination, combine};
-use lora_playground::peft::compare::{compare, pairs};
+use lora_playground::peft::compare::{compare, compared, pairs};
 use lora_playground::peft::draft::stopped;
 use lora_playground::peft::edit::{Edit, edit};
 use lora_playground::peft::intruders::{Direction, Search, Verdict, intruders};
@@ -337,6 +337,9 @@ fn tiles_norms_and_intruders_are_those_of_the_weights() {
 fn an_adapter_against_itself_and_another() {
     let [a, b] = ["llama_lora", "llama_lora_bf16"].map(adapter);
     assert_eq!(pairs(&a, &b).iter().filter(|(_, a, b)| a.is_some() && b.is_some()).count(), 4);
+    for (pair, whose) in [((Some(0), None), "first"), ((None, Some(0)), "second")] {
+        assert_eq!(block_on(compared(&a, &b, pair)), Err(format!("only the {whose} adapts it")));
+    }
     for (_, first, second) in pairs(&a, &b) {
         let (Some(first), Some(second)) = (first, second) else {
             continue;

@@ -13,7 +13,7 @@ use crate::files::blob::{File, Writes, described};
 use crate::files::{Checkpoint, Dtype, Memory};
 use crate::peft::adapter::Kind;
 use crate::peft::combine::{Combination, combine};
-use crate::peft::compare::{Comparison, compare, pairs};
+use crate::peft::compare::{Comparison, compared, pairs};
 use crate::peft::draft::{Draft, stopped};
 use crate::peft::edit::{Edit, edit};
 use crate::peft::merge::Merge;
@@ -115,14 +115,7 @@ impl JsAdapter {
             let count = pairs.len();
             let mut table = Vec::new();
             for (at, (name, i, j)) in pairs.into_iter().enumerate() {
-                let compared = match (i, j) {
-                    (Some(i), Some(j)) => {
-                        compare((a, &a.modules[i]), (b, &b.modules[j])).await.map_err(|e| e.to_string())
-                    }
-                    (Some(_), None) => Err("only the first adapts it".into()),
-                    _ => Err("only the second adapts it".into()),
-                };
-                table.push(compared_as(name, &compared));
+                table.push(compared_as(name, &compared(a, b, (i, j)).await));
                 told(&progress, at + 1, count)?;
             }
             parsed(&Value::Array(table)).map_err(|_| stopped())

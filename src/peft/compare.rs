@@ -47,6 +47,17 @@ pub fn pairs<'a, S>(a: &'a Adapter<S>, b: &'a Adapter<S>) -> Vec<(&'a str, Optio
     names.into_iter().map(|name| (name, place(a, name), place(b, name))).collect()
 }
 
+/// One of the pairs compared, or why it cannot be, in words.
+pub async fn compared<S: Source, T: Source>(
+    a: &Adapter<S>,
+    b: &Adapter<T>,
+    (first, second): (Option<usize>, Option<usize>),
+) -> std::result::Result<Comparison, String> {
+    let of = |at: Option<usize>, other: &str| at.ok_or_else(|| format!("only the {other} adapts it"));
+    let (first, second) = (of(first, "second")?, of(second, "first")?);
+    compare((a, &a.modules[first]), (b, &b.modules[second])).await.map_err(|error| error.to_string())
+}
+
 /// A module of one adapter against the same of another. DoRA is compared by its low-rank part.
 ///
 /// # Errors

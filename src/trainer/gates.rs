@@ -4,6 +4,8 @@
 use super::weight::Change;
 use crate::config::Lane;
 #[cfg(feature = "variants")]
+use crate::kernel::variant::prototype::LIKENESS;
+#[cfg(feature = "variants")]
 use crate::lab::forward::LayerParts;
 use crate::lab::forward::{Forward, LayerGates, matrix, row_losses};
 #[cfg(feature = "variants")]
@@ -66,7 +68,7 @@ fn taken_apart(parts: &LayerParts, experts: usize, by_domain: &impl Fn(&[f32]) -
     let times = |values: &[f32], factor: f32| by_domain(values).into_iter().map(|mean| factor * mean).collect();
     GateParts {
         share: parts.share,
-        intuition: times(&parts.likeness, 4.0 * (1.0 - parts.share)),
+        intuition: times(&parts.likeness, LIKENESS as f32 * (1.0 - parts.share)),
         router: times(&parts.softmax, experts as f32 * parts.share),
     }
 }

@@ -37,7 +37,7 @@ const STEEP: f64 = 100.0;
 /// Beyond this a sigmoid is 0 or 1 in f32, and the exponential near its limit.
 const FLAT: f64 = 80.0;
 /// What the likeness to a prototype is multiplied by.
-const LIKENESS: f64 = 4.0;
+pub const LIKENESS: f64 = 4.0;
 
 impl Dims {
     /// Width of a row of `acts`.

@@ -18,7 +18,7 @@ use crate::files::blob::File;
 use crate::files::{Checkpoint, Dtype, Source};
 use crate::host::scope::Scope;
 use crate::peft::combine::{Combination, combine};
-use crate::peft::compare::{compare, pairs};
+use crate::peft::compare::{compared, pairs};
 use crate::peft::draft::stopped;
 use crate::peft::edit::{Edit, edit};
 use crate::peft::intruders::{Search, intruders};
@@ -293,14 +293,7 @@ impl Desk {
         let mut ready = Vec::new();
         for (at, (name, i, j)) in pairs.into_iter().enumerate() {
             permit.go_on(at, count).await?;
-            let comparison = match (i, j) {
-                (Some(i), Some(j)) => {
-                    compare((&a, &a.modules[i]), (&b, &b.modules[j])).await.map_err(|e| e.to_string())
-                }
-                (Some(_), None) => Err("only the first adapts it".into()),
-                _ => Err("only the second adapts it".into()),
-            };
-            ready.push(Pair { name: name.to_owned(), comparison });
+            ready.push(Pair { name: name.to_owned(), comparison: compared(&a, &b, (i, j)).await });
         }
         self.scope.send(&Report::Compared(ready));
         Ok(())
