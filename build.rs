@@ -18,9 +18,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A line without spaces beside signs that end a word by themselves. Those beside + and - stay: `a - -b` needs one.
+/// A line without spaces beside signs that end a word by themselves. Those beside - stay: `a - -b` needs one.
 fn tight(line: &str) -> String {
-    let parts = |c: char| "=*,;:(){}".contains(c);
+    let parts = |c: char| "=*+/<>&|,;:(){}".contains(c);
     let mut out = String::new();
     let mut rest = line.chars().peekable();
     while let Some(c) = rest.next() {

@@ -3,10 +3,32 @@
 
 use yew::prelude::*;
 
+use crate::decimal::tenths;
 use crate::view::axis::{path, spread};
 
 /// Height of a label.
 const LINE: f64 = 16.0;
+
+/// What points of a line are marked with.
+#[derive(Clone, Copy)]
+pub enum Mark {
+    None,
+    Dot,
+    /// A path around (0, 0).
+    #[cfg(feature = "variants")]
+    Path(&'static str),
+}
+
+impl Mark {
+    pub fn html(self) -> Html {
+        match self {
+            Self::None => html! {},
+            Self::Dot => html! { <circle r="4" /> },
+            #[cfg(feature = "variants")]
+            Self::Path(d) => html! { <path {d} /> },
+        }
+    }
+}
 
 pub struct End {
     /// Where its line ends.
@@ -16,10 +38,9 @@ pub struct End {
     pub why: String,
     /// `None` is theory's.
     pub lane: Option<usize>,
-    /// As on the line, around (0, 0), where lines have marks.
-    pub mark: Option<Html>,
-    /// What is drawn with the label, and stands out with it.
-    pub line: Option<Html>,
+    pub mark: Mark,
+    /// Where a level line begins that is drawn with the label, and stands out with it.
+    pub since: Option<f64>,
 }
 
 /// The labels of all lines, right of `edge`; the picture is as large as `size`.
@@ -32,13 +53,16 @@ pub fn ends(label: &'static str, all: Vec<End>, edge: f64, size: (f64, f64)) -> 
             Some(lane) => format!("end lane-{lane}"),
             None => "end floor".to_string(),
         };
-        let text = edge + if end.mark.is_some() { 22.0 } else { 14.0 };
+        let text = edge + if matches!(end.mark, Mark::None) { 14.0 } else { 22.0 };
+        let (x, y) = end.from;
         html! {
             <g {class} tabindex="0" data-why={end.why} aria-label={format!("{} {}", end.text, end.value)}>
-                { for end.line }
-                <path class="leader" d={path([end.from, (edge.max(end.from.0), end.from.1), (edge + 8.0, middle)].into_iter())} />
-                { for end.mark.map(|mark| html! { <g transform={format!("translate({:.1} {middle:.1})", edge + 14.0)}>{ mark }</g> }) }
-                <text x={text.to_string()} y={(middle + 4.0).to_string()}>
+                if let Some(since) = end.since {
+                    <path d={path([(since, y), end.from].into_iter())} />
+                }
+                <path class="leader" d={path([end.from, (edge.max(x), y), (edge + 8.0, middle)].into_iter())} />
+                <g transform={format!("translate({} {})", tenths(edge + 14.0), tenths(middle))}>{ end.mark.html() }</g>
+                <text x={tenths(text)} y={tenths(middle + 4.0)}>
                     { end.text }<tspan class="value" dx="6">{ end.value }</tspan>
                 </text>
             </g>
@@ -46,6 +70,6 @@ pub fn ends(label: &'static str, all: Vec<End>, edge: f64, size: (f64, f64)) -> 
     });
     // Beside the picture, not in it: these explain themselves one by one.
     html! {
-        <svg class="ends" role="group" aria-label={label} width={size.0.to_string()} height={size.1.to_string()}>{ for ends }</svg>
+        <svg class="ends" role="group" aria-label={label} width={tenths(size.0)} height={tenths(size.1)}>{ for ends }</svg>
     }
 }

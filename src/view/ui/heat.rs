@@ -6,7 +6,7 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 use yew::prelude::*;
 
 use super::pointer;
-use crate::view::{scale::Scale, snap::Snap};
+use crate::view::{axis::stepped_in, scale::Scale, snap::Snap};
 
 /// A matrix to be painted, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,25 +87,15 @@ pub fn Heat(props: &HeatProps) -> Html {
         let (rows, cols) = (props.data.rows, props.data.cols);
         let cursor = props.cursor;
         Callback::from(move |event: KeyboardEvent| {
-            let at = cursor.unwrap_or((window.row, window.col));
+            let key = event.key();
+            if let ("Enter" | " ", Some(cell), Some(on_pick)) = (key.as_str(), cursor, &on_pick) {
+                event.prevent_default();
+                on_pick.emit(cell);
+                return;
+            }
             let stride = if event.shift_key() { 8 } else { 1 };
-            let next = match (event.key().as_str(), cursor) {
-                ("Enter" | " ", Some(cell)) => {
-                    if let Some(on_pick) = &on_pick {
-                        event.prevent_default();
-                        on_pick.emit(cell);
-                    }
-                    return;
-                }
-                ("ArrowUp" | "ArrowDown" | "ArrowLeft" | "ArrowRight", None) => at,
-                ("ArrowUp", _) => (at.0.saturating_sub(stride), at.1),
-                ("ArrowDown", _) => ((at.0 + stride).min(rows.saturating_sub(1)), at.1),
-                ("ArrowLeft", _) => (at.0, at.1.saturating_sub(stride)),
-                ("ArrowRight", _) => (at.0, (at.1 + stride).min(cols.saturating_sub(1))),
-                ("Home", _) => (at.0, 0),
-                ("End", _) => (at.0, cols.saturating_sub(1)),
-                _ => return,
-            };
+            let last = (rows.saturating_sub(1), cols.saturating_sub(1));
+            let Some(next) = stepped_in(&key, cursor, ((window.row, window.col), last), stride) else { return };
             event.prevent_default();
             on_cursor.emit(Some(next));
         })

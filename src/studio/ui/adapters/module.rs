@@ -10,7 +10,7 @@ use super::overview::names;
 use super::spectrum::Bars;
 use super::table::Figure;
 use crate::peft::draft::truncation;
-use crate::peft::intruders::{Direction, Verdict};
+use crate::peft::intruders::{Direction, Search, Verdict};
 use crate::peft::overview::{Form, Overview};
 use crate::studio::adapters::region::{Cell, farther, nearer, part, readout, twin};
 use crate::studio::adapters::state::{Focus, Msg, Opened};
@@ -25,9 +25,10 @@ use crate::view::ui::control::{Button, Choice, Switch, slider_value};
 use crate::view::ui::gates::diverging_legend;
 use crate::view::ui::heat::{Heat, Matrix};
 
-/// Entries of a weight from which on decomposing it takes long: minutes for every so many.
-const LONG: usize = 4 << 20;
-const MINUTE: usize = 32 << 20;
+/// Seconds for a million entries of a weight that is held in memory, and of one that is read again for each pass, as measured
+/// on two cores (docs/PERFORMANCE.md); what takes longer than so many is told beforehand.
+const SECONDS: (f64, f64) = (0.25, 0.5);
+const LONG: f64 = 2.0;
 /// The paper's threshold.
 const THRESHOLD: f64 = 0.6;
 /// A change whose largest entry is below this part of the base's is drawn on a scale of its own.
@@ -295,13 +296,15 @@ fn Kept(props: &KeptProps) -> Html {
 
 fn intruders(focus: &Focus, seeking: bool, row: &Overview, tell: &Callback<Msg>) -> Html {
     let entries = row.shape.0.saturating_mul(row.shape.1);
+    let each = if entries <= Search::default().held { SECONDS.0 } else { SECONDS.1 };
+    let seconds = each * entries as f64 / 1e6;
     let seek = tell.reform(|()| Msg::Intruders);
     let found = match &focus.intruders {
         None if seeking => html! { <p class="note" role="status">{ "Decomposing both weights …" }</p> },
         None => html! {
             <p class="row">{ Button::new("Look for them", "Leading directions of both weights are computed; a large weight takes some time.").calls(seek) }
-                if entries > LONG {
-                    <span class="note">{ format!("may take {} for a weight of this size; it can be cancelled", minutes(entries.div_ceil(MINUTE))) }</span>
+                if seconds > LONG {
+                    <span class="note">{ format!("a weight of this size took {seconds:.0} s on two cores; it can be cancelled") }</span>
                 }
             </p>
         },
@@ -318,10 +321,6 @@ fn intruders(focus: &Focus, seeking: bool, row: &Overview, tell: &Callback<Msg>)
             { found }
         </section>
     }
-}
-
-fn minutes(number: usize) -> String {
-    if number == 1 { "a minute".into() } else { format!("{} minutes", count(number)) }
 }
 
 fn listed(directions: &[Direction]) -> Html {
