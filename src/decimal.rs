@@ -1,5 +1,5 @@
-//! Decimal numbers as text, to the nearest f64. In a browser by the browser's own parser, which is as exact and need not
-//! be downloaded; natively by the standard library.
+//! Decimal numbers as text, read to the nearest f64 and written exactly rounded. In a browser by the browser itself, which
+//! is as exact and need not be downloaded; natively by the standard library. Knows nothing of what the numbers mean.
 
 /// The number that `text` writes in plain or scientific notation; `None` for anything else, infinities included.
 pub fn parse(text: &str) -> Option<f64> {
@@ -16,24 +16,43 @@ pub fn parse(text: &str) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::parse;
-
-    #[test]
-    fn numbers_are_read_and_nothing_else() {
-        for (text, number) in [("1", 1.0), ("-0.25", -0.25), ("1e-8", 1e-8), ("+3.5E2", 350.0), (".5", 0.5)] {
-            assert_eq!(parse(text), Some(number), "{text}");
-        }
-        for text in ["", "e", "-", "1.2.3", "0x1f", "inf", "NaN", "1e999", "1_0", " 1", "1e", "banana"] {
-            assert_eq!(parse(text), None, "{text}");
-        }
+/// The shortest text that is read back as the number: "0.1", "3", "1e-7".
+pub fn plain(value: f64) -> String {
+    #[cfg(target_arch = "wasm32")]
+    return js_sys::Number::from(value).to_string_with_radix(10).map_or_else(|_| String::new(), String::from);
+    #[cfg(not(target_arch = "wasm32"))]
+    match value.abs() {
+        // As JavaScript does.
+        size if value != 0.0 && !(1e-6..1e21).contains(&size) => format!("{value:e}"),
+        _ => value.to_string(),
     }
+}
 
-    #[test]
-    fn what_is_written_is_read_back() {
-        for number in [0.1, 1.0 / 3.0, 2.5e-17, f64::MAX, 5e-324] {
-            assert_eq!(parse(&number.to_string()), Some(number));
-        }
+/// So many digits after the point, at most 100: "0.750". What lies exactly between two texts becomes the larger one in a
+/// browser, the even one natively.
+pub fn fixed(value: f64, decimals: u8) -> String {
+    #[cfg(target_arch = "wasm32")]
+    return js_sys::Number::from(value).to_fixed(decimals).map_or_else(|_| String::new(), String::from);
+    #[cfg(not(target_arch = "wasm32"))]
+    format!("{value:.*}", usize::from(decimals))
+}
+
+/// So many digits after the point, at most 100, and the power of ten: "2.40e-7", "1.00e3".
+pub fn scientific(value: f64, decimals: u8) -> String {
+    #[cfg(target_arch = "wasm32")]
+    let exact = js_sys::Number::from(value).to_exponential(decimals);
+    #[cfg(target_arch = "wasm32")]
+    return exact.map_or_else(|_| String::new(), |text| String::from(text).replace('+', ""));
+    #[cfg(not(target_arch = "wasm32"))]
+    format!("{value:.*e}", usize::from(decimals))
+}
+
+/// A coordinate of a picture, to a tenth: "12.5", "3". There are thousands in a chart, so the browser is not asked.
+pub fn tenths(value: f64) -> String {
+    let all = (value.abs() * 10.0).round() as u64;
+    let sign = if value < 0.0 && all > 0 { "-" } else { "" };
+    match (all / 10, all % 10) {
+        (whole, 0) => format!("{sign}{whole}"),
+        (whole, tenth) => format!("{sign}{whole}.{tenth}"),
     }
 }

@@ -1,5 +1,7 @@
 //! What values are allowed: one table for documents, URLs and the sliders of the page.
 
+use crate::decimal::plain;
+
 /// Whole numbers from `min` to `max`, both allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whole {
@@ -32,10 +34,8 @@ impl std::fmt::Display for Whole {
 impl std::fmt::Display for Real {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { min, max, closed } = *self;
-        match closed {
-            true => write!(f, "a number from {min:?} to {max:?}"),
-            false => write!(f, "a number from {min:?} to below {max:?}"),
-        }
+        let below = if closed { "" } else { "below " };
+        write!(f, "a number from {} to {below}{}", plain(min), plain(max))
     }
 }
 

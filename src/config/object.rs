@@ -6,7 +6,10 @@ use super::{
     limits::{self, Real, Whole},
     name::Named,
 };
-use crate::error::{Error, Result};
+use crate::{
+    decimal,
+    error::{Error, Result},
+};
 
 /// Longer values are cut in error messages: they may come from a hostile link.
 const SHOWN: usize = 80;
@@ -29,7 +32,7 @@ fn shown(value: &Value) -> String {
         Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
             (Some(whole), ..) => whole.to_string(),
             (_, Some(whole), _) => whole.to_string(),
-            (.., real) => format!("{:?}", real.unwrap_or(f64::NAN)),
+            (.., real) => decimal::plain(real.unwrap_or(f64::NAN)),
         },
         Value::String(text) => format!("\"{text}\""),
         Value::Array(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(",")),

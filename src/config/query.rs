@@ -147,8 +147,7 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join("~"),
         Value::Number(number) => match number.as_f64() {
-            Some(float) if float != 0.0 && float.abs() < 1e-4 => format!("{float:e}"),
-            Some(float) => float.to_string(),
+            Some(float) => decimal::plain(float),
             None => String::new(),
         },
         Value::Bool(flag) => flag.to_string(),

@@ -86,7 +86,7 @@ async fn text(scope: &DedicatedWorkerGlobalScope, file: &str) -> std::result::Re
     let response: Promise = fetch.call1(scope, &file.into())?.dyn_into()?;
     let response = JsFuture::from(response).await?;
     if Reflect::get(&response, &"ok".into())? != JsValue::TRUE {
-        let status = Reflect::get(&response, &"status".into())?.as_f64().unwrap_or(0.0);
+        let status = Reflect::get(&response, &"status".into())?.as_f64().unwrap_or(0.0) as u16;
         return Err(format!("status {status}").into());
     }
     let text: Function = Reflect::get(&response, &"text".into())?.dyn_into()?;

@@ -20,6 +20,7 @@ use ndarray::{Array2, Axis};
 
 use super::Parameter;
 use super::spectrum::svd_low_rank;
+use crate::decimal::plain;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
 use crate::tensor::{matrix, to_nalgebra, widened};
@@ -63,7 +64,7 @@ pub fn resize(factors: &Factors, rank: usize, scales: (f64, f64), rng: &mut Rng)
         return Err(Error::Data {
             what: "change of rank".into(),
             expected: "a rank of at least 1 and positive scalings".into(),
-            got: format!("rank {rank}, scalings {} and {}", scales.0, scales.1),
+            got: format!("rank {rank}, scalings {} and {}", plain(scales.0), plain(scales.1)),
         });
     }
     let mut resized = Factors { rank, a: empty(), b: empty(), ..*factors };

@@ -98,7 +98,7 @@ pub fn digits(config: &Digits, seed: u64, csv: &str) -> Result<DigitsTask> {
 /// counts as paper.
 pub fn input(pixels: &[f32]) -> Vec<f32> {
     let ink = f32::from(INK);
-    pixels.iter().map(|&p| if p.is_nan() { 0.0 } else { p.clamp(0.0, ink) / ink }).collect()
+    pixels.iter().map(|&p| if p.is_nan() { 0.0 } else { p.max(0.0).min(ink) / ink }).collect()
 }
 
 impl DigitsTask {

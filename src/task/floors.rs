@@ -12,6 +12,7 @@ use ndarray::Array2;
 
 use super::{TaskData, domains};
 use crate::config::{Config, Domains, Form, Gate, Lane, Method, Task};
+use crate::decimal;
 use crate::order::descending;
 use crate::protocol::Floor;
 use crate::tensor::eigenvalues;
@@ -209,8 +210,8 @@ fn number(value: f64) -> String {
     if value.abs() < 1e-9 {
         return "0".into();
     }
-    let digits = (2 - libm::floor(libm::log10(value.abs())) as i32).clamp(0, 9) as usize;
-    let text = format!("{value:.digits$}");
+    let digits = (2 - libm::floor(libm::log10(value.abs())) as i32).clamp(0, 9) as u8;
+    let text = decimal::fixed(value, digits);
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
 }
 

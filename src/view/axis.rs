@@ -2,7 +2,8 @@
 //! no markup beyond the text of an SVG path.
 
 use super::scale::nice_below;
-use crate::order::order;
+use crate::decimal::tenths;
+use crate::order::{order, within};
 
 /// A logarithmic axis from `low` (bottom, at pixel `to`) to `high` (top, at pixel `from`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,14 +84,30 @@ pub fn stepped(key: &str, cursor: Option<usize>, (rest, last): (usize, usize), s
     })
 }
 
-/// Path through points given in pixels; one decimal is a tenth of a pixel.
+/// The same of a cursor on a grid, row and column; Home and End go along the row.
+pub fn stepped_in(
+    key: &str,
+    cursor: Option<(usize, usize)>,
+    (rest, last): ((usize, usize), (usize, usize)),
+    stride: usize,
+) -> Option<(usize, usize)> {
+    let (row, column) = cursor.unwrap_or(rest);
+    let across = match key {
+        "ArrowUp" => "ArrowLeft",
+        "ArrowDown" => "ArrowRight",
+        _ => return Some((row, stepped(key, cursor.map(|_| column), (column, last.1), stride)?)),
+    };
+    Some((stepped(across, cursor.map(|_| row), (row, last.0), stride)?, column))
+}
+
+/// Path through points given in pixels, to a tenth of one.
 pub fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
     use std::fmt::Write;
     let mut text = String::new();
     for (x, y) in points {
         let command = if text.is_empty() { 'M' } else { 'L' };
         // Writing to a String cannot fail.
-        let _ = write!(text, "{command}{x:.1} {y:.1}");
+        let _ = write!(text, "{command}{} {}", tenths(x), tenths(y));
     }
     text
 }
@@ -103,7 +120,7 @@ pub fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
     let mut runs: Vec<(f64, usize, usize)> = Vec::new();
     let top = |sum: f64, count: usize| {
         let height = (count - 1) as f64 * gap;
-        (sum / count as f64).clamp(low, (high - height).max(low))
+        within(sum / count as f64, low, (high - height).max(low))
     };
     for (position, &index) in order.iter().enumerate() {
         let mut run = (wanted[index], position, 1);
@@ -182,10 +199,15 @@ mod tests {
         assert_eq!((from(None, "ArrowLeft"), from(None, "ArrowRight")), (Some(7), Some(7)));
         assert_eq!((from(Some(7), "ArrowRight"), from(Some(2), "ArrowLeft")), (Some(9), Some(0)));
         assert_eq!((from(Some(4), "Home"), from(None, "End"), from(Some(4), "a")), (Some(0), Some(9), None));
+        let from = |cursor, key| stepped_in(key, cursor, ((1, 2), (4, 9)), 2);
+        assert_eq!((from(None, "ArrowUp"), from(None, "ArrowRight")), (Some((1, 2)), Some((1, 2))));
+        assert_eq!((from(Some((1, 2)), "ArrowUp"), from(Some((3, 2)), "ArrowDown")), (Some((0, 2)), Some((4, 2))));
+        assert_eq!((from(Some((3, 2)), "ArrowLeft"), from(Some((3, 2)), "End")), (Some((3, 0)), Some((3, 9))));
+        assert_eq!(from(Some((3, 2)), "Enter"), None);
     }
 
     #[test]
     fn path_text() {
-        assert_eq!(path([(0.0, 1.0), (2.25, 3.0)].into_iter()), "M0.0 1.0L2.2 3.0");
+        assert_eq!(path([(0.0, 1.0), (2.25, 3.0)].into_iter()), "M0 1L2.3 3");
     }
 }

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::adapter::cost::{Cost, cost};
 use crate::config::Task;
+use crate::decimal::fixed;
 use crate::protocol::{Accuracy, GateFrame, Started, WeightFrame};
 
 /// A table with a caption, a header row and a header column.
@@ -169,7 +170,11 @@ pub fn weight(frame: &WeightFrame, row: usize, col: usize) -> Table {
     let text = |r: usize, c: usize| {
         let at = r * frame.cols + c;
         match (frame.w0.get(at), frame.delta.get(at)) {
-            (Some(&w), Some(&d)) => format!("{w:.3} {d:+.3} = {:.3}", w + d),
+            (Some(&w), Some(&d)) => {
+                let sign = if d < 0.0 { "" } else { "+" };
+                let [w, d, sum] = [w, d, w + d].map(|value| fixed(f64::from(value), 3));
+                format!("{w} {sign}{d} = {sum}")
+            }
             _ => "–".into(),
         }
     };

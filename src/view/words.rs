@@ -2,6 +2,7 @@
 
 use super::format::lane_name;
 use crate::config::{Gate, Lane, Method, Task};
+use crate::decimal::fixed;
 use crate::protocol::MergeMode;
 
 /// Names of all lanes, as they are called everywhere on the page.
@@ -12,10 +13,8 @@ pub fn lane_names(lanes: &[Lane]) -> Vec<String> {
 
 /// A signed value with a fixed number of decimals, for columns.
 pub fn signed(value: f64) -> String {
-    match value < 0.0 {
-        true => format!("−{:.3}", -value),
-        false => format!("+{value:.3}"),
-    }
+    let sign = if value < 0.0 { '−' } else { '+' };
+    format!("{sign}{}", fixed(value.abs(), 3))
 }
 
 /// The short description of a task in its panel's summary.

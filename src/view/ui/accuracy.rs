@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use crate::decimal::tenths;
 use crate::protocol::Accuracy;
 use crate::view::{axis::path, format::three, run::LaneView};
 
@@ -18,7 +19,7 @@ pub fn accuracies(lanes: &[LaneView], names: &[String], domains: &[String], step
         let d = path(values.iter().map(|&(s, v)| (s / last * WIDTH, 1.0 + (1.0 - v) * (HEIGHT - 2.0))));
         html! {
             <td>
-                <svg class="spark" aria-hidden="true" width={WIDTH.to_string()} height={HEIGHT.to_string()}>
+                <svg class="spark" aria-hidden="true" width={tenths(WIDTH)} height={tenths(HEIGHT)}>
                     <path class={format!("curve lane-{index}")} {d} />
                 </svg>
                 <span>{ text }</span>

@@ -5,12 +5,13 @@ use yew::prelude::*;
 
 use super::{
     cursor::Steps,
-    ends::{End, ends},
+    ends::{End, Mark, ends},
     gates::legend,
     heat::Matrix,
     size::use_size,
     twin::Panel,
 };
+use crate::decimal::tenths;
 use crate::protocol::Started;
 use crate::view::{
     axis::{marks, path},
@@ -126,7 +127,7 @@ fn Chart(props: &ChartProps) -> Html {
         html! {
             <g class="tick">
                 <path d={path([(LEFT, y(mark)), (edge, y(mark))].into_iter())} />
-                <text x={(LEFT - 8.0).to_string()} y={(y(mark) + 4.0).to_string()} text-anchor="end">{ count(mark as usize) }</text>
+                <text x={tenths(LEFT - 8.0)} y={tenths(y(mark) + 4.0)} text-anchor="end">{ count(mark as usize) }</text>
             </g>
         }
     });
@@ -138,21 +139,21 @@ fn Chart(props: &ChartProps) -> Html {
         let [r, g, b] = Scale::Unit.colour(kept as f32 / (*rank).max(1) as f32, props.dark);
         let (left, end) = (x(from as f64), x(to as f64));
         html! {
-            <rect fill={format!("#{r:02x}{g:02x}{b:02x}")} x={format!("{left:.1}")} y={format!("{top:.1}")}
-                width={format!("{:.1}", (end - left).max(0.5))} height={(STRIP - 2.0).to_string()} />
+            <rect fill={format!("#{r:02x}{g:02x}{b:02x}")} x={tenths(left)} y={tenths(top)}
+                width={tenths((end - left).max(0.5))} height={tenths(STRIP - 2.0)} />
         }
     });
     let now = usage.levels.last();
     let strip_ends = usage.layers.iter().enumerate().map(|(place, layer)| {
-        let middle = (strips + STRIP * (place as f64 + 0.5) + 4.0).to_string();
+        let middle = tenths(strips + STRIP * (place as f64 + 0.5) + 4.0);
         let until = now.map_or(LEFT, |level| x((level.last + 1) as f64));
         let kept = now.map_or(0, |level| level.kept[place]);
         html! {
             <g class="strip">
-                <rect class="frame" x={LEFT.to_string()} y={(strips + STRIP * place as f64 + 1.0).to_string()}
-                    width={format!("{:.1}", (until - LEFT).max(1.0))} height={(STRIP - 2.0).to_string()} />
-                <text x={(LEFT - 8.0).to_string()} y={middle.clone()} text-anchor="end">{ format!("layer {}", layer + 1) }</text>
-                <text x={(edge + 24.0).to_string()} y={middle}>{ format!("{kept} of {rank}") }</text>
+                <rect class="frame" x={tenths(LEFT)} y={tenths(strips + STRIP * place as f64 + 1.0)}
+                    width={tenths((until - LEFT).max(1.0))} height={tenths(STRIP - 2.0)} />
+                <text x={tenths(LEFT - 8.0)} y={middle.clone()} text-anchor="end">{ format!("layer {}", layer + 1) }</text>
+                <text x={tenths(edge + 24.0)} y={middle}>{ format!("{kept} of {rank}") }</text>
             </g>
         }
     });
@@ -168,8 +169,8 @@ fn Chart(props: &ChartProps) -> Html {
         value: if narrow || here == end { here.clone() } else { format!("{here} → {end}") },
         why: format!("{} At step {measured_at}: {here}.", budget.why()),
         lane: None,
-        mark: Some(html! { <path d="M-5 0H5" /> }),
-        line: None,
+        mark: Mark::Path("M-5 0H5"),
+        since: None,
     }];
     labels.extend(now.map(|level| End {
         from: (x(level.last as f64), y(level.total() as f64)),
@@ -180,8 +181,8 @@ fn Chart(props: &ChartProps) -> Html {
             props.name, level.last
         ),
         lane: Some(props.lane),
-        mark: Some(html! { <circle r="4" /> }),
-        line: None,
+        mark: Mark::Dot,
+        since: None,
     }));
 
     let along = steps.along(props.step, &cursor);
@@ -207,7 +208,7 @@ fn Chart(props: &ChartProps) -> Html {
             <div class="chart flow" ref={node} onpointermove={along.over(".chart", move |x, _| steps.at(x))} onpointerleave={along.away()}>
                 if width > 0.0 {
                     <div role="img" aria-label={label} tabindex="0" onkeydown={along.keys()}>
-                        <svg aria-hidden="true" class={format!("lane-{}", props.lane)} width={width.to_string()} height={height.to_string()}>
+                        <svg aria-hidden="true" class={format!("lane-{}", props.lane)} width={tenths(width)} height={tenths(height)}>
                             { for rows }
                             { steps.labels(foot + 16.0, narrow) }
                             { for cells }

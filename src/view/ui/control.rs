@@ -5,6 +5,8 @@ use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use crate::config::Named;
+use crate::decimal::plain;
+use crate::order::within;
 use crate::view::action::Action;
 
 /// Keeps a control's state as its properties have it: set when they change and after each change by the person, who
@@ -48,7 +50,7 @@ pub struct NumberProps {
 #[component]
 pub fn Number(props: &NumberProps) -> Html {
     let node = use_node_ref();
-    let changed = use_kept(&node, props.value, |input: &HtmlInputElement, value| input.set_value(&value.to_string()));
+    let changed = use_kept(&node, props.value, |input: &HtmlInputElement, &value| input.set_value(&plain(value)));
     let (min, max, whole, old) = (props.min, props.max, props.whole, props.value);
     let on_change = props.on_change.clone();
     let onchange = Callback::from(move |event: web_sys::Event| {
@@ -56,8 +58,8 @@ pub fn Number(props: &NumberProps) -> Html {
         let value = input.value_as_number();
         let value = match (value.is_finite(), whole) {
             (false, _) => old,
-            (true, true) => value.round().clamp(min, max),
-            (true, false) => value.clamp(min, max),
+            (true, true) => within(value.round(), min, max),
+            (true, false) => within(value, min, max),
         };
         if value != old {
             on_change.emit(value);
@@ -67,7 +69,7 @@ pub fn Number(props: &NumberProps) -> Html {
     html! {
         <label class="field" data-why={props.why.clone()}>
             <span>{ &props.label }</span>
-            <input ref={node} type="number" min={min.to_string()} max={max.to_string()}
+            <input ref={node} type="number" min={plain(min)} max={plain(max)}
                 step={if whole { "1" } else { "any" }} aria-label={props.name.clone()} {onchange} />
         </label>
     }

@@ -4,6 +4,7 @@
 use yew::prelude::*;
 
 use super::pointer;
+use crate::decimal::tenths;
 use crate::view::{
     axis::{step_limit, stepped},
     format::count,
@@ -77,7 +78,7 @@ impl Steps {
             let step = self.limit * k / 2;
             let anchor = ["start", "middle", "end"][k];
             html! {
-                <text class="axis" x={self.x(step as f64).to_string()} y={y.to_string()} text-anchor={anchor}>
+                <text class="axis" x={tenths(self.x(step as f64))} y={tenths(y)} text-anchor={anchor}>
                     { if k == 2 { format!("{} steps", count(step)) } else { count(step) } }
                 </text>
             }

@@ -5,11 +5,12 @@ use yew::prelude::*;
 
 use super::{
     cursor::Along,
-    ends::{End, ends},
+    ends::{End, Mark, ends},
     shown::use_shown,
     size::use_size,
     twin::Panel,
 };
+use crate::decimal::{plain, tenths};
 use crate::protocol::{CutsFrame, Started};
 use crate::view::{
     action::Action,
@@ -79,13 +80,13 @@ struct ChartProps {
     unit: AttrValue,
 }
 
-/// A lane's mark around (0, 0): a shape of its own, so that lanes differ not by colour alone.
-fn mark(lane: usize) -> Html {
+/// A lane's mark: a shape of its own, so that lanes differ not by colour alone.
+fn mark(lane: usize) -> Mark {
     match lane % 4 {
-        0 => html! { <circle r="4" /> },
-        1 => html! { <path class="mark-shape" d="M-3.5 -3.5H3.5V3.5H-3.5Z" /> },
-        2 => html! { <path class="mark-shape" d="M0 -4.5L4.5 3.5H-4.5Z" /> },
-        _ => html! { <path class="mark-shape" d="M0 -5L5 0L0 5L-5 0Z" /> },
+        0 => Mark::Dot,
+        1 => Mark::Path("M-3.5 -3.5H3.5V3.5H-3.5Z"),
+        2 => Mark::Path("M0 -4.5L4.5 3.5H-4.5Z"),
+        _ => Mark::Path("M0 -5L5 0L0 5L-5 0Z"),
     }
 }
 
@@ -112,7 +113,7 @@ fn Chart(props: &ChartProps) -> Html {
         html! {
             <g class="tick">
                 <path d={path([(LEFT, y(mark)), (edge, y(mark))].into_iter())} />
-                <text x={(LEFT - 8.0).to_string()} y={(y(mark) + 4.0).to_string()} text-anchor="end">{ plain(mark) }</text>
+                <text x={tenths(LEFT - 8.0)} y={tenths(y(mark) + 4.0)} text-anchor="end">{ round(mark) }</text>
             </g>
         }
     });
@@ -126,7 +127,7 @@ fn Chart(props: &ChartProps) -> Html {
     });
     let columns = written.map(|rank| {
         html! {
-            <text class="axis" x={format!("{:.1}", x(rank))} y={(base + 18.0).to_string()} text-anchor="middle">{ rank }</text>
+            <text class="axis" x={tenths(x(rank))} y={tenths(base + 18.0)} text-anchor="middle">{ rank }</text>
         }
     });
     let points = |place: usize| -> Vec<(f64, f64)> {
@@ -136,7 +137,7 @@ fn Chart(props: &ChartProps) -> Html {
     let curves = cuts.lanes.iter().enumerate().map(|(place, lane)| {
         let all = points(place);
         let marks = all.iter().filter(|_| all.len() <= MARKED).map(|(px, py)| {
-            html! { <g transform={format!("translate({px:.1} {py:.1})")}>{ mark(lane.lane) }</g> }
+            html! { <g transform={format!("translate({} {})", tenths(*px), tenths(*py))}>{ mark(lane.lane).html() }</g> }
         });
         html! {
             <g class={format!("cut lane-{} dash-{}", lane.lane, lane.lane % 4)}>
@@ -162,7 +163,7 @@ fn Chart(props: &ChartProps) -> Html {
                 _ => ((edge, TOP), "diverged".into()),
             };
             let why = format!("{name}: {value} at its full rank {rank}, as {}.", props.unit);
-            Some(End { from, text: name, value, why, lane: Some(lane.lane), mark: Some(mark(lane.lane)), line: None })
+            Some(End { from, text: name, value, why, lane: Some(lane.lane), mark: mark(lane.lane), since: None })
         })
         .collect();
     labels.extend(floor.last().map(|&from| End {
@@ -171,8 +172,8 @@ fn Chart(props: &ChartProps) -> Html {
         value: String::new(),
         why: "Eckart–Young: the least that any single weight of each rank leaves in expectation, the energy beyond the largest singular values of the true change (of several tasks, of its mean). On a sample of tokens a loss can still lie a little below.".into(),
         lane: None,
-        mark: Some(html! { <path d="M-5 0H5" /> }),
-        line: None,
+        mark: Mark::Path("M-5 0H5"),
+        since: None,
     }));
 
     // The cursor is a place among the ranks.
@@ -209,10 +210,10 @@ fn Chart(props: &ChartProps) -> Html {
             <div class="chart" ref={node} onpointermove={along.over(".chart", nearest)} onpointerleave={along.away()}>
                 if width > 0.0 && height > 0.0 {
                     <div role="img" aria-label={label} tabindex="0" onkeydown={along.keys()}>
-                        <svg aria-hidden="true" width={width.to_string()} height={height.to_string()}>
+                        <svg aria-hidden="true" width={tenths(width)} height={tenths(height)}>
                             { for rows }
                             { for columns }
-                            <text class="axis" x={LEFT.to_string()} y={(base + 18.0).to_string()} text-anchor="end">{ "rank" }</text>
+                            <text class="axis" x={tenths(LEFT)} y={tenths(base + 18.0)} text-anchor="end">{ "rank" }</text>
                             <path class="theory" d={path(floor.iter().copied())} />
                             { for levels }
                             { for curves }
@@ -229,6 +230,6 @@ fn Chart(props: &ChartProps) -> Html {
 }
 
 /// A round number as it is.
-fn plain(mark: f64) -> String {
-    format!("{}", (mark * 1e6).round() / 1e6)
+fn round(mark: f64) -> String {
+    plain((mark * 1e6).round() / 1e6)
 }

@@ -10,6 +10,8 @@ use super::{
     pointer::{self, owner},
     twin::Panel,
 };
+use crate::decimal::tenths;
+use crate::order::within;
 use crate::protocol::DrawAnswer;
 use crate::view::{
     action::Action,
@@ -110,7 +112,7 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
             let toggles = dx == 0.0 && dy == 0.0;
             let down = now.down != toggles;
             let side = SIDE as f64 - 1.0;
-            let to = ((now.at.0 + dx).clamp(1.0, side), (now.at.1 + dy).clamp(1.0, side));
+            let to = (within(now.at.0 + dx, 1.0, side), within(now.at.1 + dy, 1.0, side));
             if down {
                 live.borrow_mut().0.stroke(now.at, to);
             }
@@ -157,7 +159,7 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
                     <canvas ref={canvas} width={SIDE.to_string()} height={SIDE.to_string()} />
                     <svg aria-hidden="true" viewBox={format!("0 0 {SIDE} {SIDE}")}>
                         if let Some(pen) = *pen {
-                            <circle class={if pen.down { "pen down" } else { "pen" }} cx={pen.at.0.to_string()} cy={pen.at.1.to_string()} r="2" />
+                            <circle class={if pen.down { "pen down" } else { "pen" }} cx={tenths(pen.at.0)} cy={tenths(pen.at.1)} r="2" />
                         }
                     </svg>
                 </div>
@@ -217,13 +219,13 @@ fn answer_row(answer: &DrawAnswer, names: &[String]) -> Html {
         return html! {};
     };
     let bars = answer.probabilities.iter().enumerate().map(|(k, &p)| {
-        let height = f64::from(p.clamp(0.0, 1.0)) * 24.0;
+        let height = within(f64::from(p), 0.0, 1.0) * 24.0;
         let x = k * 14;
         html! {
             <g>
                 <rect class={if k == digit { "best" } else { "bar" }} x={x.to_string()} width="11"
-                    y={format!("{:.1}", 24.0 - height)} height={format!("{:.1}", height.max(0.5))} />
-                <text x={format!("{:.1}", x as f64 + 5.5)} y="38" text-anchor="middle">{ k }</text>
+                    y={tenths(24.0 - height)} height={tenths(height.max(0.5))} />
+                <text x={tenths(x as f64 + 5.5)} y="38" text-anchor="middle">{ k }</text>
             </g>
         }
     });
@@ -235,7 +237,7 @@ fn answer_row(answer: &DrawAnswer, names: &[String]) -> Html {
         let bars = gate.iter().enumerate().map(|(k, &g)| {
             let height = f64::from((g / top).abs()) * 24.0;
             let class = if free && g < 0.0 { "bar less" } else { "bar" };
-            html! { <rect {class} x={(k * 6).to_string()} width="4" y={format!("{:.1}", 24.0 - height)} height={format!("{:.1}", height.max(0.5))} /> }
+            html! { <rect {class} x={(k * 6).to_string()} width="4" y={tenths(24.0 - height)} height={tenths(height.max(0.5))} /> }
         });
         html! {
             <svg class="gate-bars" role="img" width={(gate.len() * 6).to_string()} height="24" tabindex="0"

@@ -105,7 +105,7 @@ impl Popover {
         };
         // The style object is allowed where the page's policy forbids style attributes.
         let style = self.node.style();
-        let _ = style.set_property("left", &format!("{x:.0}px"));
-        let _ = style.set_property("top", &format!("{y:.0}px"));
+        let _ = style.set_property("left", &format!("{}px", x.round() as i32));
+        let _ = style.set_property("top", &format!("{}px", y.round() as i32));
     }
 }

@@ -5,9 +5,10 @@ use yew::prelude::*;
 
 use super::{
     cursor::Steps,
-    ends::{End, ends},
+    ends::{End, Mark, ends},
     size::use_size,
 };
+use crate::decimal::{plain, scientific, tenths};
 use crate::protocol::Started;
 use crate::view::{
     axis::{LogAxis, path},
@@ -57,7 +58,7 @@ pub fn LossChart(props: &LossProps) -> Html {
         let step = lane.frame.diverged?;
         let (at, last) = lane.curve.series.points(0).last()?;
         Some(html! {
-            <text class={format!("mark lane-{index}")} x={steps.x(at).to_string()} y={(axis.pixel(last) + 4.0).to_string()}
+            <text class={format!("mark lane-{index}")} x={tenths(steps.x(at))} y={tenths(axis.pixel(last) + 4.0)}
                 data-why={format!("{} diverged at step {step}: its loss is no longer a number.", props.names[index])}>
                 { "×" }
             </text>
@@ -76,9 +77,8 @@ pub fn LossChart(props: &LossProps) -> Html {
                 None => (three(mean), format!("{name}: mean loss over its last {WINDOW} steps, as {}.", props.unit)),
             };
             let from = lane.curve.series.points(0).last().map_or(edge, |(step, _)| steps.x(step));
-            let mark = Some(html! { <circle r="4" /> });
             let from = (from.max(LEFT), axis.pixel(mean));
-            Some(End { from, text: name.clone(), value, why, lane: Some(index), mark, line: None })
+            Some(End { from, text: name.clone(), value, why, lane: Some(index), mark: Mark::Dot, since: None })
         })
         .collect();
     labels.extend(floors.iter().map(|floor| {
@@ -89,8 +89,8 @@ pub fn LossChart(props: &LossProps) -> Html {
             value: if narrow { String::new() } else { three(floor.share) },
             why: floor.why.clone(),
             lane: None,
-            mark: None,
-            line: Some(html! { <path d={path([(LEFT, y), (edge, y)].into_iter())} /> }),
+            mark: Mark::None,
+            since: Some(LEFT),
         }
     }));
     let label = {
@@ -103,7 +103,7 @@ pub fn LossChart(props: &LossProps) -> Html {
         html! {
             <g class="tick">
                 <path d={path([(LEFT, y), (edge, y)].into_iter())} />
-                <text x={(LEFT - 8.0).to_string()} y={(y + 4.0).to_string()} text-anchor="end">{ tick_text(tick) }</text>
+                <text x={tenths(LEFT - 8.0)} y={tenths(y + 4.0)} text-anchor="end">{ tick_text(tick) }</text>
             </g>
         }
     });
@@ -125,7 +125,7 @@ pub fn LossChart(props: &LossProps) -> Html {
             <div class="chart" ref={node} onpointermove={along.over(".chart", move |x, _| steps.at(x))} onpointerleave={along.away()}>
                 if width > 0.0 && height > 0.0 {
                     <div role="img" aria-label={label} tabindex="0" onkeydown={along.keys()}>
-                        <svg aria-hidden="true" width={width.to_string()} height={height.to_string()}>
+                        <svg aria-hidden="true" width={tenths(width)} height={tenths(height)}>
                             { for rows }
                             { steps.labels(floor_end + 18.0, narrow) }
                             { for curves }
@@ -144,7 +144,7 @@ pub fn LossChart(props: &LossProps) -> Html {
 
 fn tick_text(tick: f64) -> String {
     match tick {
-        t if t >= 0.0009 => format!("{}", (t * 1e4).round() / 1e4),
-        t => format!("{t:.0e}").replace('-', "−"),
+        t if t >= 0.0009 => plain((t * 1e4).round() / 1e4),
+        t => scientific(t, 0).replace('-', "−"),
     }
 }

@@ -3,6 +3,8 @@
 use yew::prelude::*;
 
 use super::size::use_size;
+use crate::decimal::tenths;
+use crate::order::within;
 use crate::view::{axis::path, format::three, snap::Snap};
 
 /// Bars of the small strip.
@@ -17,8 +19,8 @@ pub fn bars(values: &[f32]) -> Html {
     let why = format!("Singular values of ΔW, largest first: {}.", shown.collect::<Vec<_>>().join(", "));
     let bars = values.iter().take(FEW).enumerate().map(|(i, &value)| {
         let height = (f64::from(value / top) * 15.0).max(0.5);
-        let (x, y) = ((i * 4).to_string(), format!("{:.1}", 16.0 - height));
-        html! { <rect {x} {y} width="3" height={format!("{height:.1}")} /> }
+        let (x, y) = ((i * 4).to_string(), tenths(16.0 - height));
+        html! { <rect {x} {y} width="3" height={tenths(height)} /> }
     });
     html! { <svg class="bars" role="img" aria-label={why.clone()} data-why={why} width="48" height="16">{ for bars }</svg> }
 }
@@ -48,7 +50,7 @@ pub struct Place {
 impl Place {
     /// For `count` bars, none wider than `widest`.
     pub fn new((width, height): (f64, f64), count: usize, widest: f64) -> Self {
-        Self { width, height, slot: ((width - LEFT) / count.max(1) as f64).clamp(1.0, widest) }
+        Self { width, height, slot: within((width - LEFT) / count.max(1) as f64, 1.0, widest) }
     }
 
     /// Left edge of bar `i`.
@@ -70,15 +72,15 @@ pub fn chart(place: &Place, values: &[f64], class: impl Fn(usize) -> &'static st
     let bars = values.iter().enumerate().map(|(i, &value)| {
         let height = if top > 0.0 { value / top * (base - TOP) } else { 0.0 };
         html! {
-            <rect class={class(i)} x={format!("{:.1}", place.x(i) + gap / 2.0 + 0.5)} y={format!("{:.1}", base - height)}
-                width={format!("{:.1}", (place.slot - gap - 1.0).max(1.0))} height={format!("{height:.1}")}
+            <rect class={class(i)} x={tenths(place.x(i) + gap / 2.0 + 0.5)} y={tenths(base - height)}
+                width={tenths((place.slot - gap - 1.0).max(1.0))} height={tenths(height)}
                 data-why={format!("Singular value {} of ΔW: {}.", i + 1, three(value))} />
         }
     });
     html! {
-        <svg aria-hidden="true" width={place.width.to_string()} height={place.height.to_string()}>
-            <text x={(LEFT - 8.0).to_string()} y={(TOP + 4.0).to_string()} text-anchor="end">{ three(top) }</text>
-            <text x={(LEFT - 8.0).to_string()} y={base.to_string()} text-anchor="end">{ "0" }</text>
+        <svg aria-hidden="true" width={tenths(place.width)} height={tenths(place.height)}>
+            <text x={tenths(LEFT - 8.0)} y={tenths(TOP + 4.0)} text-anchor="end">{ three(top) }</text>
+            <text x={tenths(LEFT - 8.0)} y={tenths(base)} text-anchor="end">{ "0" }</text>
             <path class="baseline" d={path([(LEFT, base + 0.5), (place.x(values.len()), base + 0.5)].into_iter())} />
             { for bars }
             { marks }
@@ -108,14 +110,14 @@ pub fn Spectrum(props: &SpectrumProps) -> Html {
         html! {
             <g class="true-rank">
                 <path d={path([(x, 0.0), (x, place.base())].into_iter())} />
-                <text x={at.to_string()} y="11" text-anchor={anchor}>{ format!("true rank {rank}") }</text>
+                <text x={tenths(at)} y="11" text-anchor={anchor}>{ format!("true rank {rank}") }</text>
             </g>
         }
     });
     let marks = html! {
         <>
             { for marker }
-            <text x={LEFT.to_string()} y={(HEIGHT - 5.0).to_string()}>{ format!("σ₁ … σ{} of ΔW", subscript(shown.len())) }</text>
+            <text x={tenths(LEFT)} y={tenths(HEIGHT - 5.0)}>{ format!("σ₁ … σ{} of ΔW", subscript(shown.len())) }</text>
         </>
     };
     html! {

@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use crate::order::within;
 use crate::peft::compare::Comparison;
 use crate::studio::adapters::state::{Msg, State};
 use crate::studio::adapters::wire::{Order, Pair};
@@ -123,7 +124,7 @@ fn norm(value: f64, largest: f64) -> Html {
 
 fn angles(found: &Comparison) -> Html {
     let list = |name: &str, cosines: &[f64]| {
-        let degrees = cosines.iter().map(|c| format!("{:.0}°", libm::acos(c.clamp(-1.0, 1.0)).to_degrees()));
+        let degrees = cosines.iter().map(|c| format!("{:.0}°", libm::acos(within(*c, -1.0, 1.0)).to_degrees()));
         let bars = cosines.iter().enumerate().map(|(at, c)| {
             html! { <rect x={(at * 12).to_string()} y={format!("{:.1}", 32.0 - 32.0 * c)} width="10" height={format!("{:.1}", (32.0 * c).max(0.5))} /> }
         });

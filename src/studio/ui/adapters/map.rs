@@ -5,9 +5,11 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
+use crate::order::within;
 use crate::peft::overview::{Outlier, Overview};
 use crate::studio::adapters::grid::Grid;
 use crate::studio::adapters::table::{Column, span};
+use crate::view::axis::stepped_in;
 use crate::view::scale::Scale;
 use crate::view::ui::{pointer, size::use_size};
 
@@ -38,7 +40,7 @@ pub fn Map(props: &MapProps) -> Html {
     let (kinds, layers) = (grid.kinds.len(), grid.layers.len());
     let letters = grid.kinds.iter().map(|kind| kind.chars().count()).max().unwrap_or(0);
     let left = (letters as f64 * LETTER + 8.0).min(width * 0.4);
-    let cell = ((width - left) / layers.max(1) as f64).clamp(1.0, WIDEST);
+    let cell = within((width - left) / layers.max(1) as f64, 1.0, WIDEST);
     let (low, high) = span(rows, column).unwrap_or((0.0, 0.0));
     let share = |value: f64| if high > low { ((value - low) / (high - low)) as f32 } else { 0.5 };
     let value =
@@ -98,19 +100,13 @@ pub fn Map(props: &MapProps) -> Html {
     let onkeydown = {
         let (cursor, grid, on_pick) = (cursor.clone(), grid.clone(), props.on_pick.clone());
         Callback::from(move |event: KeyboardEvent| {
-            let (kind, layer) = cursor.unwrap_or((0, 0));
-            let next = match (event.key().as_str(), *cursor) {
-                ("Enter" | " ", Some((kind, layer))) => {
-                    event.prevent_default();
-                    return grid.at(kind, layer).into_iter().for_each(|row| on_pick.emit(row));
-                }
-                ("ArrowUp" | "ArrowDown" | "ArrowLeft" | "ArrowRight", None) => (0, 0),
-                ("ArrowUp", _) => (kind.saturating_sub(1), layer),
-                ("ArrowDown", _) => ((kind + 1).min(kinds.saturating_sub(1)), layer),
-                ("ArrowLeft", _) => (kind, layer.saturating_sub(1)),
-                ("ArrowRight", _) => (kind, (layer + 1).min(layers.saturating_sub(1))),
-                _ => return,
-            };
+            let key = event.key();
+            if let ("Enter" | " ", Some((kind, layer))) = (key.as_str(), *cursor) {
+                event.prevent_default();
+                return grid.at(kind, layer).into_iter().for_each(|row| on_pick.emit(row));
+            }
+            let last = (kinds.saturating_sub(1), layers.saturating_sub(1));
+            let Some(next) = stepped_in(&key, *cursor, ((0, 0), last), 1) else { return };
             event.prevent_default();
             cursor.set(Some(next));
         })
