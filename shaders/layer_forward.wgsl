@@ -15,6 +15,9 @@ struct Dims {
 
 // Invocations of a workgroup: set by the device.
 override SIZE: u32 = 32u;
+// base_cached and dense once more: decided in the loop, they take a fifth of it.
+override CACHED: bool = false;
+override DENSE: bool = false;
 
 @group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
@@ -41,8 +44,8 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   let t = id.x / (columns / 2u) * 8u;
   if (t >= dims.tokens) { return; }
   // A bias has one row for all tokens.
-  let r = select(0u, columns, dims.base_cached == 1u);
-  var i = select(0u, (t + clock.x_row) * columns, dims.base_cached == 1u) + 2u * o;
+  let r = select(0u, columns, CACHED);
+  var i = select(0u, (t + clock.x_row) * columns, CACHED) + 2u * o;
   var a0 = base[i + 0u * r]; var b0 = base[i + 0u * r + 1u];
   var a1 = base[i + 1u * r]; var b1 = base[i + 1u * r + 1u];
   var a2 = base[i + 2u * r]; var b2 = base[i + 2u * r + 1u];
@@ -55,18 +58,18 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
 
   let n = dims.inputs / 4u;
   let x_from = (t + dims.x_batched * clock.x_row) * n;
-  if (dims.base_cached == 0u || dims.dense == 1u) {
+  if (!CACHED || DENSE) {
     i = x_from;
     var j = o * 8u * n;
     let delta = dims.offset / 4u;
     for (var k = 0u; k < n; k++) {
       var w_0 = vec4f(); var w_1 = vec4f(); var w_2 = vec4f(); var w_3 = vec4f();
       var w_4 = vec4f(); var w_5 = vec4f(); var w_6 = vec4f(); var w_7 = vec4f();
-      if (dims.base_cached == 0u) {
+      if (!CACHED) {
         w_0 = w0[j]; w_1 = w0[j + n]; w_2 = w0[j + 2u * n]; w_3 = w0[j + 3u * n];
         w_4 = w0[j + 4u * n]; w_5 = w0[j + 5u * n]; w_6 = w0[j + 6u * n]; w_7 = w0[j + 7u * n];
       }
-      if (dims.dense == 1u) {
+      if (DENSE) {
         let d = delta + j;
         w_0 += params[d]; w_1 += params[d + n]; w_2 += params[d + 2u * n]; w_3 += params[d + 3u * n];
         w_4 += params[d + 4u * n]; w_5 += params[d + 5u * n]; w_6 += params[d + 6u * n]; w_7 += params[d + 7u * n];

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use lora_playground::exec::gpu::{IN_SOFTWARE, ON_GPU};
 use lora_playground::kernel::{self, Op};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
@@ -77,8 +78,12 @@ fn dims_and_bindings_match_their_shaders() {
         let naga::TypeInner::Struct { members, .. } = &dims.inner else { panic!("Dims is no struct") };
         let names: Vec<_> = members.iter().map(|m| m.name.as_deref().unwrap()).collect();
         assert_eq!(names, about.dims, "{}", about.name);
-        let entry = module.entry_points.iter().find(|e| e.name == about.entry).unwrap();
-        assert!(entry.workgroup_size.iter().product::<u32>() <= 256);
+        for workgroups in [IN_SOFTWARE, ON_GPU] {
+            let entry = module.entry_points.iter().find(|e| e.name == op.entry(workgroups)).unwrap();
+            assert!(entry.workgroup_size.iter().product::<u32>() <= 256);
+            let known = |name| module.overrides.iter().any(|(_, o)| o.name.as_deref() == Some(name));
+            assert!(op.constants(workgroups).iter().all(|&(name, _)| known(name)), "{}", about.name);
+        }
         assert!(about.bindings.len() <= 8, "{}: more storage buffers than every device has", about.name);
     }
 }

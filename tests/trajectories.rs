@@ -4,6 +4,7 @@
 mod common;
 
 use common::{cases, device, follow};
+use lora_playground::exec::gpu::{IN_SOFTWARE, ON_GPU};
 
 #[test]
 fn cpu_follows_pytorch() {
@@ -12,10 +13,13 @@ fn cpu_follows_pytorch() {
     }
 }
 
+/// With the workgroups of software and those of GPUs.
 #[test]
 fn gpu_follows_pytorch() {
-    let mut held = Some(device());
-    for case in cases() {
-        held = pollster::block_on(follow(&case, held.take()));
+    for workgroups in [IN_SOFTWARE, ON_GPU] {
+        let mut held = Some(device().with_workgroups(workgroups));
+        for case in cases() {
+            held = pollster::block_on(follow(&case, held.take()));
+        }
     }
 }

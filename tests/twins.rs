@@ -10,7 +10,7 @@ use common::{assert_close, device};
 use lora_playground::config::{Config, Form, Lane, Method, Optimizer, Schedule};
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
-use lora_playground::exec::gpu::{Device, Gpu};
+use lora_playground::exec::gpu::{Device, Gpu, IN_SOFTWARE, ON_GPU};
 use lora_playground::kernel::adamw::LOSS_PARTS;
 use lora_playground::kernel::recording::{Buffer, LOSSES, MOMENTS, Pass};
 use lora_playground::lab::Lab;
@@ -118,8 +118,17 @@ fn follow(what: &str, task: &TaskData, lane: &Lane, device: Device, covered: &mu
 }
 
 #[test]
-fn every_shader_agrees_with_its_twin() {
-    let mut held = device();
+fn every_shader_agrees_with_its_twin_in_software() {
+    every_shader_agrees_with_its_twin(IN_SOFTWARE);
+}
+
+#[test]
+fn every_shader_agrees_with_its_twin_as_on_a_gpu() {
+    every_shader_agrees_with_its_twin(ON_GPU);
+}
+
+fn every_shader_agrees_with_its_twin(workgroups: u32) {
+    let mut held = device().with_workgroups(workgroups);
     let mut covered = BTreeSet::new();
     for (name, lane) in variants() {
         for (network, task) in [("one layer", one_layer()), ("three layers", three_layers())] {

@@ -19,6 +19,11 @@ use crate::model::{LOSS_SLOTS, LaneProgram, Shared};
 /// Uniform offsets must be multiples of this on every device.
 const ALIGN: u64 = 256;
 
+/// Invocations of a workgroup, where a shader leaves that to the device. In software one runs on one core: small ones
+/// spread over the cores. A GPU's fill its 32 lanes.
+pub const IN_SOFTWARE: u32 = 8;
+pub const ON_GPU: u32 = 32;
+
 /// An open device. Kernels are compiled once, whoever uses them; a clone is the same device with the same kernels.
 #[derive(Clone)]
 pub struct Device {
@@ -29,13 +34,15 @@ pub struct Device {
     /// Invocations of a workgroup, where a shader leaves that to the device.
     size: u32,
     step_layout: wgpu::BindGroupLayout,
-    /// By name: about a dozen.
-    kernels: Rc<RefCell<Vec<(&'static str, Kernel)>>>,
+    /// About a dozen.
+    kernels: Rc<RefCell<Vec<Kernel>>>,
     lost: Arc<Mutex<Option<String>>>,
 }
 
 #[derive(Clone)]
 struct Kernel {
+    name: &'static str,
+    constants: Vec<(&'static str, f64)>,
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
@@ -86,10 +93,9 @@ impl Device {
         #[cfg(not(target_arch = "wasm32"))]
         let found = info.name;
         let name = if found.is_empty() { "unnamed GPU".to_owned() } else { found };
-        // In software a workgroup runs on one core: small ones spread over the cores. A GPU's fill its 32 lanes.
         let renderers = ["swiftshader", "llvmpipe"];
         let software = renderers.iter().any(|known| name.to_ascii_lowercase().contains(known));
-        let size = if software { 8 } else { 32 };
+        let size = if software { IN_SOFTWARE } else { ON_GPU };
         let limits = adapter.limits();
         // The defaults every WebGPU device has, but buffers as large as this one allows.
         let required_limits = wgpu::Limits {
@@ -123,6 +129,12 @@ impl Device {
         self.device.destroy();
     }
 
+    /// The same device with workgroups of another size, [`IN_SOFTWARE`] or [`ON_GPU`], than it has by its kind: what runs
+    /// on the other kind can so be tested on this one.
+    pub fn with_workgroups(self, size: u32) -> Self {
+        Self { size, kernels: Rc::default(), ..self }
+    }
+
     /// Begin compiling these kernels, which browsers do beside the caller.
     pub fn warm(&self, ops: &[Op]) {
         ops.iter().for_each(|op| drop(self.kernel(op)));
@@ -135,8 +147,9 @@ impl Device {
     fn kernel(&self, op: &Op) -> Kernel {
         let about = op.describe();
         let (device, step_layout) = (&self.device, &self.step_layout);
-        let known =
-            self.kernels.borrow().iter().find(|(name, _)| *name == about.name).map(|(_, kernel)| kernel.clone());
+        let constants = op.constants(self.size);
+        let ours = |kernel: &&Kernel| kernel.name == about.name && kernel.constants == constants;
+        let known = self.kernels.borrow().iter().find(ours).cloned();
         known.unwrap_or_else(|| {
             let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, false)];
             entries.extend(about.bindings.iter().zip(1..).map(|((_, access), binding)| {
@@ -154,21 +167,20 @@ impl Device {
                 bind_group_layouts: &[Some(step_layout), Some(&layout)],
                 immediate_size: 0,
             });
-            let sized = [("SIZE", f64::from(self.size))];
             let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label,
                 layout: Some(&pipeline_layout),
                 module: &module,
-                entry_point: Some(about.entry),
+                entry_point: Some(op.entry(self.size)),
                 compilation_options: wgpu::PipelineCompilationOptions {
-                    constants: if op.is_sized() { &sized } else { &[] },
+                    constants: &constants,
                     // No kernel uses workgroup memory before writing it.
                     zero_initialize_workgroup_memory: false,
                 },
                 cache: None,
             });
-            let kernel = Kernel { pipeline, layout };
-            self.kernels.borrow_mut().push((about.name, kernel.clone()));
+            let kernel = Kernel { name: about.name, constants, pipeline, layout };
+            self.kernels.borrow_mut().push(kernel.clone());
             kernel
         })
     }

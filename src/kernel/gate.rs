@@ -47,11 +47,19 @@ pub const BACKWARD: &[(&str, Access)] =
 
 /// Tokens of a workgroup.
 const SIZE: u32 = 32;
+/// Invocations of a workgroup that each do a tile's tokens alone.
+const ALONE: u32 = 4;
 
 impl Dims {
-    pub fn workgroups(&self) -> u32 {
-        self.tokens.div_ceil(SIZE)
+    /// Whether each invocation does its tokens alone, on a device that wants workgroups of `size`.
+    pub fn alone(size: u32) -> bool {
+        size < SIZE
     }
+
+    pub fn workgroups(&self, size: u32) -> u32 {
+        self.tokens.div_ceil(if Self::alone(size) { 8 * ALONE } else { SIZE })
+    }
+
     fn width(&self) -> usize {
         (self.slots + if self.given == 1 { 0 } else { self.logits }) as usize
     }

@@ -259,19 +259,26 @@ impl Op {
         }
     }
 
-    /// Whether the shader's workgroups are of the size that the device wants, `SIZE`.
-    pub fn is_sized(&self) -> bool {
-        use Op::{IntuitionBackward, IntuitionForward, LayerBackward, LayerForward, Project, WeightGrad, WeightStep};
-        matches!(
-            self,
-            Project(_)
-                | LayerForward(_)
-                | LayerBackward(_)
-                | WeightGrad(_)
-                | WeightStep(_)
-                | IntuitionForward(_)
-                | IntuitionBackward(_)
-        )
+    /// The shader's entry point on a device that wants workgroups of `size`.
+    pub fn entry(&self, size: u32) -> &'static str {
+        match self {
+            Op::GateForward(_) if gate::Dims::alone(size) => "forward_alone",
+            Op::GateBackward(_) if gate::Dims::alone(size) => "backward_alone",
+            _ => self.describe().entry,
+        }
+    }
+
+    /// What is fixed when the pipeline is made: `SIZE`, where workgroups have as many invocations as the device wants, and
+    /// what decides inside a product's loop.
+    pub fn constants(&self, size: u32) -> Vec<(&'static str, f64)> {
+        use Op::{IntuitionBackward, IntuitionForward, Project, WeightGrad, WeightStep};
+        let size = ("SIZE", size.into());
+        match self {
+            Op::LayerForward(d) => vec![size, ("CACHED", d.base_cached.into()), ("DENSE", d.dense.into())],
+            Op::LayerBackward(d) => vec![size, ("DENSE", d.dense.into())],
+            Project(_) | WeightGrad(_) | WeightStep(_) | IntuitionForward(_) | IntuitionBackward(_) => vec![size],
+            _ => vec![],
+        }
     }
 
     /// Workgroups to dispatch, where those whose size is free have `size` invocations.
@@ -282,7 +289,7 @@ impl Op {
             Op::LayerBackward(d) => d.tiles().div_ceil(size),
             Op::WeightGrad(d) => d.products().div_ceil(size),
             Op::WeightStep(d) => d.products().div_ceil(size) + 1,
-            Op::GateForward(d) | Op::GateBackward(d) => d.workgroups(),
+            Op::GateForward(d) | Op::GateBackward(d) => d.workgroups(size),
             Op::Balance(_) => 1,
             Op::IntuitionForward(d) | Op::IntuitionBackward(d) => d.rows,
             Op::IntuitionSums(d) | Op::IntuitionStep(d) => d.sum_workgroups(),
