@@ -247,8 +247,8 @@ fn frozen(_: &TaskData, _: &Lane, _: usize, _: &mut Arena, _: &mut Vec<(Buffer, 
     None
 }
 
-/// The kernels that training `method` takes on the last layer under MSE, with dims of no meaning: what a device may
-/// compile while the data are still being made.
+/// The kernels that training `lane` takes on a network of one layer under MSE, with dims that mean nothing but for what
+/// pipelines are made with: what a device may compile while the data are still being made.
 pub fn kernels(lane: &Lane) -> Vec<Op> {
     let place = Place {
         name: "",
@@ -266,7 +266,8 @@ pub fn kernels(lane: &Lane) -> Vec<Op> {
     };
     let adapted = record(&lane.method, &lane.options, &place, &mut Arena::new(0));
     let trained = |pass: Pass| pass.op.with_update(&Default::default()).map_or(pass.op, |(op, _)| op);
-    let layer = Op::LayerForward(layer::ForwardDims::default());
+    let dense = adapted.delta.is_some().into();
+    let layer = Op::LayerForward(layer::ForwardDims { base_cached: 1, dense, ..Default::default() });
     adapted
         .forward
         .into_iter()
@@ -390,4 +391,24 @@ fn layer_backward(
 /// The frozen weight and base that a layer reads: shared, or the lane's own.
 fn frozen_at(l: usize, adapted: Option<&Adapted>) -> Frozen {
     adapted.and_then(|a| a.frozen).unwrap_or(Frozen { weight: weight(l), base: base(l) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Domains};
+    use crate::task::domains;
+
+    /// A pipeline compiled ahead and never used would be waited for like any other.
+    #[test]
+    fn what_is_compiled_ahead_is_what_a_step_takes() {
+        let Config { lanes, optimizer, .. } = Config::default();
+        let task = domains(&Domains { dim: 16, batch: 4, ..Domains::default() }, 1).unwrap();
+        for lane in lanes {
+            let made = |op: &Op| (op.describe().name, op.constants(8));
+            let ahead: Vec<_> = kernels(&lane).iter().map(made).collect();
+            let step: Vec<_> = compile(&task, &lane, &optimizer).train.iter().map(|pass| made(&pass.op)).collect();
+            assert_eq!(ahead, step, "{lane:?}");
+        }
+    }
 }
