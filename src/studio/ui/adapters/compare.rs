@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use crate::decimal::tenths;
 use crate::order::within;
 use crate::peft::compare::Comparison;
 use crate::studio::adapters::state::{Msg, State};
@@ -119,14 +120,14 @@ fn table(
 
 fn norm(value: f64, largest: f64) -> Html {
     let width = if largest > 0.0 { value / largest * 64.0 } else { 0.0 };
-    html! { <span class="norm"><svg aria-hidden="true" width="64" height="8"><rect width={format!("{width:.1}")} height="8" /></svg><span>{ three(value) }</span></span> }
+    html! { <span class="norm"><svg aria-hidden="true" width="64" height="8"><rect width={tenths(width)} height="8" /></svg><span>{ three(value) }</span></span> }
 }
 
 fn angles(found: &Comparison) -> Html {
     let list = |name: &str, cosines: &[f64]| {
         let degrees = cosines.iter().map(|c| format!("{:.0}°", libm::acos(within(*c, -1.0, 1.0)).to_degrees()));
         let bars = cosines.iter().enumerate().map(|(at, c)| {
-            html! { <rect x={(at * 12).to_string()} y={format!("{:.1}", 32.0 - 32.0 * c)} width="10" height={format!("{:.1}", (32.0 * c).max(0.5))} /> }
+            html! { <rect x={(at * 12).to_string()} y={tenths(32.0 - 32.0 * c)} width="10" height={tenths((32.0 * c).max(0.5))} /> }
         });
         let degrees: Vec<String> = degrees.collect();
         html! {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use yew::prelude::*;
 
+use crate::decimal::tenths;
 use crate::order::within;
 use crate::peft::overview::{Outlier, Overview};
 use crate::studio::adapters::grid::Grid;
@@ -71,10 +72,10 @@ pub fn Map(props: &MapProps) -> Html {
     });
     let every = ((layers.max(1) as f64 * 28.0) / (layers.max(1) as f64 * cell)).ceil().max(1.0) as usize;
     let ticks = grid.layers.iter().enumerate().filter(|(at, _)| at % every == 0).map(|(at, layer)| {
-        html! { <text x={format!("{:.1}", left + (at as f64 + 0.5) * cell)} y="13" text-anchor="middle">{ layer }</text> }
+        html! { <text x={tenths(left + (at as f64 + 0.5) * cell)} y="13" text-anchor="middle">{ layer }</text> }
     });
     let names = grid.kinds.iter().enumerate().map(|(at, kind)| {
-        html! { <text x={format!("{:.1}", left - 8.0)} y={format!("{:.1}", HEAD + at as f64 * ROW + 16.0)} text-anchor="end">{ kind }</text> }
+        html! { <text x={tenths(left - 8.0)} y={tenths(HEAD + at as f64 * ROW + 16.0)} text-anchor="end">{ kind }</text> }
     });
     let place = move |event: &MouseEvent| {
         let ((x, y), _) = pointer::place(event, ".map")?;
@@ -136,7 +137,7 @@ pub fn Map(props: &MapProps) -> Html {
                         { for names }
                         { for cells }
                         if let Some((kind, layer)) = *cursor {
-                            <rect class="cursor" x={format!("{:.1}", left + layer as f64 * cell - 0.5)} y={format!("{:.1}", HEAD + kind as f64 * ROW - 0.5)} width={format!("{cell:.1}")} height={ROW.to_string()} />
+                            <rect class="cursor" x={tenths(left + layer as f64 * cell - 0.5)} y={tenths(HEAD + kind as f64 * ROW - 0.5)} width={tenths(cell)} height={tenths(ROW)} />
                         }
                     </svg>
                 }
@@ -162,7 +163,7 @@ fn is_deep(colour: [u8; 3]) -> bool {
 /// A triangle that points where the value lies: above the others, or below.
 fn mark(x: f64, y: f64, up: bool) -> String {
     let tip = if up { -3.0 } else { 3.0 };
-    format!("M{:.1} {:.1}h6l-3 {:.1}z", x - 3.0, y - tip / 2.0, 1.6 * tip)
+    format!("M{} {}h6l-3 {}z", tenths(x - 3.0), tenths(y - tip / 2.0), tenths(1.6 * tip))
 }
 
 const STEPS: usize = 24;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use yew::prelude::*;
 
+use crate::decimal::tenths;
 use crate::studio::adapters::profile::{stretches, under};
 use crate::view::axis::path;
 use crate::view::format::{count, three};
@@ -59,22 +60,22 @@ pub fn Profile(props: &ProfileProps) -> Html {
     let mut strokes = String::new();
     for (at, &(low, high)) in shrunk.iter().enumerate().filter(|(_, s)| s.0 < s.1) {
         // Writing to a String cannot fail.
-        let _ = write!(strokes, "M{:.1} {:.1}V{:.1}", LEFT + (at as f64 + 0.5) * slot, y(low), y(high));
+        let _ = write!(strokes, "M{} {}V{}", tenths(LEFT + (at as f64 + 0.5) * slot), tenths(y(low)), tenths(y(high)));
     }
     let cursor = props.cursor.map(|at| LEFT + (at as f64 + 0.5) * inner / values.len().max(1) as f64);
-    let level = |value: f64, at: f64| html! { <text x={(LEFT - 8.0).to_string()} y={format!("{at:.1}")} text-anchor="end">{ three(value) }</text> };
+    let level = |value: f64, at: f64| html! { <text x={tenths(LEFT - 8.0)} y={tenths(at)} text-anchor="end">{ three(value) }</text> };
     html! {
         <div class="profile" ref={node} role="img" tabindex="0" aria-label={props.label.clone()}
             onpointermove={along.over(".profile", nearest)} onpointerleave={along.away()} onkeydown={along.keys()}>
             if width > 0.0 {
-                <svg aria-hidden="true" width={width.to_string()} height={HEIGHT.to_string()}>
+                <svg aria-hidden="true" width={tenths(width)} height={tenths(HEIGHT)}>
                     { level(high, TOP + 4.0) }
                     if low < 0.0 {
                         { level(low, foot) }
                     } else {
                         { level(0.0, foot) }
                     }
-                    <path class="strokes" stroke-width={format!("{stroke:.1}")} d={strokes} />
+                    <path class="strokes" stroke-width={tenths(stroke)} d={strokes} />
                     <path class="baseline" d={path([(LEFT, y(0.0)), (width, y(0.0))].into_iter())} />
                     if let Some(x) = cursor {
                         { for ["halo", "at"].map(|class| html! { <path {class} d={path([(x, TOP), (x, foot)].into_iter())} /> }) }

@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use crate::decimal::tenths;
 use crate::view::ui::size::use_size;
 use crate::view::ui::spectrum::{Place, chart, spoken};
 
@@ -24,7 +25,7 @@ pub fn Bars(props: &BarsProps) -> Html {
     let place = Place::new((width, HEIGHT), props.values.len(), WIDEST);
     let every = (NUMBER / place.slot).ceil() as usize;
     let ticks = (0..props.values.len()).filter(|i| (i + 1) % every == 0 || *i == 0).map(|i| {
-        html! { <text x={format!("{:.1}", place.x(i) + 0.5 * place.slot)} y={(HEIGHT - 8.0).to_string()} text-anchor="middle">{ i + 1 }</text> }
+        html! { <text x={tenths(place.x(i) + 0.5 * place.slot)} y={tenths(HEIGHT - 8.0)} text-anchor="middle">{ i + 1 }</text> }
     });
     let class = |i| if i < props.kept { "kept" } else { "cut" };
     html! {
