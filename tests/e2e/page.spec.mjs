@@ -161,7 +161,7 @@ describe("the page, with WebGPU", () => {
 
   it("can be worked by keyboard", async () => {
     await visiting("?paused", {}, async (page) => {
-      await button(page, "Run").waitFor({ timeout: 30_000 });
+      await page.getByRole("button", { name: "Run", exact: true, disabled: false }).waitFor({ timeout: 30_000 });
       const reached = new Set();
       for (let presses = 0; presses < 150; presses++) {
         await page.keyboard.press("Tab");
