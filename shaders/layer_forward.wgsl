@@ -1,7 +1,7 @@
 // One adapted linear layer: y = base (+ x w0ᵀ) (+ x deltaᵀ) (+ hg lora_B).
 //
 //   x [tokens, inputs]        w0, delta [outputs, inputs]   hg [tokens, slots]   lora_B [slots, outputs]
-//   base [pool, outputs] cached, or the bias [outputs]      target [pool, outputs]
+//   base [pool, outputs] cached, or the bias [outputs]      target [pool, outputs]; under MSE, without a cached base
 //   out [tokens, outputs]     y, or under MSE the gradient 2 (y − target) / (tokens · outputs)
 //   losses                    under MSE, from loss_at on, each tile's sum of squared errors [tiles]
 //
@@ -15,9 +15,10 @@ struct Dims {
 
 // Invocations of a workgroup: set by the device.
 override SIZE: u32 = 32u;
-// base_cached and dense once more: decided in the loop, they take a fifth of it.
+// base_cached, dense and mse once more: decided in the loop, they take a fifth of it.
 override CACHED: bool = false;
 override DENSE: bool = false;
+override MSE: bool = false;
 
 @group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
@@ -46,14 +47,20 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   // A bias has one row for all tokens.
   let r = select(0u, columns, CACHED);
   var i = select(0u, (t + clock.x_row) * columns, CACHED) + 2u * o;
-  var a0 = base[i + 0u * r]; var b0 = base[i + 0u * r + 1u];
-  var a1 = base[i + 1u * r]; var b1 = base[i + 1u * r + 1u];
-  var a2 = base[i + 2u * r]; var b2 = base[i + 2u * r + 1u];
-  var a3 = base[i + 3u * r]; var b3 = base[i + 3u * r + 1u];
-  var a4 = base[i + 4u * r]; var b4 = base[i + 4u * r + 1u];
-  var a5 = base[i + 5u * r]; var b5 = base[i + 5u * r + 1u];
-  var a6 = base[i + 6u * r]; var b6 = base[i + 6u * r + 1u];
-  var a7 = base[i + 7u * r]; var b7 = base[i + 7u * r + 1u];
+  var a0 = vec4f(); var b0 = vec4f(); var a1 = vec4f(); var b1 = vec4f();
+  var a2 = vec4f(); var b2 = vec4f(); var a3 = vec4f(); var b3 = vec4f();
+  var a4 = vec4f(); var b4 = vec4f(); var a5 = vec4f(); var b5 = vec4f();
+  var a6 = vec4f(); var b6 = vec4f(); var a7 = vec4f(); var b7 = vec4f();
+  if (!CACHED || !MSE) {
+    a0 = base[i + 0u * r]; b0 = base[i + 0u * r + 1u];
+    a1 = base[i + 1u * r]; b1 = base[i + 1u * r + 1u];
+    a2 = base[i + 2u * r]; b2 = base[i + 2u * r + 1u];
+    a3 = base[i + 3u * r]; b3 = base[i + 3u * r + 1u];
+    a4 = base[i + 4u * r]; b4 = base[i + 4u * r + 1u];
+    a5 = base[i + 5u * r]; b5 = base[i + 5u * r + 1u];
+    a6 = base[i + 6u * r]; b6 = base[i + 6u * r + 1u];
+    a7 = base[i + 7u * r]; b7 = base[i + 7u * r + 1u];
+  }
   var v: vec4f;
 
   let n = dims.inputs / 4u;
@@ -105,7 +112,6 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
 
   // A loop, not eight copies: shorter to compile, and done once per tile.
   var y = array<vec4f, 16>(a0, b0, a1, b1, a2, b2, a3, b3, a4, b4, a5, b5, a6, b6, a7, b7);
-  let mse = dims.mse == 1u;
   let scale = dims.grad_scale;
   let last = dims.real_tokens;
   var to = t * columns + 2u * o;
@@ -114,7 +120,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   for (var q = 0u; q < 8u; q++) {
     var a = y[2u * q];
     var b = y[2u * q + 1u];
-    if (mse) {
+    if (MSE) {
       // Padding outputs are 0 like their targets; padding tokens are not, where there is a bias.
       let real = f32(t + q < last);
       a = real * (a - expected[goal]);
@@ -128,5 +134,5 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     to += columns;
     goal += columns;
   }
-  if (mse) { losses[dims.loss_at + id.x] = squares; }
+  if (MSE) { losses[dims.loss_at + id.x] = squares; }
 }

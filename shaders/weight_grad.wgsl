@@ -129,31 +129,42 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
   grads[o + 7u * n] = t.a7; grads[o + 7u * n + 1u] = t.b7;
 }
 
-// The first product's weights may learn faster (LoRA+).
-fn update(i: u32, g: vec4f, faster: f32) {
-  let j = dims.elements / 4u + i;
-  let m = dims.beta1 * moments[i] + dims.rest1 * g;
-  let v = dims.beta2 * moments[j] + dims.rest2 * g * g;
+// What an update takes beside its gradient, read once: with how many times the rate weights learn (LoRA+).
+struct Rates { beta1: f32, beta2: f32, rest1: f32, rest2: f32, eps: f32, rate: f32, keep: f32, second: f32, half: u32 }
+
+fn rates(faster: f32) -> Rates {
+  return Rates(
+    dims.beta1, dims.beta2, dims.rest1, dims.rest2, dims.eps,
+    faster * clock.rate, 1.0 - faster * (1.0 - clock.keep), clock.second, dims.elements / 4u,
+  );
+}
+
+fn update(i: u32, g: vec4f, by: Rates) {
+  let m = by.beta1 * moments[i] + by.rest1 * g;
+  let v = by.beta2 * moments[by.half + i] + by.rest2 * g * g;
   grads[i] = g;
   moments[i] = m;
-  moments[j] = v;
-  let keep = 1.0 - faster * (1.0 - clock.keep);
-  params[i] = keep * params[i] - faster * clock.rate * m / (sqrt(v) * clock.second + dims.eps);
+  moments[by.half + i] = v;
+  params[i] = by.keep * params[i] - by.rate * m / (sqrt(v) * by.second + by.eps);
+}
+
+// One of the sums that a step's loss is left in.
+fn gather(part: u32) {
+  var sum = 0.0;
+  for (var i = part; i < dims.tiles; i += PARTS) { sum += losses[dims.loss_at + i]; }
+  losses[clock.slot * PARTS + part] = dims.loss_scale * sum;
 }
 
 @compute @workgroup_size(SIZE)
 fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   if (group.x == 0u) {
     if (dims.tiles == 0u) { return; }
-    for (var part = local.x; part < PARTS; part += SIZE) {
-      var sum = 0.0;
-      for (var i = part; i < dims.tiles; i += PARTS) { sum += losses[dims.loss_at + i]; }
-      losses[clock.slot * PARTS + part] = dims.loss_scale * sum;
-    }
+    for (var part = local.x; part < PARTS; part += SIZE) { gather(part); }
     return;
   }
   let tile = (group.x - 1u) * SIZE + local.x;
-  let faster = 1.0 + select(0.0, dims.boost0, tile < dims.m0 / 8u * (dims.n0 / 8u));
+  // The first product's weights may learn faster.
+  let by = rates(1.0 + select(0.0, dims.boost0, tile < dims.m0 / 8u * (dims.n0 / 8u)));
   let out = product(tile);
   if (out.columns == 0u) { return; }
   let t = out.tile;
@@ -163,5 +174,5 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var g = array<vec4f, 16>(
     t.a0, t.b0, t.a1, t.b1, t.a2, t.b2, t.a3, t.b3, t.a4, t.b4, t.a5, t.b5, t.a6, t.b6, t.a7, t.b7,
   );
-  for (var q = 0u; q < 16u; q++) { update(o + q / 2u * n + q % 2u, g[q], faster); }
+  for (var q = 0u; q < 16u; q++) { update(o + q / 2u * n + q % 2u, g[q], by); }
 }

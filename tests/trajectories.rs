@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{cases, device, follow};
-use lora_playground::exec::gpu::{IN_SOFTWARE, ON_GPU};
+use common::{cases, follow, on};
+use lora_playground::kernel::Target;
 
 #[test]
 fn cpu_follows_pytorch() {
@@ -13,11 +13,11 @@ fn cpu_follows_pytorch() {
     }
 }
 
-/// With the workgroups of software and those of GPUs.
+/// With the kernels for every target.
 #[test]
 fn gpu_follows_pytorch() {
-    for workgroups in [IN_SOFTWARE, ON_GPU] {
-        let mut held = Some(device().with_workgroups(workgroups));
+    for target in Target::ALL {
+        let mut held = Some(on(target));
         for case in cases() {
             held = pollster::block_on(follow(&case, held.take()));
         }

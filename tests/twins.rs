@@ -5,12 +5,13 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::lanes::{one_layer, random_params, three_layers, variants};
-use common::{assert_close, device};
+use common::lanes::{lora, many_tokens, molora, one_layer, random_params, three_layers, variants};
+use common::{assert_close, device, on};
 use lora_playground::config::{Config, Form, Lane, Method, Optimizer, Schedule};
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
-use lora_playground::exec::gpu::{Device, Gpu, IN_SOFTWARE, ON_GPU};
+use lora_playground::exec::gpu::{Device, Gpu};
+use lora_playground::kernel::Target;
 use lora_playground::kernel::adamw::LOSS_PARTS;
 use lora_playground::kernel::recording::{Buffer, LOSSES, MOMENTS, Pass};
 use lora_playground::lab::Lab;
@@ -119,16 +120,21 @@ fn follow(what: &str, task: &TaskData, lane: &Lane, device: Device, covered: &mu
 
 #[test]
 fn every_shader_agrees_with_its_twin_in_software() {
-    every_shader_agrees_with_its_twin(IN_SOFTWARE);
+    every_shader_agrees_with_its_twin(Target::Software);
 }
 
 #[test]
 fn every_shader_agrees_with_its_twin_as_on_a_gpu() {
-    every_shader_agrees_with_its_twin(ON_GPU);
+    every_shader_agrees_with_its_twin(Target::Gpu);
 }
 
-fn every_shader_agrees_with_its_twin(workgroups: u32) {
-    let mut held = device().with_workgroups(workgroups);
+#[test]
+fn every_shader_agrees_with_its_twin_by_quads() {
+    every_shader_agrees_with_its_twin(Target::Quads);
+}
+
+fn every_shader_agrees_with_its_twin(target: Target) {
+    let mut held = on(target);
     let mut covered = BTreeSet::new();
     for (name, lane) in variants() {
         for (network, task) in [("one layer", one_layer()), ("three layers", three_layers())] {
@@ -136,6 +142,11 @@ fn every_shader_agrees_with_its_twin(workgroups: u32) {
         }
         let lane = Lane { layers: Some(vec![1]), ..lane };
         held = follow(&format!("{name}, middle layer"), &three_layers(), &lane, held, &mut covered);
+    }
+    // From 8 slots to 48, and up to 56 columns with the router's.
+    for method in [lora(8, 4.0), molora(2, 6, 3.0), molora(4, 6, 3.0), molora(4, 8, 4.0), molora(6, 8, 4.0)] {
+        let what = format!("many tokens, {method:?}");
+        held = follow(&what, &many_tokens(), &method.into(), held, &mut covered);
     }
     let all = BTreeSet::from([
         "adamw",

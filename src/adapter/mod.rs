@@ -94,11 +94,13 @@ pub struct Parts {
     pub share: Tensor,
 }
 
-/// A frozen weight of a lane's own, `[outputs, inputs]`, and its bias or, for the first layer, its output for the pool.
+/// A frozen weight of a lane's own, `[outputs, inputs]`, its bias or, for the first layer, its output for the pool, and the
+/// target, which is without that output where there is but this layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Frozen {
     pub weight: Buffer,
     pub base: Buffer,
+    pub target: Buffer,
 }
 
 #[derive(Clone, Copy, Debug)]

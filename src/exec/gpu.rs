@@ -1,7 +1,7 @@
 //! Runs recordings on the GPU. The only module that names wgpu.
 //!
-//! A submission is up to [`LOSS_SLOTS`] steps in one command buffer: what varies per step lies in an uploaded table
-//! that group 0 is bound into at a per-step offset, so nothing is uploaded and nothing waits between steps.
+//! Up to [`LOSS_SLOTS`] steps go together: what varies per step lies in an uploaded table that group 0 is bound into at a
+//! per-step offset, so nothing is uploaded and nothing waits between steps.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -11,18 +11,17 @@ use futures_channel::oneshot;
 use wgpu::util::DeviceExt;
 
 use super::Recording;
+use super::platform::Own;
 use crate::error::{Error, Result};
 use crate::kernel::recording::{Buffer, PARAMS, Pass};
-use crate::kernel::{Access, Op, Step};
+use crate::kernel::{Access, Op, Step, Target};
 use crate::model::{LOSS_SLOTS, LaneProgram, Shared};
+
+/// Steps of a command buffer: the GPU begins with the first ones while the others are still being recorded.
+const AT_ONCE: usize = 16;
 
 /// Uniform offsets must be multiples of this on every device.
 const ALIGN: u64 = 256;
-
-/// Invocations of a workgroup, where a shader leaves that to the device. In software one runs on one core: small ones
-/// spread over the cores. A GPU's fill its 32 lanes.
-pub const IN_SOFTWARE: u32 = 8;
-pub const ON_GPU: u32 = 32;
 
 /// An open device. Kernels are compiled once, whoever uses them; a clone is the same device with the same kernels.
 #[derive(Clone)]
@@ -31,8 +30,9 @@ pub struct Device {
     queue: wgpu::Queue,
     /// The GPU's name, for people.
     pub name: String,
-    /// Invocations of a workgroup, where a shader leaves that to the device.
-    size: u32,
+    /// What kernels are to be written for.
+    target: Target,
+    subgroups: bool,
     step_layout: wgpu::BindGroupLayout,
     /// About a dozen.
     kernels: Rc<RefCell<Vec<Kernel>>>,
@@ -42,6 +42,7 @@ pub struct Device {
 #[derive(Clone)]
 struct Kernel {
     name: &'static str,
+    entry: &'static str,
     constants: Vec<(&'static str, f64)>,
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
@@ -87,15 +88,11 @@ impl Device {
             ..Default::default()
         };
         let adapter = instance.request_adapter(&options).await.map_err(unavailable)?;
-        let info = adapter.get_info();
-        #[cfg(target_arch = "wasm32")]
-        let found = super::gpu_name::gpu_name().await.unwrap_or(info.name);
-        #[cfg(not(target_arch = "wasm32"))]
-        let found = info.name;
+        let own = Own::find().await;
+        let found = own.name(&adapter.get_info());
         let name = if found.is_empty() { "unnamed GPU".to_owned() } else { found };
         let renderers = ["swiftshader", "llvmpipe"];
         let software = renderers.iter().any(|known| name.to_ascii_lowercase().contains(known));
-        let size = if software { IN_SOFTWARE } else { ON_GPU };
         let limits = adapter.limits();
         // The defaults every WebGPU device has, but buffers as large as this one allows.
         let required_limits = wgpu::Limits {
@@ -104,7 +101,12 @@ impl Device {
             ..Default::default()
         };
         let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
-        let (device, queue) = adapter.request_device(&descriptor).await.map_err(unavailable)?;
+        let (device, queue, subgroups) = own.open(&adapter, descriptor, software).await.map_err(unavailable)?;
+        let target = match software {
+            false => Target::Gpu,
+            true if subgroups => Target::Quads,
+            true => Target::Software,
+        };
         let lost = Arc::new(Mutex::new(None));
         let (on_lost, on_error) = (lost.clone(), lost.clone());
         device.set_device_lost_callback(move |reason, message| {
@@ -115,7 +117,7 @@ impl Device {
             label: Some("step"),
             entries: &[entry(0, wgpu::BufferBindingType::Uniform, true)],
         });
-        Ok(Self { device, queue, name, size, step_layout, kernels: Rc::default(), lost })
+        Ok(Self { device, queue, name, target, subgroups, step_layout, kernels: Rc::default(), lost })
     }
 
     /// What ended the device, if anything did.
@@ -129,10 +131,15 @@ impl Device {
         self.device.destroy();
     }
 
-    /// The same device with workgroups of another size, [`IN_SOFTWARE`] or [`ON_GPU`], than it has by its kind: what runs
-    /// on the other kind can so be tested on this one.
-    pub fn with_workgroups(self, size: u32) -> Self {
-        Self { size, kernels: Rc::default(), ..self }
+    /// The same device with kernels for another target than it has by its kind, so that all can be tested on one.
+    ///
+    /// # Errors
+    /// `Error::Backend` for [`Target::Quads`] where the device has no subgroups.
+    pub fn with_target(self, target: Target) -> Result<Self> {
+        if target == Target::Quads && !self.subgroups {
+            return Err(unavailable("the device has no subgroups, which kernels for quads need"));
+        }
+        Ok(Self { target, kernels: Rc::default(), ..self })
     }
 
     /// Begin compiling these kernels, which browsers do beside the caller.
@@ -147,8 +154,10 @@ impl Device {
     fn kernel(&self, op: &Op) -> Kernel {
         let about = op.describe();
         let (device, step_layout) = (&self.device, &self.step_layout);
-        let constants = op.constants(self.size);
-        let ours = |kernel: &&Kernel| kernel.name == about.name && kernel.constants == constants;
+        let (entry_point, constants) = (op.entry(self.target), op.constants(self.target));
+        let ours = |kernel: &&Kernel| {
+            kernel.name == about.name && kernel.entry == entry_point && kernel.constants == constants
+        };
         let known = self.kernels.borrow().iter().find(ours).cloned();
         known.unwrap_or_else(|| {
             let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, false)];
@@ -158,10 +167,12 @@ impl Device {
             }));
             let label = Some(about.name);
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                label,
-                source: wgpu::ShaderSource::Wgsl(about.source.into()),
-            });
+            let (files, mut text) = op.shader(self.target);
+            if cfg!(target_arch = "wasm32") && files.len() > 1 {
+                text.to_mut().insert_str(0, "enable subgroups;\n");
+            }
+            let module = device
+                .create_shader_module(wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text) });
             let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label,
                 bind_group_layouts: &[Some(step_layout), Some(&layout)],
@@ -171,7 +182,7 @@ impl Device {
                 label,
                 layout: Some(&pipeline_layout),
                 module: &module,
-                entry_point: Some(op.entry(self.size)),
+                entry_point: Some(entry_point),
                 compilation_options: wgpu::PipelineCompilationOptions {
                     constants: &constants,
                     // No kernel uses workgroup memory before writing it.
@@ -179,7 +190,7 @@ impl Device {
                 },
                 cache: None,
             });
-            let kernel = Kernel { name: about.name, constants, pipeline, layout };
+            let kernel = Kernel { name: about.name, entry: entry_point, constants, pipeline, layout };
             self.kernels.borrow_mut().push(kernel.clone());
             kernel
         })
@@ -318,7 +329,7 @@ impl Gpu {
             out.push(Dispatch {
                 pipeline: kernel.pipeline.clone(),
                 bindings,
-                workgroups: pass.op.workgroups(self.device.size),
+                workgroups: pass.op.workgroups(self.device.target),
             });
         }
         out
@@ -348,19 +359,22 @@ impl Gpu {
             }
         }
         self.device.queue.write_buffer(&self.table, 0, &table);
-        let mut encoder = self.device.device.create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            for offset in (0..steps.len() as u32).map(|k| k * ALIGN as u32) {
-                pass.set_bind_group(0, &self.table_bindings, &[offset]);
-                for dispatch in groups.iter().copied().flatten() {
-                    pass.set_pipeline(&dispatch.pipeline);
-                    pass.set_bind_group(1, &dispatch.bindings, &[]);
-                    pass.dispatch_workgroups(dispatch.workgroups, 1, 1);
+        let offsets: Vec<u32> = (0..steps.len() as u32).map(|step| step * ALIGN as u32).collect();
+        for offsets in offsets.chunks(AT_ONCE) {
+            let mut encoder = self.device.device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                for &offset in offsets {
+                    pass.set_bind_group(0, &self.table_bindings, &[offset]);
+                    for dispatch in groups.iter().copied().flatten() {
+                        pass.set_pipeline(&dispatch.pipeline);
+                        pass.set_bind_group(1, &dispatch.bindings, &[]);
+                        pass.dispatch_workgroups(dispatch.workgroups, 1, 1);
+                    }
                 }
             }
+            self.device.queue.submit([encoder.finish()]);
         }
-        self.device.queue.submit([encoder.finish()]);
         Ok(())
     }
 

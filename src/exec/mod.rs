@@ -3,8 +3,9 @@
 
 pub mod cpu;
 pub mod gpu;
-#[cfg(target_arch = "wasm32")]
-mod gpu_name;
+#[cfg_attr(target_arch = "wasm32", path = "browser.rs")]
+#[cfg_attr(not(target_arch = "wasm32"), path = "native.rs")]
+mod platform;
 
 use std::pin::Pin;
 

@@ -6,7 +6,7 @@
 
 use ndarray::linalg::general_mat_mul;
 
-use super::{Access, Bound, Read, Real, Step, Write, dims, view, view_mut};
+use super::{Access, Bound, Read, Real, Step, Target, Write, at_a_time, dims, view, view_mut};
 
 dims!(
     /// hz `[tokens, slots + logits]` holds A x and, unless the gates are given, the router's logits;
@@ -45,24 +45,30 @@ pub const FORWARD: &[(&str, Access)] = &[("hz", Write), ("g", Write), ("hg", Wri
 pub const BACKWARD: &[(&str, Access)] =
     &[("hz", Write), ("g", Write), ("bal", Read), ("x", Read), ("w", Read), ("dhz", Write), ("dg", Write)];
 
-/// Tokens of a workgroup.
-const SIZE: u32 = 32;
-/// Invocations of a workgroup that each do a tile's tokens alone.
-const ALONE: u32 = 4;
-
 impl Dims {
-    /// Whether each invocation does its tokens alone, on a device that wants workgroups of `size`.
-    pub fn alone(size: u32) -> bool {
-        size < SIZE
+    /// Each workgroup has its tokens: with a barrier, 32; else 8 for every invocation, of four; or 16 for a quad.
+    pub fn workgroups(&self, target: Target) -> u32 {
+        self.tokens.div_ceil(if target == Target::Quads { 16 } else { 32 })
     }
 
-    pub fn workgroups(&self, size: u32) -> u32 {
-        self.tokens.div_ceil(if Self::alone(size) { 8 * ALONE } else { SIZE })
+    /// For quads, rows of the projection's matrix that an invocation takes at a time, of four invocations.
+    pub fn rows_forward(&self) -> u32 {
+        rows(self.slots + if self.given == 1 { 0 } else { self.experts })
+    }
+
+    /// As [`Dims::rows_forward`], going back.
+    pub fn rows_backward(&self) -> u32 {
+        rows(self.slots)
     }
 
     fn width(&self) -> usize {
         (self.slots + if self.given == 1 { 0 } else { self.logits }) as usize
     }
+}
+
+/// Of every four columns one: two to ten at a time.
+fn rows(columns: u32) -> u32 {
+    at_a_time(columns.div_ceil(4), 10).max(2)
 }
 
 /// The gate of one token from its logits: softmax, then the `top_k` largest (ties: the lower index), then

@@ -24,7 +24,7 @@ dims!(
         dense: u32,
         /// First element of delta, or of lora_B, in `params`.
         offset: u32,
-        /// 1: write the MSE gradient and the loss; 0: write y.
+        /// 1: write the MSE gradient and the loss; 0: write y. A cached base is then not read: target is without it.
         mse: u32,
         /// Tokens and outputs that are not padding.
         real_tokens: u32,
@@ -52,6 +52,16 @@ impl ForwardDims {
     pub fn tiles(&self) -> u32 {
         self.tokens / 8 * (self.outputs / 8)
     }
+
+    /// Whether the kernel for quads does this, which knows nothing but factors, and thin ones.
+    pub fn quads(&self) -> bool {
+        self.base_cached == 1 && self.dense == 0 && (8..=32).contains(&self.slots)
+    }
+
+    /// A quad's tiles: 16 outputs of 16 tokens, or of 128 where there are many.
+    pub fn quad_tiles(&self) -> u32 {
+        self.tokens.div_ceil(if self.tokens < 256 { 16 } else { 128 }) * self.outputs.div_ceil(16)
+    }
 }
 
 pub fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
@@ -63,7 +73,9 @@ pub fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
     let x_row = if d.x_batched == 1 { row } else { 0 };
     {
         let mut y = view_mut(&mut out, 0, t, o, o);
-        if d.base_cached == 1 {
+        if d.base_cached == 1 && d.mse == 1 {
+            y.fill(F::zero());
+        } else if d.base_cached == 1 {
             y.assign(&view(&base, row * o, t, o, o));
         } else {
             y.assign(&view(&base, 0, t, o, 0));

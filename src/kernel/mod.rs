@@ -18,6 +18,7 @@ pub mod recording;
 pub mod variant;
 pub mod weight_grad;
 
+use std::borrow::Cow;
 use std::cell::{Ref, RefCell, RefMut};
 
 use ndarray::{ArrayView2, ArrayViewMut2, LinalgScalar, ScalarOperand, ShapeBuilder};
@@ -29,6 +30,11 @@ pub const PAD: usize = 8;
 /// `n` rounded up to the padded width.
 pub const fn pad(n: usize) -> usize {
     n.div_ceil(PAD) * PAD
+}
+
+/// How many of `count` equal parts to take at a time, at most `most`, where a turn costs about as much as one part more.
+fn at_a_time(count: u32, most: u32) -> u32 {
+    (1..=most).min_by_key(|&parts| count.div_ceil(parts) * (parts + 1)).unwrap_or(1)
 }
 
 /// The element types the twins run in: f32 to train, f64 to check.
@@ -111,6 +117,26 @@ impl Word for u32 {
 impl Word for f32 {
     fn word(self) -> u32 {
         self.to_bits()
+    }
+}
+
+/// What a kernel is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Workgroups that fill a GPU's 32 lanes.
+    Gpu,
+    /// Software, where a workgroup runs on one core: small ones spread over the cores, and need no barrier.
+    Software,
+    /// Software with subgroups, where the kernels that read most swap what they read among four invocations.
+    Quads,
+}
+
+impl Target {
+    pub const ALL: [Self; 3] = [Self::Gpu, Self::Software, Self::Quads];
+
+    /// Invocations of a workgroup, where a shader leaves that to the device.
+    pub fn workgroup(self) -> u32 {
+        if self == Self::Gpu { 32 } else { 8 }
     }
 }
 
@@ -259,37 +285,71 @@ impl Op {
         }
     }
 
-    /// The shader's entry point on a device that wants workgroups of `size`.
-    pub fn entry(&self, size: u32) -> &'static str {
+    /// What stands behind the shader for [`Target::Quads`], of a kernel that has a form for it: name and text of the file.
+    fn quads(&self, target: Target) -> Option<(&'static str, &'static str)> {
         match self {
-            Op::GateForward(_) if gate::Dims::alone(size) => "forward_alone",
-            Op::GateBackward(_) if gate::Dims::alone(size) => "backward_alone",
+            _ if target != Target::Quads => None,
+            Op::LayerForward(d) if d.quads() => Some(wgsl!("layer_quads")),
+            Op::WeightStep(d) if d.quads() => Some(wgsl!("weight_quads")),
+            Op::GateForward(_) | Op::GateBackward(_) => Some(wgsl!("gate_quads")),
+            _ => None,
+        }
+    }
+
+    /// The shader's files, and its text; for browsers to allow what more than one file holds, `enable subgroups;` is to
+    /// stand before it, which naga does not know yet.
+    pub fn shader(&self, target: Target) -> (Vec<&'static str>, Cow<'static, str>) {
+        let Description { file, source, .. } = self.describe();
+        match self.quads(target) {
+            None => (vec![file], source.into()),
+            Some((more, quads)) => (vec![file, more], [source, "\n", quads].concat().into()),
+        }
+    }
+
+    /// The shader's entry point.
+    pub fn entry(&self, target: Target) -> &'static str {
+        match self {
+            Op::LayerForward(_) | Op::GateForward(_) if self.quads(target).is_some() => "forward_quads",
+            Op::GateBackward(_) if target == Target::Quads => "backward_quads",
+            Op::WeightStep(_) if self.quads(target).is_some() => "step_quads",
+            Op::GateForward(_) if target != Target::Gpu => "forward_alone",
+            Op::GateBackward(_) if target != Target::Gpu => "backward_alone",
             _ => self.describe().entry,
         }
     }
 
     /// What is fixed when the pipeline is made: `SIZE`, where workgroups have as many invocations as the device wants, and
     /// what decides inside a product's loop.
-    pub fn constants(&self, size: u32) -> Vec<(&'static str, f64)> {
+    pub fn constants(&self, target: Target) -> Vec<(&'static str, f64)> {
         use Op::{IntuitionBackward, IntuitionForward, Project, WeightGrad, WeightStep};
-        let size = ("SIZE", size.into());
+        let size = ("SIZE", target.workgroup().into());
+        let quads = self.quads(target).is_some();
         match self {
-            Op::LayerForward(d) => vec![size, ("CACHED", d.base_cached.into()), ("DENSE", d.dense.into())],
+            Op::LayerForward(d) if quads => vec![("MSE", d.mse.into()), ("BLOCKS", (d.slots / 4).into())],
+            Op::WeightStep(d) if quads => vec![("ROWS0", d.rows0().into()), ("ROWS1", d.rows1().into())],
+            Op::GateForward(d) if quads => vec![("ROWS", d.rows_forward().into())],
+            Op::GateBackward(d) if quads => vec![("ROWS", d.rows_backward().into())],
+            Op::LayerForward(d) => {
+                vec![size, ("CACHED", d.base_cached.into()), ("DENSE", d.dense.into()), ("MSE", d.mse.into())]
+            }
             Op::LayerBackward(d) => vec![size, ("DENSE", d.dense.into())],
             Project(_) | WeightGrad(_) | WeightStep(_) | IntuitionForward(_) | IntuitionBackward(_) => vec![size],
             _ => vec![],
         }
     }
 
-    /// Workgroups to dispatch, where those whose size is free have `size` invocations.
-    pub fn workgroups(&self, size: u32) -> u32 {
+    /// Workgroups to dispatch.
+    pub fn workgroups(&self, target: Target) -> u32 {
+        let size = target.workgroup();
         match self {
+            Op::LayerForward(d) if self.quads(target).is_some() => d.quad_tiles(),
+            Op::WeightStep(d) if self.quads(target).is_some() => d.quad_tiles() + 1,
             Op::Project(d) => d.tiles().div_ceil(size),
             Op::LayerForward(d) => d.tiles().div_ceil(size),
             Op::LayerBackward(d) => d.tiles().div_ceil(size),
             Op::WeightGrad(d) => d.products().div_ceil(size),
             Op::WeightStep(d) => d.products().div_ceil(size) + 1,
-            Op::GateForward(d) | Op::GateBackward(d) => d.workgroups(size),
+            Op::GateForward(d) | Op::GateBackward(d) => d.workgroups(target),
             Op::Balance(_) => 1,
             Op::IntuitionForward(d) | Op::IntuitionBackward(d) => d.rows,
             Op::IntuitionSums(d) | Op::IntuitionStep(d) => d.sum_workgroups(),

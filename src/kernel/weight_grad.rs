@@ -4,7 +4,7 @@
 
 use ndarray::linalg::general_mat_mul;
 
-use super::{Access, Bound, Read, Real, Step, Write, adamw, dims, view, view_mut};
+use super::{Access, Bound, Read, Real, Step, Write, adamw, at_a_time, dims, view, view_mut};
 
 dims!(
     /// For each product: left `[rows, m]` from column `left_offset` of rows `left_stride` wide, right `[rows, n]`
@@ -58,6 +58,27 @@ pub const STEP: &[(&str, Access)] = &[
 impl Dims {
     pub fn products(&self) -> u32 {
         self.m0 / 8 * (self.n0 / 8) + self.m1 / 8 * (self.n1 / 8)
+    }
+
+    /// Whether the kernel for quads does this: two products, each of a thin matrix.
+    pub fn quads(&self) -> bool {
+        self.m0 > 0 && self.m1 > 0
+    }
+
+    /// For quads, groups of eight rows of the first product's `out` that are done at a time.
+    pub fn rows0(&self) -> u32 {
+        at_a_time(self.m0 / 8, 5)
+    }
+
+    /// As [`Dims::rows0`], of the second product.
+    pub fn rows1(&self) -> u32 {
+        at_a_time(self.m1 / 8, 5)
+    }
+
+    /// A quad's tiles, of that many rows × 16 columns.
+    pub fn quad_tiles(&self) -> u32 {
+        let tiles = |m: u32, rows: u32, n: u32| (m / 8).div_ceil(rows) * n.div_ceil(16);
+        tiles(self.m0, self.rows0(), self.n0) + tiles(self.m1, self.rows1(), self.n1)
     }
 
     /// Weights whose gradients are computed here, padding included.

@@ -233,13 +233,14 @@ fn frozen(
         return None;
     }
     let split = super::initial::pissa(task, l, &lane.method_at(l));
-    let (weight, base) = super::shared::frozen(task, l, &split.residual);
+    let (weight, base, target) = super::shared::frozen(task, l, &split.residual);
     let mut put = |what: &str, values: Vec<f32>| {
         let buffer = arena.buffer(format!("layers.{l}.frozen.{what}"), values.len());
         constants.push((buffer, values));
         buffer
     };
-    Some(Frozen { weight: put("weight", weight), base: put("base", base) })
+    let target = target.map_or(TARGET, |target| put("target", target));
+    Some(Frozen { weight: put("weight", weight), base: put("base", base), target })
 }
 
 #[cfg(not(feature = "variants"))]
@@ -267,7 +268,8 @@ pub fn kernels(lane: &Lane) -> Vec<Op> {
     let adapted = record(&lane.method, &lane.options, &place, &mut Arena::new(0));
     let trained = |pass: Pass| pass.op.with_update(&Default::default()).map_or(pass.op, |(op, _)| op);
     let dense = adapted.delta.is_some().into();
-    let layer = Op::LayerForward(layer::ForwardDims { base_cached: 1, dense, ..Default::default() });
+    let slots = adapted.up.map_or(0, |up| up.slots) as u32;
+    let layer = Op::LayerForward(layer::ForwardDims { base_cached: 1, mse: 1, dense, slots, ..Default::default() });
     adapted
         .forward
         .into_iter()
@@ -349,7 +351,7 @@ fn layer_forward(
         grad_scale: loss.map_or(0.0, |(_, scale)| scale as f32),
     };
     let (out, partial, target) = match loss {
-        Some(_) => (place.dy, LOSSES, TARGET),
+        Some(_) => (place.dy, LOSSES, frozen.target),
         None => (place.y, SINK, NOTHING),
     };
     let hg = up.map_or(NOTHING, |u| u.hg);
@@ -388,15 +390,16 @@ fn layer_backward(
     Pass { op: Op::LayerBackward(dims), buffers }
 }
 
-/// The frozen weight and base that a layer reads: shared, or the lane's own.
+/// The frozen weight and base that a layer reads, and the target: shared, or the lane's own.
 fn frozen_at(l: usize, adapted: Option<&Adapted>) -> Frozen {
-    adapted.and_then(|a| a.frozen).unwrap_or(Frozen { weight: weight(l), base: base(l) })
+    adapted.and_then(|a| a.frozen).unwrap_or(Frozen { weight: weight(l), base: base(l), target: TARGET })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Config, Domains};
+    use crate::kernel::Target;
     use crate::task::domains;
 
     /// A pipeline compiled ahead and never used would be waited for like any other.
@@ -405,10 +408,12 @@ mod tests {
         let Config { lanes, optimizer, .. } = Config::default();
         let task = domains(&Domains { dim: 16, batch: 4, ..Domains::default() }, 1).unwrap();
         for lane in lanes {
-            let made = |op: &Op| (op.describe().name, op.constants(8));
-            let ahead: Vec<_> = kernels(&lane).iter().map(made).collect();
-            let step: Vec<_> = compile(&task, &lane, &optimizer).train.iter().map(|pass| made(&pass.op)).collect();
-            assert_eq!(ahead, step, "{lane:?}");
+            for target in Target::ALL {
+                let made = |op: &Op| (op.describe().name, op.entry(target), op.constants(target));
+                let ahead: Vec<_> = kernels(&lane).iter().map(made).collect();
+                let step: Vec<_> = compile(&task, &lane, &optimizer).train.iter().map(|pass| made(&pass.op)).collect();
+                assert_eq!(ahead, step, "{lane:?}");
+            }
         }
     }
 }

@@ -57,11 +57,26 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
         buffers.push((format!("layers.{l}.base.weight"), w));
         buffers.push((format!("layers.{l}.base"), base));
     }
+    if left_to_learn(task) {
+        let base = std::mem::take(&mut buffers[4].1);
+        without(&mut buffers[2].1, &base);
+        buffers[4].1 = base;
+    }
     debug_assert!(matches!(
         (task.loss, &task.y),
         (LossKind::Mse, Targets::Dense(_)) | (LossKind::CrossEntropy, Targets::Classes(_))
     ));
     Shared { buffers, tokens, real_tokens, batches: task.batches }
+}
+
+/// Whether the target that kernels read is without the frozen output: where that is cached, and all that the target is for
+/// is the difference from it.
+fn left_to_learn(task: &TaskData) -> bool {
+    task.layers.len() == 1 && task.loss == LossKind::Mse
+}
+
+fn without<F: Real>(target: &mut [F], base: &[F]) {
+    target.iter_mut().zip(base).for_each(|(target, &base)| *target = *target - base);
 }
 
 /// Rows of the padded pool, and the one for a row of the task's.
@@ -88,12 +103,21 @@ fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>
     (w, y)
 }
 
-/// The same of a frozen weight that one lane has to itself.
+/// The same of a frozen weight that one lane has to itself, and the target where that is another with it.
 #[cfg(feature = "variants")]
-pub(super) fn frozen(task: &TaskData, l: usize, weight: &[f32]) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn frozen(task: &TaskData, l: usize, weight: &[f32]) -> (Vec<f32>, Vec<f32>, Option<Vec<f32>>) {
     let (pool, place) = pool(task);
-    let x = if l == 0 { rows(&task.x, task.layers[0].inputs, pool, place) } else { vec![] };
-    layer(task, l, weight, &x)
+    let x = if l == 0 { rows(&task.x, task.layers[0].inputs, pool, &place) } else { vec![] };
+    let (weight, base) = layer(task, l, weight, &x);
+    let target = match &task.y {
+        Targets::Dense(y) if left_to_learn(task) => {
+            let mut target = rows(y, task.layers[l].outputs, pool, place);
+            without(&mut target, &base);
+            Some(target)
+        }
+        _ => None,
+    };
+    (weight, base, target)
 }
 
 /// `values`, rows `width` wide, spread over `count` padded rows.

@@ -111,10 +111,20 @@ fn normals(count: usize, scale: f64, rng: &mut Rng) -> Vec<f32> {
 
 /// 11 → 7, MSE, 5 sequences of 3 tokens.
 pub fn one_layer() -> TaskData {
+    one_layer_of(Shape { batch: 5, sequence: 3, inputs: 11, outputs: 7 })
+}
+
+/// The same on as many tokens as kernels take in several turns.
+pub fn many_tokens() -> TaskData {
+    one_layer_of(Shape { batch: 67, sequence: 4, inputs: 21, outputs: 37 })
+}
+
+fn one_layer_of(shape: Shape) -> TaskData {
     let mut rng = Rng::new(11, 1);
-    let shape = Shape { batch: 5, sequence: 3, inputs: 11, outputs: 7 };
-    let (x, y) = (normals(15 * 11, 1.0, &mut rng), normals(15 * 7, 1.0, &mut rng));
-    let (weight, bias) = (normals(77, 0.4, &mut rng), normals(7, 0.4, &mut rng));
+    let Shape { batch, sequence, inputs, outputs } = shape;
+    let mut normals = |count, deviation| normals(count, deviation, &mut rng);
+    let (x, y) = (normals(batch * sequence * inputs, 1.0), normals(batch * sequence * outputs, 1.0));
+    let (weight, bias) = (normals(inputs * outputs, 0.4), normals(outputs, 0.4));
     custom(shape, x, y, Some(weight), Some(bias)).unwrap()
 }
 

@@ -6,6 +6,7 @@ pub mod rows;
 
 use lora_playground::config::{Balance, BalanceKind, Config, Gate, Lane, Method};
 use lora_playground::exec::gpu::Device;
+use lora_playground::kernel::Target;
 use lora_playground::lab::Lab;
 use lora_playground::task::TaskData;
 use lora_playground::task::custom::{Shape, custom};
@@ -174,6 +175,11 @@ pub fn device() -> Device {
     pollster::block_on(Device::open()).unwrap_or_else(|e| {
         panic!("{e}\nInstall a software Vulkan driver: apt-get install mesa-vulkan-drivers libvulkan1")
     })
+}
+
+/// The same with kernels for `target`, whatever it is.
+pub fn on(target: Target) -> Device {
+    device().with_target(target).unwrap_or_else(|e| panic!("{e}"))
 }
 
 pub fn assert_close(what: &str, got: &[f32], expected: &[f32], absolute: f32, relative: f32) {

@@ -1,0 +1,79 @@
+//! What wgpu does not pass on in a browser: the GPU's name, of which browsers leave the description empty by default while
+//! vendor and architecture ("nvidia ada-lovelace") are always given; and subgroups, which wgpu has natively but does not
+//! ask a browser for (gfx-rs/wgpu#5555). Both are had from an adapter of our own, the one that wgpu has over again.
+
+use js_sys::{Array, Function, Object, Promise, Reflect, Set};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
+
+const FEATURE: &str = "subgroups";
+const REQUEST: &str = "requestDevice";
+
+/// The adapter that the browser prefers for speed; `undefined` where it gives none.
+pub struct Own(JsValue);
+
+impl Own {
+    pub async fn find() -> Self {
+        let asked = async {
+            let navigator = Reflect::get(&js_sys::global(), &"navigator".into())?;
+            let gpu = Reflect::get(&navigator, &"gpu".into())?;
+            let request: Function = Reflect::get(&gpu, &"requestAdapter".into())?.dyn_into()?;
+            let options = Object::new();
+            Reflect::set(&options, &"powerPreference".into(), &"high-performance".into())?;
+            let promise: Promise = request.call1(&gpu, &options)?.dyn_into()?;
+            JsFuture::from(promise).await
+        };
+        Self(asked.await.unwrap_or_default())
+    }
+
+    pub fn name(&self, info: &wgpu::AdapterInfo) -> String {
+        let own = Reflect::get(&self.0, &"info".into()).unwrap_or_default();
+        let part = |key: &str| Reflect::get(&own, &key.into()).ok().and_then(|v| v.as_string()).unwrap_or_default();
+        let names = [part("description"), format!("{} {}", part("vendor"), part("architecture")).trim().to_owned()];
+        names.into_iter().find(|name| !name.is_empty()).unwrap_or_else(|| info.name.clone())
+    }
+
+    /// A device, with subgroups where they are of use and the adapter has them, and whether it has.
+    pub async fn open(
+        self,
+        adapter: &wgpu::Adapter,
+        descriptor: wgpu::DeviceDescriptor<'_>,
+        useful: bool,
+    ) -> Result<(wgpu::Device, wgpu::Queue, bool), wgpu::RequestDeviceError> {
+        let request = || adapter.request_device(&descriptor);
+        if useful
+            && has_subgroups(&self.0)
+            && let Ok(asked) = self.instead(request)
+            && let Ok((device, queue)) = asked.await
+        {
+            let subgroups = device.as_webgpu().is_some_and(|device| has_subgroups(device));
+            return Ok((device, queue, subgroups));
+        }
+        let (device, queue) = request().await?;
+        Ok((device, queue, false))
+    }
+
+    /// Runs `ask`, in which wgpu asks its adapter for a device, so that this adapter is asked for one with subgroups. The
+    /// browser's method is another's for as long as `ask` runs and nothing else can.
+    fn instead<T>(&self, ask: impl FnOnce() -> T) -> Result<T, JsValue> {
+        let prototype: JsValue = Object::get_prototype_of(&self.0).into();
+        let method: Function = Reflect::get(&prototype, &REQUEST.into())?.dyn_into()?;
+        let (adapter, request) = (self.0.clone(), method.clone());
+        let asked = Closure::<dyn FnMut(JsValue) -> Result<JsValue, JsValue>>::new(move |descriptor: JsValue| {
+            let features: Array = Reflect::get(&descriptor, &"requiredFeatures".into())?.dyn_into()?;
+            features.push(&FEATURE.into());
+            request.call1(&adapter, &descriptor)
+        });
+        Reflect::set(&prototype, &REQUEST.into(), asked.as_ref())?;
+        let out = ask();
+        Reflect::set(&prototype, &REQUEST.into(), &method)?;
+        Ok(out)
+    }
+}
+
+/// Whether an adapter, or a device, has subgroups.
+fn has_subgroups(of: &JsValue) -> bool {
+    let features = Reflect::get(of, &"features".into()).unwrap_or_default();
+    // A GPUSupportedFeatures is like a set, whose methods look for nothing but those of one.
+    features.is_object() && features.unchecked_ref::<Set>().has(&FEATURE.into())
+}

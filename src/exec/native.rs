@@ -1,0 +1,28 @@
+//! What a browser would keep from wgpu, and Vulkan does not: see `browser.rs`, of the same shape.
+
+/// The adapter by another way than wgpu's, of which there is no need here.
+pub struct Own;
+
+impl Own {
+    pub async fn find() -> Self {
+        Self
+    }
+
+    pub fn name(&self, info: &wgpu::AdapterInfo) -> String {
+        info.name.clone()
+    }
+
+    /// A device, with subgroups where `adapter` has them, of use or not, so that kernels for every target can be tested on
+    /// it; and whether it has.
+    pub async fn open(
+        self,
+        adapter: &wgpu::Adapter,
+        descriptor: wgpu::DeviceDescriptor<'_>,
+        _useful: bool,
+    ) -> Result<(wgpu::Device, wgpu::Queue, bool), wgpu::RequestDeviceError> {
+        let required_features = adapter.features() & wgpu::Features::SUBGROUP;
+        let (device, queue) =
+            adapter.request_device(&wgpu::DeviceDescriptor { required_features, ..descriptor }).await?;
+        Ok((device, queue, !required_features.is_empty()))
+    }
+}
