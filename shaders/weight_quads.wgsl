@@ -80,30 +80,22 @@ fn step_quads(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_
     return;
   }
   // Tiles of the first product come first.
-  let tile = group.x - 1u;
   let blocks0 = (dims.n0 + 15u) / 16u;
   let tiles0 = (dims.m0 + 8u * ROWS0 - 1u) / (8u * ROWS0) * blocks0;
+  let first = group.x - 1u < tiles0;
+  let tile = group.x - 1u - select(tiles0, 0u, first);
+  let blocks = select((dims.n1 + 15u) / 16u, blocks0, first);
+  let rows = 8u * select(ROWS1, ROWS0, first);
+  let m = tile / blocks * rows;
+  let c = tile % blocks * 4u + lane;
   var y: array<vec4f, 40>;
-  if (tile < tiles0) {
-    let m = tile / blocks0 * 8u * ROWS0;
-    let c = tile % blocks0 * 4u + lane;
-    product0(m, c, lane, &y);
-    let columns = dims.n0 / 4u;
-    let by = rates(1.0 + dims.boost0);
-    for (var e = 0u; e < 8u * ROWS0; e++) {
-      let row = m + e / 8u * 8u + 2u * (lane ^ ((e / 2u) & 3u)) + (e & 1u);
-      if (row < dims.m0 && c < columns) { update(dims.out0 / 4u + row * columns + c, y[e], by); }
-    }
-  } else {
-    let blocks1 = (dims.n1 + 15u) / 16u;
-    let m = (tile - tiles0) / blocks1 * 8u * ROWS1;
-    let c = (tile - tiles0) % blocks1 * 4u + lane;
-    product1(m, c, lane, &y);
-    let columns = dims.n1 / 4u;
-    let by = rates(1.0);
-    for (var e = 0u; e < 8u * ROWS1; e++) {
-      let row = m + e / 8u * 8u + 2u * (lane ^ ((e / 2u) & 3u)) + (e & 1u);
-      if (row < dims.m1 && c < columns) { update(dims.out1 / 4u + row * columns + c, y[e], by); }
-    }
+  if (first) { product0(m, c, lane, &y); } else { product1(m, c, lane, &y); }
+  let by = rates(1.0 + select(0.0, dims.boost0, first));
+  let last = select(dims.m1, dims.m0, first);
+  let columns = select(dims.n1, dims.n0, first) / 4u;
+  let out = select(dims.out1, dims.out0, first) / 4u;
+  for (var e = 0u; e < rows; e++) {
+    let row = m + e / 8u * 8u + 2u * (lane ^ ((e / 2u) & 3u)) + (e & 1u);
+    if (row < last && c < columns) { update(out + row * columns + c, y[e], by); }
   }
 }

@@ -1,4 +1,4 @@
-//! Runs recordings on the GPU. The only module that names wgpu.
+//! Runs recordings on the GPU. The only module that names wgpu, but for `platform`, which opens a device for it.
 //!
 //! Up to [`LOSS_SLOTS`] steps go together: what varies per step lies in an uploaded table that group 0 is bound into at a
 //! per-step offset, so nothing is uploaded and nothing waits between steps.

@@ -308,10 +308,11 @@ impl Op {
 
     /// The shader's entry point.
     pub fn entry(&self, target: Target) -> &'static str {
+        let quads = self.quads(target).is_some();
         match self {
-            Op::LayerForward(_) | Op::GateForward(_) if self.quads(target).is_some() => "forward_quads",
-            Op::GateBackward(_) if target == Target::Quads => "backward_quads",
-            Op::WeightStep(_) if self.quads(target).is_some() => "step_quads",
+            Op::LayerForward(_) | Op::GateForward(_) if quads => "forward_quads",
+            Op::GateBackward(_) if quads => "backward_quads",
+            Op::WeightStep(_) if quads => "step_quads",
             Op::GateForward(_) if target != Target::Gpu => "forward_alone",
             Op::GateBackward(_) if target != Target::Gpu => "backward_alone",
             _ => self.describe().entry,
@@ -340,10 +341,10 @@ impl Op {
 
     /// Workgroups to dispatch.
     pub fn workgroups(&self, target: Target) -> u32 {
-        let size = target.workgroup();
+        let (size, quads) = (target.workgroup(), self.quads(target).is_some());
         match self {
-            Op::LayerForward(d) if self.quads(target).is_some() => d.quad_tiles(),
-            Op::WeightStep(d) if self.quads(target).is_some() => d.quad_tiles() + 1,
+            Op::LayerForward(d) if quads => d.quad_tiles(),
+            Op::WeightStep(d) if quads => d.quad_tiles() + 1,
             Op::Project(d) => d.tiles().div_ceil(size),
             Op::LayerForward(d) => d.tiles().div_ceil(size),
             Op::LayerBackward(d) => d.tiles().div_ceil(size),
