@@ -38,7 +38,6 @@ pub enum Command {
     /// The tab was hidden or shown; hidden tabs do not train.
     Visible(bool),
     /// Whether somebody looks at the losses of cut factors, which are measured only then.
-    #[cfg(feature = "variants")]
     Cuts(bool),
 }
 
@@ -155,12 +154,10 @@ pub struct Frame {
     pub weight: Option<WeightFrame>,
     /// Answers for the drawn digit, when there is one: the frozen base first, then each lane.
     pub drawing: Vec<DrawAnswer>,
-    #[cfg(feature = "variants")]
     pub ranks: RanksFrame,
 }
 
 /// What is to be seen of ranks that are not one fixed number.
-#[cfg(feature = "variants")]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RanksFrame {
     /// One per AdaLoRA lane, in frames that follow a step in which its budget was kept.
@@ -170,7 +167,6 @@ pub struct RanksFrame {
 }
 
 /// How an AdaLoRA lane's budget is shared out.
-#[cfg(feature = "variants")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BudgetFrame {
     pub lane: usize,
@@ -181,7 +177,6 @@ pub struct BudgetFrame {
 }
 
 /// Loss of lanes whose factors are cut to their first directions.
-#[cfg(feature = "variants")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CutsFrame {
     /// Steps done when it was measured.
@@ -193,7 +188,6 @@ pub struct CutsFrame {
     pub floors: Vec<(usize, f64)>,
 }
 
-#[cfg(feature = "variants")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CutLane {
     pub lane: usize,
@@ -251,15 +245,13 @@ pub struct GateFrame {
     /// Mean over tokens of the gate's entropy, divided by log N: 1 is uniform, 0 is one expert only. Of a gate of two
     /// parts, of its router's softmax, for the gate itself is no share of 1.
     pub entropy: f32,
-    /// The two parts of a prototype gate; the page's first download has none.
-    #[cfg(feature = "variants")]
+    /// The two parts of a prototype gate.
     pub parts: Option<GateParts>,
     /// The expert that is switched off, and the loss on each domain with and without it.
     pub ablation: Option<AblationFrame>,
 }
 
 /// A prototype gate, `4(1−ω)⟨cᵢ, e⟩ + N·ω·softmax(W_r x)ᵢ`, taken apart: means by domain, `[domains, experts]` each.
-#[cfg(feature = "variants")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GateParts {
     /// ω, the router's share: 0 is intuition alone, 1 the router alone.
@@ -271,10 +263,7 @@ pub struct GateParts {
 impl GateFrame {
     /// Whether a token's gates are shares of 1, as all are but those by prototypes.
     pub fn is_shares(&self) -> bool {
-        #[cfg(feature = "variants")]
-        return self.parts.is_none();
-        #[cfg(not(feature = "variants"))]
-        true
+        self.parts.is_none()
     }
 }
 
@@ -302,13 +291,11 @@ pub struct WeightFrame {
     /// ‖ΔW‖ / ‖W0‖, Frobenius.
     pub ratio: f32,
     pub merge: MergeFrame,
-    /// The mixture's experts, where there are any; the page's first download does not show them.
-    #[cfg(feature = "variants")]
+    /// The mixture's experts, where there are any.
     pub experts: Option<ExpertsFrame>,
 }
 
 /// A mixture's experts by themselves.
-#[cfg(feature = "variants")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExpertsFrame {
     pub count: usize,

@@ -13,12 +13,7 @@ pub mod full;
 pub mod lora;
 pub mod molora;
 pub mod mor1e;
-#[cfg(feature = "variants")]
 pub mod pissa;
-#[cfg(feature = "variants")]
-pub mod variant;
-#[cfg(not(feature = "variants"))]
-#[path = "no_variant.rs"]
 pub mod variant;
 
 use crate::config::{Method, Options};
@@ -79,12 +74,10 @@ pub struct Adapted {
     /// The gates, as a tensor `[batch, sequence, experts]` of its buffer.
     pub gate: Option<(Buffer, Tensor)>,
     /// What they are the sum of, where that is two things.
-    #[cfg(feature = "variants")]
     pub parts: Option<Parts>,
 }
 
 /// What a prototype gate is made of, in a buffer of its own.
-#[cfg(feature = "variants")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts {
     pub buffer: Buffer,

@@ -2,7 +2,6 @@
 //! per sequence, from its mean input (pooled), or one per token. The paper's own code gates by prototypes instead, and may
 //! share vectors between experts; both are variants, in modules of their own.
 
-#[cfg(feature = "variants")]
 use super::Parts;
 use super::factors::{Factors, Gated, Names};
 use super::molora::{balance_pass, gate_tensor};
@@ -50,7 +49,6 @@ pub struct Source {
     pub gradients: Vec<Pass>,
     /// Gradient of the input that a gate was made from, `[rows, inputs]`.
     pub dq: Buffer,
-    #[cfg(feature = "variants")]
     pub parts: Option<Parts>,
 }
 
@@ -103,7 +101,6 @@ pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena
         down: Some(factors.to_input(dh)),
         gate_input: Some(GateInput { dq: source.dq, gate_tokens }),
         gate: Some((g, gate_tensor(place, n, gate_tokens))),
-        #[cfg(feature = "variants")]
         parts: source.parts,
         ..Default::default()
     }
@@ -152,7 +149,6 @@ fn network(config: &Intuition, gates: &Gates, place: &Place, arena: &mut Arena) 
         backward: Pass { op: Op::IntuitionBackward(dims), buffers: vec![PARAMS, acts, gates.g, gates.dg, dacts, dq] },
         gradients,
         dq,
-        #[cfg(feature = "variants")]
         parts: None,
     }
 }

@@ -47,14 +47,6 @@ pub fn set_query(query: &str) {
     }
 }
 
-/// Leaves for this query, loading the page anew.
-pub fn load(query: &str) {
-    if let Some(window) = window() {
-        // Where it is refused the page stays as it is.
-        let _ = window.location().set_search(query);
-    }
-}
-
 /// The style sheet's theme.
 pub fn set_theme(dark: bool) {
     let root = window().and_then(|w| w.document()).and_then(|d| d.document_element());

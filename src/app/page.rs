@@ -81,7 +81,6 @@ impl Handle {
                         update(&mut self.core.borrow_mut().state, Msg::Worker(message));
                     }
                 }
-                Effect::Load(query) => browser::load(&query),
                 Effect::Address(query) => browser::set_query(&query),
                 Effect::Theme { dark } => browser::set_theme(dark),
                 Effect::Share(query) => {
@@ -312,7 +311,6 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
 }
 
 /// The watched mixture's experts.
-#[cfg(feature = "variants")]
 fn experts(state: &State, names: &[String], shows: &dyn Fn(Part) -> bool) -> Html {
     let weight = state.run.weight.clone().filter(|weight| weight.experts.is_some() && shows(Part::Weight));
     let name = |lane: usize| names.get(lane).cloned().unwrap_or_default();
@@ -323,13 +321,7 @@ fn experts(state: &State, names: &[String], shows: &dyn Fn(Part) -> bool) -> Htm
     }
 }
 
-#[cfg(not(feature = "variants"))]
-fn experts(_: &State, _: &[String], _: &dyn Fn(Part) -> bool) -> Html {
-    html! {}
-}
-
 /// What AdaLoRA's budget leaves in use, and what lanes lose when cut where one of them is trained for it.
-#[cfg(feature = "variants")]
 fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &'static str) -> Html {
     use crate::config::{Form, Lane, Method};
     use crate::view::ui::{budget::Budgets, cuts::Cuts};
@@ -349,11 +341,6 @@ fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &'s
             </div>
         }
     }
-}
-
-#[cfg(not(feature = "variants"))]
-fn ranks(_: &State, _: &Callback<Action>, _: &[String], _: &'static str) -> Html {
-    html! {}
 }
 
 /// What is being done before the first step.

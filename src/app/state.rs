@@ -3,7 +3,7 @@
 
 use super::address::{Address, Part};
 use crate::adapter::budget::{lane_count, match_parameters};
-use crate::config::{ALL, Config, Method};
+use crate::config::{Config, Method};
 use crate::protocol::{Command, Event, MergeMode, Watch};
 use crate::view::{action::Action, run::Run, snap::Snap, words::is_gated};
 
@@ -51,8 +51,6 @@ pub enum Effect {
     Send(Command),
     /// The address should describe this configuration.
     Address(String),
-    /// Leave for the build of the page that has everything, with this query.
-    Load(String),
     /// Make a link of this query and put it in the clipboard.
     Share(String),
     Theme {
@@ -77,11 +75,7 @@ impl State {
             share: None,
             embed: address.embed,
         };
-        // Links of such runs ask for the whole page by themselves; this one was written by hand.
-        let effects = match state.config.is_variant() && !cfg!(feature = "variants") {
-            true => vec![Effect::Load(state.config.to_query())],
-            false => state.restart(),
-        };
+        let effects = state.restart();
         (state, effects)
     }
 
@@ -253,7 +247,6 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Ablate(ablate) => send(Command::Ablate(ablate)),
         Action::Draw(cells) => send(Command::Draw(cells)),
-        Action::LoadAll => vec![Effect::Load(with_all(state.config.to_query()))],
         Action::Share => vec![Effect::Share(state.config.to_query())],
         Action::CloseShare => {
             state.share = None;
@@ -267,7 +260,6 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.dark = !state.dark;
             vec![Effect::Theme { dark: state.dark }]
         }
-        #[cfg(feature = "variants")]
         Action::ShowCuts(shown) => send(Command::Cuts(shown)),
         Action::Dismiss(index) => {
             if index < state.problems.len() {
@@ -294,19 +286,8 @@ fn tune(state: &mut State, config: &Config) -> Option<Vec<Effect>> {
     Some(effects)
 }
 
-/// A query that asks for the whole page.
-fn with_all(query: String) -> String {
-    match query.starts_with(ALL) {
-        true => query,
-        false => format!("{ALL}&{query}"),
-    }
-}
-
 fn edit(state: &mut State, config: Snap<Config>) -> Vec<Effect> {
     let query = config.to_query();
-    if config.is_variant() && !cfg!(feature = "variants") {
-        return vec![Effect::Load(query)];
-    }
     state.config = config;
     state.gate = None;
     let mut effects = state.restart();

@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-#[cfg(feature = "variants")]
 use super::{BalanceKind, Gate, Named};
 use super::{Config, Domains, Lane, Method, Schedule, Task, limits, object::refuse};
 use crate::error::Result;
@@ -91,7 +90,6 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
             ));
         }
     }
-    #[cfg(feature = "variants")]
     check_mor1e(lane, path, count)?;
     if options.budget_begin >= options.budget_end {
         let allowed = format_args!("below budget_end, which is {}", options.budget_end);
@@ -120,7 +118,6 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
 }
 
 /// Of prototypes and shared vectors; a build without them passes their lanes on to one that has them.
-#[cfg(feature = "variants")]
 fn check_mor1e(lane: &Lane, path: &str, count: usize) -> Result<()> {
     if let Method::Mor1e { gate, hidden, balance, .. } = &lane.method {
         for layer in 0..count {

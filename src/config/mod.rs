@@ -20,7 +20,7 @@ mod round_trip;
 mod tests;
 
 pub use name::Named;
-pub use query::{ALL, PAGE_KEYS};
+pub use query::PAGE_KEYS;
 
 /// A complete run: task, lanes, optimiser and schedule, reproducible from `seed`.
 #[derive(Clone, Debug, PartialEq)]
@@ -271,7 +271,7 @@ impl Lane {
             && !self.method.is_other_mor1e()
     }
 
-    /// Whether the lane is more than the four methods as they are in their papers; the page's first download has those alone.
+    /// Whether the lane is more than the four methods as they are in their papers.
     pub fn is_variant(&self) -> bool {
         matches!(self.method, Method::Variant { .. })
             || self.method.is_other_mor1e()
@@ -333,23 +333,16 @@ impl Method {
         matches!(self, Self::Mor1e { gate: Gate::Prototype, .. } | Self::Mor1e { flex: Some(_), .. })
     }
 
-    /// Whether its gates come from prototypes; `false` in a build that cannot run them, which is spared what would follow.
+    /// Whether its gates come from prototypes.
     pub fn has_prototypes(&self) -> bool {
-        cfg!(feature = "variants") && matches!(self, Self::Mor1e { gate: Gate::Prototype, .. })
+        matches!(self, Self::Mor1e { gate: Gate::Prototype, .. })
     }
 
-    /// Vectors that read, where MoR1E's experts share them; `None` in such a build likewise.
+    /// Vectors that read, where MoR1E's experts share them.
     pub fn readers(&self) -> Option<usize> {
         match self {
-            Self::Mor1e { flex, .. } if cfg!(feature = "variants") => *flex,
+            Self::Mor1e { flex, .. } => *flex,
             _ => None,
         }
-    }
-}
-
-impl Config {
-    /// Whether it takes more than the page's first download can do.
-    pub fn is_variant(&self) -> bool {
-        matches!(&self.task, Task::Domains(domains) if domains.depth > 1) || self.lanes.iter().any(Lane::is_variant)
     }
 }

@@ -8,11 +8,9 @@ use super::{Config, Digits, Domains, Lane, Method, Task, object::refuse, parse::
 use crate::decimal;
 use crate::error::{Error, Result};
 
-/// Keys of the query that speak to the page itself, not to the run.
-pub const PAGE_KEYS: [&str; 3] = ["embed", "paused", ALL];
-
-/// Asks for the build of the page that has everything; before every configuration that needs it.
-pub const ALL: &str = "all";
+/// Keys of the query that speak to the page itself, not to the run. "all" once chose a larger build of the page; links
+/// that have it still open.
+pub const PAGE_KEYS: [&str; 3] = ["embed", "paused", "all"];
 
 /// Key in the query, and object and key in the document. Lanes have their own form.
 const KEYS: &[(&str, &str, &str)] = &[
@@ -70,9 +68,6 @@ impl Config {
         };
         let (ours, theirs) = (self.to_value(), default.to_value());
         let mut pairs = Vec::new();
-        if self.is_variant() {
-            pairs.push(ALL.to_owned());
-        }
         if self.task.kind() != Self::default().task.kind() {
             pairs.push(format!("task={}", self.task.kind()));
         }

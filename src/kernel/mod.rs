@@ -14,7 +14,6 @@ pub mod intuition;
 pub mod layer;
 pub mod project;
 pub mod recording;
-#[cfg(feature = "variants")]
 pub mod variant;
 pub mod weight_grad;
 
@@ -165,8 +164,7 @@ pub enum Op {
     IntuitionStep(intuition::Dims),
     Gelu(gelu::Dims),
     CrossEntropy(cross_entropy::Dims),
-    /// What only variants of the methods need; a download of their own for the page.
-    #[cfg(feature = "variants")]
+    /// What only variants of the methods need.
     Variant(variant::Op),
 }
 
@@ -189,7 +187,6 @@ macro_rules! wgsl {
         ($name, include_str!(concat!(env!("OUT_DIR"), "/", $name, ".wgsl")))
     };
 }
-#[cfg(feature = "variants")]
 use wgsl;
 
 const fn describe(
@@ -242,7 +239,6 @@ impl Op {
                 cross_entropy::BINDINGS,
                 cross_entropy::Dims::FIELDS,
             ),
-            #[cfg(feature = "variants")]
             Op::Variant(op) => op.describe(),
         }
     }
@@ -260,7 +256,6 @@ impl Op {
     pub fn at_rest(self) -> Self {
         match self {
             Op::GateForward(d) => Op::GateForward(gate::Dims { noise: 0.0, ..d }),
-            #[cfg(feature = "variants")]
             Op::Variant(op) => Op::Variant(op.at_rest()),
             op => op,
         }
@@ -280,7 +275,6 @@ impl Op {
             }
             Op::Gelu(d) => d.words(),
             Op::CrossEntropy(d) => d.words(),
-            #[cfg(feature = "variants")]
             Op::Variant(op) => op.words(),
         }
     }
@@ -356,7 +350,6 @@ impl Op {
             Op::IntuitionSums(d) | Op::IntuitionStep(d) => d.sum_workgroups(),
             Op::Gelu(d) => d.workgroups(),
             Op::CrossEntropy(d) => d.workgroups(),
-            #[cfg(feature = "variants")]
             Op::Variant(op) => op.workgroups(),
         }
     }
@@ -379,7 +372,6 @@ impl Op {
             Op::IntuitionStep(d) => intuition::step(step, d, &b),
             Op::Gelu(d) => gelu::forward(d, &b),
             Op::CrossEntropy(d) => cross_entropy::backward(step, d, &b),
-            #[cfg(feature = "variants")]
             Op::Variant(op) => op.run(step, &b),
         }
     }

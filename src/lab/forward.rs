@@ -36,12 +36,10 @@ pub struct LayerGates {
     /// `[rows, experts]`.
     pub values: Vec<f32>,
     /// What they are the sum of, where that is two things.
-    #[cfg(feature = "variants")]
     pub parts: Option<LayerParts>,
 }
 
 /// A prototype gate taken apart.
-#[cfg(feature = "variants")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerParts {
     /// ω.
@@ -110,13 +108,11 @@ impl Forward {
             layer: *layer,
             experts: tensor.shape[2],
             values: tensor.gather(&self.cpu.read(lane, *buffer)),
-            #[cfg(feature = "variants")]
             parts: self.parts(lane, *layer),
         };
         Answer { output: self.output(lane), gates: self.program(lane).gates.iter().map(gather).collect() }
     }
 
-    #[cfg(feature = "variants")]
     fn parts(&self, lane: usize, layer: usize) -> Option<LayerParts> {
         let (_, parts) = self.program(lane).parts.iter().find(|(l, _)| *l == layer)?;
         let buffer = self.cpu.read(lane, parts.buffer);

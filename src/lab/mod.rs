@@ -88,7 +88,6 @@ pub async fn open(choice: BackendChoice) -> Result<(Option<Device>, Option<Strin
 impl Lab {
     /// Set up `config`'s lanes on `task`, on `device` or else the CPU. Initial values come from the seed alone.
     pub fn new(config: Config, task: TaskData, device: Option<Device>) -> Result<Self> {
-        check_variant(&config)?;
         for (index, lane) in config.lanes.iter().enumerate() {
             check_layers(index, lane, task.layers.len())?;
         }
@@ -241,19 +240,6 @@ impl Lab {
         let row = t % self.task.batches * self.tokens;
         optim::step(&self.config.optimizer, &self.config.schedule, t, row, slot)
     }
-}
-
-/// # Errors
-/// `Error::Config` for what this build of the engine lacks the means for.
-fn check_variant(config: &Config) -> Result<()> {
-    if cfg!(feature = "variants") || !config.is_variant() {
-        return Ok(());
-    }
-    Err(Error::Config {
-        key: "lanes".into(),
-        value: config.to_query(),
-        allowed: "this build of the engine has the four methods alone".into(),
-    })
 }
 
 fn check_layers(index: usize, lane: &Lane, count: usize) -> Result<()> {

@@ -138,9 +138,7 @@ impl Lab {
                 return Ok(Source::Bias(l));
             }
         }
-        if cfg!(feature = "variants")
-            && let Some(tensor) = program.fixed.iter().find(|tensor| tensor.name == name)
-        {
+        if let Some(tensor) = program.fixed.iter().find(|tensor| tensor.name == name) {
             return Ok(Source::Parameter(tensor.clone()));
         }
         for tensor in &program.tensors {

@@ -1,12 +1,9 @@
 //! Where a lane's parameters begin: drawn from the seed, or made from the frozen weights; and what of them never changes.
 
 use super::LaneProgram;
-#[cfg(feature = "variants")]
 use crate::adapter::count::scaling;
-#[cfg(feature = "variants")]
 use crate::adapter::pissa::{Split, split};
 use crate::config::Lane;
-#[cfg(feature = "variants")]
 use crate::config::{Init, Method};
 use crate::rng::Rng;
 use crate::task::TaskData;
@@ -35,7 +32,6 @@ pub fn params(task: &TaskData, lane: &Lane, program: &LaneProgram, rng: &mut Rng
 }
 
 /// Prototypes, which are all that a lane holds and does not train.
-#[cfg(feature = "variants")]
 fn fix(task: &TaskData, program: &LaneProgram, params: &mut [f32]) {
     for tensor in &program.fixed {
         let values = super::prototypes::prototypes(task, tensor.layer().0, tensor.shape[0]);
@@ -43,11 +39,7 @@ fn fix(task: &TaskData, program: &LaneProgram, params: &mut [f32]) {
     }
 }
 
-#[cfg(not(feature = "variants"))]
-fn fix(_: &TaskData, _: &LaneProgram, _: &mut [f32]) {}
-
 /// Values that a lane takes from the frozen weight.
-#[cfg(feature = "variants")]
 fn from_frozen(task: &TaskData, lane: &Lane, layer: usize, name: &str) -> Option<Vec<f32>> {
     match (name, lane.options.init) {
         ("lora_magnitude_vector", _) => Some(lengths(&task.base[layer].weight, task.layers[layer].inputs)),
@@ -57,13 +49,7 @@ fn from_frozen(task: &TaskData, lane: &Lane, layer: usize, name: &str) -> Option
     }
 }
 
-#[cfg(not(feature = "variants"))]
-fn from_frozen(_: &TaskData, _: &Lane, _: usize, _: &str) -> Option<Vec<f32>> {
-    None
-}
-
 /// PiSSA's split of a layer's frozen weight.
-#[cfg(feature = "variants")]
 pub fn pissa(task: &TaskData, layer: usize, method: &Method) -> Split {
     let spec = task.layers[layer];
     let rank = match *method {
@@ -74,7 +60,6 @@ pub fn pissa(task: &TaskData, layer: usize, method: &Method) -> Split {
 }
 
 /// Length of every row.
-#[cfg(feature = "variants")]
 fn lengths(weight: &[f32], inputs: usize) -> Vec<f32> {
     let square = |row: &[f32]| row.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
     weight.chunks_exact(inputs).map(|row| libm::sqrt(square(row)) as f32).collect()

@@ -2,14 +2,11 @@
 
 use super::LOSS_SLOTS;
 use super::shared::{TARGET, X, base, weight};
-#[cfg(feature = "variants")]
 use crate::adapter::Parts;
 use crate::adapter::{Adapted, Frozen, Place, record};
-#[cfg(feature = "variants")]
 use crate::config::Init;
 use crate::config::{Lane, Optimizer};
 use crate::kernel::adamw::LOSS_PARTS;
-#[cfg(feature = "variants")]
 use crate::kernel::recording::GRADS;
 use crate::kernel::recording::{Arena, Buffer, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
 use crate::kernel::{Op, PAD, adamw, cross_entropy, gelu, layer, pad};
@@ -39,7 +36,6 @@ pub struct LaneProgram {
     /// Gates by layer, with the buffer they are in.
     pub gates: Vec<(usize, Buffer, Tensor)>,
     /// What gates of two parts are made of, by layer.
-    #[cfg(feature = "variants")]
     pub parts: Vec<(usize, Parts)>,
     /// `[batch, sequence, outputs]` of the last layer.
     pub output_tensor: (Buffer, Tensor),
@@ -194,7 +190,6 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         train,
         output,
         made: adapted.iter().flatten().flat_map(|a| a.made.iter().cloned()).collect(),
-        #[cfg(feature = "variants")]
         parts: adapted.iter().enumerate().filter_map(|(l, a)| Some((l, a.as_ref()?.parts.clone()?))).collect(),
         gates: adapted
             .into_iter()
@@ -221,7 +216,6 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
 }
 
 /// The frozen weight of a lane that begins at its largest directions: what is left of it, in buffers of the lane's own.
-#[cfg(feature = "variants")]
 fn frozen(
     task: &TaskData,
     lane: &Lane,
@@ -241,11 +235,6 @@ fn frozen(
     };
     let target = target.map_or(TARGET, |target| put("target", target));
     Some(Frozen { weight: put("weight", weight), base: put("base", base), target })
-}
-
-#[cfg(not(feature = "variants"))]
-fn frozen(_: &TaskData, _: &Lane, _: usize, _: &mut Arena, _: &mut Vec<(Buffer, Vec<f32>)>) -> Option<Frozen> {
-    None
 }
 
 /// The kernels that training `lane` takes on a network of one layer under MSE, with dims that mean nothing but for what
@@ -305,7 +294,6 @@ impl Training {
     }
 
     /// AdamW for parameters (first, how many) whose gradients are ready, with more than one part or by way of others.
-    #[cfg(feature = "variants")]
     fn apart(&mut self, (begin, count): (usize, usize)) {
         let dims = adamw::Dims { begin: begin as u32, count: count as u32, ..Default::default() };
         let op = Op::Variant(crate::kernel::variant::Op::Adamw(dims.with_update(&self.update)));
@@ -313,10 +301,6 @@ impl Training {
         self.update.tiles = 0;
         self.covered += dims.count;
     }
-
-    /// Only variants have such gradients.
-    #[cfg(not(feature = "variants"))]
-    fn apart(&mut self, _: (usize, usize)) {}
 }
 
 /// The layer's own forward pass, ending in y, or in the MSE loss (where its tiles begin, and the gradient's scale).

@@ -3,7 +3,6 @@
 
 pub mod initial;
 mod lane;
-#[cfg(feature = "variants")]
 mod prototypes;
 mod shared;
 

@@ -104,7 +104,6 @@ fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>
 }
 
 /// The same of a frozen weight that one lane has to itself, and the target where that is another with it.
-#[cfg(feature = "variants")]
 pub(super) fn frozen(task: &TaskData, l: usize, weight: &[f32]) -> (Vec<f32>, Vec<f32>, Option<Vec<f32>>) {
     let (pool, place) = pool(task);
     let x = if l == 0 { rows(&task.x, task.layers[0].inputs, pool, &place) } else { vec![] };

@@ -2,7 +2,6 @@
 //! `TaskData`, so nothing further on asks which task it is. Knows nothing of adapters, engines or views.
 
 pub mod custom;
-#[cfg(feature = "variants")]
 mod deep;
 pub mod digits;
 pub mod domains;

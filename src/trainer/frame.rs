@@ -5,7 +5,6 @@ use ndarray::Array1;
 
 use super::accuracy::{Drawing, Held};
 use super::gates;
-#[cfg(feature = "variants")]
 use super::ranks::{self, Cuts};
 use super::state::{LaneShape, Shape, State};
 use super::weight::{self, Change, Training};
@@ -15,7 +14,6 @@ use crate::config::{Config, Lane};
 use crate::lab::Lab;
 use crate::lab::forward::{Answer, Forward};
 use crate::optim;
-#[cfg(feature = "variants")]
 use crate::protocol::RanksFrame;
 use crate::protocol::{Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, Started, Watch, WeightFrame};
 use crate::task::{Activation, DigitsTask, TaskData, floors};
@@ -48,7 +46,6 @@ pub struct Display {
     accuracy: Vec<Option<(usize, f64)>>,
     weight: Option<Kept>,
     /// There while they are looked at.
-    #[cfg(feature = "variants")]
     cuts: Option<Cuts>,
 }
 
@@ -77,7 +74,6 @@ impl Display {
             sent: vec![0; lab.lane_count()],
             accuracy: vec![None; lab.lane_count()],
             weight: None,
-            #[cfg(feature = "variants")]
             cuts: None,
         };
         (0..lab.lane_count()).for_each(|lane| display.set_lane(lab, lane));
@@ -93,7 +89,6 @@ impl Display {
             held.set_lane(index, lane, optimizer);
         }
         (self.drawing, self.weight, self.accuracy[index]) = (None, None, None);
-        #[cfg(feature = "variants")]
         {
             self.cuts = None;
         }
@@ -138,7 +133,6 @@ impl Display {
             gates: self.gates(lab, state, answers, &now.params),
             weight: self.weight(lab, state, now),
             drawing: Vec::new(),
-            #[cfg(feature = "variants")]
             ranks: self.ranks(lab, state, now),
         };
         if self.held.is_some()
@@ -204,7 +198,6 @@ impl Display {
         frames
     }
 
-    #[cfg(feature = "variants")]
     fn ranks(&mut self, lab: &Lab, state: &State, now: &Readback) -> RanksFrame {
         // Nothing of an earlier look is left for the next one.
         let kept = self.cuts.take();

@@ -3,12 +3,9 @@
 
 use super::weight::Change;
 use crate::config::Lane;
-#[cfg(feature = "variants")]
 use crate::kernel::variant::prototype::LIKENESS;
-#[cfg(feature = "variants")]
 use crate::lab::forward::LayerParts;
 use crate::lab::forward::{Forward, LayerGates, matrix, row_losses};
-#[cfg(feature = "variants")]
 use crate::protocol::GateParts;
 use crate::protocol::{AblationFrame, GateFrame};
 use crate::task::TaskData;
@@ -16,7 +13,6 @@ use crate::task::TaskData;
 /// The gates of one lane's layer; `None` where they are not numbers.
 pub fn frame(lane: usize, gates: LayerGates, row_domains: &[u8], domains: usize) -> Option<GateFrame> {
     let LayerGates { layer, experts, values, .. } = gates;
-    #[cfg(feature = "variants")]
     let parts = gates.parts;
     if values.iter().any(|g| !g.is_finite()) {
         return None;
@@ -29,7 +25,6 @@ pub fn frame(lane: usize, gates: LayerGates, row_domains: &[u8], domains: usize)
         top[largest(row)] += 1;
     }
     let shares = &values;
-    #[cfg(feature = "variants")]
     let shares = parts.as_ref().map_or(shares, |parts| &parts.softmax);
     let entropy: f64 = shares.chunks_exact(experts).map(|row| self::entropy(row) / tokens as f64).sum();
     let by_domain = |values: &[f32]| by_domain(values, experts, row_domains, domains);
@@ -40,7 +35,6 @@ pub fn frame(lane: usize, gates: LayerGates, row_domains: &[u8], domains: usize)
         token_domains: row_domains.iter().copied().map(usize::from).collect(),
         mean: sums.iter().map(|s| (s / tokens as f64) as f32).collect(),
         domains: by_domain(&values),
-        #[cfg(feature = "variants")]
         parts: parts.map(|parts| taken_apart(&parts, experts, &by_domain)),
         utilisation: top.iter().map(|&n| n as f32 / tokens as f32).collect(),
         entropy: entropy as f32,
@@ -63,7 +57,6 @@ fn by_domain(values: &[f32], experts: usize, row_domains: &[u8], domains: usize)
 }
 
 /// Both parts as they stand in the gate.
-#[cfg(feature = "variants")]
 fn taken_apart(parts: &LayerParts, experts: usize, by_domain: &impl Fn(&[f32]) -> Vec<f32>) -> GateParts {
     let times = |values: &[f32], factor: f32| by_domain(values).into_iter().map(|mean| factor * mean).collect();
     GateParts {
@@ -130,13 +123,7 @@ mod tests {
     use super::*;
 
     fn gates(layer: usize, experts: usize, values: Vec<f32>) -> LayerGates {
-        LayerGates {
-            layer,
-            experts,
-            values,
-            #[cfg(feature = "variants")]
-            parts: None,
-        }
+        LayerGates { layer, experts, values, parts: None }
     }
 
     #[test]
@@ -153,7 +140,6 @@ mod tests {
         assert_eq!(super::frame(0, gates(0, 1, vec![1.0]), &[0], 1).unwrap().entropy, 0.0);
     }
 
-    #[cfg(feature = "variants")]
     #[test]
     fn a_gate_of_two_parts_is_their_sum() {
         let parts = LayerParts { share: 0.75, softmax: vec![0.5, 0.5, 1.0, 0.0], likeness: vec![1.0, -1.0, 0.5, 0.25] };

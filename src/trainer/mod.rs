@@ -4,10 +4,6 @@
 mod accuracy;
 mod frame;
 mod gates;
-#[cfg(feature = "variants")]
-mod ranks;
-#[cfg(not(feature = "variants"))]
-#[path = "no_ranks.rs"]
 mod ranks;
 mod run;
 mod state;

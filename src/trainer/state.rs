@@ -61,7 +61,6 @@ pub struct State {
     watch: Watch,
     ablate: Option<Ablate>,
     drawing: Option<Vec<f32>>,
-    #[cfg(feature = "variants")]
     cuts: bool,
     /// What is shown no longer tells how things are.
     stale: bool,
@@ -82,7 +81,6 @@ impl Default for State {
             watch: Watch { lane: 0, layer: 0, merge: MergeMode::MeanGate, domain: 0, token: 0 },
             ablate: None,
             drawing: None,
-            #[cfg(feature = "variants")]
             cuts: false,
             stale: false,
         }
@@ -147,7 +145,6 @@ impl State {
                 self.visible = visible;
                 self.rest();
             }
-            #[cfg(feature = "variants")]
             Command::Cuts(cuts) => self.cuts = cuts,
         }
         self.stale = !self.shape.lanes.is_empty();
@@ -232,7 +229,6 @@ impl State {
     }
 
     /// Losses of cut factors are looked at.
-    #[cfg(feature = "variants")]
     pub fn cuts(&self) -> bool {
         self.cuts
     }

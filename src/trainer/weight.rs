@@ -5,14 +5,11 @@ use ndarray::{Array1, Array2};
 
 use crate::adapter::count::{mora_side, scaling};
 use crate::config::{Form, Lane, Method};
-#[cfg(feature = "variants")]
 use crate::config::{Gate, Init};
 use crate::inspect::merge::{Experts, Merged, Observed};
 use crate::inspect::spectrum::{singular_values, singular_values_low_rank};
 use crate::lab::forward::{Answer, Forward, matrix, row_losses};
-#[cfg(feature = "variants")]
 use crate::model::initial::pissa;
-#[cfg(feature = "variants")]
 use crate::protocol::ExpertsFrame;
 use crate::protocol::{MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
 use crate::task::TaskData;
@@ -66,14 +63,11 @@ impl Change {
             Method::Mor1e { experts, .. } => ("v", "u", (experts, 1), true),
         };
         let (a, b) = (get(a)?, get(b)?);
-        #[cfg(feature = "variants")]
         let (a, b) = match method {
             Method::Mor1e { flex: Some(readers), .. } => written_out(a, b, readers, shape),
             _ => (a, b),
         };
-        #[cfg(feature = "variants")]
         let (mut a, mut b, mut count) = (a, b, count);
-        #[cfg(feature = "variants")]
         if lane.options.init == Init::Pissa {
             // What it began with is what the frozen weight lacks.
             let first = pissa(task, layer, &method);
@@ -83,7 +77,6 @@ impl Change {
             count.1 *= 2;
         }
         let experts = Experts::new(count, shape, &a, &b, scaling(&method)).ok()?;
-        #[cfg(feature = "variants")]
         let experts = match method {
             Method::Mor1e { gate: Gate::Prototype, .. } => experts.with_free_gates(),
             _ => experts,
@@ -105,7 +98,6 @@ impl Change {
 }
 
 /// Shared vectors as each expert has them: reader i with every writer in turn.
-#[cfg(feature = "variants")]
 fn written_out(a: Vec<f32>, b: Vec<f32>, readers: usize, (inputs, outputs): (usize, usize)) -> (Vec<f32>, Vec<f32>) {
     let writers = b.len() / outputs;
     let each = a.chunks_exact(inputs).flat_map(|row| std::iter::repeat_n(row, writers)).flatten().copied().collect();
@@ -129,7 +121,6 @@ pub fn frame(
 ) -> Option<WeightFrame> {
     let answer = probe.run(watch.lane, params);
     let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
-    #[cfg(feature = "variants")]
     let experts = experts_frame(&change, &lane.method);
     let finite = params.iter().all(|p| p.is_finite());
     let (delta, merge) = match &change {
@@ -150,7 +141,6 @@ pub fn frame(
     let change = libm::sqrt(delta.iter().map(|d| d * d).sum());
     Some(WeightFrame {
         watch,
-        #[cfg(feature = "variants")]
         experts,
         rows: delta.nrows(),
         cols: delta.ncols(),
@@ -164,7 +154,6 @@ pub fn frame(
 }
 
 /// A mixture's experts by themselves.
-#[cfg(feature = "variants")]
 fn experts_frame(change: &Change, method: &Method) -> Option<ExpertsFrame> {
     let Change::Experts { experts, gated: true } = change else { return None };
     let (count, rank) = experts.size();

@@ -31,15 +31,12 @@ pub enum Action {
     },
     Ablate(Option<Ablate>),
     Draw(Option<Vec<f32>>),
-    /// Go on in the build of the page that has everything.
-    LoadAll,
     Share,
     CloseShare,
     /// Set every lane to the budget of this one.
     MatchParameters,
     ToggleTheme,
     /// The losses of cut factors came into view, or left it.
-    #[cfg(feature = "variants")]
     ShowCuts(bool),
     Dismiss(usize),
 }

@@ -55,7 +55,6 @@ impl LogAxis {
 }
 
 /// Values to mark on a linear axis from 0 to `top`: four or five, a whole number apart where they count something.
-#[cfg(feature = "variants")]
 pub fn marks(top: f64, counts: bool) -> Vec<f64> {
     let apart = super::scale::nice_above(top / 5.0);
     let apart = if counts { apart.max(1.0) } else { apart };
@@ -178,7 +177,6 @@ mod tests {
         assert!(axis.pixel(0.9).is_finite());
     }
 
-    #[cfg(feature = "variants")]
     #[test]
     fn linear_axes_are_marked_in_round_numbers() {
         assert_eq!(marks(32.0, true), [0.0, 10.0, 20.0, 30.0]);

@@ -4,12 +4,10 @@
 pub const LANES: usize = 4;
 
 /// Ways of sharing out experts or ranks over the layers of a network (MoLA, arXiv 2402.08562).
-#[cfg(feature = "variants")]
 pub const PATTERNS: [&str; 5] = ["uniform", "hourglass", "triangle", "inverted", "diamond"];
 
 /// Sizes by layer of this pattern, at least 1 each, whose total is `layers · mean` as nearly as that allows. Over four
 /// layers of 5 on average: 5555, 8228, 2468, 8642, 2882.
-#[cfg(feature = "variants")]
 pub fn sizes(pattern: &str, layers: usize, mean: usize) -> Vec<usize> {
     let last = layers.max(2) as f64 - 1.0;
     let outer = layers.div_ceil(4);
@@ -29,7 +27,7 @@ pub fn sizes(pattern: &str, layers: usize, mean: usize) -> Vec<usize> {
     (0..layers).map(|layer| ((share(layer) * scale).round() as usize).max(1)).collect()
 }
 
-#[cfg(all(test, feature = "variants"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

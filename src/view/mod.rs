@@ -8,7 +8,6 @@ pub mod format;
 pub mod history;
 pub mod ink;
 pub mod now;
-#[cfg(feature = "variants")]
 pub mod ranks;
 pub mod run;
 pub mod scale;

@@ -33,7 +33,6 @@ pub struct Run {
     pub gates: Vec<GateView>,
     pub weight: Option<Snap<WeightFrame>>,
     pub drawing: Option<Snap<Vec<DrawAnswer>>>,
-    #[cfg(feature = "variants")]
     pub ranks: super::ranks::Ranks,
     /// The Now line.
     pub now: now::Line,
@@ -165,7 +164,6 @@ impl Run {
             self.weight = Some(Snap::new(weight));
         }
         self.drawing = (!frame.drawing.is_empty()).then(|| Snap::new(frame.drawing));
-        #[cfg(feature = "variants")]
         self.ranks.push(frame.ranks);
     }
 }

@@ -137,7 +137,6 @@ pub fn gate(view: &GateView, domains: &[String]) -> Table {
 }
 
 /// The two parts of a prototype gate by domain; none of other gates.
-#[cfg(feature = "variants")]
 pub fn gate_parts(frame: &GateFrame, domains: &[String]) -> Option<Table> {
     let parts = frame.parts.as_ref()?;
     let mut head = vec!["expert".to_string()];
@@ -208,7 +207,6 @@ pub fn spectrum(values: &[f32], mode: Option<crate::protocol::MergeMode>) -> Tab
 }
 
 /// Cosines between the changes of a mixture's experts.
-#[cfg(feature = "variants")]
 pub fn cosines(experts: &crate::protocol::ExpertsFrame) -> Table {
     let mut head = vec!["expert".to_string()];
     head.extend((1..=experts.count).map(|e| e.to_string()));
@@ -236,7 +234,6 @@ mod tests {
             cols: 3,
             w0: vec![0.25; 60],
             delta: vec![-0.5; 60],
-            #[cfg(feature = "variants")]
             experts: None,
             singular: vec![],
             ratio: 0.0,

@@ -98,10 +98,9 @@ pub fn merge_why(mode: MergeMode) -> &'static str {
         }
         MergeMode::MeanGate => "One weight from the gate averaged over all tokens.",
         MergeMode::MeanGatePerDomain => "One weight per domain, from the gate averaged over that domain's tokens.",
-        MergeMode::TopExpertPerDomain if cfg!(feature = "variants") => {
+        MergeMode::TopExpertPerDomain => {
             "One weight per domain: the expert it uses most, alone, at full strength; by prototypes, at its mean gate."
         }
-        MergeMode::TopExpertPerDomain => "One weight per domain: the expert it uses most, at full strength, alone.",
         MergeMode::LeastSquares => "The one weight nearest to the mixture on the data: E[ΔW(x) x xᵀ] E[x xᵀ]⁻¹.",
     }
 }
@@ -112,7 +111,6 @@ pub fn gate_why(method: &Method) -> &'static str {
         Method::Mor1e { gate: Gate::Pooled, .. } => {
             "One gate per sequence: a small network reads the mean of its tokens, and a softmax makes its outputs sum to 1."
         }
-        #[cfg(feature = "variants")]
         Method::Mor1e { gate: Gate::Prototype, .. } => {
             "One gate per sequence: intuition, how alike its mean is to prototypes of the data, plus a router. Such gates do not sum to 1 and may be negative."
         }

@@ -33,7 +33,7 @@ pub fn hook() -> Result {
     let (flag, folder) = if release { ("--release", "release") } else { ("", "debug") };
     let build = format!(
         "cargo build --quiet --offline --locked --package lora-playground --lib --target {TARGET} \
-         --no-default-features --features app,studio,variants {flag}"
+         --no-default-features --features app,studio {flag}"
     );
     run(&mut command(&build))?;
     let engine = target_dir().join(TARGET).join(folder).join("lora_playground.wasm");

@@ -38,7 +38,7 @@ fn browser_tools() -> Result<Browser> {
 }
 
 fn in_browser(report: &mut Report, browser: &Browser) {
-    for product in ["app", "app,studio,variants", "api"] {
+    for product in ["app", "app,studio", "api"] {
         report.stage(&format!("clippy, wasm with the {product}"), "half a minute", || {
             run(&mut clippy_wasm(&format!("--no-default-features --features {product}")))
         });

@@ -1,5 +1,5 @@
 //! Variants of low-rank adaptation, each in its own module: what they train is not the two factors that the layer reads, or
-//! not those alone. A download of their own for the page.
+//! not those alone.
 
 pub mod adalora;
 mod dora;

@@ -84,7 +84,6 @@ fn a_rank_moves_in_place() {
     assert_eq!(state.run.step, 40);
 }
 
-#[cfg(feature = "variants")]
 #[test]
 fn the_trainer_hears_whether_somebody_looks_at_cut_lanes() {
     let mut state = started_state();

@@ -232,11 +232,10 @@ fn answer_row(answer: &DrawAnswer, names: &[String]) -> Html {
     let gates = answer.gates.iter().enumerate().filter(|(_, g)| !g.is_empty()).map(|(layer, gate)| {
         let list: Vec<String> = gate.iter().map(|&g| three(f64::from(g))).collect();
         // Of gates that are no shares of 1, magnitudes on a scale of their own, negative ones faint.
-        let free = cfg!(feature = "variants");
-        let top = if free { gate.iter().fold(1f32, |top, g| top.max(g.abs())) } else { 1.0 };
+        let top = gate.iter().fold(1f32, |top, g| top.max(g.abs()));
         let bars = gate.iter().enumerate().map(|(k, &g)| {
             let height = f64::from((g / top).abs()) * 24.0;
-            let class = if free && g < 0.0 { "bar less" } else { "bar" };
+            let class = if g < 0.0 { "bar less" } else { "bar" };
             html! { <rect {class} x={(k * 6).to_string()} width="4" y={tenths(24.0 - height)} height={tenths(height.max(0.5))} /> }
         });
         html! {

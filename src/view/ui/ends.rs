@@ -15,7 +15,6 @@ pub enum Mark {
     None,
     Dot,
     /// A path around (0, 0).
-    #[cfg(feature = "variants")]
     Path(&'static str),
 }
 
@@ -24,7 +23,6 @@ impl Mark {
         match self {
             Self::None => html! {},
             Self::Dot => html! { <circle r="4" /> },
-            #[cfg(feature = "variants")]
             Self::Path(d) => html! { <path {d} /> },
         }
     }

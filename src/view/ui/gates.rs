@@ -237,7 +237,6 @@ fn readout(at: Option<At>, view: &GateView, domains: &[String]) -> String {
 }
 
 /// Shares of 1 on the sequential scale; gates that may be negative on the diverging one, as wide as all of them are.
-#[cfg(feature = "variants")]
 fn scale(frame: &GateFrame) -> Scale {
     if let Some(parts) = &frame.parts {
         let all = [&frame.tokens, &frame.domains, &parts.intuition, &parts.router];
@@ -247,30 +246,13 @@ fn scale(frame: &GateFrame) -> Scale {
     Scale::Unit
 }
 
-#[cfg(feature = "variants")]
 fn parts(view: &GateView, name: &str, domains: &[String], scale: Scale, size: &'static str, dark: bool) -> Html {
     let Scale::Diverging { range } = scale else { return html! {} };
     let (view, name, domains) = (view.clone(), name.to_string(), domains.to_vec());
     html! { <super::gate_parts::GateParts {view} {name} {domains} {range} {size} {dark} /> }
 }
 
-#[cfg(feature = "variants")]
 use twin::gate_parts as parts_table;
-
-#[cfg(not(feature = "variants"))]
-fn parts_table(_: &GateFrame, _: &[String]) -> Option<Table> {
-    None
-}
-
-#[cfg(not(feature = "variants"))]
-fn scale(_: &GateFrame) -> Scale {
-    Scale::Unit
-}
-
-#[cfg(not(feature = "variants"))]
-fn parts(_: &GateView, _: &str, _: &[String], _: Scale, _: &'static str, _: bool) -> Html {
-    html! {}
-}
 
 /// A scale with its ends.
 fn scale_legend(scale: Scale, dark: bool) -> Html {

@@ -153,14 +153,10 @@ fn LaneRow(props: &LaneProps) -> Html {
     }
 }
 
-/// What else a lane can be told: all of it, or what the first download has and the way to the rest.
+/// What else a lane can be told.
 fn more(props: &LaneProps, edit: &Callback<Lane>) -> Html {
     let controls = Controls { lane: &props.lane, edit };
-    #[cfg(feature = "variants")]
     let rest = super::lane_options::options(&controls, props.config.task.layer_count());
-    #[cfg(not(feature = "variants"))]
-    let rest = Button::quiet("More options", "Load the build of the page that has PiSSA, LoRA+, quantised weights, router noise, and sizes by layer; the run starts again.")
-        .acts(&props.dispatch, Action::LoadAll);
     html! { <>{ controls.plain() }{ rest }</> }
 }
 

@@ -157,9 +157,7 @@ fn domains_form(form: &Form, task: &Domains) -> Html {
             { form.whole("dimension", "Inputs and outputs of the frozen layer.", task.dim, limits::DIM, |c, v| domains_of(c, |d| d.dim = v as usize)) }
             { form.whole("domains", "How many tasks are learned at once; each has its own true change of the weight.", task.domains, limits::DOMAINS,
                 |c, v| domains_of(c, |d| d.domains = v as usize)) }
-            if cfg!(feature = "variants") {
             { form.whole("layers", "Linear layers, with GELU between them, each changed by every domain; theory has floors for one.", task.depth, limits::DEPTH, |c, v| domains_of(c, |d| d.depth = v as usize)) }
-            }
             { form.whole("true rank", "Rank of each domain's true change.", task.true_rank, limits::TRUE_RANK, |c, v| domains_of(c, |d| d.true_rank = v as usize)) }
             { form.switch("conflicting", "All domains read the same input directions and want different outputs: no single weight can serve them all.", task.conflict,
                 |c, on| domains_of(c, |d| d.conflict = on)) }

@@ -133,7 +133,6 @@ fn gate_frame(lane: usize, experts: usize) -> GateFrame {
         utilisation: vec![even; experts],
         entropy: 0.9,
         ablation: None,
-        #[cfg(feature = "variants")]
         parts: None,
     }
 }
