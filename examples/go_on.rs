@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         let device = block_on(open(config.backend))?.0;
         let mut lab = block_on(prepare(config.clone(), device, source, async |_| ()))?.lab;
-        let folder = |lane: usize| out.join(format!("{name}_{lane}_{}", config.lanes[lane].method.name()));
+        let folder = |lane: usize| out.join(format!("{name}_{lane}_{}", config.lanes[lane].method.name));
         for lane in 0..config.lanes.len() {
             fs::create_dir_all(folder(lane))?;
             fs::write(folder(lane).join("train.py"), python::script(&config, lane)?)?;

@@ -2,10 +2,10 @@
 //! beside every measurement. Layers, from plain data up, are listed in `docs/ARCHITECTURE.md`; a module imports
 //! only from layers above it there.
 
-pub mod adapter;
 #[cfg(all(target_arch = "wasm32", feature = "api"))]
 pub mod api;
 pub mod app;
+pub mod args;
 pub mod clock;
 pub mod config;
 pub mod decimal;
@@ -17,12 +17,14 @@ pub mod host;
 pub mod inspect;
 pub mod kernel;
 pub mod lab;
+pub mod method;
 pub mod model;
 pub mod optim;
 pub mod order;
 pub mod peft;
 pub mod protocol;
 pub mod rng;
+pub mod spectrum;
 pub mod studio;
 pub mod task;
 pub mod tensor;

@@ -1,7 +1,7 @@
 //! What varies from step to step: the learning rate of the schedule and AdamW's bias corrections, as the kernels
 //! read them. Knows nothing of parameters.
 
-use crate::config::{Optimizer, Schedule};
+use crate::args::{Optimizer, Schedule};
 use crate::kernel::Step;
 
 /// Learning rate of step `t` (0-based): linear warmup from 0, then linear decay to 0 at `total`.

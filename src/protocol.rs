@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Lane};
+pub use crate::task::floors::Floor;
 
 /// From the page to the trainer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -124,19 +125,6 @@ pub struct LayerInfo {
     pub outputs: usize,
     /// "gelu" or "" for none.
     pub activation: String,
-}
-
-/// A predicted floor of the loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Floor {
-    /// Lanes it binds.
-    pub lanes: Vec<usize>,
-    /// Share of the target's energy.
-    pub share: f64,
-    /// Short, for the line's end: "floor, any single W".
-    pub label: String,
-    /// The theorem in a sentence, with the numbers in it.
-    pub why: String,
 }
 
 /// One displayed moment of a run.

@@ -3,10 +3,11 @@
 
 mod common;
 
-use common::lanes::three_layers;
-use lora_playground::adapter::cost::cost;
-use lora_playground::config::{Domains, Lane, Method, Optimizer};
+use common::lanes::{lora, molora, three_layers};
+use lora_playground::config::{Domains, Lane, Optimizer};
 use lora_playground::kernel::{Op, pad};
+use lora_playground::method::FULL;
+use lora_playground::method::cost::cost;
 use lora_playground::model::compile;
 use lora_playground::task::{TaskData, domains};
 
@@ -45,17 +46,13 @@ fn training_costs_what_its_passes_do() {
     }
     for task in [&one, &three] {
         let layers: Vec<_> = task.layers.iter().map(|l| (l.inputs, l.outputs)).collect();
-        let lora = Method::Lora { rank: 8, alpha: 8.0, rslora: false };
-        let mut molora = Method::molora();
-        if let Method::Molora { experts, rank, .. } = &mut molora {
-            (*experts, *rank) = (8, 2);
-        }
-        for method in [lora, molora] {
-            let expected = cost(&method.clone().into(), &layers, task.sequence).training;
+        for lane in [lora(8, 8.0), molora(8, 2, 4.0)] {
+            let expected = cost(&lane, &layers, task.sequence).training;
             let cached = layers[0].0 * layers[0].1;
-            assert_eq!(recorded(task, &method.clone().into()) + cached, expected, "{method:?} on {layers:?}");
+            assert_eq!(recorded(task, &lane) + cached, expected, "{lane:?} on {layers:?}");
         }
         // A full lane applies its change beside the cached product, so nothing of it is saved.
-        assert_eq!(recorded(task, &Method::Full.into()), cost(&Method::Full.into(), &layers, task.sequence).training);
+        let full = Lane::from(&FULL);
+        assert_eq!(recorded(task, &full), cost(&full, &layers, task.sequence).training);
     }
 }

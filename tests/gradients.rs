@@ -5,13 +5,14 @@
 mod common;
 
 use common::lanes::{one_layer, random_params, three_layers, variants};
-use lora_playground::adapter::variant::adalora::ORTHOGONAL;
-use lora_playground::config::{Balance, BalanceKind, Form, Lane, Method, Optimizer, Options, Weights};
+use lora_playground::config::{Lane, Optimizer};
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
 use lora_playground::kernel::Step;
 use lora_playground::kernel::adamw::LOSS_PARTS;
 use lora_playground::kernel::recording::{Buffer, GRADS, LOSSES, MOMENTS, PARAMS};
+use lora_playground::method::modifier::quantised;
+use lora_playground::method::{DORA, FULL};
 use lora_playground::model::{LOSS_SLOTS, compile, share};
 use lora_playground::optim;
 use lora_playground::order::within;
@@ -23,6 +24,8 @@ const STEP: f64 = 1e-5;
 /// (1 / elements, α/√R) are rounded to f32, 6e-8 relative.
 const RELATIVE: f64 = 1e-6;
 const ABSOLUTE: f64 = 1e-9;
+/// AdaLoRA's coefficient of its orthogonality term, in f32 as the kernels have it.
+const ORTHOGONAL: f32 = 0.1;
 
 struct Bench<'a> {
     cpu: Cpu<f64>,
@@ -81,19 +84,18 @@ impl<'a> Bench<'a> {
     /// AdaLoRA's `‖PᵀP − I‖² + ‖QQᵀ − I‖²`, and the squared cosines between what rank-1 experts read, weighed.
     fn orthogonality(&self) -> f64 {
         let off = |gram: Array2<f64>| (&gram - &Array2::<f64>::eye(gram.nrows())).mapv(|v| v * v).sum();
-        if matches!(self.lane.method, Method::Variant { form: Form::Adalora, .. }) {
-            let p: f64 = self.parameter("lora_P").iter().map(|p| off(p.t().dot(p))).sum();
-            let q: f64 = self.parameter("lora_Q").iter().map(|q| off(q.dot(&q.t()))).sum();
-            return f64::from(ORTHOGONAL) * (p + q);
-        }
+        let p: f64 = self.parameter("lora_P").iter().map(|p| off(p.t().dot(p))).sum();
+        let q: f64 = self.parameter("lora_Q").iter().map(|q| off(q.dot(&q.t()))).sum();
         let cosines = |v: &Array2<f64>| {
             let norms = v.mapv(|x| x * x).sum_axis(Axis(1)).mapv(f64::sqrt).insert_axis(Axis(1));
             let unit = v / &norms;
             // Off the diagonal every pair stands twice.
             off(unit.dot(&unit.t())) / 2.0
         };
-        let coefficient = self.lane.options.orthogonality;
-        if coefficient == 0.0 { 0.0 } else { coefficient * self.parameter(".v").iter().map(cosines).sum::<f64>() }
+        let coefficient = self.lane.settings.number("orthogonality").unwrap_or(0.0);
+        let apart =
+            if coefficient == 0.0 { 0.0 } else { coefficient * self.parameter(".v").iter().map(cosines).sum::<f64>() };
+        f64::from(ORTHOGONAL) * (p + q) + apart
     }
 
     /// The loss with the balance term, at the current parameters.
@@ -102,8 +104,7 @@ impl<'a> Bench<'a> {
         let losses = self.cpu.values(0, LOSSES);
         let loss = losses[LOSS_SLOTS * LOSS_PARTS..].iter().sum::<f64>() * self.scale;
         drop(losses);
-        let balance = balance(&self.lane.method);
-        let term = |(gates, shares): (&Vec<Vec<f64>>, &Vec<f64>)| balance_term(&balance, gates, shares);
+        let term = |(gates, shares): (&Vec<Vec<f64>>, &Vec<f64>)| balance_term(self.lane, gates, shares);
         loss + self.orthogonality() + self.gates().iter().zip(&self.shares).map(term).sum::<f64>()
     }
 }
@@ -111,17 +112,8 @@ impl<'a> Bench<'a> {
 /// Lanes whose gradient is that of what they compute. The others' is not, by definition: signs let it pass straight
 /// through, and DoRA holds a norm constant.
 fn differentiable() -> Vec<(&'static str, Lane)> {
-    let plain = |(_, lane): &(&str, Lane)| {
-        lane.options.weights == Weights::Float && !matches!(lane.method, Method::Variant { form: Form::Dora, .. })
-    };
+    let plain = |(_, lane): &(&str, Lane)| !quantised::is_on(&lane.settings) && !std::ptr::eq(lane.method, &DORA);
     variants().into_iter().filter(plain).collect()
-}
-
-fn balance(method: &Method) -> Balance {
-    match method {
-        Method::Molora { balance, .. } | Method::Mor1e { balance, .. } => *balance,
-        _ => Balance::default(),
-    }
 }
 
 /// Share of tokens whose largest gate is each expert's.
@@ -134,14 +126,16 @@ fn top_shares(gates: &[Vec<f64>]) -> Vec<f64> {
     shares
 }
 
-fn balance_term(balance: &Balance, gates: &[Vec<f64>], shares: &[f64]) -> f64 {
+/// Of a lane with gates.
+fn balance_term(lane: &Lane, gates: &[Vec<f64>], shares: &[f64]) -> f64 {
     let n = gates[0].len();
     let mean = |i: usize| gates.iter().map(|g| g[i]).sum::<f64>() / gates.len() as f64;
-    balance.coefficient
-        * match balance.kind {
-            BalanceKind::None => 0.0,
-            BalanceKind::Entropy => (0..n).map(|i| mean(i) * (mean(i) + 1e-12).ln()).sum(),
-            BalanceKind::Switch => n as f64 * (0..n).map(|i| shares[i] * mean(i)).sum::<f64>(),
+    lane.settings.real("balance.coefficient")
+        * match lane.settings.choice("balance.kind") {
+            "none" => 0.0,
+            "entropy" => (0..n).map(|i| mean(i) * (mean(i) + 1e-12).ln()).sum(),
+            "switch" => n as f64 * (0..n).map(|i| shares[i] * mean(i)).sum::<f64>(),
+            other => panic!("{other} is not differentiated here"),
         }
 }
 
@@ -196,7 +190,7 @@ fn adapters_on_some_layers() {
     for (name, lane) in differentiable() {
         for layers in [vec![0], vec![1], vec![2], vec![0, 2]] {
             let what = format!("{name} on {layers:?}");
-            check(&what, &three_layers(), &Lane { layers: Some(layers), ..lane.clone() });
+            check(&what, &three_layers(), &lane.clone().on(layers));
         }
     }
 }
@@ -265,7 +259,7 @@ fn assert_same(what: &str, got: &[f64], expected: &[f64], relative: f64) {
 /// what BitNet's formulas make of the weights.
 #[test]
 fn signs_let_the_gradient_through() {
-    let quantised: Vec<_> = variants().into_iter().filter(|(_, l)| l.options.weights != Weights::Float).collect();
+    let quantised: Vec<_> = variants().into_iter().filter(|(_, lane)| quantised::is_on(&lane.settings)).collect();
     assert!(quantised.len() >= 3);
     for (name, lane) in quantised {
         for task in [one_layer(), three_layers()] {
@@ -284,16 +278,15 @@ fn signs_let_the_gradient_through() {
                     let mean = own.iter().sum::<f64>() / own.len() as f64;
                     let scale = own.iter().map(|w| w.abs()).sum::<f64>() / own.len() as f64;
                     for (low, w) in low.iter().zip(own) {
-                        let expected = match lane.options.weights {
-                            Weights::Ternary => scale * within((w / scale).round_ties_even(), -1.0, 1.0),
+                        let expected = match lane.settings.choice("weights") {
+                            "ternary" => scale * within((w / scale).round_ties_even(), -1.0, 1.0),
                             _ => scale * (w - mean).signum(),
                         };
                         assert!((low - expected).abs() < 1e-12, "{name}: {low} instead of {expected}");
                     }
                 }
             }
-            let options = Options { weights: Weights::Float, ..lane.options.clone() };
-            let plain = Lane { options, ..lane.clone() };
+            let plain = lane.clone().with("weights", "float");
             for ((what, got), (_, expected)) in
                 gradients_at(&task, &lane, &[]).iter().zip(gradients_at(&task, &plain, &values))
             {
@@ -307,10 +300,10 @@ fn signs_let_the_gradient_through() {
 /// `∂m = Σ ∂ΔW V / c`, `∂V = m/c ∂ΔW`, `∂B = s ∂V Aᵀ`, `∂A = s Bᵀ ∂V`.
 #[test]
 fn dora_holds_its_norm_constant() {
-    let lane: Lane = Method::Variant { form: Form::Dora, rank: 3, alpha: 6.0 }.into();
+    let lane = Lane::from(&DORA).with("rank", 3).with("alpha", 6.0);
     for task in [one_layer(), three_layers()] {
         let bench = Bench::new(&task, &lane);
-        let dense = gradients_at(&task, &Method::Full.into(), &made(&bench));
+        let dense = gradients_at(&task, &(&FULL).into(), &made(&bench));
         let own = gradients_at(&task, &lane, &[]);
         let find = |name: String| own.iter().find(|(n, _)| *n == name).unwrap().1.clone();
         let tensors = bench.cpu.program(0).tensors.clone();

@@ -7,12 +7,13 @@ mod common;
 use common::lanes::{lora, molora, mor1e, one_layer, three_layers, variants};
 use common::rows::{read, with_rows};
 use common::{assert_close, device};
-use lora_playground::adapter::budget::lane_count;
-use lora_playground::adapter::count::scaling;
-use lora_playground::config::{Balance, Config, Domains, Form, Gate, Init, Lane, Method, Schedule, Spectrum, Task};
+use lora_playground::config::{Config, Domains, Lane, Schedule, Spectrum, Task};
 use lora_playground::exec::gpu::Device;
 use lora_playground::inspect::merge::{Experts, Observed};
 use lora_playground::lab::Lab;
+use lora_playground::method::FULL;
+use lora_playground::method::description::{Start, Widths};
+use lora_playground::method::match_size::lane_count;
 use lora_playground::model::compile;
 use lora_playground::protocol::MergeMode;
 use lora_playground::task::floors::static_floor;
@@ -23,10 +24,10 @@ use pollster::block_on;
 /// Steps to convergence at the default rate.
 const STEPS: usize = 1_000;
 
-fn train(task: Domains, methods: Vec<Method>, device: Option<Device>) -> Lab {
+fn train(task: Domains, lanes: Vec<Lane>, device: Option<Device>) -> Lab {
     let config = Config {
         task: Task::Domains(task.clone()),
-        lanes: methods.into_iter().map(Lane::from).collect(),
+        lanes,
         schedule: Schedule { warmup: 50, total: STEPS },
         ..Default::default()
     };
@@ -34,6 +35,10 @@ fn train(task: Domains, methods: Vec<Method>, device: Option<Device>) -> Lab {
     let mut lab = Lab::new(config, data, device).unwrap();
     block_on(lab.train(STEPS)).unwrap();
     lab
+}
+
+fn scaling(lane: &Lane) -> f64 {
+    (lane.method.scaling)(&lane.settings)
 }
 
 /// Mean loss over the last pass through the pool.
@@ -63,7 +68,7 @@ fn rank_floor_is_the_eckart_young_tail() {
 #[test]
 fn no_single_weight_gets_below_the_static_floor() {
     let lab =
-        train(Domains { true_rank: 8, ..Default::default() }, vec![Method::Full, lora(8, 16.0), lora(2, 4.0)], None);
+        train(Domains { true_rank: 8, ..Default::default() }, vec![(&FULL).into(), lora(8, 16.0), lora(2, 4.0)], None);
     let teacher = lab.task.teacher.as_ref().unwrap();
     for (rank, floor) in [(64, 0.75), (8, 0.75), (2, 0.9375)] {
         assert!((static_floor(teacher, rank) - floor).abs() < 1e-9);
@@ -75,8 +80,7 @@ fn no_single_weight_gets_below_the_static_floor() {
 
 #[test]
 fn gates_get_below_it_as_far_as_they_can_tell_the_domains() {
-    let lanes =
-        vec![molora(4, 2, 4.0), mor1e(8, 2.0, Gate::Token), mor1e(4, 2.0, Gate::Token), mor1e(8, 2.0, Gate::Pooled)];
+    let lanes = vec![molora(4, 2, 4.0), mor1e(8, 2.0, "token"), mor1e(4, 2.0, "token"), mor1e(8, 2.0, "pooled")];
     let lab = train(Domains::default(), lanes, None);
     // The more gates have sharpened, the less they leak, so a little less than the prototype's is as good.
     assert_share("MoLoRA 4×2", share(&lab, 0), 0.067, 0.025);
@@ -102,7 +106,7 @@ fn merges(lab: &Lab) {
     let wanted = wide(y, dim) - x.dot(&base.t());
     let row_domains = task.row_domains.as_slice();
     let factor = |name: &str| block_on(lab.tensor(0, &format!("layers.0.{name}"))).unwrap();
-    let scale = scaling(&lab.lane(0).method);
+    let scale = scaling(lab.lane(0));
     let experts = Experts::new((4, 2), (dim, dim), &factor("lora_A"), &factor("lora_B"), scale).unwrap();
     let energy = wanted.iter().map(|v| v * v).sum::<f64>();
     let left = |change: Array2<f64>| (change - &wanted).iter().map(|v| v * v).sum::<f64>() / energy;
@@ -127,7 +131,7 @@ fn merges(lab: &Lab) {
 
 #[test]
 fn one_gate_cannot_serve_a_mixed_sequence() {
-    let lanes = vec![mor1e(8, 2.0, Gate::Pooled), mor1e(8, 2.0, Gate::Token)];
+    let lanes = vec![mor1e(8, 2.0, "pooled"), mor1e(8, 2.0, "token")];
     let lab = train(Domains { mixed: true, ..Default::default() }, lanes, None);
     assert_share("mixed, pooled gate", share(&lab, 0), 0.685, 0.025);
     assert_share("mixed, token gate", share(&lab, 1), 0.072, 0.025);
@@ -140,7 +144,7 @@ fn lora_merges_exactly() {
     let dim = 64;
     let get = |name: &str| block_on(lab.tensor(0, name)).unwrap();
     let (a, b, adapted) = (get("layers.0.lora_A"), get("layers.0.lora_B"), get("output"));
-    let scale = scaling(&lab.lane(0).method) as f32;
+    let scale = scaling(lab.lane(0)) as f32;
     let change = |o: usize, i: usize| (0..8).map(|r| b[o * 8 + r] * a[r * dim + i]).sum::<f32>();
     let merged: Vec<f32> =
         (0..dim * dim).map(|at| lab.task.base[0].weight[at] + scale * change(at / dim, at % dim)).collect();
@@ -164,7 +168,7 @@ async fn starts_at_zero(device: Option<Device>) {
     let mut held = device;
     let on_gpu = held.is_some();
     for task in [one_layer(), three_layers()] {
-        let mut lanes = vec![Lane { layers: Some(vec![]), ..Method::Full.into() }];
+        let mut lanes = vec![Lane::base()];
         lanes.extend(variants().into_iter().map(|(_, lane)| quiet(lane)));
         let count = lanes.len();
         let lab = Lab::new(Config { lanes, ..Default::default() }, task, held.take()).unwrap();
@@ -176,8 +180,8 @@ async fn starts_at_zero(device: Option<Device>) {
             let name = format!("{own:?}");
             let output = lab.tensor(lane, "output").await.unwrap();
             // Two methods begin at the frozen weight by way of it: exact but for rounding.
-            let rebuilt =
-                own.options.init == Init::Pissa || matches!(own.method, Method::Variant { form: Form::Dora, .. });
+            let parameters = (own.method.parameters)(&own.settings, Widths { inputs: 11, outputs: 7 });
+            let rebuilt = parameters.iter().any(|parameter| matches!(parameter.start, Start::Made(_)));
             if rebuilt {
                 assert_close(&name, &output, &base, 1e-5, 1e-5);
             } else {
@@ -201,10 +205,9 @@ async fn starts_at_zero(device: Option<Device>) {
 
 /// Without the terms of the loss that pull at gates and experts from the first step on.
 fn quiet(mut lane: Lane) -> Lane {
-    if let Method::Molora { balance, .. } | Method::Mor1e { balance, .. } = &mut lane.method {
-        *balance = Balance::default();
-    }
-    lane.options.orthogonality = 0.0;
+    lane.settings.set("balance.kind", "none");
+    lane.settings.set("balance.coefficient", 0.0);
+    lane.settings.set("orthogonality", 0.0);
     lane
 }
 
@@ -218,9 +221,9 @@ fn untrained_adapters_change_nothing() {
 fn sizes_by_formula_are_those_of_the_buffers() {
     let sizes = [(1, 1), (3, 2), (4, 4), (9, 1), (8, 5)];
     let mut lanes: Vec<Lane> = variants().into_iter().map(|(_, lane)| lane).collect();
-    lanes.extend(sizes.map(|(n, r)| molora(n, r, 1.0).into()));
-    lanes.extend([1, 7, 16].map(|rank| lora(rank, 1.0).into()));
-    lanes.extend([1, 4, 12].map(|n| mor1e(n, 1.0, Gate::Pooled).into()));
+    lanes.extend(sizes.map(|(n, r)| molora(n, r, 1.0)));
+    lanes.extend([1, 7, 16].map(|rank| lora(rank, 1.0)));
+    lanes.extend([1, 4, 12].map(|n| mor1e(n, 1.0, "pooled")));
     for lane in lanes {
         for (task, layers) in [(one_layer(), None), (three_layers(), None), (three_layers(), Some(vec![0, 2]))] {
             let lane = Lane { layers, ..lane.clone() };
@@ -247,8 +250,8 @@ fn sizes_by_formula_are_those_of_the_buffers() {
 fn a_large_gate_outweighs_its_experts() {
     let layer = Layer { inputs: 4096, outputs: 4096, activation: Activation::None };
     let task = TaskData { layers: vec![layer], ..one_layer() };
-    let count = |method: Method| compile(&task, &method.into(), &Default::default()).parameters;
-    let mixture = count(mor1e(4, 2.0, Gate::Pooled));
+    let count = |lane: Lane| compile(&task, &lane, &Default::default()).parameters;
+    let mixture = count(mor1e(4, 2.0, "pooled"));
     assert_eq!(mixture, 32_768 + 2_363_396);
     assert_eq!((mixture as f64 / count(lora(8, 16.0)) as f64 * 10.0).round(), 366.0);
 }
@@ -257,7 +260,7 @@ fn a_large_gate_outweighs_its_experts() {
 #[test]
 fn the_gpu_meets_the_floors_too() {
     let task = Domains { dim: 32, batch: 16, ..Default::default() };
-    let lab = train(task, vec![Method::Full, molora(4, 2, 4.0), mor1e(8, 2.0, Gate::Pooled)], Some(device()));
+    let lab = train(task, vec![(&FULL).into(), molora(4, 2, 4.0), mor1e(8, 2.0, "pooled")], Some(device()));
     assert_eq!(lab.backend(), "webgpu");
     assert_share("full", share(&lab, 0), 0.75, 0.01);
     assert_share("MoLoRA 4×2", share(&lab, 1), 0.067, 0.025);

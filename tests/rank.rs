@@ -3,7 +3,7 @@
 mod common;
 
 use common::device;
-use lora_playground::config::{Config, Method};
+use lora_playground::config::Config;
 use lora_playground::exec::gpu::Device;
 use lora_playground::lab::Lab;
 use lora_playground::lab::prepare::{Source, prepare};
@@ -130,8 +130,7 @@ fn what_cannot_be_is_refused() {
             let error = mixture.set_rank(0, rank).await.unwrap_err().to_string();
             assert!(error.contains(&rank.to_string()), "{error}");
         }
-        let Method::Molora { rank, .. } = mixture.lane(0).method else { panic!("another method") };
-        assert_eq!(rank, 4);
+        assert_eq!(mixture.lane(0).settings.whole("rank"), 4);
     });
 }
 

@@ -5,17 +5,20 @@
 mod common;
 
 use common::device;
-use common::lanes::three_layers;
-use lora_playground::config::{Balance, Config, Domains, Form, Gate, Init, Lane, Method, Options, Schedule, Task};
+use common::lanes::{lora, mor1e, three_layers};
+use lora_playground::config::{Config, Domains, Lane, Schedule, Spectrum, Task};
 use lora_playground::exec::gpu::Device;
-use lora_playground::inspect::spectrum::singular_values;
 use lora_playground::lab::Lab;
 use lora_playground::lab::forward::matrix;
+use lora_playground::method::{ADALORA, DYLORA, FULL, MOLORA};
+use lora_playground::spectrum::singular_values;
 use lora_playground::task::domains;
 use pollster::block_on;
 
-fn form(form: Form, rank: usize, alpha: f64) -> Method {
-    Method::Variant { form, rank, alpha }
+/// Pruned to so many directions a layer between two steps.
+fn adalora(rank: usize, alpha: f64, target: usize, begin: usize, end: usize) -> Lane {
+    let lane = Lane::from(&ADALORA).with("rank", rank).with("alpha", alpha).with("target_rank", target);
+    lane.with("budget_begin", begin).with("budget_end", end)
 }
 
 fn lab(lanes: Vec<Lane>, task: Domains, total: usize, device: Option<Device>) -> Lab {
@@ -36,8 +39,7 @@ fn in_use(lab: &Lab) -> usize {
 }
 
 fn keeps_its_budget(device: Option<Device>) -> Option<Device> {
-    let options = Options { target_rank: Some(2), budget_begin: 20, budget_end: 60, ..Options::default() };
-    let lane = Lane { options, ..form(Form::Adalora, 6, 12.0).into() };
+    let lane = adalora(6, 12.0, 2, 20, 60);
     let config = Config { lanes: vec![lane], schedule: Schedule { warmup: 5, total: 200 }, ..Default::default() };
     let mut lab = Lab::new(config, three_layers(), device).unwrap();
     // Three layers of six directions fall to two each, all layers together: 6 + (18 − 6)(1 − τ)³ right after step 40.
@@ -57,8 +59,7 @@ fn adalora_keeps_to_its_budget() {
 /// One task of true rank 4: AdaLoRA of initial rank 8 is left with the four directions there are.
 #[test]
 fn adalora_keeps_the_directions_that_matter() {
-    let options = Options { target_rank: Some(4), budget_begin: 200, budget_end: 600, ..Options::default() };
-    let lane = Lane { options, ..form(Form::Adalora, 8, 16.0).into() };
+    let lane = adalora(8, 16.0, 4, 200, 600);
     let task = Domains { dim: 32, domains: 1, true_rank: 4, ..Domains::default() };
     let mut lab = lab(vec![lane], task, 1500, None);
     block_on(lab.train(1500)).unwrap();
@@ -87,9 +88,8 @@ fn cut(lab: &mut Lab, lane: usize, rank: usize, width: usize) -> f64 {
 /// cut to its first directions does not.
 #[test]
 fn every_smaller_rank_of_dylora_works() {
-    let spectrum = lora_playground::config::Spectrum::Harmonic;
-    let task = Domains { dim: 32, domains: 1, true_rank: 8, spectrum, ..Domains::default() };
-    let lanes = vec![form(Form::Dylora, 8, 16.0).into(), Method::Lora { rank: 8, alpha: 16.0, rslora: false }.into()];
+    let task = Domains { dim: 32, domains: 1, true_rank: 8, spectrum: Spectrum::Harmonic, ..Domains::default() };
+    let lanes = vec![Lane::from(&DYLORA).with("rank", 8).with("alpha", 16.0), lora(8, 16.0)];
     let mut lab = lab(lanes, task, 2000, None);
     block_on(lab.train(2000)).unwrap();
     let energy = |from: usize| (from + 1..=8).map(|i| 1.0 / (i * i) as f64).sum::<f64>();
@@ -105,8 +105,7 @@ fn every_smaller_rank_of_dylora_works() {
 /// PiSSA's factors are the largest singular directions of the frozen weight, in f32.
 #[test]
 fn pissa_begins_at_the_largest_directions() {
-    let options = Options { init: Init::Pissa, ..Options::default() };
-    let lane = Lane { options, ..Method::Lora { rank: 4, alpha: 8.0, rslora: false }.into() };
+    let lane = lora(4, 8.0).with("init", "pissa");
     let lab = lab(vec![lane], Domains { dim: 32, ..Domains::default() }, 100, None);
     let (a, b) = (matrix(&get(&lab, 0, "layers.0.lora_A"), 32), matrix(&get(&lab, 0, "layers.0.lora_B"), 4));
     let held = singular_values(&(2.0 * b.dot(&a)));
@@ -120,10 +119,7 @@ fn pissa_begins_at_the_largest_directions() {
 /// Noise on a router has mean 0 and variance 1 times its strength, differs from step to step, and is gone at rest.
 #[test]
 fn noise_is_noise_and_only_while_training() {
-    let with = |noise| {
-        let options = Options { noise, ..Options::default() };
-        Lane { options, ..Method::molora().into() }
-    };
+    let with = |noise: f64| Lane::from(&MOLORA).with("noise", noise);
     let mut lab = lab(vec![with(1.0), with(0.0)], Domains { dim: 32, ..Domains::default() }, 100, None);
     assert_eq!(get(&lab, 0, "output"), get(&lab, 1, "output"));
     let zero = vec![0.0; get(&lab, 0, "layers.0.router").len()];
@@ -147,8 +143,7 @@ fn noise_is_noise_and_only_while_training() {
 #[test]
 fn sizes_may_differ_between_layers() {
     let experts = vec![8, 2, 4];
-    let options = Options { experts_per_layer: Some(experts.clone()), ..Options::default() };
-    let lane = Lane { options, ..Method::molora().into() };
+    let lane = Lane::from(&MOLORA).with("experts_per_layer", experts.clone());
     let config = Config { lanes: vec![lane], ..Default::default() };
     let mut lab = Lab::new(config, three_layers(), None).unwrap();
     let mut parameters = 0;
@@ -161,8 +156,7 @@ fn sizes_may_differ_between_layers() {
     block_on(lab.train(20)).unwrap();
     let before = get(&lab, 0, "output");
     block_on(lab.set_rank(0, 3)).unwrap();
-    let held = lab.lane(0).options.experts_per_layer.clone();
-    assert_eq!(held, Some(vec![8, 2, 4]));
+    assert_eq!(lab.lane(0).settings.sizes("experts_per_layer"), Some(&[8, 2, 4][..]));
     let after = get(&lab, 0, "output");
     let (size, off) =
         before.iter().zip(&after).fold((0.0f32, 0.0f32), |(s, d), (b, a)| (s + b * b, d + (b - a).powi(2)));
@@ -174,30 +168,24 @@ fn sizes_may_differ_between_layers() {
 /// LoRA's ranks by layer become one rank; a rank's budget is never above the rank.
 #[test]
 fn another_size_leaves_nothing_that_contradicts_it() {
-    let by_layer = Options { rank_per_layer: Some(vec![2, 4, 6]), ..Options::default() };
-    let lane = Lane { options: by_layer, ..Method::Lora { rank: 8, alpha: 8.0, rslora: false }.into() };
+    let lane = lora(8, 8.0).with("rank_per_layer", vec![2, 4, 6]);
     let config = Config { lanes: vec![lane], ..Default::default() };
     let mut lab = Lab::new(config, three_layers(), None).unwrap();
     block_on(lab.train(20)).unwrap();
     let before = get(&lab, 0, "output");
     block_on(lab.set_rank(0, 6)).unwrap();
-    assert_eq!(lab.lane(0).options, Options::default());
+    assert_eq!(*lab.lane(0), lora(6, 8.0));
     let off = before.iter().zip(&get(&lab, 0, "output")).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     assert!(off < 1e-5, "{off}");
-    let target = Options { target_rank: Some(6), ..Options::default() };
-    let lane = Lane { options: target, ..form(Form::Adalora, 8, 16.0).into() };
-    assert_eq!(lane.resized(4).options.target_rank, Some(4));
+    let lane = Lane::from(&ADALORA).with("rank", 8).with("target_rank", 6);
+    assert_eq!(lane.resized(4).settings.maybe_whole("target_rank"), Some(4));
     assert!(block_on(lab.set_rank(0, 0)).is_err());
 }
 
 /// Lost in mid-training, a lane goes on as if nothing had been: AdaLoRA's averages are part of what is held.
 #[test]
 fn a_snapshot_holds_all_that_training_carries() {
-    let options = Options { target_rank: Some(2), budget_begin: 10, budget_end: 40, ..Options::default() };
-    let lanes = vec![
-        Lane { options, ..form(Form::Adalora, 6, 12.0).into() },
-        Lane { options: Options { noise: 0.5, ..Options::default() }, ..Method::molora().into() },
-    ];
+    let lanes = vec![adalora(6, 12.0, 2, 10, 40), Lane::from(&MOLORA).with("noise", 0.5)];
     let config = Config { lanes, schedule: Schedule { warmup: 5, total: 100 }, ..Default::default() };
     let run = |lose: bool| {
         let mut lab = Lab::new(config.clone(), three_layers(), None).unwrap();
@@ -214,14 +202,10 @@ fn a_snapshot_holds_all_that_training_carries() {
     assert_eq!(run(false), run(true));
 }
 
-fn other(experts: usize, gate: Gate, flex: Option<usize>) -> Lane {
-    Method::Mor1e { experts, alpha: 2.0, gate, hidden: None, balance: Balance::default(), flex }.into()
-}
-
 /// `0.5 + 2⟨cᵢ, e⟩` with ω = ½ and an even router, from the data as they are; nothing is added to the output, and no gradient
 /// reaches the gate.
 fn begins_between_intuition_and_router(device: Option<Device>) -> Option<Device> {
-    let lanes = vec![other(5, Gate::Prototype, None), Method::Full.into()];
+    let lanes = vec![mor1e(5, 2.0, "prototype"), (&FULL).into()];
     let lab = lab(lanes, Domains { dim: 32, batch: 8, ..Domains::default() }, 100, device);
     let prototypes = matrix(&get(&lab, 0, "layers.0.gate.prototypes"), 32);
     let gates = get(&lab, 0, "layers.0.gate");
@@ -256,7 +240,7 @@ fn prototypes_begin_between_intuition_and_router() {
 /// single weight can reach, 0.75.
 #[test]
 fn prototypes_tell_tasks_apart() {
-    let lanes = vec![other(8, Gate::Prototype, None), other(8, Gate::Prototype, Some(2))];
+    let lanes = vec![mor1e(8, 2.0, "prototype"), mor1e(8, 2.0, "prototype").with("flex", 2)];
     let mut lab = lab(lanes, Domains { dim: 32, batch: 16, ..Domains::default() }, 1200, None);
     block_on(lab.train(1200)).unwrap();
     for lane in 0..2 {
@@ -272,7 +256,7 @@ fn prototypes_tell_tasks_apart() {
 fn shared_vectors_are_experts_written_out() {
     for (p, q) in [(2, 3), (3, 2), (6, 1), (1, 6)] {
         let config = Config {
-            lanes: vec![other(6, Gate::Token, Some(p)), other(6, Gate::Token, None)],
+            lanes: vec![mor1e(6, 2.0, "token").with("flex", p), mor1e(6, 2.0, "token")],
             schedule: Schedule { warmup: 2, total: 100 },
             ..Default::default()
         };
@@ -304,12 +288,11 @@ fn shared_vectors_are_experts_written_out() {
 /// Prototypes outlive a change of the loss's terms and of the device; their number is part of how a lane begins.
 #[test]
 fn prototypes_stay() {
-    let mut lab = lab(vec![other(4, Gate::Prototype, None)], Domains { dim: 32, ..Domains::default() }, 100, None);
+    let mut lab = lab(vec![mor1e(4, 2.0, "prototype")], Domains { dim: 32, ..Domains::default() }, 100, None);
     let name = "layers.0.gate.prototypes";
     let first = get(&lab, 0, name);
     block_on(lab.train(5)).unwrap();
-    let mut to = lab.lane(0).clone();
-    to.options.orthogonality = 0.1;
+    let to = lab.lane(0).clone().with("orthogonality", 0.1);
     block_on(lab.tune(0, to)).unwrap();
     block_on(lab.train(5)).unwrap();
     let snapshot = block_on(lab.snapshot()).unwrap();

@@ -321,21 +321,21 @@ fn experts(state: &State, names: &[String], shows: &dyn Fn(Part) -> bool) -> Htm
     }
 }
 
-/// What AdaLoRA's budget leaves in use, and what lanes lose when cut where one of them is trained for it.
+/// What budgets leave in use, and what lanes lose when cut where one of them is trained for it.
 fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &'static str) -> Html {
-    use crate::config::{Form, Lane, Method};
     use crate::view::ui::{budget::Budgets, cuts::Cuts};
     let Some(started) = state.run.started.as_ref().filter(|_| state.embed.is_none()) else { return html! {} };
-    let is = |wanted: Form| move |lane: &Lane| matches!(lane.method, Method::Variant { form, .. } if form == wanted);
-    let any = |wanted: Form| started.config.lanes.iter().any(is(wanted));
+    let lanes = &started.config.lanes;
+    let any_budget = lanes.iter().any(|lane| lane.method.extras.budget.is_some());
+    let any_cut = lanes.iter().any(|lane| lane.method.extras.cut.is_some_and(|cut| cut.trained));
     let (names, ranks, step) = (names.to_vec(), &state.run.ranks, state.run.step);
     html! {
-        if any(Form::Adalora) || any(Form::Dylora) {
+        if any_budget || any_cut {
             <div class="ranks">
-                if any(Form::Adalora) {
+                if any_budget {
                     <Budgets started={started.clone()} budgets={ranks.budgets.clone()} names={names.clone()} {step} dark={state.dark} />
                 }
-                if any(Form::Dylora) {
+                if any_cut {
                     <Cuts started={started.clone()} cuts={ranks.cuts.clone()} {names} {step} {unit} dispatch={dispatch.clone()} />
                 }
             </div>

@@ -2,10 +2,11 @@
 //! each transition can be tested without a browser.
 
 use super::address::{Address, Part};
-use crate::adapter::budget::{lane_count, match_parameters};
-use crate::config::{Config, Method};
+use crate::config::Config;
+use crate::method::description::Reach;
+use crate::method::match_size::{lane_count, match_parameters};
 use crate::protocol::{Command, Event, MergeMode, Watch};
-use crate::view::{action::Action, run::Run, snap::Snap, words::is_gated};
+use crate::view::{action::Action, run::Run, snap::Snap};
 
 /// Messages kept at most; the oldest go first.
 const PROBLEMS: usize = 4;
@@ -115,11 +116,11 @@ impl State {
     }
 }
 
-/// The lane that the inspector opens with: LoRA, whose merge is exact, else the first.
+/// The lane that the inspector opens with: the first of a low rank whose merge is exact, else the first.
 fn first_watch(config: &Config) -> Watch {
-    let is_lora = |method: &Method| matches!(method, Method::Lora { .. });
+    let is_low_rank = |lane: &crate::config::Lane| matches!(lane.reach_at(0), Reach::Single { rank: Some(_) });
     Watch {
-        lane: config.lanes.iter().position(|l| is_lora(&l.method)).unwrap_or(0),
+        lane: config.lanes.iter().position(is_low_rank).unwrap_or(0),
         layer: 0,
         merge: MergeMode::MeanGate,
         domain: 0,
@@ -235,7 +236,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             let Some(lane) = state.config.lanes.get(watch.lane) else {
                 return vec![];
             };
-            if !is_gated(&lane.method) {
+            if !lane.is_gated() {
                 watch.merge = MergeMode::MeanGate;
             }
             state.watch = watch;
@@ -300,7 +301,7 @@ fn matched(state: &State) -> Option<Config> {
     let started = state.run.started.as_ref()?;
     let layers: Vec<(usize, usize)> = started.layers.iter().map(|l| (l.inputs, l.outputs)).collect();
     let mut config = Config::clone(state.shown());
-    let first = config.lanes.iter().find(|l| l.method != Method::Full)?;
+    let first = config.lanes.iter().find(|l| l.size().is_some())?;
     let target = lane_count(first, &layers);
     config.lanes = match_parameters(&config.lanes, &layers, target);
     Some(config)

@@ -1,9 +1,9 @@
 //! What must hold between the values of a configuration. Each value by itself is already in its range.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{BalanceKind, Gate, Named};
-use super::{Config, Domains, Lane, Method, Schedule, Task, limits, object::refuse};
+use super::{Config, Domains, Lane, Schedule, Task, lane::shown, limits};
+use crate::args::object::refuse;
 use crate::error::Result;
 
 impl Config {
@@ -23,17 +23,6 @@ impl Config {
             ));
         }
         Ok(())
-    }
-}
-
-impl Task {
-    /// Linear layers of the task's network that can be adapted.
-    pub fn layer_count(&self) -> usize {
-        match self {
-            Self::Domains(domains) => domains.depth,
-            Self::Custom => 1,
-            Self::Digits(_) => 3,
-        }
     }
 }
 
@@ -69,37 +58,8 @@ fn check_domains(task: &Domains) -> Result<()> {
 
 fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
     let count = task.layer_count();
-    let options = &lane.options;
-    for (key, sizes) in [("experts_per_layer", &options.experts_per_layer), ("rank_per_layer", &options.rank_per_layer)]
-    {
-        if let Some(sizes) = sizes
-            && sizes.len() != count
-        {
-            let allowed = format_args!("one for each layer; task \"{}\" has {count}", task.kind());
-            return Err(refuse(format!("{path}.{key}"), &json!(sizes), allowed));
-        }
-    }
-    for layer in 0..count {
-        if let Method::Molora { experts, rank, .. } = lane.method_at(layer)
-            && experts * rank > limits::MIXTURE_RANK
-        {
-            return Err(refuse(
-                format!("{path}.rank"),
-                &rank.into(),
-                format_args!("experts · rank = {} must be at most {}", experts * rank, limits::MIXTURE_RANK),
-            ));
-        }
-    }
-    check_mor1e(lane, path, count)?;
-    if options.budget_begin >= options.budget_end {
-        let allowed = format_args!("below budget_end, which is {}", options.budget_end);
-        return Err(refuse(format!("{path}.budget_begin"), &options.budget_begin.into(), allowed));
-    }
-    if let (Method::Variant { rank, .. }, Some(target)) = (&lane.method, options.target_rank)
-        && target > *rank
-    {
-        let allowed = format_args!("at most rank, which is {rank}");
-        return Err(refuse(format!("{path}.target_rank"), &target.into(), allowed));
+    if let Some(broken) = lane.broken_limit(count) {
+        return Err(refuse(format!("{path}.{}", broken.key), &shown(&broken.value), broken.allowed));
     }
     for (i, &layer) in lane.layers.iter().flatten().enumerate() {
         if layer >= count {
@@ -112,30 +72,6 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
                     if count == 1 { "" } else { "s" }
                 ),
             ));
-        }
-    }
-    Ok(())
-}
-
-/// Of prototypes and shared vectors; a build without them passes their lanes on to one that has them.
-fn check_mor1e(lane: &Lane, path: &str, count: usize) -> Result<()> {
-    if let Method::Mor1e { gate, hidden, balance, .. } = &lane.method {
-        for layer in 0..count {
-            if let Method::Mor1e { experts, flex: Some(p), .. } = lane.method_at(layer)
-                && experts % p != 0
-            {
-                let allowed = format_args!("a divisor of experts, which is {experts}");
-                return Err(refuse(format!("{path}.flex"), &p.into(), allowed));
-            }
-        }
-        // The prototype gate has no hidden layer. Nor does either balance term mean anything on gates that are not shares: one
-        // takes logarithms of what may be negative, the other falls without bound with the gates.
-        if let (Gate::Prototype, Some(hidden)) = (gate, hidden) {
-            return Err(refuse(format!("{path}.hidden"), &(*hidden).into(), "nothing with gate \"prototype\""));
-        }
-        if *gate == Gate::Prototype && balance.kind != BalanceKind::None {
-            let allowed = "\"none\" with gate \"prototype\", whose gates are not shares of 1";
-            return Err(refuse(format!("{path}.balance.kind"), &balance.kind.name().into(), allowed));
         }
     }
     Ok(())

@@ -3,11 +3,9 @@
 
 use serde_json::Value;
 
-use super::{
-    BackendChoice, Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Form, Gate, Lane, Method, Named,
-    Optimizer, Options, Schedule, Spectrum, Task, limits,
-    object::{self, Object, refuse},
-};
+use super::{Config, DigitDomain, Digits, Domains, Optimizer, Schedule, Spectrum, Task, lane::read as lane, limits};
+use crate::args::BackendChoice;
+use crate::args::object::{self, Object, refuse};
 use crate::error::{Error, Result};
 
 impl Config {
@@ -114,129 +112,6 @@ fn digits(value: &Value, path: &str) -> Result<Digits> {
         domains,
         batch: object.whole("batch", limits::BATCH, default.batch)?,
         pretrain: object.whole("pretrain", limits::PRETRAIN, default.pretrain)?,
-    })
-}
-
-pub(super) fn lane(value: &Value, path: &str) -> Result<Lane> {
-    // Each reader writes over the method's defaults, so those are given once, in `default`.
-    let (mut method, keys): (Method, &[&str]) = match Object::peek(value, path, "method", "lora")? {
-        "full" => (Method::Full, &["method", "layers"]),
-        "lora" => (
-            Method::lora(),
-            &["method", "rank", "alpha", "rslora", "init", "lr_ratio", "weights", "rank_per_layer", "layers"],
-        ),
-        "molora" => (
-            Method::molora(),
-            &[
-                "method",
-                "experts",
-                "rank",
-                "alpha",
-                "top_k",
-                "renormalize",
-                "balance",
-                "temperature",
-                "noise",
-                "lr_ratio",
-                "weights",
-                "experts_per_layer",
-                "rank_per_layer",
-                "layers",
-            ],
-        ),
-        "mor1e" => (
-            Method::mor1e(),
-            &[
-                "method",
-                "experts",
-                "alpha",
-                "gate",
-                "hidden",
-                "balance",
-                "flex",
-                "orthogonality",
-                "experts_per_layer",
-                "layers",
-            ],
-        ),
-        other => match Form::from_name(other) {
-            Some(Form::Mora) => (Method::variant(Form::Mora), &["method", "rank", "layers"]),
-            Some(Form::Adalora) => (
-                Method::variant(Form::Adalora),
-                &["method", "rank", "alpha", "target_rank", "budget_begin", "budget_end", "layers"],
-            ),
-            Some(form) => (Method::variant(form), &["method", "rank", "alpha", "layers"]),
-            None => {
-                return Err(refuse(
-                    format!("{path}.method"),
-                    &other.into(),
-                    "one of \"full\", \"lora\", \"molora\", \"mor1e\", \"dora\", \"mora\", \"adalora\", \"dylora\"",
-                ));
-            }
-        },
-    };
-    let object = Object::new(value, path, &format!("method \"{}\"", method.name()), keys)?;
-    match &mut method {
-        Method::Full => {}
-        Method::Lora { rank, alpha, rslora } => {
-            *rank = object.whole("rank", limits::RANK, *rank)?;
-            *alpha = object.real("alpha", limits::ALPHA, *alpha)?;
-            *rslora = object.flag("rslora", *rslora)?;
-        }
-        Method::Variant { rank, alpha, .. } => {
-            *rank = object.whole("rank", limits::RANK, *rank)?;
-            *alpha = object.real("alpha", limits::ALPHA, *alpha)?;
-        }
-        Method::Molora { experts, rank, alpha, top_k, renormalize, balance } => {
-            *experts = object.whole("experts", limits::EXPERTS, *experts)?;
-            *rank = object.whole("rank", limits::RANK, *rank)?;
-            *alpha = object.real("alpha", limits::ALPHA, *alpha)?;
-            let kept = limits::Whole { min: 0, max: *experts };
-            *top_k = object.whole("top_k", kept, *top_k)?;
-            *renormalize = object.flag("renormalize", *renormalize)?;
-            *balance = self::balance(&object)?;
-        }
-        Method::Mor1e { experts, alpha, gate, hidden, balance, flex } => {
-            *experts = object.whole("experts", limits::EXPERTS, *experts)?;
-            *alpha = object.real("alpha", limits::ALPHA, *alpha)?;
-            *gate = object.choice::<Gate>("gate", *gate)?;
-            *hidden = object.maybe_whole("hidden", limits::HIDDEN)?;
-            *balance = self::balance(&object)?;
-            *flex = object.maybe_whole("flex", limits::EXPERTS)?;
-        }
-    }
-    let usual = Options::default();
-    let options = Options {
-        init: object.choice("init", usual.init)?,
-        lr_ratio: object.real("lr_ratio", limits::LR_RATIO, usual.lr_ratio)?,
-        weights: object.choice("weights", usual.weights)?,
-        temperature: object.real("temperature", limits::TEMPERATURE, usual.temperature)?,
-        noise: object.real("noise", limits::NOISE, usual.noise)?,
-        orthogonality: object.real("orthogonality", limits::COEFFICIENT, usual.orthogonality)?,
-        target_rank: object.maybe_whole("target_rank", limits::RANK)?,
-        budget_begin: object.whole("budget_begin", limits::WARMUP, usual.budget_begin)?,
-        budget_end: object.whole("budget_end", limits::TOTAL, usual.budget_end)?,
-        experts_per_layer: object.sizes("experts_per_layer", limits::EXPERTS)?,
-        rank_per_layer: object.sizes("rank_per_layer", limits::RANK)?,
-    };
-    let every = limits::Whole { min: 0, max: usize::MAX };
-    let layers = object
-        .set("layers")?
-        .map(|items| items.into_iter().map(|(key, item)| object::whole(item, every, || key.clone())).collect())
-        .transpose()?;
-    Ok(Lane { method, layers, options })
-}
-
-fn balance(lane: &Object<'_>) -> Result<Balance> {
-    let default = Balance::default();
-    let Some(value) = lane.get("balance") else {
-        return Ok(default);
-    };
-    let path = lane.key("balance");
-    let object = Object::new(value, &path, "balance", &["kind", "coefficient"])?;
-    Ok(Balance {
-        kind: object.choice::<BalanceKind>("kind", default.kind)?,
-        coefficient: object.real("coefficient", limits::COEFFICIENT, default.coefficient)?,
     })
 }
 

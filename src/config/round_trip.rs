@@ -1,10 +1,14 @@
 //! Whatever configuration is written, as a document or as a link, is read back the same; whatever is read
 //! instead is refused without a panic.
 
+use std::collections::BTreeSet;
+
 use super::{
-    BackendChoice, Balance, Config, DigitDomain, Digits, Domains, Form, Gate, Init, Lane, Method, Named, Optimizer,
-    Options, Schedule, Spectrum, Task, Weights,
+    BackendChoice, Config, DigitDomain, Digits, Domains, Lane, Named, Optimizer, Schedule, Spectrum, Task, limits,
 };
+use crate::args::{Kind, Setting, Value};
+use crate::method::METHODS;
+use crate::order::within;
 
 /// A linear congruential generator (Knuth's MMIX constants): the test needs variety, not quality.
 struct Draw(u64);
@@ -28,79 +32,56 @@ impl Draw {
         T::ALL[self.below(T::ALL.len())]
     }
 
-    fn balance(&mut self) -> Balance {
-        match self.flag() {
-            true => Balance::default(),
-            false => Balance { kind: self.of(), coefficient: self.real() },
-        }
-    }
-
+    /// A lane of any method, whose settings go together.
     fn lane(&mut self, layers: usize) -> Lane {
-        let method = match self.below(5) {
-            4 => match self.of::<Form>() {
-                Form::Mora => Method::Variant { form: Form::Mora, rank: 1 + self.below(512), alpha: 1.0 },
-                form => Method::Variant { form, rank: 1 + self.below(512), alpha: self.real().max(0.001) },
-            },
-            0 => Method::Full,
-            1 => Method::Lora { rank: 1 + self.below(512), alpha: self.real().max(0.001), rslora: self.flag() },
-            2 => {
-                let experts = 1 + self.below(16);
-                Method::Molora {
-                    experts,
-                    rank: 1 + self.below(32),
-                    alpha: 4.0,
-                    top_k: self.below(experts + 1),
-                    renormalize: self.flag(),
-                    balance: self.balance(),
-                }
+        let method = METHODS[self.below(METHODS.len())];
+        loop {
+            let lane = self.settings(method.into(), layers);
+            if lane.broken_limit(layers).is_none() {
+                let own: Vec<usize> = (0..layers).filter(|_| self.flag()).collect();
+                return Lane { layers: (!own.is_empty()).then_some(own), ..lane };
             }
-            _ => {
-                let gate = self.of::<Gate>();
-                let network = gate != Gate::Prototype;
-                let flex = self.flag().then(|| 1 + self.below(8));
-                Method::Mor1e {
-                    experts: flex.map_or(1 + self.below(64), |p| p * (1 + self.below(8))),
-                    alpha: self.real().max(0.001),
-                    gate,
-                    hidden: (network && self.flag()).then(|| 2 + self.below(511)),
-                    balance: if network { self.balance() } else { Balance::default() },
-                    flex,
-                }
-            }
-        };
-        let all: Vec<usize> = (0..layers).filter(|_| self.flag()).collect();
-        let options = self.options(&method, layers);
-        Lane { method, layers: (!all.is_empty()).then_some(all), options }
+        }
     }
 
-    /// Those that the method has, some of them.
-    fn options(&mut self, method: &Method, layers: usize) -> Options {
-        let mut options = Options::default();
-        let ranked = matches!(method, Method::Lora { .. } | Method::Molora { .. });
-        if ranked && self.flag() {
-            options.lr_ratio = self.real().max(0.01);
-            options.weights = self.of::<Weights>();
-            options.rank_per_layer = self.flag().then(|| (0..layers).map(|_| 1 + self.below(8)).collect());
-        }
-        match method {
-            Method::Lora { .. } => options.init = self.of::<Init>(),
-            Method::Molora { .. } if self.flag() => {
-                options.temperature = self.real().max(0.01);
-                options.noise = self.real() / 10.0;
+    /// Some of its settings at other values than their defaults.
+    fn settings(&mut self, mut lane: Lane, layers: usize) -> Lane {
+        let described = lane.described();
+        for setting in &described {
+            if self.flag() {
+                let value = self.value(setting, layers);
+                lane.settings.set(setting.key, value);
             }
-            Method::Mor1e { .. } if self.flag() => options.orthogonality = self.real(),
-            &Method::Variant { form: Form::Adalora, rank, .. } => {
-                options.target_rank = self.flag().then(|| 1 + self.below(rank));
-                options.budget_begin = self.below(600);
-                options.budget_end = 601 + self.below(600);
+        }
+        // What is to be divided is drawn anew as a multiple, or hardly any would be allowed.
+        for setting in &described {
+            let (Kind::Divisor(of), Some(divisor)) = (setting.kind, lane.settings.maybe_whole(setting.key)) else {
+                continue;
+            };
+            lane.settings.set(of, divisor * (1 + self.below(8)));
+            let own = described.iter().find(|other| matches!(other.kind, Kind::PerLayer(key, _) if key == of));
+            let Some((key, sizes)) = own.and_then(|own| Some((own.key, lane.settings.sizes(own.key)?))) else {
+                continue;
+            };
+            let multiples: Vec<usize> = sizes.iter().map(|size| divisor * size).collect();
+            lane.settings.set(key, multiples);
+        }
+        lane
+    }
+
+    fn value(&mut self, setting: &Setting, layers: usize) -> Value {
+        match setting.kind {
+            Kind::Whole(limits::Whole { min, max }) => {
+                // Small ones are the likelier to go together.
+                let span = if self.flag() { (max - min).min(16) } else { max - min };
+                (min + self.below(span + 1)).into()
             }
-            _ => {}
+            Kind::Real(limits::Real { min, max, .. }) => within(self.real(), min, max).into(),
+            Kind::Flag => self.flag().into(),
+            Kind::Choice(names) => names[self.below(names.len())].into(),
+            Kind::Divisor(_) => (1 + self.below(8)).into(),
+            Kind::PerLayer(..) => (0..layers).map(|_| 1 + self.below(8)).collect::<Vec<_>>().into(),
         }
-        if matches!(method, Method::Molora { .. } | Method::Mor1e { .. }) && self.flag() {
-            let p = if let Method::Mor1e { flex: Some(p), .. } = method { *p } else { 1 };
-            options.experts_per_layer = Some((0..layers).map(|_| p * (1 + self.below(8))).collect());
-        }
-        options
     }
 
     fn config(&mut self) -> Config {
@@ -147,7 +128,8 @@ impl Draw {
 #[test]
 fn round_trips() {
     let mut draw = Draw(1);
-    let mut queries = std::collections::BTreeSet::new();
+    let mut queries = BTreeSet::new();
+    let mut drawn = BTreeSet::new();
     for _ in 0..3000 {
         let config = draw.config();
         assert_eq!(Config::from_json(&config.to_json()).unwrap(), config);
@@ -155,12 +137,19 @@ fn round_trips() {
         assert_eq!(Config::from_query(&query).unwrap(), config, "{query}");
         for lane in &config.lanes {
             assert_eq!(Lane::from_text(&lane.to_text()).unwrap(), *lane);
+            let others = lane.described().into_iter().filter(|s| lane.settings.get(s.key) != Some(&s.default));
+            drawn.extend(others.map(|setting| (lane.method.name, setting.key)));
         }
         let safe = |c: char| c.is_ascii_alphanumeric() || "-._~=&".contains(c);
         assert!(query.chars().all(safe), "{query}");
         queries.insert(query);
     }
     assert!(queries.len() > 2990);
+    for &method in METHODS {
+        for setting in Lane::from(method).described() {
+            assert!(drawn.contains(&(method.name, setting.key)), "{} {} was never drawn", method.name, setting.key);
+        }
+    }
 }
 
 /// Links and documents with bytes changed, cut or doubled are read or refused; nothing panics.

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Balance, BalanceKind, Config, DigitDomain, Digits, Domains, Lane, Method, Named, Schedule, Task};
+use super::{Config, DigitDomain, Digits, Domains, Lane, Named, Schedule, Task};
+use crate::method::{FULL, LORA, MOLORA, MOR1E};
 
 const EXAMPLE: &str = r#"{"version":1,"seed":1,"backend":"auto",
  "task":{"kind":"domains","dim":64,"domains":4,"true_rank":2,"conflict":true,"spectrum":"flat","sequence":8,"mixed":false,"noise":0.0,"batch":32},
@@ -37,16 +38,10 @@ fn query_error(query: &str) -> String {
 #[test]
 fn example_reads_as_written() {
     let config = Config::from_json(EXAMPLE).unwrap();
-    let mut mor1e = Method::mor1e();
-    if let Method::Mor1e { hidden, .. } = &mut mor1e {
-        *hidden = Some(8);
-    }
+    let mor1e = Lane::from(&MOR1E).with("hidden", 8);
     assert_eq!(
         config,
-        Config {
-            lanes: vec![Method::lora().into(), Method::molora().into(), mor1e.into(), Method::Full.into()],
-            ..Config::default()
-        }
+        Config { lanes: vec![(&LORA).into(), (&MOLORA).into(), mor1e, (&FULL).into()], ..Config::default() }
     );
     assert_eq!(Config::from_value(&config.to_value()).unwrap(), config);
 }
@@ -83,7 +78,7 @@ fn every_default_is_the_example() {
         assert_eq!(Config::from_value(&value).unwrap(), whole, "without {parent}/{key}");
     }
     let bare = Config::from_json(r#"{"version":1,"lanes":[{"method":"mor1e"}]}"#).unwrap();
-    assert_eq!(bare, Config { lanes: vec![Method::mor1e().into()], ..Config::default() });
+    assert_eq!(bare, Config { lanes: vec![(&MOR1E).into()], ..Config::default() });
 }
 
 #[test]
@@ -114,7 +109,7 @@ fn errors_name_key_value_and_range() {
     assert_eq!(
         error(|v| v["lanes"][0]["rnak"] = json!(4)),
         "lanes[0].rnak: 4 is not allowed; there is no such key; method \"lora\" has method, rank, alpha, \
-         rslora, init, lr_ratio, weights, rank_per_layer, layers"
+         rslora, lr_ratio, init, weights, rank_per_layer, layers"
     );
     assert_eq!(
         error(|v| v["task"]["true_rank"] = json!(17)),
@@ -261,18 +256,8 @@ fn query_writes_only_what_differs() {
     config.optimizer.eps = 1e-7;
     config.task = Task::Domains(Domains { dim: 32, ..Domains::default() });
     config.lanes.truncate(2);
-    config.lanes.push(Lane {
-        method: Method::Molora {
-            experts: 4,
-            rank: 2,
-            alpha: 0.5,
-            top_k: 2,
-            renormalize: true,
-            balance: Balance { kind: BalanceKind::Entropy, coefficient: 0.05 },
-        },
-        options: Default::default(),
-        layers: Some(vec![0]),
-    });
+    let molora = Lane::from(&MOLORA).with("alpha", 0.5).with("top_k", 2).with("renormalize", true);
+    config.lanes.push(molora.with("balance.kind", "entropy").with("balance.coefficient", 0.05).on(vec![0]));
     let query = "seed=7&dim=32&lr=0.02&eps=1e-7&lanes=full~lora.r8~molora.n4.r2.a0.5.k2.norm.entropy0.05.l0";
     assert_eq!(config.to_query(), query);
     assert_eq!(Config::from_query(query).unwrap(), config);
@@ -282,17 +267,18 @@ fn query_writes_only_what_differs() {
 
 #[test]
 fn prototypes_and_shared_vectors() {
-    let query = "all&lanes=mor1e.n8.prototype~mor1e.n6.token.flex2~mor1e.n6.prototype.flex3";
+    let query = "lanes=mor1e.n8.prototype~mor1e.n6.token.flex2~mor1e.n6.prototype.flex3";
     let config = Config::from_query(query).unwrap();
     assert_eq!(config.to_query(), query);
-    assert!(config.lanes.iter().all(|lane| lane.is_variant() && !lane.can_resize()));
-    let flex = |lane: &Lane| if let Method::Mor1e { flex, .. } = lane.method { flex } else { None };
+    // As links said once that asked for a larger build of the page.
+    assert_eq!(Config::from_query(&format!("all&{query}")).unwrap(), config);
+    assert!(config.lanes.iter().all(|lane| !lane.is_scripted() && !lane.can_resize()));
+    let flex = |lane: &Lane| lane.settings.maybe_whole("flex");
     assert_eq!([0, 1, 2].map(|l| flex(&config.lanes[l])), [None, Some(2), Some(3)]);
     // At another size as many vectors read, so that not every size is to be had.
     let resized = [1, 3, 7, 8, 9].map(|n| config.lanes[2].resized(n));
     assert!(resized.iter().all(|lane| flex(lane) == Some(3)));
-    let experts = |lane: &Lane| if let Method::Mor1e { experts, .. } = lane.method { experts } else { 0 };
-    assert_eq!(resized.map(|lane| experts(&lane)), [3, 3, 6, 6, 9]);
+    assert_eq!(resized.map(|lane| lane.settings.whole("experts")), [3, 3, 6, 6, 9]);
     assert_eq!(
         error(|v| v["lanes"][2] = prototype(json!({"flex": 3}))),
         "lanes[2].flex: 3 is not allowed; a divisor of experts, which is 8"

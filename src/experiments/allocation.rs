@@ -1,8 +1,8 @@
 //! Layer-wise allocation: whether it matters where in a network its experts are.
 
-use super::bed::{molora, optioned, shares, trained, with};
+use super::bed::{domains, molora, shares, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
-use crate::config::{Config, Domains, Options};
+use crate::config::{Config, Domains};
 
 /// Experts by layer, lowest first; twenty in each.
 const PATTERNS: [(&str, [usize; 4]); 5] = [
@@ -17,16 +17,14 @@ const HOURGLASS: usize = 1;
 const AHEAD: [(&str, usize); 2] = [("triangle", 2), ("diamond", 4)];
 
 pub fn all() -> Vec<Experiment> {
-    let lanes = PATTERNS.map(|(_, experts)| {
-        with(molora(5, 2), Options { experts_per_layer: Some(experts.to_vec()), ..Options::default() })
-    });
+    let lanes = PATTERNS.map(|(_, experts)| molora(5, 2).with("experts_per_layer", experts.to_vec()));
     let gains = AHEAD.map(|(name, _)| quantity(format!("hourglass − {name}"), Expected::AtLeast(0.0)));
     vec![Experiment {
         id: "allocation",
         title: "Where in a network experts belong",
         claim: "At an equal number of experts, more of them in the higher or middle layers are worth more than an hourglass.",
         source: "MoLA, arXiv 2402.08562",
-        setups: vec![optioned(Domains { dim: 32, depth: 4, ..Domains::default() }, lanes.to_vec())],
+        setups: vec![domains(Domains { dim: 32, depth: 4, ..Domains::default() }, lanes.to_vec())],
         method: "A network of four layers, each of which each of four conflicting tasks changes by rank 2; MoLoRA of rank 2 with twenty experts, shared out over the layers in five ways: equal numbers of parameters. Loss as a share of what the frozen network misses.",
         prediction: "If the claim holds, the hourglass's loss minus that of the triangle 2-4-6-8, and minus that of the diamond 2-8-8-2, is at least 0.",
         quantities: PATTERNS.iter().map(|(name, _)| shown(*name)).chain(gains).collect(),

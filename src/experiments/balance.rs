@@ -1,8 +1,8 @@
 //! Load balance: what the two terms do to gates, and what they do not do to experts.
 
-use super::bed::{answer, balance, domains, routed, share, trained};
+use super::bed::{answer, balanced, domains, molora, share, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
-use crate::config::{Balance, BalanceKind, Config, Domains};
+use crate::config::{Config, Domains};
 use crate::error::Result;
 use crate::lab::Lab;
 
@@ -14,8 +14,8 @@ pub fn all() -> Vec<Experiment> {
 }
 
 fn entropy_term() -> Experiment {
-    let terms = COEFFICIENTS.map(|c| balance(BalanceKind::Entropy, c));
-    let lanes = std::iter::once(Balance::default()).chain(terms).map(|term| routed(4, 2, 0, false, term)).collect();
+    let terms = COEFFICIENTS.map(|c| balanced(molora(4, 2), "entropy", c));
+    let lanes = std::iter::once(molora(4, 2)).chain(terms).collect();
     // One task fewer than experts, so that an even mean gate is not what the tasks ask for anyway.
     let task = Domains { domains: 3, ..Domains::default() };
     let even = COEFFICIENTS.map(|c| quantity(format!("evenness at {c}"), Expected::AtLeast(0.99)));
@@ -61,13 +61,14 @@ fn entropies(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
 }
 
 fn switch_term() -> Experiment {
-    let lanes = [Balance::default(), balance(BalanceKind::Switch, 0.01)].map(|term| routed(4, 2, 2, false, term));
+    let lane = || molora(4, 2).with("top_k", 2);
+    let lanes = vec![lane(), balanced(lane(), "switch", 0.01)];
     Experiment {
         id: "balance-switch",
         title: "What the Switch term changes",
         claim: "On top-2 routing the load-balance term of the Switch Transformer changes nothing measurable.",
         source: "methods; Switch Transformer, arXiv 2101.03961",
-        setups: vec![domains(Domains::default(), lanes.to_vec())],
+        setups: vec![domains(Domains::default(), lanes)],
         method: "MoLoRA 4×2 under top-2 routing on four conflicting tasks, with the term at its paper's coefficient, 0.01, and without. Specialisation as above.",
         prediction: "Loss moves by at most 0.02 and specialisation by at most 0.05, in either direction.",
         quantities: vec![

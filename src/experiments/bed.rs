@@ -4,61 +4,51 @@
 use ndarray::Array2;
 
 use super::Inputs;
-use crate::adapter::count::scaling;
-use crate::config::{Balance, BalanceKind, Config, Domains, Form, Gate, Lane, Method, Options, Schedule, Task};
-use crate::error::Result;
+use crate::args::Settings;
+use crate::config::{Config, Domains, Lane, Schedule, Task};
+use crate::error::{Error, Result};
 use crate::lab::Lab;
 use crate::lab::forward::{Answer, Forward, matrix, row_losses};
 use crate::lab::prepare::{Prepared, Progress, Source, prepare};
+use crate::method::description::{Change, Method, Product, Widths};
+use crate::method::{LORA, MOLORA, MOR1E};
 
 /// Steps to convergence on the teacher–student task at the default rate.
 pub const STEPS: usize = 1_000;
 
-/// LoRA with α = 2r, so that every rank has the same scaling, 2.
-pub fn lora(rank: usize) -> Method {
-    Method::Lora { rank, alpha: 2.0 * rank as f64, rslora: false }
+/// Of this rank, with α = 2r where the method has an α, so that every rank has the same scaling, 2.
+pub fn ranked(method: &'static Method, rank: usize) -> Lane {
+    let mut lane = Lane::from(method).with("rank", rank);
+    lane.settings.set("alpha", 2.0 * rank as f64);
+    lane
+}
+
+pub fn lora(rank: usize) -> Lane {
+    ranked(&LORA, rank)
 }
 
 /// Soft routing, scaling 2.
-pub fn molora(experts: usize, rank: usize) -> Method {
-    routed(experts, rank, 0, false, Balance::default())
+pub fn molora(experts: usize, rank: usize) -> Lane {
+    ranked(&MOLORA, rank).with("experts", experts)
 }
 
 /// Scaling 2.
-pub fn routed(experts: usize, rank: usize, top_k: usize, renormalize: bool, balance: Balance) -> Method {
-    Method::Molora { experts, rank, alpha: 2.0 * rank as f64, top_k, renormalize, balance }
+pub fn mor1e(experts: usize, gate: &'static str) -> Lane {
+    Lane::from(&MOR1E).with("experts", experts).with("alpha", 2.0).with("gate", gate)
 }
 
-pub fn mor1e(experts: usize, gate: Gate) -> Method {
-    Method::Mor1e { experts, alpha: 2.0, gate, hidden: None, balance: Balance::default(), flex: None }
+/// With a term of the loss that evens the use of experts.
+pub fn balanced(lane: Lane, kind: &'static str, coefficient: f64) -> Lane {
+    lane.with("balance.kind", kind).with("balance.coefficient", coefficient)
 }
 
-/// Scaling 2, where the form has one.
-pub fn form(form: Form, rank: usize) -> Method {
-    Method::Variant { form, rank, alpha: if form == Form::Mora { 1.0 } else { 2.0 * rank as f64 } }
-}
-
-pub fn with(method: Method, options: Options) -> Lane {
-    Lane { options, ..method.into() }
-}
-
-pub fn balance(kind: BalanceKind, coefficient: f64) -> Balance {
-    Balance { kind, coefficient }
-}
-
-pub fn config(task: Task, methods: Vec<Method>, schedule: Schedule) -> Config {
-    let lanes = methods.into_iter().map(Lane::from).collect();
+pub fn config(task: Task, lanes: Vec<Lane>, schedule: Schedule) -> Config {
     Config { task, lanes, schedule, ..Config::default() }
 }
 
 /// On the teacher–student task, to convergence.
-pub fn domains(task: Domains, methods: Vec<Method>) -> Config {
-    config(Task::Domains(task), methods, Schedule { warmup: 50, total: STEPS })
-}
-
-/// The same for lanes with options of their own.
-pub fn optioned(task: Domains, lanes: Vec<Lane>) -> Config {
-    Config { lanes, ..domains(task, vec![]) }
+pub fn domains(task: Domains, lanes: Vec<Lane>) -> Config {
+    config(Task::Domains(task), lanes, Schedule { warmup: 50, total: STEPS })
 }
 
 /// Set up a run, on the backend that the measurement was given whatever the link would choose.
@@ -148,16 +138,37 @@ pub async fn read(lab: &Lab, lane: usize, name: &str) -> Result<Vec<f32>> {
     }
 }
 
+/// A lane's settings on the first layer, and that layer's widths.
+pub fn first_layer(lab: &Lab, lane: usize) -> (Settings, Widths) {
+    let layer = &lab.task.layers[0];
+    (lab.lane(lane).settings_at(0), Widths { inputs: layer.inputs, outputs: layer.outputs })
+}
+
+/// The factors that a lane's change of the first layer is made of.
+pub fn product(lab: &Lab, lane: usize) -> Result<Product> {
+    let (settings, widths) = first_layer(lab, lane);
+    match (lab.lane(lane).method.change)(&settings, widths) {
+        Change::Product(product) => Ok(product),
+        Change::Dense(name) => Err(Error::Missing {
+            what: "factors",
+            name: name.into(),
+            hint: "the experiment needs a lane of low rank".into(),
+        }),
+    }
+}
+
 /// What a lane that is not routed adds to the first layer's weight, `[outputs, inputs]`.
 pub async fn change(lab: &Lab, lane: usize) -> Result<Array2<f64>> {
-    let inputs = lab.task.layers[0].inputs;
-    let method = &lab.lane(lane).method;
-    if matches!(method, Method::Full | Method::Variant { form: Form::Dora, .. }) {
-        return Ok(matrix(&read(lab, lane, "layers.0.delta").await?, inputs));
+    let (settings, widths) = first_layer(lab, lane);
+    let method = lab.lane(lane).method;
+    let name = |tensor: &str| format!("layers.0.{tensor}");
+    match (method.change)(&settings, widths) {
+        Change::Dense(delta) => Ok(matrix(&read(lab, lane, &name(delta)).await?, widths.inputs)),
+        Change::Product(product) => {
+            let (a, b) = (read(lab, lane, &name(product.a)).await?, read(lab, lane, &name(product.b)).await?);
+            Ok(matrix(&b, product.rank).dot(&matrix(&a, widths.inputs)) * (method.scaling)(&settings))
+        }
     }
-    let (a, b) = (read(lab, lane, "layers.0.lora_A").await?, read(lab, lane, "layers.0.lora_B").await?);
-    let rank = a.len() / inputs;
-    Ok(matrix(&b, rank).dot(&matrix(&a, inputs)) * scaling(method))
 }
 
 /// What a lane, as trained so far, makes of `x [rows, inputs]`, whole sequences.

@@ -2,17 +2,16 @@
 
 use ndarray::Array2;
 
-use super::bed::{STEPS, answer, lora, molora, optioned, read, shares, trained, with};
+use super::bed::{STEPS, answer, domains, first_layer, lora, molora, product, read, shares, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
-use crate::adapter::cost::quantised;
-use crate::config::{Config, Domains, Method, Optimizer, Options, Schedule, Weights};
+use crate::config::{Config, Domains, Lane, Optimizer, Schedule};
 use crate::error::Result;
 use crate::lab::Lab;
 use crate::lab::forward::matrix;
+use crate::method::modifier::quantised;
 use crate::task::Targets;
 
-const KINDS: [(&str, Weights); 3] =
-    [("float", Weights::Float), ("ternary", Weights::Ternary), ("binary", Weights::Binary)];
+const KINDS: [&str; 3] = ["float", "ternary", "binary"];
 /// The page's, and one at which few entries flip in a step.
 const RATES: [(&str, f64); 2] = [("0.01", 0.01), ("0.0003", 0.0003)];
 /// Losses further apart than this do not match.
@@ -21,33 +20,31 @@ const MATCH: f64 = 0.02;
 const FLOAT: f64 = 4.0;
 
 /// Bytes of both lanes: 1,024 entries in 8 matrices or in 2, and the mixture's router of 256 in full precision.
-fn predicted(weights: Weights) -> [f64; 2] {
-    [8.0 * quantised(128, weights) + FLOAT * 256.0, 2.0 * quantised(512, weights)]
+fn predicted(weights: &str) -> [f64; 2] {
+    [8.0 * quantised::bytes(128, weights) + FLOAT * 256.0, 2.0 * quantised::bytes(512, weights)]
 }
 
 pub fn all() -> Vec<Experiment> {
-    let lanes = |method: Method| {
-        KINDS.map(|(_, weights)| with(method.clone(), Options { weights, ..Options::default() })).to_vec()
-    };
+    let lanes = |lane: Lane| KINDS.map(|weights| lane.clone().with("weights", weights)).to_vec();
     let names = ["MoLoRA 4×2", "LoRA r8"];
     let setup = |lr: f64, total| {
-        let run = |task, method| Config {
+        let run = |task, lane| Config {
             optimizer: Optimizer { lr, ..Optimizer::default() },
             schedule: Schedule { warmup: 50, total },
-            ..optioned(task, lanes(method))
+            ..domains(task, lanes(lane))
         };
         let one = Domains { domains: 1, true_rank: 8, ..Domains::default() };
         vec![run(Domains::default(), molora(4, 2)), run(one, lora(8))]
     };
     let cases = || RATES.iter().flat_map(|(rate, _)| names.map(|name| format!("{name}, rate {rate}")));
-    let losses = cases().flat_map(|case| KINDS.map(|(kind, _)| shown(format!("{case}: {kind}"))));
+    let losses = cases().flat_map(|case| KINDS.map(|kind| shown(format!("{case}: {kind}"))));
     let gaps = cases()
-        .flat_map(|case| [1, 2].map(|k| quantity(format!("{case}: {} − float", KINDS[k].0), Expected::AtMost(MATCH))));
-    let rescaled = cases().flat_map(|case| [1, 2].map(|k| shown(format!("{case}: {} at its best scale", KINDS[k].0))));
+        .flat_map(|case| [1, 2].map(|k| quantity(format!("{case}: {} − float", KINDS[k]), Expected::AtMost(MATCH))));
+    let rescaled = cases().flat_map(|case| [1, 2].map(|k| shown(format!("{case}: {} at its best scale", KINDS[k]))));
     let sizes = names
         .iter()
         .enumerate()
-        .flat_map(|(at, name)| KINDS.map(|(kind, w)| near(format!("{name}: bytes, {kind}"), predicted(w)[at], 0.05)));
+        .flat_map(|(at, name)| KINDS.map(|kind| near(format!("{name}: bytes, {kind}"), predicted(kind)[at], 0.05)));
     vec![Experiment {
         id: "one-bit",
         title: "Experts of one bit per weight",
@@ -63,7 +60,7 @@ pub fn all() -> Vec<Experiment> {
         figure: Some(Figure {
             x: "entries",
             y: "loss, share of energy",
-            columns: KINDS.map(|(name, _)| name.to_owned()).to_vec(),
+            columns: KINDS.map(str::to_owned).to_vec(),
             series: vec![
                 Series { name: "MoLoRA 4×2, rate 0.0003", first: 2 * KINDS.len() },
                 Series { name: "LoRA r8, rate 0.0003", first: 3 * KINDS.len() },
@@ -107,14 +104,16 @@ async fn best_scale(lab: &Lab, lane: usize) -> Result<f64> {
 
 /// What the lane's adapter takes to store.
 async fn bytes(lab: &Lab, lane: usize) -> Result<f64> {
-    let (experts, router) = match lab.lane(lane).method {
-        Method::Molora { experts, .. } => (experts, experts * lab.task.layers[0].inputs),
-        _ => (1, 0),
-    };
-    let mut sum = FLOAT * router as f64;
-    for name in ["layers.0.lora_A", "layers.0.lora_B"] {
-        let factor = read(lab, lane, name).await?;
-        sum += factor.chunks_exact(factor.len() / experts).map(stored).sum::<f64>();
+    let (settings, widths) = first_layer(lab, lane);
+    let factors = product(lab, lane)?;
+    let mut sum = 0.0;
+    for parameter in (lab.lane(lane).method.parameters)(&settings, widths) {
+        if ![factors.a, factors.b].contains(&parameter.name) {
+            sum += FLOAT * parameter.len(widths) as f64;
+            continue;
+        }
+        let factor = read(lab, lane, &format!("layers.0.{}", parameter.name)).await?;
+        sum += factor.chunks_exact(factor.len() / factors.experts).map(stored).sum::<f64>();
     }
     Ok(sum)
 }
@@ -139,9 +138,9 @@ mod tests {
         assert_eq!(stored(&[0.5, -0.5].repeat(64)), 16.0 + 4.0);
         assert!((stored(&[0.5, -0.5, 0.0, 0.5].repeat(32)) - (128.0 * 1.584_962_5 / 8.0 + 4.0)).abs() < 1e-6);
         assert_eq!(stored(&[0.1, 0.2, 0.3, 0.4]), 16.0);
-        assert_eq!(predicted(Weights::Float), [5_120.0, 4_096.0]);
-        assert_eq!(predicted(Weights::Binary), [1_184.0, 136.0]);
-        let [mixture, single] = predicted(Weights::Ternary);
+        assert_eq!(predicted("float"), [5_120.0, 4_096.0]);
+        assert_eq!(predicted("binary"), [1_184.0, 136.0]);
+        let [mixture, single] = predicted("ternary");
         assert!((mixture - 1_258.9).abs() < 0.05 && (single - 210.9).abs() < 0.05);
     }
 }

@@ -1,8 +1,8 @@
 //! Experts that are not used: routing that collapses, what is said to cure it, and rank-1 experts that read alike.
 
-use super::bed::{answer, balance, mor1e, optioned, routed, shares, trained, with};
+use super::bed::{answer, balanced, domains, molora, mor1e, shares, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
-use crate::config::{Balance, BalanceKind, Config, Domains, Gate, Options};
+use crate::config::{Config, Domains};
 use crate::error::Result;
 use crate::lab::Lab;
 use crate::lab::forward::matrix;
@@ -23,13 +23,9 @@ pub fn all() -> Vec<Experiment> {
 }
 
 fn collapse() -> Experiment {
-    let lane = |temperature, noise, term| {
-        with(routed(EXPERTS, 2, 1, false, term), Options { temperature, noise, ..Options::default() })
-    };
-    let none = Balance::default;
+    let lane = |temperature: f64| molora(EXPERTS, 2).with("top_k", 1).with("temperature", temperature);
     let names = ["T = 1", "T = 0.1", "T = 0.1 with noise", "T = 0.1 with the Switch term"];
-    let lanes =
-        || vec![lane(1.0, 0.0, none()), lane(COLD, 0.0, none()), lane(COLD, 1.0, none()), lane(COLD, 0.0, switch())];
+    let lanes = || vec![lane(1.0), lane(COLD), lane(COLD).with("noise", 1.0), balanced(lane(COLD), "switch", 0.01)];
     let all = Expected::Near { value: EXPERTS as f64, within: 0.0 };
     let said = [Expected::Shown, Expected::AtMost(EXPERTS as f64 - 1.0), all, all];
     let quantities = ["four tasks", "one task"].into_iter().flat_map(|tasks| {
@@ -44,8 +40,8 @@ fn collapse() -> Experiment {
         claim: "Top-1 routing by a cold gate leaves experts unused; noise on the router or a balance term keeps all in use.",
         source: "Shazeer et al., arXiv 1701.06538; Switch Transformer, arXiv 2101.03961",
         setups: vec![
-            optioned(Domains::default(), lanes()),
-            optioned(Domains { domains: 1, true_rank: 8, ..Domains::default() }, lanes()),
+            domains(Domains::default(), lanes()),
+            domains(Domains { domains: 1, true_rank: 8, ..Domains::default() }, lanes()),
         ],
         method: "MoLoRA 4×2 under top-1 routing on four conflicting tasks, and on one task of rank 8 that four experts of rank 2 could only serve together: at temperature T = 1; at 0.1; at 0.1 with noise of standard deviation 1 on the logits while training; at 0.1 with the Switch term at 0.01. An expert is in use if at least 1 % of the tokens choose it.",
         prediction: "If the claim holds, at most three of four experts are in use at T = 0.1, and all four with either cure, whose loss is no higher. Two tasks that share an expert of rank 2 leave at least half of what they need: 0.25 for each pair.",
@@ -64,10 +60,6 @@ fn collapse() -> Experiment {
             log: false,
         }),
     }
-}
-
-fn switch() -> Balance {
-    balance(BalanceKind::Switch, 0.01)
 }
 
 fn collapsed(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
@@ -100,11 +92,7 @@ async fn in_use(lab: &Lab, lane: usize) -> Result<f64> {
 }
 
 fn orthogonality() -> Experiment {
-    let lanes = || {
-        PENALTIES
-            .map(|orthogonality| with(mor1e(VECTORS, Gate::Pooled), Options { orthogonality, ..Options::default() }))
-            .to_vec()
-    };
+    let lanes = || PENALTIES.map(|penalty| mor1e(VECTORS, "pooled").with("orthogonality", penalty)).to_vec();
     let alike = |kind: &str| PENALTIES.map(|c| shown(format!("{kind}: mean cos² at {c}")));
     let losses = |kind: &str| PENALTIES.map(|c| shown(format!("{kind}: loss at {c}")));
     let (mut own, mut shared) = (alike("own directions"), alike("shared directions"));
@@ -123,8 +111,8 @@ fn orthogonality() -> Experiment {
         claim: "A penalty on cos² between what rank-1 experts read makes them orthogonal at no cost where tasks read directions of their own, and at the cost of the fit where tasks read the same ones.",
         source: "methods; MoR1E, arXiv 2404.08985",
         setups: vec![
-            optioned(Domains { conflict: false, ..Domains::default() }, lanes()),
-            optioned(Domains::default(), lanes()),
+            domains(Domains { conflict: false, ..Domains::default() }, lanes()),
+            domains(Domains::default(), lanes()),
         ],
         method: "MoR1E with 8 experts and a pooled gate on four tasks of rank 2, which read directions of their own or all the same two; Σ cos²(vᵢ, vⱼ) over pairs added to the loss at 0, 0.001 and 0.1. Mean cos² over the 28 pairs after training.",
         prediction: "Own directions: eight are needed, and can be orthogonal: mean cos² at most 0.02 at either coefficient, and the loss higher by at most 0.01. Shared: eight vectors in the plane that is read cannot have a mean cos² below Welch's bound, 24/56 = 0.43, so without the penalty it lies there or a little above, up to 0.6; with it, it falls by at least 0.1 and the loss rises by at least 0.05.",

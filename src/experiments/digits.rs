@@ -1,11 +1,12 @@
 //! Real handwriting: whether a mixture wins at equal size, and what each method forgets.
 
-use super::bed::{answer, config, form, lora, molora, trained, with};
+use super::bed::{answer, config, lora, molora, ranked, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Quantity, Series, quantity};
-use crate::config::{Config, Digits, Form, Init, Lane, Method, Optimizer, Options, Schedule, Task, Weights};
+use crate::config::{Config, Digits, Lane, Optimizer, Schedule, Task};
 use crate::error::{Error, Result};
 use crate::lab::forward::hits;
 use crate::lab::prepare::Prepared;
+use crate::method::{ADALORA, DORA, FULL};
 use crate::task::HeldOut;
 use crate::task::digits::CLASSES;
 
@@ -20,13 +21,8 @@ pub fn all() -> Vec<Experiment> {
 const RATES: [f64; 2] = [0.01, 0.0025];
 
 /// One run at each rate.
-fn setups(methods: Vec<Method>) -> Vec<Config> {
-    optioned(methods.into_iter().map(Lane::from).collect())
-}
-
-fn optioned(lanes: Vec<Lane>) -> Vec<Config> {
-    let setup = config(Task::Digits(Digits::default()), vec![], Schedule { warmup: 50, total: STEPS });
-    let setup = Config { lanes, ..setup };
+fn setups(lanes: Vec<Lane>) -> Vec<Config> {
+    let setup = config(Task::Digits(Digits::default()), lanes, Schedule { warmup: 50, total: STEPS });
     RATES.map(|lr| Config { optimizer: Optimizer { lr, ..Optimizer::default() }, ..setup.clone() }).to_vec()
 }
 
@@ -86,7 +82,7 @@ fn forgetting() -> Experiment {
         title: "Learning less and forgetting less",
         claim: "LoRA learns less than full fine-tuning and forgets less.",
         source: "Biderman et al., arXiv 2405.09673",
-        setups: setups(std::iter::once(Method::Full).chain(RANKS.map(lora)).collect()),
+        setups: setups(std::iter::once(Lane::from(&FULL)).chain(RANKS.map(lora)).collect()),
         method: "The same network; accuracy on held-out images of the four new kinds, and of the upright ones it came from, at the same two rates.",
         prediction: "Full fine-tuning is at least as accurate on the new digits, and LoRA on the old ones, at every rank and either rate.",
         quantities: all.chain(gains).collect(),
@@ -123,15 +119,14 @@ fn forgotten(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
 }
 
 fn refined() -> Experiment {
-    let usual = Options::default;
     let (better, as_good) = (Expected::AtLeast(0.005), Expected::AtLeast(-0.02));
     let lanes = [
-        ("LoRA r4", lora(4).into(), Expected::Shown),
-        ("DoRA", form(Form::Dora, 4).into(), better),
-        ("PiSSA", with(lora(4), Options { init: Init::Pissa, ..usual() }), better),
-        ("LoRA+", with(lora(4), Options { lr_ratio: 16.0, ..usual() }), better),
-        ("AdaLoRA 8 to 4", with(form(Form::Adalora, 8), Options { target_rank: Some(4), ..usual() }), better),
-        ("LoRA of one bit", with(lora(4), Options { weights: Weights::Binary, ..usual() }), as_good),
+        ("LoRA r4", lora(4), Expected::Shown),
+        ("DoRA", ranked(&DORA, 4), better),
+        ("PiSSA", lora(4).with("init", "pissa"), better),
+        ("LoRA+", lora(4).with("lr_ratio", 16.0), better),
+        ("AdaLoRA 8 to 4", ranked(&ADALORA, 8).with("target_rank", 4), better),
+        ("LoRA of one bit", lora(4).with("weights", "binary"), as_good),
     ];
     let names = lanes.clone().map(|lane| lane.0.to_owned());
     let gains = RATES.iter().flat_map(|rate| {
@@ -142,7 +137,7 @@ fn refined() -> Experiment {
         title: "Refinements of LoRA on real data",
         claim: "At rank 4, DoRA, PiSSA, LoRA+ and AdaLoRA are each more accurate than LoRA, and one bit per weight costs nothing.",
         source: "as their papers report for language models: arXiv 2402.09353, 2404.02948, 2402.12354, 2303.10512, 2310.11453",
-        setups: optioned(lanes.clone().map(|lane| lane.1).to_vec()),
+        setups: setups(lanes.clone().map(|lane| lane.1).to_vec()),
         method: "As above, at both rates; accuracy on the held-out images of the four new domains. LoRA+ trains B at 16 times the rate given; AdaLoRA is pruned from eight directions a layer to four on average.",
         prediction: "If the claim holds, each is more accurate than LoRA by at least 0.005 at either rate; one bit per weight loses at most 0.02.",
         quantities: at_rates(&names, Expected::Shown).chain(gains).collect(),

@@ -2,11 +2,12 @@
 
 use ndarray::{Array2, ArrayView1};
 
-use super::bed::{change, domains, form, lora, share, trained};
+use super::bed::{change, domains, lora, ranked, share, trained};
 use super::floors::tail;
 use super::{Expected, Experiment, Inputs, Measuring, near, quantity, shown};
-use crate::config::{Config, Domains, Form, Method, Spectrum};
+use crate::config::{Config, Domains, Spectrum};
 use crate::lab::forward::matrix;
+use crate::method::{DORA, FULL};
 
 const RANK: usize = 4;
 const TRUE_RANK: usize = 16;
@@ -29,7 +30,7 @@ pub fn all() -> Vec<Experiment> {
         title: "Length and direction apart",
         claim: "At equal rank DoRA ends lower than LoRA, and changes length and direction together as full fine-tuning does.",
         source: "DoRA, arXiv 2402.09353; the gain: methods",
-        setups: vec![domains(task, vec![Method::Full, lora(RANK), form(Form::Dora, RANK)])],
+        setups: vec![domains(task, vec![(&FULL).into(), lora(RANK), ranked(&DORA, RANK)])],
         method: "One task whose true change has 16 singular values 1/i; rank 4. Losses, and over the rows of the trained weight the correlation between how much a row's length changed and how much its direction did (1 − cosine), as the paper draws it.",
         prediction: "LoRA is left with the Eckart–Young tail, 0.1015. DoRA can scale each row of W0 besides, one direction of 64 in each row's remainder, which holds a 64th of what is left: 0.0999. So lower, by little; and its correlation is nearer to full fine-tuning's than LoRA's is.",
         quantities: claims.into_iter().chain(early).chain(alike).collect(),

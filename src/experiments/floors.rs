@@ -2,7 +2,8 @@
 
 use super::bed::{domains, lora, molora, mor1e, shares, trained};
 use super::{Experiment, Figure, Inputs, Measuring, Series, near};
-use crate::config::{Config, Domains, Gate, Method, Spectrum};
+use crate::config::{Config, Domains, Spectrum};
+use crate::method::FULL;
 
 const RANKS: [usize; 5] = [1, 2, 4, 8, 16];
 const TRUE_RANK: usize = 16;
@@ -48,7 +49,7 @@ fn static_floor() -> Experiment {
         title: "What one weight cannot do",
         claim: "On D conflicting tasks no single weight, full fine-tuning included, gets below 1 − 1/D of the energy.",
         source: "methods",
-        setups: vec![domains(task, vec![Method::Full, lora(8), lora(2)])],
+        setups: vec![domains(task, vec![(&FULL).into(), lora(8), lora(2)])],
         method: "Four tasks that read the same 8 input directions and write to orthogonal outputs.",
         prediction: "The best single weight is the mean of the four changes, which leaves 1 − 1/4. Rank 2 keeps 2 of the mean's 8 equal singular values: 1 − (2/8)/4. A pool of 16,384 tokens can be fitted a little better than its expectation, by less than the tolerance.",
         quantities: vec![near("full", 0.75, 0.005), near("LoRA r8", 0.75, 0.005), near("LoRA r2", 0.9375, 0.005)],
@@ -60,7 +61,7 @@ fn static_floor() -> Experiment {
 }
 
 fn routed() -> Experiment {
-    let lanes = vec![molora(4, 2), mor1e(8, Gate::Token), mor1e(4, Gate::Token)];
+    let lanes = vec![molora(4, 2), mor1e(8, "token"), mor1e(4, "token")];
     Experiment {
         id: "routed-floor",
         title: "What routing adds",

@@ -5,7 +5,6 @@ use ndarray::{Array2, Axis};
 use super::bed::{answer, apart, domains, largest, lora, molora, trained};
 use super::start::ROUNDING;
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity};
-use crate::adapter::count::scaling;
 use crate::config::{Config, Domains};
 use crate::error::{Error, Result};
 use crate::inspect::merge::{Experts, Observed};
@@ -57,7 +56,8 @@ fn merged_lora(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
 async fn experts(lab: &Lab, size: (usize, usize)) -> Result<Experts> {
     let layer = &lab.task.layers[0];
     let (a, b) = (lab.tensor(0, "layers.0.lora_A").await?, lab.tensor(0, "layers.0.lora_B").await?);
-    Experts::new(size, (layer.inputs, layer.outputs), &a, &b, scaling(&lab.lane(0).method))
+    let scaling = (lab.lane(0).method.scaling)(&lab.lane(0).settings);
+    Experts::new(size, (layer.inputs, layer.outputs), &a, &b, scaling)
 }
 
 fn mixture() -> Experiment {

@@ -1,13 +1,14 @@
 //! Ranks that are not fixed: DyLoRA's smaller ranks, and AdaLoRA's budget.
 
-use super::bed::{change, domains, form, lora, optioned, placed, share, trained, with};
+use super::bed::{change, domains, lora, placed, ranked, share, trained};
 use super::floors::tail;
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
-use crate::config::{Config, Domains, Form, Options, Schedule, Spectrum};
-use crate::error::Result;
-use crate::inspect::spectrum::singular_values;
+use crate::config::{Config, Domains, Schedule, Spectrum};
+use crate::error::{Error, Result};
 use crate::lab::Lab;
 use crate::lab::ranks::{cut_loss, in_use};
+use crate::method::{ADALORA, DYLORA};
+use crate::spectrum::singular_values;
 
 /// Of both lanes, and of the true change.
 const RANK: usize = 8;
@@ -26,7 +27,7 @@ pub fn all() -> Vec<Experiment> {
 
 fn dylora() -> Experiment {
     let task = Domains { domains: 1, true_rank: RANK, spectrum: Spectrum::Harmonic, ..Domains::default() };
-    let setup = domains(task, vec![form(Form::Dylora, RANK), lora(RANK)]);
+    let setup = domains(task, vec![ranked(&DYLORA, RANK), lora(RANK)]);
     let kept = CUTS.map(|r| near(format!("DyLoRA cut to {r}"), tail(r, RANK), 0.05));
     let cut = CUTS.map(|r| shown(format!("LoRA cut to {r}")));
     let worse = CUTS.iter().take(JUDGED);
@@ -66,12 +67,17 @@ fn cuts(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
 async fn cut_shares(lab: &Lab, lane: usize) -> Result<Vec<f64>> {
     let task = &lab.task;
     let (pool, params) = placed(lab, lane, task.x.clone(), task.sequence).await?;
-    let left = |&rank: &usize| cut_loss(task, &pool, 0, &params, rank) * task.energy / task.pool_energy;
+    let how = lab.lane(lane).method.extras.cut.ok_or_else(|| Error::Missing {
+        what: "factors to cut",
+        name: lab.lane(lane).title(),
+        hint: "the experiment needs lanes whose first directions can be looked at alone".into(),
+    })?;
+    let left = |&rank: &usize| cut_loss(task, &pool, (0, &how), &params, rank) * task.energy / task.pool_energy;
     Ok(CUTS.iter().map(left).collect())
 }
 
 fn adalora() -> Experiment {
-    let to = |target| with(form(Form::Adalora, 8), Options { target_rank: Some(target), ..Options::default() });
+    let to = |target: usize| ranked(&ADALORA, 8).with("target_rank", target);
     let one = |true_rank, spectrum| Domains { domains: 1, true_rank, spectrum, ..Domains::default() };
     let deep = Domains { dim: 32, depth: DEPTH, batch: 8, ..one(8, Spectrum::Harmonic) };
     let claims = vec![
@@ -86,14 +92,14 @@ fn adalora() -> Experiment {
     ];
     let layers = (1..=DEPTH).map(|layer| shown(format!("four layers: kept in layer {layer}")));
     let compared =
-        |task| Config { schedule: Schedule { warmup: 50, total: LONG }, ..optioned(task, vec![to(4), lora(4).into()]) };
+        |task| Config { schedule: Schedule { warmup: 50, total: LONG }, ..domains(task, vec![to(4), lora(4)]) };
     Experiment {
         id: "adalora",
         title: "A budget of rank",
         claim: "AdaLoRA finds the directions that matter and, at an equal budget, shares rank out over layers better than LoRA's equal ranks.",
         source: "AdaLoRA, arXiv 2303.10512",
         setups: vec![
-            optioned(one(4, Spectrum::Flat), vec![to(4), to(6)]),
+            domains(one(4, Spectrum::Flat), vec![to(4), to(6)]),
             compared(one(16, Spectrum::Harmonic)),
             compared(deep),
         ],

@@ -2,8 +2,9 @@
 
 use super::bed::{config, lora, share, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
-use crate::config::{Config, Domains, Method, Optimizer, Schedule, Task};
+use crate::config::{Config, Domains, Lane, Optimizer, Schedule, Task};
 use crate::lab::forward::matrix;
+use crate::method::{FULL, LORA};
 use crate::task::{Targets, TaskData};
 
 const RANKS: [usize; 3] = [8, 32, 128];
@@ -20,8 +21,8 @@ pub fn all() -> Vec<Experiment> {
 }
 
 /// The two rules agree at rank 16.
-fn scaled(rank: usize, rslora: bool) -> Method {
-    Method::Lora { rank, alpha: if rslora { 4.0 } else { 16.0 }, rslora }
+fn scaled(rank: usize, rslora: bool) -> Lane {
+    Lane::from(&LORA).with("rank", rank).with("alpha", if rslora { 4.0 } else { 16.0 }).with("rslora", rslora)
 }
 
 fn early() -> Experiment {
@@ -98,7 +99,7 @@ fn rate(index: usize) -> f64 {
 fn ratio() -> Experiment {
     let setup = |dim| {
         let task = Domains { dim, domains: 1, true_rank: 8, batch: 16, ..Domains::default() };
-        config(Task::Domains(task), vec![Method::Full, lora(8)], Schedule { warmup: 20, total: SWEEP_STEPS })
+        config(Task::Domains(task), vec![(&FULL).into(), lora(8)], Schedule { warmup: 20, total: SWEEP_STEPS })
     };
     let sweep = WIDTHS.iter().flat_map(|width| {
         ["full", "LoRA r8"]

@@ -1,16 +1,16 @@
 //! Gates: how fine they are, and how many experts they keep.
 
-use super::bed::{domains, molora, mor1e, routed, share, trained};
+use super::bed::{domains, molora, mor1e, share, trained};
 use super::floors::all_lanes;
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
-use crate::config::{Balance, Config, Domains, Gate};
+use crate::config::{Config, Domains};
 
 pub fn all() -> Vec<Experiment> {
     vec![granularity(), sparse()]
 }
 
 fn granularity() -> Experiment {
-    let lanes = || vec![mor1e(8, Gate::Pooled), mor1e(8, Gate::Token)];
+    let lanes = || vec![mor1e(8, "pooled"), mor1e(8, "token")];
     Experiment {
         id: "gate-granularity",
         title: "One gate per sequence, or per token",
@@ -42,7 +42,7 @@ fn granularity() -> Experiment {
 }
 
 fn sparse() -> Experiment {
-    let lane = |top_k, renormalize| routed(4, 2, top_k, renormalize, Balance::default());
+    let lane = |top_k: usize, renormalize: bool| molora(4, 2).with("top_k", top_k).with("renormalize", renormalize);
     Experiment {
         id: "top-k",
         title: "All experts, or the best one or two",

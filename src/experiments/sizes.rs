@@ -2,9 +2,9 @@
 
 use super::bed::{config, lora, molora, mor1e};
 use super::{Expected, Experiment, Inputs, Measuring, near, quantity};
-use crate::adapter::budget::lane_count;
-use crate::adapter::count::count;
-use crate::config::{Config, Domains, Gate, Method, Schedule, Task};
+use crate::config::{Config, Domains, Schedule, Task};
+use crate::method::FULL;
+use crate::method::match_size::lane_count;
 use crate::model::compile;
 use crate::task::domains;
 
@@ -13,7 +13,7 @@ const WIDE: usize = 4096;
 
 pub fn all() -> Vec<Experiment> {
     let lanes =
-        vec![Method::Full, lora(8), lora(7), molora(4, 2), molora(9, 3), mor1e(4, Gate::Pooled), mor1e(8, Gate::Token)];
+        vec![(&FULL).into(), lora(8), lora(7), molora(4, 2), molora(9, 3), mor1e(4, "pooled"), mor1e(8, "token")];
     let task = Domains { dim: 60, ..Domains::default() };
     vec![Experiment {
         id: "sizes",
@@ -49,10 +49,11 @@ fn counted(setups: Vec<Config>, _: u32, _: &Inputs) -> Measuring<'_> {
             places.len().abs_diff(lane_count(lane, &shapes))
         });
         let worst = difference.max().unwrap_or(0);
-        let mixture = count(&mor1e(4, Gate::Pooled), WIDE, WIDE);
+        let wide = [(WIDE, WIDE)];
+        let mixture = lane_count(&mor1e(4, "pooled"), &wide);
         // Four pairs of vectors; the rest is the gate.
         let experts = 4 * 2 * WIDE;
-        let ratio = mixture as f64 / count(&lora(8), WIDE, WIDE) as f64;
+        let ratio = mixture as f64 / lane_count(&lora(8), &wide) as f64;
         Ok(vec![worst as f64, (mixture - experts) as f64, ratio])
     })
 }

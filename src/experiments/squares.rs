@@ -1,13 +1,13 @@
 //! MoRA: a square matrix of high rank against two thin ones of the same size.
 
-use super::bed::{domains, form, lora, share, trained};
+use super::bed::{domains, lora, product, ranked, share, trained};
 use super::best::Need;
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity};
-use crate::adapter::count::mora_side;
-use crate::config::{Config, Domains, Form};
+use crate::config::{Config, Domains};
 use crate::error::{Error, Result};
 use crate::lab::Lab;
 use crate::lab::forward::matrix;
+use crate::method::MORA;
 
 /// Of the LoRA whose 1,024 parameters on a layer of width 64 are a square of side 32.
 const RANK: usize = 8;
@@ -16,7 +16,7 @@ const TRUE_RANKS: [usize; 4] = [8, 16, 32, 63];
 
 pub fn all() -> Vec<Experiment> {
     let setups = TRUE_RANKS.map(|true_rank| {
-        domains(Domains { domains: 1, true_rank, ..Domains::default() }, vec![lora(RANK), form(Form::Mora, RANK)])
+        domains(Domains { domains: 1, true_rank, ..Domains::default() }, vec![lora(RANK), ranked(&MORA, RANK)])
     });
     let low = TRUE_RANKS.map(|k| near(format!("rank {k}: LoRA r8"), 1.0 - RANK as f64 / k as f64, 0.02));
     let square = TRUE_RANKS.map(|k| near(format!("rank {k}: MoRA"), 0.755, 0.02));
@@ -58,10 +58,9 @@ fn both(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
         for setup in &setups {
             let lab = trained(setup, inputs).await?.lab;
             let need = need(&lab)?;
-            let dim = lab.task.layers[0].inputs;
             let [thin, wide] = [0, 1].map(|lane| share(&lab, lane));
             off.push(thin - need.low_rank(RANK) / need.energy());
-            off.push(wide - need.square(mora_side(RANK, dim, dim)) / need.energy());
+            off.push(wide - need.square(product(&lab, 1)?.rank) / need.energy());
             low.push(thin);
             square.push(wide);
         }

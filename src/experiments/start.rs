@@ -1,10 +1,12 @@
 //! Identities that hold to the last bit, or to rounding: the zero start, and a constant gate.
 
-use super::bed::{answer, apart, balance, config, domains, largest, lora, molora, mor1e, routed, trained};
+use super::bed::{answer, apart, config, domains, largest, lora, molora, mor1e, product, trained};
 use super::{Expected, Experiment, Inputs, Measuring, quantity};
-use crate::config::{BalanceKind, Config, Domains, Gate, Lane, Method, Schedule, Task};
+use crate::config::{Config, Domains, Lane, Schedule, Task};
 use crate::error::Result;
 use crate::lab::Lab;
+use crate::method::FULL;
+use crate::method::description::Product;
 
 /// Sums of 64 products in two orders, each within 64 units of rounding.
 pub const ROUNDING: f64 = 64.0 * f32::EPSILON as f64;
@@ -17,9 +19,9 @@ pub fn all() -> Vec<Experiment> {
 }
 
 fn zero_start() -> Experiment {
-    let rs = Method::Lora { rank: 8, alpha: 16.0, rslora: true };
-    let top = routed(4, 2, 2, true, balance(BalanceKind::None, 0.0));
-    let lanes = vec![Method::Full, lora(8), rs, molora(4, 2), top, mor1e(8, Gate::Pooled), mor1e(8, Gate::Token)];
+    let rs = lora(8).with("rslora", true);
+    let top = molora(4, 2).with("top_k", 2).with("renormalize", true);
+    let lanes = vec![(&FULL).into(), lora(8), rs, molora(4, 2), top, mor1e(8, "pooled"), mor1e(8, "token")];
     let setup = config(Task::Domains(Domains::default()), lanes, Schedule { warmup: 0, total: 1 });
     Experiment {
         id: "zero-start",
@@ -46,7 +48,7 @@ fn untrained(mut setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> 
         let Task::Domains(task) = &setup.task else { return Ok(vec![]) };
         let data = crate::task::domains(task, setup.seed.into())?;
         // A link cannot ask for a lane without layers: the page would have nothing to train.
-        setup.lanes.push(Lane { layers: Some(vec![]), ..Method::Full.into() });
+        setup.lanes.push(Lane::base());
         let lab = Lab::new(setup, data, inputs.device())?;
         let last = lab.lane_count() - 1;
         let base = lab.tensor(last, "output").await?;
@@ -66,7 +68,7 @@ fn untrained(mut setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> 
 
 fn constant_gate() -> Experiment {
     // A gate of 1/4 on a scaling of 2 is a scaling of 1/2 in the single LoRA of rank 8.
-    let one = Method::Lora { rank: 8, alpha: 4.0, rslora: false };
+    let one = lora(8).with("alpha", 4.0);
     Experiment {
         id: "constant-gate",
         title: "A gate that does not route",
@@ -96,7 +98,7 @@ fn flattened(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
 
 /// Lane 0's router to zero, its experts' factors side by side into lane 1.
 async fn copy(lab: &mut Lab) -> Result<()> {
-    let Method::Molora { experts, rank, .. } = lab.lane(0).method else { return Ok(()) };
+    let Product { experts, rank, .. } = product(lab, 0)?;
     let width = lab.task.layers[0].inputs;
     lab.set_tensor(0, "layers.0.router", &vec![0.0; experts * width]).await?;
     let a = lab.tensor(0, "layers.0.lora_A").await?;

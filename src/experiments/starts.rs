@@ -2,10 +2,10 @@
 
 use nalgebra::DMatrix;
 
-use super::bed::{lora, optioned, share, steps_to, trained, with};
+use super::bed::{domains, lora, share, steps_to, trained};
 use super::squares::need;
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
-use crate::config::{Config, Domains, Init, Optimizer, Options, Schedule};
+use crate::config::{Config, Domains, Optimizer, Schedule};
 use crate::lab::Lab;
 use crate::lab::forward::matrix;
 use crate::tensor::{svd, to_nalgebra};
@@ -26,8 +26,7 @@ pub fn all() -> Vec<Experiment> {
 }
 
 fn pissa() -> Experiment {
-    let start = |rank, init| with(lora(rank), Options { init, ..Options::default() });
-    let lanes = RANKS.iter().flat_map(|&rank| [start(rank, Init::Kaiming), start(rank, Init::Pissa)]).collect();
+    let lanes = RANKS.iter().flat_map(|&rank| [lora(rank), lora(rank).with("init", "pissa")]).collect();
     let mut quantities = Vec::new();
     for rank in RANKS {
         quantities.extend([
@@ -44,7 +43,7 @@ fn pissa() -> Experiment {
         title: "Starting from the largest directions",
         claim: "A LoRA that starts from the frozen weight's largest singular directions learns faster than one that starts from zero, and ends no higher.",
         source: "PiSSA, arXiv 2404.02948; the floor: methods",
-        setups: vec![optioned(Domains { domains: 1, true_rank: 8, ..Domains::default() }, lanes)],
+        setups: vec![domains(Domains { domains: 1, true_rank: 8, ..Domains::default() }, lanes)],
         method: "One task of rank 8, LoRA and PiSSA of rank 8 and 16. Steps until the mean loss of sixteen is half the energy, and the loss at the end.",
         prediction: "If the claim holds, LoRA takes at least 1.1 times the steps and ends no lower. Against it: PiSSA's factors must hold the needed change T and the part P of W0 that was taken out, of rank 8 + r together, so its floor is the Eckart–Young tail of T + P beyond r, weighed by the inputs' second moments; LoRA's is 0.",
         quantities,
@@ -85,9 +84,9 @@ fn rate(index: usize) -> f64 {
 }
 
 fn plus() -> Experiment {
-    let lanes = [1.0, RATIO].map(|lr_ratio| with(lora(8), Options { lr_ratio, ..Options::default() }));
+    let lanes = [1.0, RATIO].map(|ratio| lora(8).with("lr_ratio", ratio));
     let task = Domains { dim: 128, domains: 1, true_rank: 8, batch: 16, ..Domains::default() };
-    let setup = Config { schedule: Schedule { warmup: 20, total: SWEEP_STEPS }, ..optioned(task, lanes.to_vec()) };
+    let setup = Config { schedule: Schedule { warmup: 20, total: SWEEP_STEPS }, ..domains(task, lanes.to_vec()) };
     let at = |index| Optimizer { lr: rate(index), ..Optimizer::default() };
     let steps = ["1", "16"]
         .into_iter()

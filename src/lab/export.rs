@@ -6,42 +6,82 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2, Axis};
 
 use super::Lab;
-use crate::config::{Config, Method};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files::Dtype;
 use crate::files::write::{Planned, Writer};
 use crate::inspect::merge::{Experts, Merged, Observed};
-use crate::peft::plain::{Files, Plain, write};
+use crate::method::description::Widths;
+use crate::peft::plain::{Files, Plain, Stored, store, write};
 use crate::protocol::MergeMode;
 use crate::tensor::to_nalgebra;
 
 /// Version of the form in docs/FILES.md.
 const VERSION: &str = "1";
 
-/// A lane's LoRA as PEFT's two files. Modules are named "layers.0", as the lab's are.
+/// A lane's adapter as PEFT's two files. Modules are named "layers.0", as the lab's are.
 ///
 /// # Errors
-/// `Error::Missing` if there is no such lane; `Error::Data` where it is not LoRA's.
-pub async fn lora(lab: &Lab, lane: usize) -> Result<Files> {
+/// `Error::Missing` if there is no such lane; `Error::Data` where PEFT has no such adapter.
+pub async fn peft(lab: &Lab, lane: usize) -> Result<Files> {
     lab.check_lane(lane)?;
-    let Method::Lora { rank, alpha, rslora } = lab.lane(lane).method else {
+    let own = lab.lane(lane);
+    let Some(peft) = own.method.extras.peft.filter(|peft| (peft.allowed)(&own.settings)) else {
         return Err(Error::Data {
             what: format!("lane {lane}"),
-            expected: "LoRA; mixtures are saved in a form of their own, or merged".into(),
-            got: lab.lane(lane).method.name().into(),
+            expected: "a method that PEFT has; mixtures are saved in a form of their own, or merged".into(),
+            got: own.title(),
         });
     };
-    let mut modules = Vec::new();
-    for (l, layer) in adapted(lab, lane) {
-        modules.push(Plain {
-            name: format!("layers.{l}"),
-            inputs: layer.inputs,
-            outputs: layer.outputs,
-            a: lab.tensor(lane, &format!("layers.{l}.lora_A")).await?,
-            b: lab.tensor(lane, &format!("layers.{l}.lora_B")).await?,
-        });
+    let (mut modules, mut shared, mut targets) = (Vec::new(), Vec::<Stored>::new(), Vec::new());
+    for (l, spec) in adapted(lab, lane) {
+        let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
+        let declared = (own.method.parameters)(&own.settings_at(l), widths);
+        let module = format!("layers.{l}");
+        let read = async |name: &str, stored: String| -> Result<Stored> {
+            let shape = declared.iter().find(|p| p.name == name).map_or(vec![], |p| p.shape(widths));
+            Ok(Stored { name: stored, shape, values: lab.tensor(lane, &format!("{module}.{name}")).await? })
+        };
+        for (name, ending) in peft.tensors {
+            modules.push(read(name, format!("{module}.{ending}")).await?);
+        }
+        for (name, stored) in peft.shared {
+            keep_largest(&mut shared, read(name, (*stored).to_owned()).await?)?;
+        }
+        targets.push(module);
     }
-    write(&modules, rank, alpha, rslora).await
+    if targets.is_empty() {
+        let (expected, got) = ("at least one adapted layer".into(), "none".into());
+        return Err(Error::Data { what: "adapter".into(), expected, got });
+    }
+    let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
+    store(&modules, &shared, (peft.kind, (peft.config)(&own.settings)), &targets).await
+}
+
+/// Takes in a tensor that all modules share. Of two the larger is kept, where the other is its first rows and columns.
+fn keep_largest(shared: &mut Vec<Stored>, tensor: Stored) -> Result<()> {
+    let Some(held) = shared.iter_mut().find(|held| held.name == tensor.name) else {
+        shared.push(tensor);
+        return Ok(());
+    };
+    let (small, large) = if tensor.values.len() <= held.values.len() { (&tensor, &*held) } else { (&*held, &tensor) };
+    let width = |tensor: &Stored| tensor.shape.last().copied().unwrap_or(1).max(1);
+    let rows = |tensor: &Stored| tensor.values.len() / width(tensor);
+    let same = width(small) <= width(large)
+        && rows(small) <= rows(large)
+        && small
+            .values
+            .chunks_exact(width(small))
+            .zip(large.values.chunks_exact(width(large)))
+            .all(|(small, large)| large[..small.len()] == *small);
+    if !same {
+        let expected = "the same values for every layer, as PEFT keeps them once".into();
+        return Err(Error::Data { what: tensor.name, expected, got: "others".into() });
+    }
+    if tensor.values.len() > held.values.len() {
+        *held = tensor;
+    }
+    Ok(())
 }
 
 /// A lane's parameters, whatever its method, as one safetensors file in the form of docs/FILES.md.
@@ -203,9 +243,9 @@ mod tests {
         let [a, b] = ["lora_A", "lora_B"].map(|part| block_on(lab.tensor(0, &format!("layers.0.{part}"))).unwrap());
         let experts = Experts::new((1, 4), (24, 24), &a, &b, 8.0 / 2.0).unwrap();
         let expected = experts.weighted(Array1::ones(1).view());
-        assert_near(&change(&block_on(lora(&lab, 0)).unwrap()), &expected, "lora");
-        let message = block_on(lora(&lab, 1)).unwrap_err().to_string();
-        assert!(message.contains("lane 1: expected LoRA") && message.contains("molora"), "{message}");
+        assert_near(&change(&block_on(peft(&lab, 0)).unwrap()), &expected, "lora");
+        let message = block_on(peft(&lab, 1)).unwrap_err().to_string();
+        assert!(message.contains("lane 1: expected a method that PEFT has") && message.contains("MoLoRA"), "{message}");
     }
 
     #[test]

@@ -100,7 +100,13 @@ impl Lab {
         let mut lanes = Vec::new();
         for (index, lane) in config.lanes.iter().enumerate() {
             let program = compile(&task, lane, &config.optimizer);
-            let params = initial::params(&task, lane, &program, &mut Rng::new(config.seed.into(), stream::lane(index)));
+            let params = initial::params(
+                &task,
+                lane,
+                &program,
+                config.seed.into(),
+                &mut Rng::new(config.seed.into(), stream::lane(index)),
+            );
             engine.set_lane(index, program, &params)?;
             lanes.push(LaneState { lane: lane.clone(), losses: Vec::new(), diverged: None, stale: true, resizes: 0 });
         }

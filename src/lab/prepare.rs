@@ -4,9 +4,10 @@
 use super::Lab;
 use super::forward::{Forward, hits};
 use crate::clock;
-use crate::config::{Config, Lane, Method, Optimizer, Schedule, Task};
+use crate::config::{Config, Lane, Optimizer, Schedule, Task};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
+use crate::method::METHODS;
 use crate::task::digits::CLASSES;
 use crate::task::{BaseLayer, DigitsTask, TaskData, digits, domains};
 
@@ -119,7 +120,7 @@ async fn pretrain(
         Task::Digits(task) => task.pretrain,
         _ => 0,
     };
-    let lanes = vec![Lane::from(Method::Full)];
+    let lanes = vec![Lane::from(METHODS[0])];
     let schedule = Schedule { warmup: WARMUP.min(total), total };
     let optimizer = Optimizer { lr: RATE, ..Optimizer::default() };
     let training = Config { lanes: lanes.clone(), optimizer, schedule, ..config.clone() };

@@ -25,7 +25,7 @@ pub fn script(config: &Config, lane: usize) -> Result<String> {
         name: lane.to_string(),
         hint: format!("the configuration has {}", config.lanes.len()),
     })?;
-    if chosen.is_variant() {
+    if !chosen.is_scripted() {
         return Err(Error::Config {
             key: format!("lanes[{lane}]"),
             value: chosen.to_text(),

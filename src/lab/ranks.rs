@@ -2,7 +2,8 @@
 //! directions alone. Knows nothing of when either is asked for, nor of what is made of it.
 
 use super::forward::{Forward, row_losses};
-use crate::config::{Form, Init, Lane, Method, Weights};
+use crate::method::Lane;
+use crate::method::description::{Budget, Cut};
 use crate::model::LaneProgram;
 use crate::task::TaskData;
 
@@ -14,12 +15,13 @@ pub fn in_use(singular: &[f32]) -> usize {
     singular.iter().filter(|&&e| e != 0.0).count()
 }
 
-/// Directions in use by adapted layer, of AdaLoRA's parameters in the padded layout. `None` before its singular values have
-/// left zero, where they all begin, and where they are not numbers.
-pub fn kept(program: &LaneProgram, params: &[f32]) -> Option<Vec<(usize, usize)>> {
+/// Directions in use by adapted layer, of a lane with such a budget, from its parameters in the padded layout. `None` before
+/// they have left zero, where they all begin, and where they are not numbers.
+pub fn kept(budget: &Budget, program: &LaneProgram, params: &[f32]) -> Option<Vec<(usize, usize)>> {
     let mut layers = Vec::new();
     for tensor in &program.tensors {
-        if let (layer, "lora_E") = tensor.layer() {
+        let (layer, name) = tensor.layer();
+        if name == budget.tensor {
             let values = tensor.gather(params);
             if values.iter().any(|e| !e.is_finite()) {
                 return None;
@@ -30,15 +32,11 @@ pub fn kept(program: &LaneProgram, params: &[f32]) -> Option<Vec<(usize, usize)>
     layers.iter().any(|&(_, kept)| kept > 0).then_some(layers)
 }
 
-/// The rank below which a lane's factors can be cut, where its directions are columns of lora_B and nothing else depends on
-/// how many there are.
+/// The rank below which a lane's factors can be cut, the largest of all layers; `None` where they cannot.
 pub fn whole_rank(lane: &Lane) -> Option<usize> {
-    let plain = lane.options.init == Init::Kaiming && lane.options.weights == Weights::Float;
-    let rank = match lane.method {
-        Method::Lora { rank, .. } | Method::Variant { form: Form::Dylora, rank, .. } if plain => rank,
-        _ => return None,
-    };
-    Some(lane.options.rank_per_layer.iter().flatten().copied().max().unwrap_or(rank))
+    let cut = lane.method.extras.cut?;
+    let layers = lane.settings.sizes("rank_per_layer").map_or(1, <[usize]>::len);
+    (0..layers).filter_map(|layer| (cut.rank)(&lane.settings_at(layer))).max()
 }
 
 /// Ranks to cut a lane of this rank to: each up to 16, then about four to a doubling, and the whole one.
@@ -53,9 +51,9 @@ pub fn cuts(whole: usize) -> Vec<usize> {
 }
 
 /// The lane's parameters with the first `rank` directions of every layer alone; all of them where a layer has no more.
-pub fn cut(program: &LaneProgram, params: &[f32], rank: usize) -> Vec<f32> {
+pub fn cut(how: &Cut, program: &LaneProgram, params: &[f32], rank: usize) -> Vec<f32> {
     let mut left = params.to_vec();
-    for tensor in program.tensors.iter().filter(|tensor| tensor.layer().1 == "lora_B") {
+    for tensor in program.tensors.iter().filter(|tensor| tensor.layer().1 == how.tensor) {
         let whole = tensor.shape[1];
         let mut values = tensor.gather(params);
         values.chunks_exact_mut(whole).for_each(|row| row[rank.min(whole)..].fill(0.0));
@@ -65,8 +63,13 @@ pub fn cut(program: &LaneProgram, params: &[f32], rank: usize) -> Vec<f32> {
 }
 
 /// Mean loss, cut to `rank`, of the lane at `index` of `forward`, whose rows are the first of the pool.
-pub fn cut_loss(task: &TaskData, forward: &Forward, index: usize, params: &[f32], rank: usize) -> f64 {
-    let output = forward.run(index, &cut(forward.program(index), params, rank)).output;
+pub fn cut_loss(task: &TaskData, forward: &Forward, (index, how): (usize, &Cut), params: &[f32], rank: usize) -> f64 {
+    whole_loss(task, forward, index, &cut(how, forward.program(index), params, rank))
+}
+
+/// The same of these parameters as they are.
+pub fn whole_loss(task: &TaskData, forward: &Forward, index: usize, params: &[f32]) -> f64 {
+    let output = forward.run(index, params).output;
     let rows = row_losses(task, &task.y, &output);
     rows.iter().sum::<f64>() / rows.len() as f64
 }
@@ -74,11 +77,7 @@ pub fn cut_loss(task: &TaskData, forward: &Forward, index: usize, params: &[f32]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Options;
-
-    fn lane(form: Form, options: Options) -> Lane {
-        Lane { options, ..Method::Variant { form, rank: 8, alpha: 16.0 }.into() }
-    }
+    use crate::method::{DYLORA, LORA, METHODS};
 
     #[test]
     fn every_rank_is_cut_to_where_they_are_few() {
@@ -92,13 +91,13 @@ mod tests {
 
     #[test]
     fn only_plain_factors_are_cut() {
-        let some = |options| whole_rank(&lane(Form::Dylora, options));
-        assert_eq!(some(Options::default()), Some(8));
-        assert_eq!(some(Options { rank_per_layer: Some(vec![2, 12]), ..Options::default() }), Some(12));
-        assert_eq!(some(Options { weights: Weights::Binary, ..Options::default() }), None);
-        assert_eq!(some(Options { init: Init::Pissa, ..Options::default() }), None);
-        assert_eq!(whole_rank(&lane(Form::Adalora, Options::default())), None);
-        assert_eq!(whole_rank(&Method::lora().into()), Some(8));
-        assert_eq!(whole_rank(&Method::molora().into()), None);
+        let lora = || Lane::from(&LORA);
+        assert_eq!(whole_rank(&lora().with("rank_per_layer", vec![2, 12])), Some(12));
+        assert_eq!(whole_rank(&lora().with("weights", "binary")), None);
+        assert_eq!(whole_rank(&lora().with("init", "pissa")), None);
+        assert_eq!(whole_rank(&lora()), Some(8));
+        assert_eq!(whole_rank(&Lane::from(&DYLORA).with("rank", 6)), Some(6));
+        let others = METHODS.iter().filter(|method| ![LORA.name, DYLORA.name].contains(&method.name));
+        assert!(others.map(|&method| whole_rank(&method.into())).all(|rank| rank.is_none()));
     }
 }

@@ -2,12 +2,13 @@
 //! lane's parameters are laid out; what becomes of them is `inspect`'s to say.
 
 use super::Lab;
-use crate::adapter::count::{hidden_width, scaling};
-use crate::config::{Lane, Method, limits};
+use crate::args::Kind;
 use crate::error::{Error, Result};
 use crate::exec::Recording;
-use crate::inspect::{Parameter, experts, resize};
 use crate::kernel::recording::{MOMENTS, PARAMS, Tensor};
+use crate::method::Lane;
+use crate::method::description::{Sizes, Widths};
+use crate::method::resize::{Parameter, Tensors};
 use crate::model::{LaneProgram, compile};
 use crate::rng::{Rng, stream};
 
@@ -22,7 +23,7 @@ impl Lab {
         if !self.lanes[lane].lane.tunes_to(&to) {
             return Err(Error::Config {
                 key: format!("lanes[{lane}]"),
-                value: to.method.name().into(),
+                value: to.method.name.into(),
                 allowed: "balance, noise, temperature, orthogonality and lr_ratio can change in mid-training".into(),
             });
         }
@@ -54,8 +55,9 @@ impl Lab {
         }
         let program = self.engine.program(lane);
         let (tensors, gates) = (program.tensors.clone(), program.gates.clone());
-        // Rank-1 experts are split and dropped by how much they are used.
-        let gates = if matches!(new.method, Method::Mor1e { .. }) { gates } else { Vec::new() };
+        let Some(resize) = new.method.extras.resize else { return Ok(()) };
+        // Experts may be split and dropped by how much they are used.
+        let gates = if resize.by_gate { gates } else { Vec::new() };
         if !gates.is_empty() {
             self.engine.run(lane, Recording::Output, self.step_record(self.step, 0))?;
         }
@@ -76,12 +78,16 @@ impl Lab {
             old: [&read[0], first, second],
             to: &program,
             new: std::array::from_fn(|_| vec![0.0; program.padded]),
+            layer: 0,
+            mean_gate: Vec::new(),
+            rng: &mut rng,
         };
-        for (l, spec) in self.task.layers.iter().enumerate() {
-            if old.adapts(l) {
-                let at = Layer { index: l, inputs: spec.inputs, outputs: spec.outputs };
-                moved.layer(&at, (&old.method_at(l), &new.method_at(l)), &usage(l), &mut rng)?;
-            }
+        for (l, spec) in self.task.layers.iter().enumerate().filter(|&(l, _)| old.adapts(l)) {
+            (moved.layer, moved.mean_gate) = (l, usage(l));
+            let (from, to) = (old.settings_at(l), new.settings_at(l));
+            let scalings = ((old.method.scaling)(&from), (new.method.scaling)(&to));
+            let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
+            (resize.run)(&Sizes { old: &from, new: &to, scalings, widths }, &mut moved)?;
         }
         let [params, first, second] = moved.new;
         self.engine.set_lane(lane, program, &params)?;
@@ -92,33 +98,25 @@ impl Lab {
     }
 }
 
-/// The lane at another rank or number of experts, if there may be one like that.
-fn with_size(old: &Lane, size: usize, lane: usize) -> Result<Lane> {
+/// The lane at another size, if there may be one like that.
+fn with_size(old: &Lane, to: usize, lane: usize) -> Result<Lane> {
     let refuse = |what: &str, allowed: String| {
-        Err(Error::Config { key: format!("lanes[{lane}].{what}"), value: size.to_string(), allowed })
+        Err(Error::Config { key: format!("lanes[{lane}].{what}"), value: to.to_string(), allowed })
     };
-    let (what, limit) = match old.method {
-        Method::Full => return refuse("rank", "full fine-tuning has no rank".into()),
-        Method::Mor1e { .. } => ("experts", limits::EXPERTS),
-        Method::Lora { .. } | Method::Variant { .. } | Method::Molora { .. } => ("rank", limits::RANK),
+    let Some((key, _)) = old.size() else {
+        return refuse("rank", format!("{} has no rank", old.method.title));
     };
-    if !limit.contains(size) {
-        return refuse(what, limit.to_string());
+    let range = old.described().into_iter().find(|setting| setting.key == key).map(|setting| setting.kind);
+    if let Some(Kind::Whole(range)) = range.filter(|kind| matches!(kind, Kind::Whole(range) if !range.contains(to))) {
+        return refuse(key, range.to_string());
     }
     if !old.can_resize() {
-        return refuse(what, "this lane's rank is part of how it began; start again with another".into());
+        return refuse(key, "this lane's rank is part of how it began; start again with another".into());
     }
-    let new = old.resized(size);
-    let layers = new.options.experts_per_layer.as_ref().map_or(1, Vec::len);
-    let widest = (0..layers).filter_map(|l| match new.method_at(l) {
-        Method::Molora { experts, rank, .. } => Some(experts * rank),
-        _ => None,
-    });
-    match widest.max() {
-        Some(wide) if wide > limits::MIXTURE_RANK => {
-            refuse("rank", format!("experts · rank = {wide} must be at most {}", limits::MIXTURE_RANK))
-        }
-        _ => Ok(new),
+    let new = old.resized(to);
+    match new.broken_limit(usize::MAX) {
+        Some(broken) => refuse(broken.key, broken.allowed),
+        None => Ok(new),
     }
 }
 
@@ -133,79 +131,37 @@ fn mean_gate(gates: &Tensor, buffer: &[f32]) -> Vec<f64> {
     mean
 }
 
-struct Layer {
-    index: usize,
-    inputs: usize,
-    outputs: usize,
-}
-
-/// A lane's parameters and moments on their way from one layout to another.
+/// A lane's parameters and moments on their way from one layout to another, a layer at a time.
 struct Moved<'a> {
     from: &'a [Tensor],
     old: [&'a [f32]; 3],
     to: &'a LaneProgram,
     new: [Vec<f32>; 3],
+    layer: usize,
+    mean_gate: Vec<f64>,
+    rng: &'a mut Rng,
 }
 
-impl Moved<'_> {
-    fn layer(&mut self, at: &Layer, (old, new): (&Method, &Method), usage: &[f64], rng: &mut Rng) -> Result<()> {
-        let &Layer { index, inputs, outputs } = at;
-        let scales = (scaling(old), scaling(new));
-        match (old, new) {
-            (
-                Method::Lora { rank: before, .. }
-                | Method::Variant { rank: before, .. }
-                | Method::Molora { rank: before, .. },
-                &Method::Lora { rank, .. } | &Method::Variant { rank, .. } | &Method::Molora { rank, .. },
-            ) => {
-                let experts = if let Method::Molora { experts, .. } = old { *experts } else { 1 };
-                let (a, b) = (self.take(index, "lora_A")?, self.take(index, "lora_B")?);
-                let factors = resize::Factors { experts, rank: *before, inputs, outputs, a, b };
-                let resized = resize::resize(&factors, rank, scales, rng)?;
-                self.put(index, "lora_A", &resized.a)?;
-                self.put(index, "lora_B", &resized.b)?;
-                self.carry(index, &["router", "lora_magnitude_vector"])
-            }
-            (&Method::Mor1e { experts: before, .. }, &Method::Mor1e { experts: count, .. }) => {
-                let [v, u, gate_weight, gate_bias] = ["v", "u", "gate.w", "gate.b"].map(|name| self.take(index, name));
-                let hidden = hidden_width(old, inputs);
-                let (v, u, gate_weight, gate_bias) = (v?, u?, gate_weight?, gate_bias?);
-                let held =
-                    experts::RankOneExperts { count: before, inputs, outputs, hidden, v, u, gate_weight, gate_bias };
-                let (resized, _) = experts::resize(&held, count, usage, rng)?;
-                self.put(index, "v", &resized.v)?;
-                self.put(index, "u", &resized.u)?;
-                self.put(index, "gate.w", &resized.gate_weight)?;
-                self.put(index, "gate.b", &resized.gate_bias)?;
-                let network = ["w1", "b1", "ln_weight", "ln_bias", "w2", "b2"].map(|name| format!("intuition.{name}"));
-                self.carry(index, &network.each_ref().map(String::as_str))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn take(&self, layer: usize, name: &str) -> Result<Parameter> {
-        let tensor = find(self.from, layer, name)?;
+impl Tensors for Moved<'_> {
+    fn take(&self, name: &str) -> Result<Parameter> {
+        let tensor = find(self.from, self.layer, name)?;
         let [value, first, second] = self.old.map(|buffer| tensor.gather(buffer));
         Ok(Parameter { value, first, second })
     }
 
-    fn put(&mut self, layer: usize, name: &str, parameter: &Parameter) -> Result<()> {
-        let tensor = find(&self.to.tensors, layer, name)?;
+    fn put(&mut self, name: &str, parameter: &Parameter) -> Result<()> {
+        let tensor = find(&self.to.tensors, self.layer, name)?;
         let parts = [&parameter.value, &parameter.first, &parameter.second];
         self.new.iter_mut().zip(parts).for_each(|(buffer, values)| tensor.scatter(buffer, values));
         Ok(())
     }
 
-    /// Those of the tensors that the method has, unchanged.
-    fn carry(&mut self, layer: usize, names: &[&str]) -> Result<()> {
-        for name in names {
-            if find(self.from, layer, name).is_ok() {
-                let parameter = self.take(layer, name)?;
-                self.put(layer, name, &parameter)?;
-            }
-        }
-        Ok(())
+    fn mean_gate(&self) -> &[f64] {
+        &self.mean_gate
+    }
+
+    fn rng(&mut self) -> &mut Rng {
+        self.rng
     }
 }
 

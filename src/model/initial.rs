@@ -1,66 +1,48 @@
-//! Where a lane's parameters begin: drawn from the seed, or made from the frozen weights; and what of them never changes.
+//! Where a lane's parameters begin: as its method declares, drawn from the seed or made from what is known of the layer.
 
 use super::LaneProgram;
-use crate::adapter::count::scaling;
-use crate::adapter::pissa::{Split, split};
-use crate::config::Lane;
-use crate::config::{Init, Method};
+use crate::method::Lane;
+use crate::method::description::{Layer, Parameter, Start, Widths};
 use crate::rng::Rng;
 use crate::task::TaskData;
 
-/// Initial parameters of a lane, in the padded layout.
-pub fn params(task: &TaskData, lane: &Lane, program: &LaneProgram, rng: &mut Rng) -> Vec<f32> {
+/// Initial parameters of a lane, in the padded layout. Trained ones come first, so that what is frozen takes no draws.
+pub fn params(task: &TaskData, lane: &Lane, program: &LaneProgram, seed: u64, rng: &mut Rng) -> Vec<f32> {
     let mut params = vec![0.0; program.padded];
-    for tensor in &program.tensors {
-        let (layer, name) = tensor.layer();
-        let inputs = task.layers[layer].inputs;
-        // The fan-in of each of the gate network's layers; everything else reads the layer's input.
-        let hidden = |name: &str| {
-            let tensor = program.tensors.iter().find(|t| t.layer() == (layer, name));
-            tensor.map_or(inputs, |t| t.shape[0])
+    for tensor in program.tensors.iter().chain(&program.fixed) {
+        let (index, name) = tensor.layer();
+        let layer = layer(task, index, seed);
+        let settings = lane.settings_at(index);
+        let declared = (lane.method.parameters)(&settings, layer.widths);
+        let Some(parameter) = declared.into_iter().find(|parameter| parameter.name == name) else { continue };
+        let values = match parameter.start {
+            Start::Made(make) => make(&settings, &layer),
+            Start::InputCentroids => super::prototypes::prototypes(task, index, tensor.shape[0]),
+            _ => drawn(&parameter, layer.widths, rng),
         };
-        let fan_in = match name {
-            "intuition.w2" | "intuition.b2" | "gate.w" | "gate.b" => hidden("intuition.w1"),
-            _ => inputs,
-        };
-        let made = from_frozen(task, lane, layer, name);
-        let values = made.unwrap_or_else(|| crate::adapter::initial(name, &tensor.shape, fan_in, rng));
         tensor.scatter(&mut params, &values);
     }
-    fix(task, program, &mut params);
     params
 }
 
-/// Prototypes, which are all that a lane holds and does not train.
-fn fix(task: &TaskData, program: &LaneProgram, params: &mut [f32]) {
-    for tensor in &program.fixed {
-        let values = super::prototypes::prototypes(task, tensor.layer().0, tensor.shape[0]);
-        tensor.scatter(params, &values);
-    }
-}
-
-/// Values that a lane takes from the frozen weight.
-fn from_frozen(task: &TaskData, lane: &Lane, layer: usize, name: &str) -> Option<Vec<f32>> {
-    match (name, lane.options.init) {
-        ("lora_magnitude_vector", _) => Some(lengths(&task.base[layer].weight, task.layers[layer].inputs)),
-        ("lora_A", Init::Pissa) => Some(pissa(task, layer, &lane.method_at(layer)).a),
-        ("lora_B", Init::Pissa) => Some(pissa(task, layer, &lane.method_at(layer)).b),
-        _ => None,
-    }
-}
-
-/// PiSSA's split of a layer's frozen weight.
-pub fn pissa(task: &TaskData, layer: usize, method: &Method) -> Split {
-    let spec = task.layers[layer];
-    let rank = match *method {
-        Method::Lora { rank, .. } => rank,
-        _ => 0,
+/// Values that need nothing but numbers that look random.
+fn drawn(parameter: &Parameter, widths: Widths, rng: &mut Rng) -> Vec<f32> {
+    let mut draw = || match parameter.start {
+        Start::Uniform { fan_in } => {
+            let bound = 1.0 / (fan_in as f64).sqrt();
+            rng.uniform(-bound, bound)
+        }
+        Start::Normal(deviation) => deviation * rng.normal(),
+        Start::Constant(value) => value,
+        Start::One => 1.0,
+        Start::Zero | Start::Made(_) | Start::InputCentroids => 0.0,
     };
-    split(&task.base[layer].weight, (spec.inputs, spec.outputs), rank, scaling(method))
+    (0..parameter.len(widths)).map(|_| draw() as f32).collect()
 }
 
-/// Length of every row.
-fn lengths(weight: &[f32], inputs: usize) -> Vec<f32> {
-    let square = |row: &[f32]| row.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
-    weight.chunks_exact(inputs).map(|row| libm::sqrt(square(row)) as f32).collect()
+/// A layer as it is before training.
+pub fn layer(task: &TaskData, index: usize, seed: u64) -> Layer<'_> {
+    let spec = task.layers[index];
+    let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
+    Layer { widths, weight: &task.base[index].weight, seed }
 }

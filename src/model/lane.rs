@@ -2,14 +2,14 @@
 
 use super::LOSS_SLOTS;
 use super::shared::{TARGET, X, base, weight};
-use crate::adapter::Parts;
-use crate::adapter::{Adapted, Frozen, Place, record};
-use crate::config::Init;
-use crate::config::{Lane, Optimizer};
+use crate::args::Optimizer;
 use crate::kernel::adamw::LOSS_PARTS;
 use crate::kernel::recording::GRADS;
 use crate::kernel::recording::{Arena, Buffer, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
 use crate::kernel::{Op, PAD, adamw, cross_entropy, gelu, layer, pad};
+use crate::method::Lane;
+use crate::method::modifier::pissa;
+use crate::method::site::{Adapted, Frozen, Parts, Place};
 use crate::task::{Activation, LossKind, TaskData};
 
 /// A compiled lane.
@@ -94,8 +94,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
                 inputs: spec.inputs,
                 outputs: spec.outputs,
             };
-            let method = lane.method_at(l);
-            let mut adapted = record(&method, &lane.options, &place, &mut arena);
+            let mut adapted = (lane.method.record)(&lane.settings_at(l), &place, &mut arena);
             adapted.frozen = frozen(task, lane, l, &mut arena, &mut constants);
             Some(adapted)
         })
@@ -223,10 +222,13 @@ fn frozen(
     arena: &mut Arena,
     constants: &mut Vec<(Buffer, Vec<f32>)>,
 ) -> Option<Frozen> {
-    if lane.options.init != Init::Pissa {
+    let settings = lane.settings_at(l);
+    if !pissa::is_on(&settings) {
         return None;
     }
-    let split = super::initial::pissa(task, l, &lane.method_at(l));
+    // The residual is the same whatever the seed.
+    let layer = super::initial::layer(task, l, 0);
+    let split = pissa::split(&layer, settings.whole("rank"), (lane.method.scaling)(&settings));
     let (weight, base, target) = super::shared::frozen(task, l, &split.residual);
     let mut put = |what: &str, values: Vec<f32>| {
         let buffer = arena.buffer(format!("layers.{l}.frozen.{what}"), values.len());
@@ -254,7 +256,7 @@ pub fn kernels(lane: &Lane) -> Vec<Op> {
         inputs: PAD,
         outputs: PAD,
     };
-    let adapted = record(&lane.method, &lane.options, &place, &mut Arena::new(0));
+    let adapted = (lane.method.record)(&lane.settings, &place, &mut Arena::new(0));
     let trained = |pass: Pass| pass.op.with_update(&Default::default()).map_or(pass.op, |(op, _)| op);
     let dense = adapted.delta.is_some().into();
     let slots = adapted.up.map_or(0, |up| up.slots) as u32;
@@ -382,7 +384,8 @@ fn frozen_at(l: usize, adapted: Option<&Adapted>) -> Frozen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Domains};
+    use crate::args::Domains;
+    use crate::config::Config;
     use crate::kernel::Target;
     use crate::task::domains;
 

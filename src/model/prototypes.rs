@@ -100,7 +100,7 @@ fn centroids(points: &Array2<f64>, count: usize) -> Array2<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Domains;
+    use crate::args::Domains;
     use crate::task::domains;
 
     fn task(depth: usize) -> TaskData {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use nalgebra::DMatrix;
 
-use crate::inspect::spectrum::{Svd, svd_of_product, values_of_product};
+use crate::spectrum::{Svd, svd_of_product, values_of_product};
 
 /// `scale · left rightᵀ`, in the orientation in which the weight is stored.
 #[derive(Clone, Debug)]

@@ -9,8 +9,8 @@ use super::change::Change;
 use super::keys::counted;
 use crate::error::{Error, Result};
 use crate::files::Source;
-use crate::inspect::spectrum::Svd;
 use crate::order::within;
+use crate::spectrum::Svd;
 
 /// Singular values below this share of the largest span nothing.
 const NEGLIGIBLE: f64 = 1e-6;

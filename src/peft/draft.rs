@@ -9,7 +9,7 @@ use super::keys::{PREFIX, Part, Style};
 use crate::error::{Error, Result};
 use crate::files::write::{Planned, Writer, pytorch};
 use crate::files::{Dtype, Sink, Source, blocks};
-use crate::inspect::spectrum::Svd;
+use crate::spectrum::Svd;
 
 /// How a module's factors come from those of one or more adapters.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -53,6 +53,8 @@ const ENDINGS: &[(&str, Part, Style)] = &[
 
 /// What PEFT puts before every module's name.
 pub const PREFIX: &str = "base_model.model.";
+/// What stands before names of tensors that all modules share.
+pub const SHARED: &str = "base_model.";
 
 /// Module, part and style of a tensor of an adapter; `None` for others.
 pub fn split(key: &str) -> Option<(&str, Part, Style)> {

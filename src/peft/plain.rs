@@ -1,8 +1,8 @@
-//! A plain LoRA that was made here, as PEFT's two files. Knows nothing of how it was made.
+//! An adapter that was made here, as PEFT's two files. Knows nothing of how it was made.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::keys::PREFIX;
+use super::keys::{PREFIX, SHARED};
 use crate::error::{Error, Result};
 use crate::files::Dtype;
 use crate::files::write::{Planned, Writer, pytorch};
@@ -38,40 +38,76 @@ pub async fn write(modules: &[Plain], rank: usize, alpha: f64, rslora: bool) -> 
         let (expected, got) = ("at least one adapted layer".into(), "none".into());
         return Err(Error::Data { what: "adapter".into(), expected, got });
     }
-    let mut plan = Vec::new();
+    let mut tensors = Vec::new();
     for module in modules {
         for (part, shape, values) in
             [("lora_A", [rank, module.inputs], &module.a), ("lora_B", [module.outputs, rank], &module.b)]
         {
-            if values.len() != shape[0] * shape[1] {
-                return Err(Error::Data {
-                    what: format!("{}.{part}", module.name),
-                    expected: format!("{shape:?}"),
-                    got: format!("{} values", values.len()),
-                });
-            }
-            let name = format!("{PREFIX}{}.{part}.weight", module.name);
-            plan.push(Planned { name, dtype: Dtype::F32, shape: shape.to_vec() });
+            tensors.push(Stored {
+                name: format!("{}.{part}.weight", module.name),
+                shape: shape.to_vec(),
+                values: values.clone(),
+            });
         }
     }
-    let mut adapter = Vec::new();
-    let mut writer = Writer::begin(&mut adapter, &plan, &pytorch()).await?;
-    for module in modules {
-        writer.values(Dtype::F32, &module.a).await?;
-        writer.values(Dtype::F32, &module.b).await?;
-    }
-    writer.end()?;
     let config = json!({
-        "peft_type": "LORA",
-        "base_model_name_or_path": null,
-        "task_type": null,
-        "inference_mode": true,
         "r": rank,
         "lora_alpha": alpha,
         "use_rslora": rslora,
         "lora_dropout": 0.0,
         "bias": "none",
-        "target_modules": modules.iter().map(|m| m.name.as_str()).collect::<Vec<_>>(),
     });
-    Ok(Files { adapter, config: format!("{config:#}\n") })
+    let targets: Vec<&str> = modules.iter().map(|m| m.name.as_str()).collect();
+    store(&tensors, &[], ("LORA", config), &targets).await
+}
+
+/// One tensor of an adapter file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stored {
+    /// Behind the prefix that PEFT puts before every name.
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub values: Vec<f32>,
+}
+
+/// Tensors as PEFT stores them, in F32: those of modules, and those that a file has once, for all; with the adapter's kind
+/// and the keys of its configuration, and the modules it targets.
+///
+/// # Errors
+/// `Error::Data` where a tensor does not have its shape.
+pub async fn store(
+    modules: &[Stored],
+    shared: &[Stored],
+    (kind, config): (&str, Value),
+    targets: &[&str],
+) -> Result<Files> {
+    let mut plan = Vec::new();
+    for (prefix, tensor) in shared.iter().map(|t| (SHARED, t)).chain(modules.iter().map(|t| (PREFIX, t))) {
+        if tensor.values.len() != tensor.shape.iter().product::<usize>() {
+            return Err(Error::Data {
+                what: tensor.name.clone(),
+                expected: format!("{:?}", tensor.shape),
+                got: format!("{} values", tensor.values.len()),
+            });
+        }
+        let name = format!("{prefix}{}", tensor.name);
+        plan.push(Planned { name, dtype: Dtype::F32, shape: tensor.shape.clone() });
+    }
+    let mut adapter = Vec::new();
+    let mut writer = Writer::begin(&mut adapter, &plan, &pytorch()).await?;
+    for tensor in shared.iter().chain(modules) {
+        writer.values(Dtype::F32, &tensor.values).await?;
+    }
+    writer.end()?;
+    let mut document = json!({
+        "peft_type": kind,
+        "base_model_name_or_path": null,
+        "task_type": null,
+        "inference_mode": true,
+        "target_modules": targets,
+    });
+    if let (Some(document), Value::Object(own)) = (document.as_object_mut(), config) {
+        document.extend(own);
+    }
+    Ok(Files { adapter, config: format!("{document:#}\n") })
 }

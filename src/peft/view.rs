@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::loaded::Loaded;
 use crate::error::Result;
 use crate::files::{Source, blocks};
-use crate::inspect::spectrum::Svd;
+use crate::spectrum::Svd;
 
 /// Which of a module's weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,33 +3,70 @@
 
 use serde_json::Value;
 
+use crate::args::{Kind, Setting, Value as SettingValue};
 use crate::config::{Config, Schedule};
 use crate::experiments::Where;
 
 /// A number of a configuration that can be swept, by its place in the JSON document, of which the swept lane is the
-/// only one. Methods that have the key can be swept over it; no list of methods is kept here.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// only one. Those of a lane are the numbers that its method declares.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Axis {
     pub name: &'static str,
     /// JSON pointer.
-    pointer: &'static str,
+    pointer: String,
     whole: bool,
     /// What is offered first.
-    pub values: &'static [f64],
+    pub values: Vec<f64>,
 }
 
-pub const AXES: [Axis; 10] = [
-    Axis { name: "rank", pointer: "/lanes/0/rank", whole: true, values: &[1.0, 2.0, 4.0, 8.0, 16.0] },
-    Axis { name: "learning rate", pointer: "/optimizer/lr", whole: false, values: &[0.001, 0.003, 0.01, 0.03, 0.1] },
-    Axis { name: "experts", pointer: "/lanes/0/experts", whole: true, values: &[1.0, 2.0, 4.0, 8.0] },
-    Axis { name: "alpha", pointer: "/lanes/0/alpha", whole: false, values: &[1.0, 4.0, 16.0, 64.0] },
-    Axis { name: "top k", pointer: "/lanes/0/top_k", whole: true, values: &[0.0, 1.0, 2.0] },
-    Axis { name: "weight decay", pointer: "/optimizer/weight_decay", whole: false, values: &[0.0, 0.001, 0.01, 0.1] },
-    Axis { name: "tasks", pointer: "/task/domains", whole: true, values: &[1.0, 2.0, 4.0, 8.0] },
-    Axis { name: "true rank", pointer: "/task/true_rank", whole: true, values: &[1.0, 2.0, 4.0, 8.0] },
-    Axis { name: "noise", pointer: "/task/noise", whole: false, values: &[0.0, 0.01, 0.1, 1.0] },
-    Axis { name: "batch", pointer: "/task/batch", whole: true, values: &[8.0, 16.0, 32.0, 64.0] },
+/// Numbers of a run that no method has a say in: name, JSON pointer, whether they are whole, and what is offered first.
+const OF_THE_RUN: [(&str, &str, bool, &[f64]); 6] = [
+    ("learning rate", "/optimizer/lr", false, &[0.001, 0.003, 0.01, 0.03, 0.1]),
+    ("weight decay", "/optimizer/weight_decay", false, &[0.0, 0.001, 0.01, 0.1]),
+    ("tasks", "/task/domains", true, &[1.0, 2.0, 4.0, 8.0]),
+    ("true rank", "/task/true_rank", true, &[1.0, 2.0, 4.0, 8.0]),
+    ("noise", "/task/noise", false, &[0.0, 0.01, 0.1, 1.0]),
+    ("batch", "/task/batch", true, &[8.0, 16.0, 32.0, 64.0]),
 ];
+
+/// The axes that this lane of a configuration has: what its slider moves, the learning rate, its other numbers, and those of
+/// the run.
+pub fn axes(base: &Config, lane: usize) -> Vec<Axis> {
+    let Some(own) = base.lanes.get(lane) else { return Vec::new() };
+    let size = own.method.extras.size.map(|size| size.key);
+    let mut of_the_lane: Vec<Axis> = own.described().into_iter().filter_map(of_setting).collect();
+    let is_size = |axis: &Axis| Some(axis.pointer.trim_start_matches("/lanes/0/")) == size;
+    let first = of_the_lane.iter().position(is_size).map(|at| of_the_lane.remove(at));
+    let mut of_the_run = OF_THE_RUN.into_iter().map(|(name, pointer, whole, values)| Axis {
+        name,
+        pointer: pointer.to_owned(),
+        whole,
+        values: values.to_vec(),
+    });
+    let rate = of_the_run.next();
+    let all = first.into_iter().chain(rate).chain(of_the_lane).chain(of_the_run);
+    all.filter(|axis| axis.now(base, lane).is_some()).collect()
+}
+
+/// A setting that is a number, with values around its default.
+fn of_setting(setting: &Setting) -> Option<Axis> {
+    let usual = if let SettingValue::Real(usual) = setting.default { usual } else { 0.0 };
+    let (whole, values) = match setting.kind {
+        Kind::Whole(range) if range.min == 0 => (true, vec![0.0, 1.0, 2.0]),
+        Kind::Whole(range) => {
+            (true, [1, 2, 4, 8, 16].into_iter().filter(|&n| range.contains(n)).map(|n| n as f64).collect())
+        }
+        Kind::Real(range) if usual == 0.0 => {
+            (false, [0.0, 0.01, 0.1, 1.0].into_iter().filter(|&n| range.contains(n)).collect())
+        }
+        Kind::Real(range) => {
+            (false, [0.0625, 0.25, 1.0, 4.0].map(|n| n * usual).into_iter().filter(|&n| range.contains(n)).collect())
+        }
+        Kind::Flag | Kind::Choice(_) | Kind::Divisor(_) | Kind::PerLayer(..) => return None,
+    };
+    let pointer = format!("/lanes/0/{}", setting.key.replace('.', "/"));
+    Some(Axis { name: setting.label, pointer, whole, values })
+}
 
 /// More runs than this are refused: nobody would wait for them.
 pub const MOST_RUNS: usize = 400;
@@ -75,18 +112,13 @@ pub struct Cell {
 }
 
 impl Axis {
-    /// Whether a configuration, with this lane alone, has such a number.
-    pub fn applies(&self, base: &Config, lane: usize) -> bool {
-        self.now(base, lane).is_some()
-    }
-
     /// The number as it is.
     pub fn now(&self, base: &Config, lane: usize) -> Option<f64> {
-        alone(base, lane)?.to_value().pointer(self.pointer)?.as_f64()
+        alone(base, lane)?.to_value().pointer(&self.pointer)?.as_f64()
     }
 
     fn set(&self, document: &mut Value, number: f64) -> Option<()> {
-        *document.pointer_mut(self.pointer)? = match self.whole {
+        *document.pointer_mut(&self.pointer)? = match self.whole {
             true => Value::from(number as u64),
             false => Value::from(number),
         };
@@ -209,15 +241,16 @@ impl Swept {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::config::{Lane, Method, Task};
+    use crate::config::Task;
+    use crate::method::{FULL, LORA};
 
     pub fn along(name: &str, text: &str) -> Along {
-        let axis = AXES.into_iter().find(|axis| axis.name == name).unwrap();
+        let axis = axes(&Config::default(), 1).into_iter().find(|axis| axis.name == name).unwrap();
         Along::read(axis, text).unwrap()
     }
 
     pub fn plan() -> Plan {
-        let base = Config { lanes: vec![Lane::from(Method::Full), Lane::from(Method::lora())], ..Config::default() };
+        let base = Config { lanes: vec![(&FULL).into(), (&LORA).into()], ..Config::default() };
         let y = Some(along("learning rate", "0.01 0.1"));
         Plan { base, lane: 1, x: along("rank", "1, 2, 4"), y, steps: 20, seeds: 2 }
     }
@@ -227,8 +260,9 @@ pub(super) mod tests {
         let runs = plan().runs().unwrap();
         assert_eq!(runs.len(), 12);
         let of = |config: &Config| {
-            let Method::Lora { rank, .. } = config.lanes[0].method else { panic!("one lane, LoRA") };
-            (rank, config.optimizer.lr, config.seed)
+            let lane = &config.lanes[0];
+            assert_eq!(lane.method.name, "lora", "one lane, LoRA");
+            (lane.settings.whole("rank"), config.optimizer.lr, config.seed)
         };
         assert_eq!(of(&runs[0]), (1, 0.01, 1));
         assert_eq!(of(&runs[1]), (1, 0.01, 2));
@@ -240,25 +274,26 @@ pub(super) mod tests {
     #[test]
     fn axes_are_those_the_configuration_has() {
         let plan = plan();
-        let names = |lane| AXES.iter().filter(|a| a.applies(&plan.base, lane)).map(|a| a.name).collect::<Vec<_>>();
+        let names = |lane| axes(&plan.base, lane).iter().map(|a| a.name).collect::<Vec<_>>();
         assert!(names(1).contains(&"rank") && !names(1).contains(&"experts"));
         assert!(!names(0).contains(&"rank") && names(0).contains(&"learning rate"));
         let digits = Config { task: Task::Digits(crate::config::Digits::default()), ..plan.base.clone() };
         // The digits' domains are a list of names.
-        assert!(!AXES.iter().any(|axis| axis.name == "tasks" && axis.applies(&digits, 1)));
+        assert!(!axes(&digits, 1).iter().any(|axis| axis.name == "tasks"));
     }
 
     #[test]
     fn what_cannot_be_run_is_said_before_anything_runs() {
+        let rank = || axes(&plan().base, 1).remove(0);
         let beyond = Plan { x: along("rank", "8, 4096"), ..plan() }.runs().unwrap_err();
         assert!(beyond.contains("rank") && beyond.contains("4096"), "{beyond}");
         let many = Plan { seeds: 500, ..plan() }.runs().unwrap_err();
         assert!(many.contains("3000"), "{many}");
         assert!(Plan { lane: 0, ..plan() }.runs().unwrap_err().contains("rank"));
-        assert!(Along::read(AXES[0], "1, two").unwrap_err().contains("two"));
-        assert!(Along::read(AXES[0], "1.5").unwrap_err().contains("whole"));
-        assert!(Along::read(AXES[0], " , ").unwrap_err().contains("at least one"));
-        assert_eq!(Along::read(AXES[0], "4 4,2").unwrap().values, [4.0, 2.0]);
+        assert!(Along::read(rank(), "1, two").unwrap_err().contains("two"));
+        assert!(Along::read(rank(), "1.5").unwrap_err().contains("whole"));
+        assert!(Along::read(rank(), " , ").unwrap_err().contains("at least one"));
+        assert_eq!(Along::read(rank(), "4 4,2").unwrap().values, [4.0, 2.0]);
     }
 
     #[test]

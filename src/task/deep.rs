@@ -6,7 +6,7 @@ use ndarray::Array2;
 
 use super::domains::{Teacher, batches, deal, names, probe_domains};
 use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData};
-use crate::config::Domains;
+use crate::args::Domains;
 use crate::error::Result;
 use crate::rng::{Rng, stream};
 use crate::tensor::widened;

@@ -4,7 +4,7 @@
 //! Knows nothing of how either training is run.
 
 use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData};
-use crate::config::{DigitDomain, Digits};
+use crate::args::{DigitDomain, Digits};
 use crate::error::{Error, Result};
 use crate::order::within;
 use crate::rng::{Rng, stream};

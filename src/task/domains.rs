@@ -9,7 +9,7 @@
 use ndarray::{Array1, Array2, ArrayView1};
 
 use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData};
-use crate::config::{Domains, Spectrum};
+use crate::args::{Domains, Spectrum};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, stream};
 use crate::tensor::{matrix, widened};

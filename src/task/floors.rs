@@ -9,13 +9,28 @@
 //! outputs, of dimension N·R at most, so the eigenvalues of `mean T_k T_kᵀ` beyond the N·R largest are lost.
 
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 
 use super::{TaskData, domains};
-use crate::config::{Config, Domains, Form, Gate, Lane, Method, Task};
+use crate::args::{Domains, Task};
 use crate::decimal;
+use crate::method::Lane;
+use crate::method::description::Reach;
 use crate::order::descending;
-use crate::protocol::Floor;
 use crate::tensor::eigenvalues;
+
+/// A predicted floor of the loss.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Floor {
+    /// Lanes it binds.
+    pub lanes: Vec<usize>,
+    /// Share of the target's energy.
+    pub share: f64,
+    /// Short, for the line's end: "floor, any single W".
+    pub label: String,
+    /// The theorem in a sentence, with the numbers in it.
+    pub why: String,
+}
 
 /// Shares closer than this are the same floor, computed twice.
 const SAME: f64 = 1e-9;
@@ -31,14 +46,14 @@ struct Spectra {
 }
 
 /// One entry per distinct floor; lanes that share it are named together. Empty where the task has no true change.
-pub fn floors(config: &Config, task: &TaskData) -> Vec<Floor> {
-    let (Task::Domains(domains), Some(teacher)) = (&config.task, &task.teacher) else {
+pub fn floors(config: &Task, lanes: &[Lane], task: &TaskData) -> Vec<Floor> {
+    let (Task::Domains(domains), Some(teacher)) = (config, &task.teacher) else {
         return Vec::new();
     };
     let spectra = Spectra::new(teacher);
     let noise = task.noise_variance / task.energy;
     let mut floors: Vec<Floor> = Vec::new();
-    for (index, lane) in config.lanes.iter().enumerate() {
+    for (index, lane) in lanes.iter().enumerate() {
         let Some(mut floor) = spectra.floor(lane, domains, task.layers[0].inputs) else {
             continue;
         };
@@ -59,8 +74,8 @@ pub fn floors(config: &Config, task: &TaskData) -> Vec<Floor> {
 
 /// The least share of the target's energy that one weight of each of these ranks can leave, noise included, as `floors` has it
 /// for single lanes. Empty where the task has no true change or the network more than one layer.
-pub fn rank_floors(config: &Config, task: &TaskData, ranks: &[usize]) -> Vec<f64> {
-    match (&config.task, &task.teacher) {
+pub fn rank_floors(config: &Task, task: &TaskData, ranks: &[usize]) -> Vec<f64> {
+    match (config, &task.teacher) {
         (Task::Domains(Domains { depth: 1, .. }), Some(teacher)) => {
             let spectra = Spectra::new(teacher);
             let noise = task.noise_variance / task.energy;
@@ -74,12 +89,6 @@ pub fn rank_floors(config: &Config, task: &TaskData, ranks: &[usize]) -> Vec<f64
 /// leave. `teacher`: true changes `[outputs, inputs]`.
 pub fn static_floor(teacher: &[Array2<f64>], rank: usize) -> f64 {
     Spectra::new(teacher).fixed(rank)
-}
-
-/// `1 − Σ_{i≤directions} λᵢ(mean T_k T_kᵀ) / mean‖T_k‖²`: what is lost to any model whose change writes to this many
-/// output directions, whatever its gates.
-pub fn routed_floor(teacher: &[Array2<f64>], directions: usize) -> f64 {
-    Spectra::new(teacher).routed(directions)
 }
 
 impl Spectra {
@@ -109,23 +118,12 @@ impl Spectra {
         if !lane.adapts(0) || domains.depth > 1 {
             return None;
         }
-        match &lane.method_at(0) {
-            Method::Full => Some(self.fixed_floor(inputs, domains.domains)),
-            Method::Lora { rank, .. } | Method::Variant { form: Form::Dylora, rank, .. } => {
-                Some(self.fixed_floor(*rank, domains.domains))
-            }
-            Method::Variant { form: Form::Adalora, rank, .. } => {
-                Some(self.fixed_floor(lane.target_rank().unwrap_or(*rank), domains.domains))
-            }
-            // Of what these two cannot express no bound near the truth is known.
-            Method::Variant { .. } => None,
-            Method::Molora { experts, rank, top_k, .. } => self.routed_lane(domains, *experts, *rank, *top_k),
+        match lane.reach_at(0) {
+            Reach::Single { rank } => Some(self.fixed_floor(rank.unwrap_or(inputs), domains.domains)),
             // One gate for a sequence of several domains: no bound near the truth is proved.
-            Method::Mor1e { gate: Gate::Pooled | Gate::Prototype, .. } if domains.mixed && domains.sequence > 1 => None,
-            // Shared vectors write to fewer directions than there are experts, and read from fewer; of the two together no
-            // bound near the truth is known.
-            method if method.readers().is_some() => None,
-            Method::Mor1e { experts, .. } => self.routed_lane(domains, *experts, 1, 0),
+            Reach::Routed { per_sequence: true, .. } if domains.mixed && domains.sequence > 1 => None,
+            Reach::Routed { experts, rank, top_k, .. } => self.routed_lane(domains, experts, rank, top_k),
+            Reach::Unknown => None,
         }
     }
 
@@ -218,9 +216,8 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{BackendChoice, Balance, BalanceKind, Optimizer, Schedule, Spectrum};
-
-    const BALANCE: Balance = Balance { kind: BalanceKind::None, coefficient: 0.0 };
+    use crate::args::Spectrum;
+    use crate::method::{FULL, LORA, MOLORA, MOR1E};
 
     fn task(domains: usize, true_rank: usize, conflict: bool, spectrum: Spectrum) -> Domains {
         Domains {
@@ -237,32 +234,21 @@ mod tests {
         }
     }
 
-    fn config(task: &Domains, methods: Vec<Method>) -> Config {
-        Config {
-            seed: 1,
-            backend: BackendChoice::Cpu,
-            task: Task::Domains(task.clone()),
-            lanes: methods.into_iter().map(Lane::from).collect(),
-            optimizer: Optimizer { lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 },
-            schedule: Schedule { warmup: 1, total: 2 },
-        }
+    fn lora(rank: usize) -> Lane {
+        Lane::from(&LORA).with("rank", rank)
     }
 
-    fn lora(rank: usize) -> Method {
-        Method::Lora { rank, alpha: 16.0, rslora: false }
+    fn molora(experts: usize, rank: usize) -> Lane {
+        Lane::from(&MOLORA).with("experts", experts).with("rank", rank)
     }
 
-    fn molora(experts: usize, rank: usize) -> Method {
-        Method::Molora { experts, rank, alpha: 4.0, top_k: 0, renormalize: false, balance: BALANCE }
+    fn mor1e(experts: usize, gate: &'static str) -> Lane {
+        Lane::from(&MOR1E).with("experts", experts).with("gate", gate)
     }
 
-    fn mor1e(experts: usize, gate: Gate) -> Method {
-        Method::Mor1e { experts, alpha: 2.0, gate, hidden: None, balance: BALANCE, flex: None }
-    }
-
-    fn shares(task: &Domains, methods: Vec<Method>) -> Vec<(Vec<usize>, f64)> {
+    fn shares(task: &Domains, lanes: Vec<Lane>) -> Vec<(Vec<usize>, f64)> {
         let data = domains::domains(task, 7).unwrap();
-        floors(&config(task, methods), &data)
+        floors(&Task::Domains(task.clone()), &lanes, &data)
             .into_iter()
             .map(|floor| {
                 assert!(floor.why.len() > 20 && !floor.label.is_empty());
@@ -290,24 +276,24 @@ mod tests {
         let mut noisy = task(2, 8, true, Spectrum::Harmonic);
         noisy.noise = 0.1;
         let data = domains::domains(&noisy, 7).unwrap();
-        let of_ranks = rank_floors(&config(&noisy, vec![]), &data, &[1, 3, 5]);
+        let of_ranks = rank_floors(&Task::Domains(noisy.clone()), &data, &[1, 3, 5]);
         let of_lanes = shares(&noisy, [1, 3, 5].map(lora).to_vec());
         assert_eq!(of_ranks, of_lanes.iter().map(|lane| lane.1).collect::<Vec<_>>());
         noisy.depth = 2;
-        assert!(rank_floors(&config(&noisy, vec![]), &data, &[1]).is_empty());
+        assert!(rank_floors(&Task::Domains(noisy), &data, &[1]).is_empty());
     }
 
     #[test]
     fn static_floor_of_conflicting_domains() {
         let shared = task(4, 2, true, Spectrum::Flat);
-        let found = shares(&shared, vec![Method::Full, lora(8), lora(2), lora(1)]);
+        let found = shares(&shared, vec![(&FULL).into(), lora(8), lora(2), lora(1)]);
         assert_eq!(found[0].0, [0, 1, 2]);
         assert!((found[0].1 - 0.75).abs() < 1e-9);
         assert_eq!(found[1].0, [3]);
         assert!((found[1].1 - 0.875).abs() < 1e-9);
         // Read directions of their own: the mean has 8 equal singular values, two of them hold 2/8 of 1/4.
         let disjoint = task(4, 2, false, Spectrum::Flat);
-        let found = shares(&disjoint, vec![Method::Full, lora(8), lora(2)]);
+        let found = shares(&disjoint, vec![(&FULL).into(), lora(8), lora(2)]);
         assert_eq!(found[0].0, [0, 1]);
         assert!((found[0].1 - 0.75).abs() < 1e-9);
         assert!((found[1].1 - 0.9375).abs() < 1e-9);
@@ -320,8 +306,8 @@ mod tests {
             &task,
             vec![
                 molora(4, 2),
-                mor1e(8, Gate::Token),
-                mor1e(4, Gate::Pooled),
+                mor1e(8, "token"),
+                mor1e(4, "pooled"),
                 molora(3, 2),
                 // Enough directions, too few experts: nothing is proved.
                 molora(2, 4),
@@ -339,7 +325,7 @@ mod tests {
     fn no_claim_for_one_gate_over_mixed_domains() {
         let mut task = task(4, 2, true, Spectrum::Flat);
         task.mixed = true;
-        let found = shares(&task, vec![mor1e(8, Gate::Pooled), mor1e(8, Gate::Token)]);
+        let found = shares(&task, vec![mor1e(8, "pooled"), mor1e(8, "token")]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].0, [1]);
     }
@@ -349,7 +335,7 @@ mod tests {
         let mut task = task(4, 2, true, Spectrum::Flat);
         task.noise = 0.1;
         // Energy per element is 2/64.
-        let found = shares(&task, vec![Method::Full]);
+        let found = shares(&task, vec![(&FULL).into()]);
         assert!((found[0].1 - (0.75 + 0.01 * 32.0)).abs() < 1e-9);
     }
 

@@ -1,6 +1,6 @@
 //! What lanes answer on digits they were not trained on, and on the one a person draws. Knows nothing of training.
 
-use crate::config::{Lane, Method, Optimizer};
+use crate::config::{Lane, Optimizer};
 use crate::lab::forward::{Forward, hits, probabilities};
 use crate::protocol::{Accuracy, DrawAnswer};
 use crate::task::digits::{CLASSES, PIXELS, input};
@@ -51,7 +51,7 @@ impl Drawing {
         debug_assert_eq!(pixels.len(), PIXELS);
         let mut forward = Forward::new(task, input(pixels), 1);
         // The base alone is a lane that adapts no layer.
-        let base = Lane { layers: Some(Vec::new()), ..Method::Full.into() };
+        let base = Lane::base();
         for (index, lane) in lanes.iter().chain([&base]).enumerate() {
             forward.set_lane(index, lane, optimizer);
         }

@@ -6,13 +6,15 @@ use ndarray::Array1;
 use super::accuracy::{Drawing, Held};
 use super::gates;
 use super::ranks::{self, Cuts};
+use super::readback::Readback;
 use super::state::{LaneShape, Shape, State};
 use super::weight::{self, Change, Training};
-use crate::adapter::count;
 use crate::clock;
 use crate::config::{Config, Lane};
 use crate::lab::Lab;
 use crate::lab::forward::{Answer, Forward};
+use crate::method::count;
+use crate::method::description::Widths;
 use crate::optim;
 use crate::protocol::RanksFrame;
 use crate::protocol::{Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, Started, Watch, WeightFrame};
@@ -25,14 +27,6 @@ const MERGE: f64 = 500.0;
 /// Training rows that merges are made from: this many for each input, within the limit.
 const ROWS_PER_INPUT: usize = 4;
 const ROWS: usize = 1024;
-
-/// One readback.
-pub struct Readback {
-    /// Steps done when it was taken.
-    pub step: usize,
-    /// Of each lane, in the padded layout.
-    pub params: Vec<Vec<f32>>,
-}
 
 /// What is kept from frame to frame.
 pub struct Display {
@@ -242,7 +236,7 @@ fn base_parameters(task: &TaskData, lane: &Lane) -> usize {
 fn formula(task: &TaskData, lane: &Lane) -> String {
     let mut parts: Vec<(usize, String)> = Vec::new();
     for (l, (inputs, outputs)) in adapted(task, lane) {
-        let part = count::formula(&lane.method_at(l), inputs, outputs);
+        let part = count::formula(lane.method, &lane.settings_at(l), Widths { inputs, outputs });
         match parts.last_mut() {
             Some((times, last)) if *last == part => *times += 1,
             _ => parts.push((1, part)),
@@ -273,7 +267,7 @@ pub fn started(lab: &Lab, fallback: Option<String>) -> Started {
         domains: task.domain_names.clone(),
         energy: task.energy as f32,
         true_rank: task.true_rank,
-        floors: floors(&config, task),
+        floors: floors(&config.task, &config.lanes, task),
         config,
     }
 }

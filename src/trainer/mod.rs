@@ -5,6 +5,7 @@ mod accuracy;
 mod frame;
 mod gates;
 mod ranks;
+mod readback;
 mod run;
 mod state;
 mod weight;

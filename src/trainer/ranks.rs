@@ -1,17 +1,17 @@
 //! Ranks that are not one fixed number, as they are displayed: AdaLoRA's directions in use, and what lanes lose when their
-//! factors are cut. Knows nothing of commands. The page's first download does without.
+//! factors are cut. Knows nothing of commands.
 
-use crate::adapter::variant::adalora::INTERVAL;
 use crate::clock;
-use crate::config::{Form, Lane, Method, Options};
 use crate::lab::Lab;
 use crate::lab::forward::Forward;
-use crate::lab::ranks::{cut_loss, cuts, kept, whole_rank};
+use crate::lab::ranks::{cut_loss, cuts, kept, whole_loss, whole_rank};
+use crate::method::Lane;
+use crate::method::description::{Budget, Cut};
 use crate::protocol::{BudgetFrame, CutLane, CutsFrame};
 use crate::task::floors::rank_floors;
 use crate::task::{LossKind, TaskData};
 
-use super::frame::Readback;
+use super::readback::Readback;
 
 /// Milliseconds between the beginnings of two measurements of cut factors while training.
 const CUTS: f64 = 500.0;
@@ -20,51 +20,51 @@ pub const SLICE: f64 = 4.0;
 /// Rows of the pool that they are measured on, at least, where it has as many.
 const ROWS: usize = 1024;
 
-fn is_adalora(lane: &Lane) -> bool {
-    matches!(lane.method, Method::Variant { form: Form::Adalora, .. })
+/// The lane's budget of directions, if it has one that falls while training.
+fn budget(lane: &Lane) -> Option<Budget> {
+    lane.method.extras.budget.map(|budget| budget(&lane.settings))
 }
 
-/// Whether, after `steps` steps, AdaLoRA's singular values are as its budget left them. While it falls, pruned directions may
-/// come back between two of its allocations.
-fn kept_after(options: &Options, steps: usize) -> bool {
+/// Whether, after `steps` steps, what is pruned is as the budget left it. While it falls, pruned directions may come back
+/// between two of its allocations.
+fn kept_after(budget: &Budget, steps: usize) -> bool {
     let Some(last) = steps.checked_sub(1) else { return true };
-    last < options.budget_begin || last >= options.budget_end || last.is_multiple_of(INTERVAL as usize)
+    last < budget.begin || last >= budget.end || last.is_multiple_of(budget.interval)
 }
 
-fn budgeted(lab: &Lab) -> impl Iterator<Item = &Lane> {
-    (0..lab.lane_count()).map(|l| lab.lane(l)).filter(|lane| is_adalora(lane))
+fn budgeted(lab: &Lab) -> impl Iterator<Item = Budget> {
+    (0..lab.lane_count()).filter_map(|l| budget(lab.lane(l)))
 }
 
 /// Whether what is read back now tells how many directions are in use.
 pub fn settled(lab: &Lab) -> bool {
-    budgeted(lab).all(|lane| kept_after(&lane.options, lab.step()))
+    budgeted(lab).all(|budget| kept_after(&budget, lab.step()))
 }
 
 /// How many of up to `most` more steps to submit at once, so that a run is settled after them.
 pub fn settling(lab: &Lab, most: usize) -> usize {
-    budgeted(lab).fold(most, |most, lane| last_kept(&lane.options, lab.step(), most))
+    budgeted(lab).fold(most, |most, budget| last_kept(&budget, lab.step(), most))
 }
 
-fn last_kept(options: &Options, steps: usize, most: usize) -> usize {
-    (1..=most).rev().find(|&more| kept_after(options, steps + more)).unwrap_or(most)
+fn last_kept(budget: &Budget, steps: usize, most: usize) -> usize {
+    (1..=most).rev().find(|&more| kept_after(budget, steps + more)).unwrap_or(most)
 }
 
-/// Directions in use of every AdaLoRA lane that is settled.
+/// Directions in use of every lane whose budget is settled.
 pub fn budgets(lab: &Lab, probe: &Forward, now: &Readback) -> Vec<BudgetFrame> {
-    let lanes =
-        (0..lab.lane_count()).filter(|&l| is_adalora(lab.lane(l)) && kept_after(&lab.lane(l).options, now.step));
     let frame = |lane: usize| {
-        let layers = kept(probe.program(lane), &now.params[lane])?;
+        let budget = budget(lab.lane(lane)).filter(|budget| kept_after(budget, now.step))?;
+        let layers = kept(&budget, probe.program(lane), &now.params[lane])?;
         Some(BudgetFrame { lane, step: now.step.checked_sub(1)?, layers })
     };
-    lanes.filter_map(frame).collect()
+    (0..lab.lane_count()).filter_map(frame).collect()
 }
 
 /// Measures what lanes lose when cut, a little at a time.
 pub struct Cuts {
     forward: Forward,
-    /// The lanes that can be cut, and their ranks. They lie in `forward` in this order.
-    lanes: Vec<(usize, usize)>,
+    /// The lanes that can be cut, how, and their ranks. They lie in `forward` in this order.
+    lanes: Vec<(usize, Cut, usize)>,
     floors: Vec<(usize, f64)>,
     /// What the frozen network misses of the target change on these rows, over what is expected: few rows vary in it by some
     /// per cent, which would show as losses below their floor. 1 for cross-entropy.
@@ -90,19 +90,19 @@ impl Cuts {
         let batch = task.batch_rows();
         let rows = ROWS.div_ceil(batch).min(task.batches) * batch;
         let mut forward = Forward::new(task, task.x[..rows * task.layers[0].inputs].to_vec(), task.sequence);
-        let ranked = |l: usize| Some((l, whole_rank(lab.lane(l))?));
-        let lanes: Vec<(usize, usize)> = (0..lab.lane_count()).filter_map(ranked).collect();
-        for (index, &(lane, _)) in lanes.iter().enumerate() {
+        let ranked = |l: usize| Some((l, lab.lane(l).method.extras.cut?, whole_rank(lab.lane(l))?));
+        let lanes: Vec<(usize, Cut, usize)> = (0..lab.lane_count()).filter_map(ranked).collect();
+        for (index, &(lane, ..)) in lanes.iter().enumerate() {
             forward.set_lane(index, lab.lane(lane), &lab.config.optimizer);
         }
         // The base alone is a lane that adapts no layer.
-        forward.set_lane(lanes.len(), &Lane { layers: Some(Vec::new()), ..Method::Full.into() }, &lab.config.optimizer);
+        forward.set_lane(lanes.len(), &Lane::base(), &lab.config.optimizer);
         let energy = match task.loss {
-            LossKind::Mse => cut_loss(task, &forward, lanes.len(), &[], 0) - task.noise_variance / task.energy,
+            LossKind::Mse => whole_loss(task, &forward, lanes.len(), &[]) - task.noise_variance / task.energy,
             LossKind::CrossEntropy => 1.0,
         };
-        let ranks = cuts(lanes.iter().map(|&(_, whole)| whole).max().unwrap_or(0));
-        let floors = ranks.iter().copied().zip(rank_floors(&lab.config, task, &ranks)).collect();
+        let ranks = cuts(lanes.iter().map(|&(.., whole)| whole).max().unwrap_or(0));
+        let floors = ranks.iter().copied().zip(rank_floors(&lab.config.task, task, &ranks)).collect();
         // A task that asks for no change has no share to tell.
         let energy = if energy > 0.0 { energy } else { 1.0 };
         Self { forward, lanes, floors, energy, sweep: None, begun: f64::NEG_INFINITY, last: None }
@@ -125,15 +125,15 @@ impl Cuts {
                 return None;
             }
             self.begun = begun;
-            let params = self.lanes.iter().map(|&(lane, _)| now.params[lane].clone()).collect();
+            let params = self.lanes.iter().map(|&(lane, ..)| now.params[lane].clone()).collect();
             self.sweep = Some(Sweep { step: now.step, params, losses: Vec::new() });
         }
         let sweep = self.sweep.as_mut()?;
         let wanted: Vec<(usize, usize)> = (0..self.lanes.len())
-            .flat_map(|index| cuts(self.lanes[index].1).into_iter().map(move |rank| (index, rank)))
+            .flat_map(|index| cuts(self.lanes[index].2).into_iter().map(move |rank| (index, rank)))
             .collect();
         for &(index, rank) in &wanted[sweep.losses.len()..] {
-            let loss = cut_loss(task, &self.forward, index, &sweep.params[index], rank);
+            let loss = cut_loss(task, &self.forward, (index, &self.lanes[index].1), &sweep.params[index], rank);
             sweep.losses.push((loss / self.energy) as f32);
             if slice.is_some_and(|slice| clock::now() - begun >= slice) {
                 break;
@@ -144,7 +144,7 @@ impl Cuts {
         }
         let done = self.sweep.take()?;
         let all = || wanted.iter().zip(&done.losses);
-        let lane = |(index, &(lane, _)): (usize, &(usize, usize))| {
+        let lane = |(index, &(lane, ..)): (usize, &(usize, Cut, usize))| {
             let own = all().filter(|((of, _), _)| *of == index);
             CutLane { lane, losses: own.map(|(&(_, rank), &loss)| (rank, loss)).collect() }
         };
@@ -164,12 +164,14 @@ mod tests {
     use super::*;
     use crate::config::{Config, Domains, Schedule, Spectrum, Task};
     use crate::lab::forward::row_losses;
+    use crate::method::{ADALORA, DYLORA, FULL, LORA};
     use crate::order::within;
     use crate::task::domains;
     use pollster::block_on;
 
-    fn form(form: Form, options: Options) -> Lane {
-        Lane { options, ..Method::Variant { form, rank: 8, alpha: 16.0 }.into() }
+    /// Of rank 8, with the steps between which it is pruned.
+    fn adalora(begin: usize, end: usize) -> Lane {
+        Lane::from(&ADALORA).with("budget_begin", begin).with("budget_end", end)
     }
 
     fn begun(task: Domains, lanes: Vec<Lane>, lr: f64) -> Lab {
@@ -185,22 +187,21 @@ mod tests {
 
     #[test]
     fn submissions_end_where_the_budget_has_just_been_kept() {
-        let falling = Options { budget_begin: 20, budget_end: 60, ..Options::default() };
+        let falling = budget(&adalora(20, 60)).unwrap();
         // Step 30 is the 31st.
         for (steps, most, expected) in
             [(0, 9, 9), (22, 50, 50), (22, 20, 19), (31, 9, 9), (31, 10, 10), (32, 8, 8), (60, 7, 7), (60, 0, 0)]
         {
             assert_eq!(last_kept(&falling, steps, most), expected, "{most} more after {steps}");
         }
-        let lab = begun(Domains { dim: 8, batch: 1, ..Domains::default() }, vec![Method::lora().into()], 0.01);
+        let lab = begun(Domains { dim: 8, batch: 1, ..Domains::default() }, vec![(&LORA).into()], 0.01);
         assert_eq!((settling(&lab, 22), settled(&lab)), (22, true));
     }
 
     #[test]
     fn directions_in_use_are_told_where_the_budget_was_kept() {
-        let options = Options { target_rank: Some(3), budget_begin: 10, budget_end: 40, ..Options::default() };
         let task = Domains { dim: 16, depth: 3, batch: 2, ..Domains::default() };
-        let mut lab = begun(task, vec![Method::lora().into(), form(Form::Adalora, options)], 0.01);
+        let mut lab = begun(task, vec![(&LORA).into(), adalora(10, 40).with("target_rank", 3)], 0.01);
         let mut probe = Forward::new(&lab.task, lab.task.probe.x.clone(), lab.task.probe.sequence);
         (0..2).for_each(|l| probe.set_lane(l, lab.lane(l), &lab.config.optimizer));
         // Singular values begin at zero, which says nothing of a budget.
@@ -225,7 +226,7 @@ mod tests {
     fn trained(depth: usize) -> Lab {
         let task =
             Domains { dim: 16, depth, domains: 1, true_rank: 8, spectrum: Spectrum::Harmonic, ..Domains::default() };
-        let lanes = vec![form(Form::Dylora, Options::default()), Method::Full.into(), Method::lora().into()];
+        let lanes = vec![(&DYLORA).into(), (&FULL).into(), (&LORA).into()];
         let mut lab = begun(task, lanes, 0.01);
         block_on(lab.train(40)).unwrap();
         lab
@@ -242,7 +243,7 @@ mod tests {
             for (rank, loss) in losses {
                 // Every layer's change as a weight of its own, from the first `rank` columns of B and rows of A.
                 let mut by_hand = Forward::new(&lab.task, lab.task.x[..1024 * 16].to_vec(), lab.task.sequence);
-                by_hand.set_lane(0, &Method::Full.into(), &lab.config.optimizer);
+                by_hand.set_lane(0, &(&FULL).into(), &lab.config.optimizer);
                 let mut params = vec![0.0; by_hand.program(0).padded];
                 for layer in 0..2 {
                     let get = |name: &str| block_on(lab.tensor(lane, &format!("layers.{layer}.{name}"))).unwrap();
@@ -273,7 +274,7 @@ mod tests {
                 Task::Domains(task) => task.clone(),
                 _ => unreachable!(),
             },
-            vec![Method::lora().into(), Method::Full.into()],
+            vec![(&LORA).into(), (&FULL).into()],
             0.0,
         );
         for name in ["layers.0.lora_A", "layers.0.lora_B"] {

@@ -4,8 +4,9 @@
 use std::collections::VecDeque;
 
 use super::Transport;
-use super::frame::{self, Display, Readback};
+use super::frame::{self, Display};
 use super::ranks;
+use super::readback::Readback;
 use super::state::State;
 use crate::clock;
 use crate::config::Lane;

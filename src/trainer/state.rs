@@ -1,7 +1,7 @@
 //! What the trainer is to do, as a pure state: commands change it, time and the schedule bound it. Knows nothing of
 //! engines, nor of how commands arrive.
 
-use crate::config::{Config, Lane, Method};
+use crate::config::{Config, Lane};
 use crate::protocol::{Ablate, Command, MergeMode, Watch};
 use crate::task::digits::PIXELS;
 
@@ -36,11 +36,7 @@ pub struct LaneShape {
 impl LaneShape {
     pub fn new(lane: &Lane, layers: usize) -> Self {
         let layers: Vec<usize> = (0..layers).filter(|&l| lane.adapts(l)).collect();
-        let experts = |&l: &usize| match lane.method_at(l) {
-            Method::Molora { experts, .. } | Method::Mor1e { experts, .. } => experts,
-            Method::Full | Method::Lora { .. } | Method::Variant { .. } => 0,
-        };
-        Self { experts: layers.iter().map(experts).collect(), layers }
+        Self { experts: layers.iter().map(|&l| lane.experts_at(l)).collect(), layers }
     }
 }
 

@@ -3,15 +3,13 @@
 
 use ndarray::{Array1, Array2};
 
-use crate::adapter::count::{mora_side, scaling};
-use crate::config::{Form, Lane, Method};
-use crate::config::{Gate, Init};
 use crate::inspect::merge::{Experts, Merged, Observed};
-use crate::inspect::spectrum::{singular_values, singular_values_low_rank};
 use crate::lab::forward::{Answer, Forward, matrix, row_losses};
-use crate::model::initial::pissa;
+use crate::method::Lane;
+use crate::method::description::{self, Layer, Start, Widths};
 use crate::protocol::ExpertsFrame;
 use crate::protocol::{MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
+use crate::spectrum::{singular_values, singular_values_low_rank};
 use crate::task::TaskData;
 
 const MODES: [MergeMode; 5] = [
@@ -49,39 +47,35 @@ impl Change {
                 tensor.map(|t| t.gather(params))
             })
         };
-        let method = lane.method_at(layer);
-        let (a, b, count, gated) = match method {
-            Method::Full | Method::Variant { form: Form::Dora, .. } => {
-                return Some(Self::Dense(matrix(&get("delta")?, spec.inputs)));
-            }
-            Method::Lora { rank, .. } => ("lora_A", "lora_B", (1, rank), false),
-            Method::Variant { form: Form::Mora, rank, .. } => {
-                ("lora_A", "lora_B", (1, mora_side(rank, spec.inputs, spec.outputs)), false)
-            }
-            Method::Variant { rank, .. } => ("lora_A", "lora_B", (1, rank), false),
-            Method::Molora { experts, rank, .. } => ("lora_A", "lora_B", (experts, rank), true),
-            Method::Mor1e { experts, .. } => ("v", "u", (experts, 1), true),
+        let settings = lane.settings_at(layer);
+        let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
+        let product = match (lane.method.change)(&settings, widths) {
+            description::Change::Dense(name) => return Some(Self::Dense(matrix(&get(name)?, spec.inputs))),
+            description::Change::Product(product) => product,
         };
-        let (a, b) = (get(a)?, get(b)?);
-        let (a, b) = match method {
-            Method::Mor1e { flex: Some(readers), .. } => written_out(a, b, readers, shape),
-            _ => (a, b),
-        };
-        let (mut a, mut b, mut count) = (a, b, count);
-        if lane.options.init == Init::Pissa {
-            // What it began with is what the frozen weight lacks.
-            let first = pissa(task, layer, &method);
-            let beside = |now: &[f32], first: &[f32]| [now, &first.iter().map(|&v| -v).collect::<Vec<_>>()].concat();
-            b = b.chunks_exact(count.1).zip(first.b.chunks_exact(count.1)).flat_map(|(b, f)| beside(b, f)).collect();
-            a.extend(first.a);
-            count.1 *= 2;
+        let (mut a, mut b) = (get(product.a)?, get(product.b)?);
+        if let Some(readers) = product.readers {
+            (a, b) = written_out(a, b, readers, shape);
         }
-        let experts = Experts::new(count, shape, &a, &b, scaling(&method)).ok()?;
-        let experts = match method {
-            Method::Mor1e { gate: Gate::Prototype, .. } => experts.with_free_gates(),
-            _ => experts,
-        };
-        Some(Self::Experts { experts, gated })
+        let mut rank = product.rank;
+        if product.from_weight {
+            // What it began with is what the frozen weight lacks.
+            let declared = (lane.method.parameters)(&settings, widths);
+            let began = Layer { widths, weight: &task.base[layer].weight, seed: 0 };
+            let start = |name: &str| match declared.iter().find(|parameter| parameter.name == name)?.start {
+                Start::Made(make) => Some(make(&settings, &began)),
+                _ => None,
+            };
+            let (first_a, first_b) = (start(product.a)?, start(product.b)?);
+            let beside = |now: &[f32], first: &[f32]| [now, &first.iter().map(|&v| -v).collect::<Vec<_>>()].concat();
+            b = b.chunks_exact(rank).zip(first_b.chunks_exact(rank)).flat_map(|(b, f)| beside(b, f)).collect();
+            a.extend(first_a);
+            rank *= 2;
+        }
+        let scaling = (lane.method.scaling)(&settings);
+        let experts = Experts::new((product.experts, rank), shape, &a, &b, scaling).ok()?;
+        let experts = if product.shares { experts } else { experts.with_free_gates() };
+        Some(Self::Experts { experts, gated: product.gated })
     }
 
     /// Singular values, largest first, with this mean gate; none where they are not numbers.
@@ -121,7 +115,13 @@ pub fn frame(
 ) -> Option<WeightFrame> {
     let answer = probe.run(watch.lane, params);
     let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
-    let experts = experts_frame(&change, &lane.method);
+    let spec = task.layers[watch.layer];
+    let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
+    let readers = match (lane.method.change)(&lane.settings_at(watch.layer), widths) {
+        description::Change::Product(product) => product.readers,
+        description::Change::Dense(_) => None,
+    };
+    let experts = experts_frame(&change, readers);
     let finite = params.iter().all(|p| p.is_finite());
     let (delta, merge) = match &change {
         Change::Dense(delta) => (delta.clone(), exact(task, watch, delta, probe)),
@@ -154,12 +154,11 @@ pub fn frame(
 }
 
 /// A mixture's experts by themselves.
-fn experts_frame(change: &Change, method: &Method) -> Option<ExpertsFrame> {
+fn experts_frame(change: &Change, shared: Option<usize>) -> Option<ExpertsFrame> {
     let Change::Experts { experts, gated: true } = change else { return None };
     let (count, rank) = experts.size();
     let (a, b) = experts.factors(Array1::ones(count).view());
     let narrow = |values: &Array2<f64>| values.iter().map(|&v| v as f32).collect();
-    let shared = if let Method::Mor1e { flex, .. } = method { *flex } else { None };
     let (a, b) = (narrow(&a), narrow(&b.t().to_owned()));
     Some(ExpertsFrame { count, rank, shared, a, b, cosines: narrow(&experts.cosines()) })
 }

@@ -1,6 +1,6 @@
 //! How numbers, lists and lanes are written, the same everywhere on the page. Knows no markup.
 
-use crate::config::{Form, Init, Lane, Method, Weights};
+use crate::config::Lane;
 use crate::decimal::{fixed, scientific};
 
 /// Three significant digits: "0.750", "12,300", "2.40e-7"; "0" is exactly zero.
@@ -67,69 +67,19 @@ pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
         let ours = name(lane);
         lanes.iter().filter(|other| name(other) == ours).count() > 1
     };
-    if !shared(&own_name) {
-        own_name(lane)
-    } else if !shared(&sized_name) {
-        sized_name(lane)
+    if !shared(&Lane::title) {
+        lane.title()
+    } else if !shared(&Lane::sized_title) {
+        lane.sized_title()
     } else {
-        format!("{} (lane {})", own_name(lane), index + 1)
-    }
-}
-
-/// The method with what sets the lane apart from a plain one.
-fn own_name(lane: &Lane) -> String {
-    let options = &lane.options;
-    let weights = match options.weights {
-        Weights::Float => "",
-        Weights::Ternary => "ternary ",
-        Weights::Binary => "binary ",
-    };
-    let plus = if options.lr_ratio == 1.0 { "" } else { "+" };
-    let start = if options.init == Init::Pissa { " PiSSA" } else { "" };
-    let gate = if lane.method.has_prototypes() { " proto" } else { "" };
-    let flex = if lane.method.readers().is_some() { " flex" } else { "" };
-    format!("{weights}{}{plus}{start}{gate}{flex}", method_name(&lane.method))
-}
-
-/// The method as it is written in prose.
-pub fn method_name(method: &Method) -> &'static str {
-    match method {
-        Method::Full => "full fine-tuning",
-        Method::Lora { .. } => "LoRA",
-        Method::Variant { form, .. } => form_name(*form),
-        Method::Molora { .. } => "MoLoRA",
-        Method::Mor1e { .. } => "MoR1E",
-    }
-}
-
-fn form_name(form: Form) -> &'static str {
-    match form {
-        Form::Dora => "DoRA",
-        Form::Mora => "MoRA",
-        Form::Adalora => "AdaLoRA",
-        Form::Dylora => "DyLoRA",
-    }
-}
-
-fn sized_name(lane: &Lane) -> String {
-    let name = own_name(lane);
-    let by_layer = |sizes: &Option<Vec<usize>>, one: usize| match sizes {
-        Some(sizes) => sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("-"),
-        None => one.to_string(),
-    };
-    let rank = |rank| by_layer(&lane.options.rank_per_layer, rank);
-    let experts = |experts| by_layer(&lane.options.experts_per_layer, experts);
-    match lane.method {
-        Method::Full => name,
-        Method::Lora { rank: r, .. } | Method::Variant { rank: r, .. } => format!("{name} r{}", rank(r)),
-        Method::Molora { experts: n, rank: r, .. } => format!("{name} {} × r{}", experts(n), rank(r)),
-        Method::Mor1e { experts: n, .. } => format!("{name} {} × r1", experts(n)),
+        format!("{} (lane {})", lane.title(), index + 1)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::method::{FULL, LORA, MOR1E};
 
     #[test]
     fn three_significant_digits() {
@@ -175,12 +125,8 @@ mod tests {
 
     #[test]
     fn lanes_are_told_apart() {
-        let mut small = Method::lora();
-        if let Method::Lora { rank, .. } = &mut small {
-            *rank = 2;
-        }
-        let lanes: Vec<Lane> =
-            [Method::Full, Method::lora(), small, Method::mor1e(), Method::Full].map(Lane::from).to_vec();
+        let small = Lane::from(&LORA).with("rank", 2);
+        let lanes: Vec<Lane> = vec![(&FULL).into(), (&LORA).into(), small, (&MOR1E).into(), (&FULL).into()];
         let lanes: Vec<&Lane> = lanes.iter().collect();
         let names: Vec<String> = (0..5).map(|i| lane_name(&lanes, i)).collect();
         assert_eq!(names, ["full fine-tuning (lane 1)", "LoRA r8", "LoRA r2", "MoR1E", "full fine-tuning (lane 5)"]);

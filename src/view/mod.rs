@@ -7,6 +7,7 @@ pub mod edit;
 pub mod format;
 pub mod history;
 pub mod ink;
+pub mod lane_view;
 pub mod now;
 pub mod ranks;
 pub mod run;

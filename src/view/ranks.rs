@@ -1,12 +1,12 @@
 //! Ranks that are not one fixed number, as the page keeps them: AdaLoRA's directions in use over training, beside the budget
-//! that is prescribed for them, and the losses of cut factors. Pure; knows no markup. The page's first download does without.
+//! that is prescribed for them, and the losses of cut factors. Pure; knows no markup.
 
 use super::{
     format::{count, three},
     snap::Snap,
     table::Table,
 };
-use crate::config::{Lane, Method};
+use crate::config::Lane;
 use crate::decimal::fixed;
 use crate::order::within;
 use crate::protocol::{BudgetFrame, CutsFrame, RanksFrame};
@@ -56,11 +56,10 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Of an AdaLoRA lane that adapts so many layers.
+    /// Of a lane that has one, over so many adapted layers.
     pub fn new(lane: &Lane, layers: usize) -> Option<Self> {
-        let (Method::Variant { rank, .. }, Some(target)) = (&lane.method, lane.target_rank()) else { return None };
-        let (begin, end) = (lane.options.budget_begin, lane.options.budget_end);
-        Some(Self { first: rank * layers, last: target * layers, begin, end })
+        let own = (lane.method.extras.budget?)(&lane.settings);
+        Some(Self { first: own.first * layers, last: own.last * layers, begin: own.begin, end: own.end })
     }
 
     /// After a step; whole directions are kept, so the measured number is this rounded down.
@@ -267,13 +266,13 @@ pub fn cuts_table(cuts: &CutsFrame, names: &[String], unit: &str) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Form, Options};
     use crate::kernel::variant::budget::Dims;
+    use crate::method::{ADALORA, LORA};
     use crate::protocol::CutLane;
 
     fn lane(rank: usize, target: usize, begin: usize, end: usize) -> Lane {
-        let options = Options { target_rank: Some(target), budget_begin: begin, budget_end: end, ..Options::default() };
-        Lane { options, ..Method::Variant { form: Form::Adalora, rank, alpha: 16.0 }.into() }
+        let lane = Lane::from(&ADALORA).with("rank", rank).with("target_rank", target);
+        lane.with("budget_begin", begin).with("budget_end", end)
     }
 
     fn frame(step: usize, kept: &[usize]) -> BudgetFrame {
@@ -312,7 +311,7 @@ mod tests {
                 assert_eq!(budget.at(step as f64) as u32, dims.budget(step as u32), "rank {rank}, step {step}");
             }
         }
-        assert_eq!(Budget::new(&Method::lora().into(), 1), None);
+        assert_eq!(Budget::new(&(&LORA).into(), 1), None);
     }
 
     #[test]

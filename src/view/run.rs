@@ -3,10 +3,11 @@
 
 use super::{
     history::Series,
+    lane_view::{Curve, GateView, LaneView},
     now::{self, LaneHistory},
     snap::Snap,
 };
-use crate::protocol::{Accuracy, DrawAnswer, Event, Frame, GateFrame, LaneFrame, Started, WeightFrame};
+use crate::protocol::{Accuracy, DrawAnswer, Event, Frame, Started, WeightFrame};
 
 /// Buckets of a loss curve: about one per pixel of the chart.
 const LOSS_BUCKETS: usize = 512;
@@ -46,29 +47,6 @@ pub struct Pretraining {
     pub total: usize,
     pub loss: f32,
     pub accuracy: f32,
-}
-
-/// One lane: its latest frame and what it left behind.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LaneView {
-    pub frame: Snap<LaneFrame>,
-    pub curve: Snap<Curve>,
-    pub accuracy: Snap<Vec<Accuracy>>,
-}
-
-/// A lane's loss as a share of the target's energy (cross-entropy: as it is).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Curve {
-    pub series: Series,
-    /// Mean over the last `now::WINDOW` steps: what is written where the noisy curve ends.
-    pub recent: Option<f64>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct GateView {
-    pub frame: Snap<GateFrame>,
-    /// Mean gate of each expert over training.
-    pub time: Snap<Series>,
 }
 
 impl Run {
@@ -184,7 +162,9 @@ fn remember(list: &mut Vec<Accuracy>, measured: Accuracy) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{BackendChoice, Config, Lane, Method, Optimizer, Schedule, Task};
+    use crate::config::{BackendChoice, Config, Lane, Optimizer, Schedule, Task};
+    use crate::method::{FULL, LORA};
+    use crate::protocol::LaneFrame;
 
     fn started(energy: f32) -> Event {
         Event::Started(Box::new(Started {
@@ -216,8 +196,7 @@ mod tests {
         run.apply(Event::Started(start));
         let Event::Frame(mut first) = frame(0, vec![0.5]) else { unreachable!() };
         // One of the two layers; two directions of three in use.
-        first.lanes[0].lane =
-            Lane { layers: Some(vec![1]), ..Method::Lora { rank: 4, alpha: 4.0, rslora: false }.into() };
+        first.lanes[0].lane = Lane::from(&LORA).with("rank", 4).on(vec![1]);
         first.lanes[0].spectrum = vec![2.0, 1.0, 0.001];
         run.apply(Event::Frame(first));
         let Some(started) = &run.started else { unreachable!() };
@@ -228,7 +207,7 @@ mod tests {
     }
 
     fn lane() -> Lane {
-        Method::Full.into()
+        (&FULL).into()
     }
 
     fn frame(from: usize, losses: Vec<f32>) -> Event {

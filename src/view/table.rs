@@ -2,12 +2,12 @@
 
 use super::{
     format::{count, three},
-    run::{GateView, LaneView},
+    lane_view::{GateView, LaneView},
     words::merge_name,
 };
-use crate::adapter::cost::{Cost, cost};
 use crate::config::Task;
 use crate::decimal::fixed;
+use crate::method::cost::{Cost, cost};
 use crate::protocol::{Accuracy, GateFrame, Started, WeightFrame};
 
 /// A table with a caption, a header row and a header column.

@@ -1,7 +1,7 @@
 //! What the page says in words: headings, and the sentences by which things explain themselves. Pure.
 
 use super::format::lane_name;
-use crate::config::{Gate, Lane, Method, Task};
+use crate::config::{Lane, Task};
 use crate::decimal::fixed;
 use crate::protocol::MergeMode;
 
@@ -103,27 +103,6 @@ pub fn merge_why(mode: MergeMode) -> &'static str {
         }
         MergeMode::LeastSquares => "The one weight nearest to the mixture on the data: E[ΔW(x) x xᵀ] E[x xᵀ]⁻¹.",
     }
-}
-
-/// How a lane's gate is computed, in a sentence.
-pub fn gate_why(method: &Method) -> &'static str {
-    match method {
-        Method::Mor1e { gate: Gate::Pooled, .. } => {
-            "One gate per sequence: a small network reads the mean of its tokens, and a softmax makes its outputs sum to 1."
-        }
-        Method::Mor1e { gate: Gate::Prototype, .. } => {
-            "One gate per sequence: intuition, how alike its mean is to prototypes of the data, plus a router. Such gates do not sum to 1 and may be negative."
-        }
-        Method::Mor1e { .. } => {
-            "One gate per token: a small network reads the token, and a softmax makes its outputs sum to 1."
-        }
-        _ => "g = softmax(router · x), one gate per token; the gates of a token sum to 1.",
-    }
-}
-
-/// Whether the method routes, and so has a gate to show.
-pub fn is_gated(method: &Method) -> bool {
-    matches!(method, Method::Molora { .. } | Method::Mor1e { .. })
 }
 
 #[cfg(test)]

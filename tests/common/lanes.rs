@@ -1,107 +1,85 @@
 //! Every method and variant, and networks of awkward sizes to try them on: nothing is a multiple of the kernels'
 //! padding.
 
-use lora_playground::config::{Balance, BalanceKind, Form, Gate, Init, Lane, Method, Options, Weights};
+use lora_playground::config::Lane;
+use lora_playground::method::{ADALORA, DORA, DYLORA, FULL, LORA, METHODS, MOLORA, MOR1E, MORA};
 use lora_playground::model::LaneProgram;
 use lora_playground::rng::Rng;
 use lora_playground::task::custom::{Shape, custom};
 use lora_playground::task::{Activation, BaseLayer, Layer, LossKind, Targets, TaskData};
 
-pub fn balance(kind: BalanceKind) -> Balance {
-    // A coefficient that f32 holds exactly, large enough to matter.
-    Balance { kind, coefficient: if kind == BalanceKind::None { 0.0 } else { 0.5 } }
+/// With a term that evens the use of experts: a coefficient that f32 holds exactly, large enough to matter.
+fn balanced(lane: Lane, kind: &'static str) -> Lane {
+    lane.with("balance.kind", kind).with("balance.coefficient", 0.5)
 }
 
-pub fn lora(rank: usize, alpha: f64) -> Method {
-    Method::Lora { rank, alpha, rslora: false }
+pub fn lora(rank: usize, alpha: f64) -> Lane {
+    Lane::from(&LORA).with("rank", rank).with("alpha", alpha)
 }
 
 /// Soft routing.
-pub fn molora(experts: usize, rank: usize, alpha: f64) -> Method {
-    Method::Molora { experts, rank, alpha, top_k: 0, renormalize: false, balance: Balance::default() }
+pub fn molora(experts: usize, rank: usize, alpha: f64) -> Lane {
+    Lane::from(&MOLORA).with("experts", experts).with("rank", rank).with("alpha", alpha)
 }
 
-pub fn mor1e(experts: usize, alpha: f64, gate: Gate) -> Method {
-    Method::Mor1e { experts, alpha, gate, hidden: None, balance: Balance::default(), flex: None }
+pub fn mor1e(experts: usize, alpha: f64, gate: &'static str) -> Lane {
+    Lane::from(&MOR1E).with("experts", experts).with("alpha", alpha).with("gate", gate)
 }
 
 /// Every method and variant with its name. Scalings are exact in f32 but for rsLoRA's.
 pub fn variants() -> Vec<(&'static str, Lane)> {
-    use BalanceKind::{Entropy, None, Switch};
-    let routed = |top_k, renormalize, kind| Method::Molora {
-        experts: 5,
-        rank: 2,
-        alpha: 3.0,
-        top_k,
-        renormalize,
-        balance: balance(kind),
-    };
-    let intuition = |gate, kind| Method::Mor1e {
-        experts: 5,
-        alpha: 1.5,
-        gate,
-        hidden: Some(6),
-        balance: balance(kind),
-        flex: Option::None,
-    };
+    let routed =
+        |top_k: usize, renormalize: bool| molora(5, 2, 3.0).with("top_k", top_k).with("renormalize", renormalize);
+    let intuition = |gate| mor1e(5, 1.5, gate).with("hidden", 6);
+    let shared = |gate, readers: usize| mor1e(6, 1.5, gate).with("hidden", 6).with("flex", readers);
     // Gates by prototypes are several times as large as shares of 1; at a smaller scaling three layers of them bend as
     // little over a finite difference as the others do.
-    let other = |gate, flex, kind| Method::Mor1e {
-        experts: 6,
-        alpha: if gate == Gate::Prototype { 0.375 } else { 1.5 },
-        gate,
-        hidden: (gate != Gate::Prototype).then_some(6),
-        balance: balance(kind),
-        flex,
-    };
-    let form = |form, rank, alpha| Method::Variant { form, rank, alpha };
-    let mut all: Vec<(&'static str, Lane)> = [
-        ("full", Method::Full),
+    let prototype = || mor1e(6, 0.375, "prototype");
+    let ranked = |method, rank: usize, alpha: f64| Lane::from(method).with("rank", rank).with("alpha", alpha);
+    let mut all = vec![
+        ("full", Lane::from(&FULL)),
         ("lora", lora(4, 6.0)),
         ("lora of rank 11", lora(11, 22.0)),
-        ("rslora", Method::Lora { rank: 3, alpha: 2.0, rslora: true }),
-        ("molora", routed(0, false, None)),
+        ("rslora", lora(3, 2.0).with("rslora", true)),
+        ("molora", routed(0, false)),
         ("molora of 9 experts", molora(9, 3, 6.0)),
-        ("molora top 2", routed(2, false, None)),
-        ("molora top 2 renormalised", routed(2, true, None)),
-        ("molora with entropy", routed(0, false, Entropy)),
-        ("molora with switch", routed(0, false, Switch)),
-        ("molora top 2 with switch", routed(2, false, Switch)),
-        ("molora top 3 renormalised with entropy", routed(3, true, Entropy)),
-        ("mor1e pooled", intuition(Gate::Pooled, None)),
-        ("mor1e token", intuition(Gate::Token, None)),
-        ("mor1e pooled with entropy", intuition(Gate::Pooled, Entropy)),
-        ("mor1e pooled with switch", intuition(Gate::Pooled, Switch)),
-        ("mor1e token with entropy", intuition(Gate::Token, Entropy)),
-        ("mor1e token with switch", intuition(Gate::Token, Switch)),
-        ("mor1e prototype", other(Gate::Prototype, Option::None, None)),
-        ("mor1e prototype flex 3", other(Gate::Prototype, Some(3), None)),
-        ("mor1e token flex 2 with entropy", other(Gate::Token, Some(2), Entropy)),
-        ("mor1e pooled flex 6 with switch", other(Gate::Pooled, Some(6), Switch)),
-        ("dora", form(Form::Dora, 3, 6.0)),
-        ("mora", form(Form::Mora, 2, 1.0)),
-        ("adalora", form(Form::Adalora, 4, 6.0)),
-        ("dylora", form(Form::Dylora, 5, 10.0)),
-    ]
-    .map(|(name, method): (_, Method)| (name, method.into()))
-    .to_vec();
-    let with = |method: Method, options: Options| Lane { options, ..method.into() };
-    let usual = Options::default;
-    all.extend([
-        ("lora+", with(lora(4, 6.0), Options { lr_ratio: 8.0, ..usual() })),
-        ("pissa", with(lora(3, 6.0), Options { init: Init::Pissa, ..usual() })),
-        ("binary lora", with(lora(3, 6.0), Options { weights: Weights::Binary, ..usual() })),
-        ("ternary molora", with(molora(3, 2, 4.0), Options { weights: Weights::Ternary, ..usual() })),
-        ("binary molora top 2", with(routed(2, true, Switch), Options { weights: Weights::Binary, ..usual() })),
-        ("molora+, warm", with(routed(0, false, None), Options { lr_ratio: 4.0, temperature: 2.0, ..usual() })),
-        ("noisy molora top 2", with(routed(2, false, Entropy), Options { noise: 0.5, temperature: 0.5, ..usual() })),
-        (
-            "orthogonal prototypes",
-            with(other(Gate::Prototype, Option::None, None), Options { orthogonality: 0.5, ..usual() }),
-        ),
-        ("orthogonal flex", with(other(Gate::Prototype, Some(3), None), Options { orthogonality: 0.5, ..usual() })),
-        ("orthogonal mor1e", with(intuition(Gate::Token, Entropy), Options { orthogonality: 0.5, ..usual() })),
-    ]);
+        ("molora top 2", routed(2, false)),
+        ("molora top 2 renormalised", routed(2, true)),
+        ("molora with entropy", balanced(routed(0, false), "entropy")),
+        ("molora with switch", balanced(routed(0, false), "switch")),
+        ("molora top 2 with switch", balanced(routed(2, false), "switch")),
+        ("molora top 3 renormalised with entropy", balanced(routed(3, true), "entropy")),
+        ("mor1e pooled", intuition("pooled")),
+        ("mor1e token", intuition("token")),
+        ("mor1e pooled with entropy", balanced(intuition("pooled"), "entropy")),
+        ("mor1e pooled with switch", balanced(intuition("pooled"), "switch")),
+        ("mor1e token with entropy", balanced(intuition("token"), "entropy")),
+        ("mor1e token with switch", balanced(intuition("token"), "switch")),
+        ("mor1e prototype", prototype()),
+        ("mor1e prototype flex 3", prototype().with("flex", 3)),
+        ("mor1e token flex 2 with entropy", balanced(shared("token", 2), "entropy")),
+        ("mor1e pooled flex 6 with switch", balanced(shared("pooled", 6), "switch")),
+        ("dora", ranked(&DORA, 3, 6.0)),
+        ("mora", Lane::from(&MORA).with("rank", 2)),
+        ("adalora", ranked(&ADALORA, 4, 6.0)),
+        ("dylora", ranked(&DYLORA, 5, 10.0)),
+        ("lora+", lora(4, 6.0).with("lr_ratio", 8.0)),
+        ("pissa", lora(3, 6.0).with("init", "pissa")),
+        ("binary lora", lora(3, 6.0).with("weights", "binary")),
+        ("ternary molora", molora(3, 2, 4.0).with("weights", "ternary")),
+        ("binary molora top 2", balanced(routed(2, true), "switch").with("weights", "binary")),
+        ("molora+, warm", routed(0, false).with("lr_ratio", 4.0).with("temperature", 2.0)),
+        ("noisy molora top 2", balanced(routed(2, false), "entropy").with("noise", 0.5).with("temperature", 0.5)),
+        ("orthogonal prototypes", prototype().with("orthogonality", 0.5)),
+        ("orthogonal flex", prototype().with("flex", 3).with("orthogonality", 0.5)),
+        ("orthogonal mor1e", balanced(intuition("token"), "entropy").with("orthogonality", 0.5)),
+    ];
+    // A method that nobody has written a line for is tried as it comes.
+    for &method in METHODS {
+        if !all.iter().any(|(_, lane)| std::ptr::eq(lane.method, method)) {
+            all.push((method.name, method.into()));
+        }
+    }
     all
 }
 

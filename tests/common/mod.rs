@@ -4,14 +4,15 @@
 pub mod lanes;
 pub mod rows;
 
-use lora_playground::config::{Balance, BalanceKind, Config, Gate, Lane, Method};
+use lora_playground::config::Config;
 use lora_playground::exec::gpu::Device;
 use lora_playground::kernel::Target;
 use lora_playground::lab::Lab;
+use lora_playground::method::METHODS;
 use lora_playground::task::TaskData;
 use lora_playground::task::custom::{Shape, custom};
 use safetensors::SafeTensors;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A case of `tests/fixtures/steps` or `tests/fixtures/variants`.
 pub struct Case {
@@ -26,60 +27,14 @@ impl Case {
     /// A case from its two files.
     pub fn parse(name: &str, text: &str, bytes: Vec<u8>) -> Self {
         let json: Value = serde_json::from_str(text).unwrap();
-        let c = &json["config"];
-        let int = |k: &str| c[k].as_u64().unwrap_or(0) as usize;
-        let alpha = c["alpha"].as_f64().unwrap_or(1.0);
-        let balance = match c.get("balance").and_then(Value::as_array) {
-            Some(b) => Balance {
-                kind: if b[0] == "entropy" { BalanceKind::Entropy } else { BalanceKind::Switch },
-                coefficient: b[1].as_f64().unwrap(),
-            },
-            None => Balance { kind: BalanceKind::None, coefficient: 0.0 },
-        };
-        // Variants are written as a lane's document is, but for how their gate is pooled.
-        let variant = |mut lane: Value| {
-            let map = lane.as_object_mut().unwrap();
-            if map.remove("pool").is_some() {
-                map.insert("gate".into(), "token".into());
-            }
-            if map["method"] == "mor1e" {
-                map.remove("rank");
-            }
-            let whole = serde_json::json!({"version": 1, "task": {"kind": "custom"}, "lanes": [lane]});
-            Config::from_json(&whole.to_string()).unwrap().lanes.remove(0)
-        };
-        let method = match json["method"].as_str().unwrap() {
-            _ if c.get("method").is_some() => Method::Full,
-            "full" => Method::Full,
-            "lora" => Method::Lora { rank: int("rank"), alpha, rslora: c["rslora"] == true },
-            "molora" => Method::Molora {
-                experts: int("experts"),
-                rank: int("rank"),
-                alpha,
-                top_k: int("top_k"),
-                renormalize: c["renormalize"] == true,
-                balance,
-            },
-            "mor1e" => Method::Mor1e {
-                experts: int("experts"),
-                alpha,
-                gate: if c["pool"] == true { Gate::Pooled } else { Gate::Token },
-                hidden: Some(int("hidden")),
-                balance,
-                flex: None,
-            },
-            other => panic!("unknown method {other}"),
-        };
         let (o, s) = (&json["optimizer"], &json["schedule"]);
-        let document = serde_json::json!({
-            "version": 1, "task": {"kind": "custom"}, "lanes": [{"method": "full"}],
+        let document = json!({
+            "version": 1, "task": {"kind": "custom"}, "lanes": [lane(&json)],
             "optimizer": {"lr": o["lr"], "beta1": o["betas"][0], "beta2": o["betas"][1], "eps": o["eps"],
                           "weight_decay": o["weight_decay"]},
             "schedule": {"warmup": s["warmup_steps"], "total": s["total_steps"]}
         });
-        let mut config = Config::from_json(&document.to_string()).unwrap();
-        let is_variant = c.get("method").is_some();
-        config.lanes = vec![if is_variant { variant(c.clone()) } else { Lane::from(method) }];
+        let config = Config::from_json(&document.to_string()).unwrap();
         let losses = json["losses_before_each_step"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
         Self { name: name.to_owned(), config, losses, json, bytes }
     }
@@ -106,23 +61,47 @@ impl Case {
     }
 }
 
-/// All cases; there must be nine of the methods and fourteen of their variants.
+/// A case's lane as a document has it. The case's own is the same but for where its method stands, how its gate is pooled,
+/// its balance term, and a rank of 1 that MoR1E need not name.
+fn lane(case: &Value) -> Value {
+    let mut lane = case["config"].clone();
+    let map = lane.as_object_mut().unwrap();
+    map.entry("method").or_insert_with(|| case["method"].clone());
+    if map["method"] == "mor1e" {
+        assert_eq!(map.remove("rank"), Some(json!(1)));
+    }
+    if let Some(pool) = map.remove("pool") {
+        map.insert("gate".into(), if pool == true { "pooled" } else { "token" }.into());
+    }
+    if let Some(term) = map.get_mut("balance") {
+        *term = json!({"kind": term[0], "coefficient": term[1]});
+    }
+    lane
+}
+
+/// All cases: those of the methods and those of their variants. Every method has one.
 pub fn cases() -> Vec<Case> {
-    let mut all = of("steps", 9);
-    all.extend(of("variants", 14));
+    let all: Vec<Case> = ["steps", "variants"].into_iter().flat_map(of).collect();
+    assert!(all.len() >= 23, "the reference cases are incomplete: {} are left", all.len());
+    for method in METHODS {
+        let of_it = |case: &Case| std::ptr::eq(case.config.lanes[0].method, *method);
+        assert!(all.iter().any(of_it), "{} has no reference case", method.name);
+    }
     all
 }
 
-fn of(folder: &str, count: usize) -> Vec<Case> {
+/// All that a folder holds.
+fn of(folder: &str) -> Vec<Case> {
     let dir = format!("{}/tests/fixtures/{folder}", env!("CARGO_MANIFEST_DIR"));
     let path = |name: &str, extension: &str| format!("{dir}/{name}.{extension}");
-    let mut names: Vec<String> = std::fs::read_dir(&dir)
-        .unwrap()
-        .filter_map(|f| f.unwrap().file_name().to_str().and_then(|n| n.strip_suffix(".json")).map(str::to_owned))
-        .collect();
-    names.sort();
-    assert_eq!(names.len(), count, "the reference cases are incomplete: {names:?}");
-    let read = |name: &String| {
+    let mut files: Vec<String> =
+        std::fs::read_dir(&dir).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    let names: Vec<&str> = files.iter().filter_map(|file| file.strip_suffix(".json")).collect();
+    let used: Vec<String> =
+        names.iter().flat_map(|name| [".json", ".safetensors"].map(|end| format!("{name}{end}"))).collect();
+    assert_eq!(files, used, "a case of {folder} is two files, and there is nothing else");
+    let read = |name: &&str| {
         let text = std::fs::read_to_string(path(name, "json")).unwrap();
         Case::parse(name, &text, std::fs::read(path(name, "safetensors")).unwrap())
     };

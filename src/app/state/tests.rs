@@ -80,7 +80,7 @@ fn a_rank_moves_in_place() {
     let effects = update(&mut state, Msg::Act(Action::SetRank { lane: 1, rank: 3 }));
     assert_eq!(effects[0], Effect::Send(Command::SetRank { lane: 1, rank: 3 }));
     assert!(!starts(&effects));
-    assert!(matches!(state.config.lanes[1].method, Method::Lora { rank: 3, .. }));
+    assert_eq!(state.config.lanes[1], crate::config::Lane::from(&crate::method::LORA).with("rank", 3));
     assert_eq!(state.run.step, 40);
 }
 

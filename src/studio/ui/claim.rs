@@ -3,8 +3,8 @@
 use yew::prelude::*;
 
 use super::Ask;
-use super::details::details;
-use crate::experiments::report::{Outcome, number};
+use super::details::{details, value};
+use crate::experiments::report::Outcome;
 use crate::experiments::{Expected, Experiment, SEEDS, Verdict};
 use crate::studio::record::Record;
 use crate::studio::state::{Msg, Running, State};
@@ -119,14 +119,5 @@ fn compare(experiment: &Experiment, outcome: Option<&Outcome>) -> Html {
                 }
             </tbody>
         </table>
-    }
-}
-
-/// Mean and spread.
-pub fn value(outcome: &Outcome, index: usize) -> String {
-    let measured = &outcome.measured[index];
-    match measured.values.len() {
-        0 | 1 => number(measured.mean),
-        _ => format!("{} ± {}", number(measured.mean), number(measured.spread)),
     }
 }

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use yew::prelude::*;
 
 use super::chart::{Chart, Draw};
-use super::claim::value;
 use super::{Ask, files};
 use crate::experiments::report::{Outcome, number};
 use crate::experiments::{Expected, Experiment, Figure, Look, SEEDS, Verdict, svg};
@@ -113,5 +112,14 @@ fn quantities(experiment: &Experiment, outcome: Option<&Outcome>) -> Html {
                 <tbody>{ for lines }</tbody>
             </table>
         </div>
+    }
+}
+
+/// Mean and spread.
+pub fn value(outcome: &Outcome, index: usize) -> String {
+    let measured = &outcome.measured[index];
+    match measured.values.len() {
+        0 | 1 => number(measured.mean),
+        _ => format!("{} ± {}", number(measured.mean), number(measured.spread)),
     }
 }

@@ -5,7 +5,7 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use crate::config::Config;
-use crate::studio::sweep::{AXES, Along, Axis, MOST_SEEDS, Plan, written};
+use crate::studio::sweep::{Along, Axis, MOST_SEEDS, Plan, axes, written};
 use crate::view::format::{count, lane_name};
 use crate::view::ui::control::{Choice, Number};
 
@@ -13,7 +13,8 @@ use crate::view::ui::control::{Choice, Number};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Form {
     pub lane: usize,
-    pub x: Axis,
+    /// `None` only where the configuration has no such lane.
+    pub x: Option<Axis>,
     pub x_values: String,
     pub y: Option<Axis>,
     pub y_values: String,
@@ -24,30 +25,24 @@ pub struct Form {
 /// Steps offered first: the order of methods shows by then, and a grid is done in seconds.
 const STEPS: usize = 300;
 
-/// Axes that this lane has.
-pub fn axes(base: &Config, lane: usize) -> Vec<Axis> {
-    AXES.into_iter().filter(|axis| axis.applies(base, lane)).collect()
-}
-
 impl Form {
     /// For a lane: its first two axes, which for most methods are rank and learning rate.
     pub fn new(base: &Config, lane: usize) -> Self {
-        let axes = axes(base, lane);
-        // Every configuration has a learning rate.
-        let x = axes.first().copied().unwrap_or(AXES[1]);
-        let y = axes.get(1).copied();
-        let y_values = y.map(|y| written(y.values)).unwrap_or_default();
-        Self { lane, x, x_values: written(x.values), y, y_values, steps: STEPS, seeds: 1 }
+        let mut axes = axes(base, lane).into_iter();
+        let (x, y) = (axes.next(), axes.next());
+        let values = |axis: &Option<Axis>| axis.as_ref().map(|axis| written(&axis.values)).unwrap_or_default();
+        Self { lane, x_values: values(&x), y_values: values(&y), x, y, steps: STEPS, seeds: 1 }
     }
 
     /// # Errors
     /// In words.
     pub fn plan(&self, base: &Config) -> Result<Plan, String> {
-        if self.y == Some(self.x) {
-            return Err(format!("Both axes are {}; choose another for one of them.", self.x.name));
+        let x = self.x.clone().ok_or("The configuration has no such lane.")?;
+        if self.y.as_ref() == Some(&x) {
+            return Err(format!("Both axes are {}; choose another for one of them.", x.name));
         }
-        let x = Along::read(self.x, &self.x_values)?;
-        let y = self.y.map(|y| Along::read(y, &self.y_values)).transpose()?;
+        let x = Along::read(x, &self.x_values)?;
+        let y = self.y.clone().map(|y| Along::read(y, &self.y_values)).transpose()?;
         Ok(Plan { base: base.clone(), lane: self.lane, x, y, steps: self.steps, seeds: self.seeds })
     }
 }
@@ -68,16 +63,20 @@ pub fn SweepForm(props: &SweepFormProps) -> Html {
     let titles: Vec<AttrValue> = axes.iter().map(|axis| AttrValue::from(axis.name)).collect();
     let mut optional = titles.clone();
     optional.push(AttrValue::from("nothing: a curve"));
-    let at = |axis: Axis| axes.iter().position(|a| *a == axis);
+    let at = |axis: &Axis| axes.iter().position(|a| a == axis);
     let change = |with: fn(Form, &Config, &[Axis], usize) -> Form| {
         let (form, base, axes, on_change) = (form.clone(), base.clone(), axes.clone(), on_change.clone());
         Callback::from(move |index: usize| on_change.emit(with(form.clone(), &base, &axes, index)))
     };
     let lane = change(|old, base, _, lane| Form { steps: old.steps, seeds: old.seeds, ..Form::new(base, lane) });
-    let x = change(|old, _, axes, index| Form { x: axes[index], x_values: written(axes[index].values), ..old });
+    let x = change(|old, _, axes, index| Form {
+        x: axes.get(index).cloned(),
+        x_values: axes.get(index).map(|x| written(&x.values)).unwrap_or_default(),
+        ..old
+    });
     let y = change(|old, _, axes, index| {
-        let y = axes.get(index).copied();
-        Form { y, y_values: y.map(|y| written(y.values)).unwrap_or_default(), ..old }
+        let y = axes.get(index).cloned();
+        Form { y_values: y.as_ref().map(|y| written(&y.values)).unwrap_or_default(), y, ..old }
     });
     let number = |with: fn(Form, usize) -> Form| {
         let (form, on_change) = (form.clone(), on_change.clone());
@@ -97,15 +96,15 @@ pub fn SweepForm(props: &SweepFormProps) -> Html {
             <Choice label="Lane" why="The lane of the lab's configuration that is swept." options={names} chosen={form.lane} on_change={lane} />
             <fieldset>
                 <legend>{ "Across" }</legend>
-                <Choice label="Across" quiet=true why="What varies from left to right." options={titles} chosen={at(form.x).unwrap_or(0)} on_change={x} />
-                <input type="text" inputmode="decimal" value={form.x_values.clone()} aria-label={format!("Values of {}", form.x.name)}
+                <Choice label="Across" quiet=true why="What varies from left to right." options={titles} chosen={form.x.as_ref().and_then(at).unwrap_or(0)} on_change={x} />
+                <input type="text" inputmode="decimal" value={form.x_values.clone()} aria-label={format!("Values of {}", form.x.as_ref().map_or("", |x| x.name))}
                     data-why="Numbers, separated by commas." oninput={text(|form, x_values| Form { x_values, ..form })} />
             </fieldset>
             <fieldset>
                 <legend>{ "Down" }</legend>
                 <Choice label="Down" quiet=true why="What varies from top to bottom." options={optional}
-                    chosen={form.y.and_then(at).unwrap_or(axes.len())} on_change={y} />
-                if let Some(y) = form.y {
+                    chosen={form.y.as_ref().and_then(at).unwrap_or(axes.len())} on_change={y} />
+                if let Some(y) = &form.y {
                     <input type="text" inputmode="decimal" value={form.y_values.clone()} aria-label={format!("Values of {}", y.name)}
                         data-why="Numbers, separated by commas." oninput={text(|form, y_values| Form { y_values, ..form })} />
                 }

@@ -36,7 +36,7 @@ pub fn Sweeps(props: &SweepsProps) -> Html {
     let ask = &props.ask;
     // LoRA, where there is one: the lane whose numbers most people ask about.
     let form = use_state(|| {
-        let ranked = props.base.lanes.iter().position(|lane| lane.method.name() == "lora").unwrap_or(0);
+        let ranked = props.base.lanes.iter().position(|lane| lane.size().is_some()).unwrap_or(0);
         Form::new(&props.base, ranked)
     });
     let on_change = {

@@ -2,11 +2,7 @@
 //! weight.
 
 use super::{State, gates::routes_each_domain};
-use crate::{
-    config::{Lane, Method},
-    protocol::Floor,
-    view::format::three,
-};
+use crate::{method::description::Reach, protocol::Floor, view::format::three};
 
 /// A lane is at a floor within this share of it …
 const NEAR: f64 = 0.03;
@@ -91,8 +87,8 @@ fn limit(state: &State<'_>, floor: &Floor) -> String {
     if binds_full(state, floor) {
         return "the best any single weight can do".into();
     }
-    let mut ranks = floor.lanes.iter().map(|&lane| match method(state, lane) {
-        Some(Method::Lora { rank, .. }) => Some(*rank),
+    let mut ranks = floor.lanes.iter().map(|&lane| match reach(state, lane) {
+        Some(Reach::Single { rank }) => rank,
         _ => None,
     });
     match ranks.next().flatten() {
@@ -103,17 +99,16 @@ fn limit(state: &State<'_>, floor: &Floor) -> String {
     }
 }
 
-fn method<'a>(state: &State<'a>, lane: usize) -> Option<&'a Method> {
-    let lane: &'a Lane = &state.frame.lanes.get(lane)?.lane;
-    Some(&lane.method)
+/// What theory knows of a lane on the first layer, the only one that there are floors for.
+fn reach(state: &State<'_>, lane: usize) -> Option<Reach> {
+    Some(state.frame.lanes.get(lane)?.lane.reach_at(0))
 }
 
 fn binds_full(state: &State<'_>, floor: &Floor) -> bool {
     let mut lanes = floor.lanes.iter();
-    lanes.any(|&lane| matches!(method(state, lane), Some(Method::Full)))
+    lanes.any(|&lane| reach(state, lane) == Some(Reach::Single { rank: None }))
 }
 
 fn is_gated(state: &State<'_>, lane: usize) -> bool {
-    let method = method(state, lane);
-    matches!(method, Some(Method::Molora { .. } | Method::Mor1e { .. }))
+    state.frame.lanes.get(lane).is_some_and(|lane| lane.lane.is_gated())
 }

@@ -2,7 +2,7 @@
 
 use super::{NEWS, State, history::Unused};
 use crate::{
-    config::Method,
+    method::description::{Change, Reach, Widths},
     protocol::GateFrame,
     view::format::{list, three},
 };
@@ -52,17 +52,20 @@ pub fn at_zero(state: &State<'_>) -> Option<String> {
     if lanes.is_empty() {
         return None;
     }
-    let has = |wanted: fn(&Method) -> bool| {
-        let mut all = lanes.iter();
-        all.any(|&(lane, _)| wanted(&state.frame.lanes[lane].lane.method))
-    };
-    let zero = match (
-        has(|method| matches!(method, Method::Molora { .. })),
-        has(|method| matches!(method, Method::Mor1e { .. })),
-    ) {
-        (true, true) => "B and u are zero",
-        (false, true) => "u is zero",
-        _ => "B is zero",
+    let mut factors: Vec<String> = Vec::new();
+    for &(lane, _) in &lanes {
+        let own = &state.frame.lanes[lane].lane;
+        let change = (own.method.change)(&own.settings, Widths { inputs: 1, outputs: 1 });
+        if let Change::Product(product) = change {
+            let name = product.b.trim_start_matches("lora_").to_owned();
+            if !factors.contains(&name) {
+                factors.push(name);
+            }
+        }
+    }
+    let zero = match factors.as_slice() {
+        [one] => format!("{one} is zero"),
+        all => format!("{} are zero", list(all)),
     };
     let names: Vec<usize> = lanes.iter().map(|&(lane, _)| lane).collect();
     let entropies: Vec<String> = lanes.iter().map(|&(_, entropy)| three(entropy)).collect();
@@ -80,9 +83,8 @@ pub fn uniform(state: &State<'_>) -> Option<String> {
     }
     state.sound().find_map(|(lane, _)| {
         let entropy = uniform_entropy(state, lane)?;
-        let rank = match state.frame.lanes[lane].lane.method {
-            Method::Molora { experts, rank, top_k, .. } if top_k == 0 || top_k == experts => experts * rank,
-            Method::Mor1e { experts, .. } => experts,
+        let rank = match state.frame.lanes[lane].lane.reach_at(0) {
+            Reach::Routed { experts, rank, top_k, .. } if top_k == 0 || top_k == experts => experts * rank,
             // Which gates are kept still depends on the token.
             _ => return None,
         };

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    config::Method,
+    config::Lane,
     protocol::{Accuracy, Frame, LaneFrame},
 };
 
@@ -23,7 +23,7 @@ pub struct LaneHistory {
     seen: usize,
     /// The last two windows of losses, as shares of the target's energy; begun anew when the size changes.
     losses: VecDeque<f64>,
-    method: Option<Method>,
+    lane: Option<Lane>,
     pub change: Option<SizeChange>,
     /// First and latest accuracy of this run.
     pub first: Option<Accuracy>,
@@ -69,7 +69,7 @@ impl LaneHistory {
             energy: f64::from(energy),
             seen: 0,
             losses: VecDeque::with_capacity(2 * WINDOW),
-            method: None,
+            lane: None,
             change: None,
             first: None,
             latest: None,
@@ -86,7 +86,7 @@ impl LaneHistory {
             self.first.get_or_insert_with(|| accuracy.clone());
             self.latest = Some(accuracy.clone());
         }
-        let changed = self.note_size(&lane.lane.method, frame.step);
+        let changed = self.note_size(&lane.lane, frame.step);
         self.take_losses(lane, changed);
         self.take_gates(frame, index);
     }
@@ -108,9 +108,9 @@ impl LaneHistory {
         })
     }
 
-    fn note_size(&mut self, method: &Method, step: usize) -> bool {
-        let change = self.method.as_ref().and_then(|old| size_change(old, method, step));
-        self.method = Some(method.clone());
+    fn note_size(&mut self, lane: &Lane, step: usize) -> bool {
+        let change = self.lane.as_ref().and_then(|old| size_change(old, lane, step));
+        self.lane = Some(lane.clone());
         let Some(mut change) = change else {
             return false;
         };
@@ -194,22 +194,15 @@ impl SizeChange {
     }
 }
 
-fn size_change(old: &Method, new: &Method, step: usize) -> Option<SizeChange> {
-    let (what, from, to) = match (old, new) {
-        (Method::Lora { rank: from, .. }, Method::Lora { rank: to, .. })
-        | (Method::Molora { rank: from, .. }, Method::Molora { rank: to, .. })
-            if from != to =>
-        {
-            ("rank", *from, *to)
-        }
-        (Method::Mor1e { experts: from, .. }, Method::Mor1e { experts: to, .. })
-        | (Method::Molora { experts: from, .. }, Method::Molora { experts: to, .. })
-            if from != to =>
-        {
-            ("number of experts", *from, *to)
-        }
-        _ => return None,
-    };
+fn size_change(old: &Lane, new: &Lane, step: usize) -> Option<SizeChange> {
+    if !std::ptr::eq(old.method, new.method) {
+        return None;
+    }
+    let named = [("rank", "rank"), ("experts", "number of experts")];
+    let (what, from, to) = named.into_iter().find_map(|(key, what)| {
+        let (from, to) = (old.settings.maybe_whole(key)?, new.settings.maybe_whole(key)?);
+        (from != to).then_some((what, from, to))
+    })?;
     Some(SizeChange { step, what, from, to, before: Vec::new(), after: Vec::new() })
 }
 

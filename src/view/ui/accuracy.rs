@@ -4,7 +4,7 @@ use yew::prelude::*;
 
 use crate::decimal::tenths;
 use crate::protocol::Accuracy;
-use crate::view::{axis::path, format::three, run::LaneView};
+use crate::view::{axis::path, format::three, lane_view::LaneView};
 
 const WIDTH: f64 = 56.0;
 const HEIGHT: f64 = 20.0;

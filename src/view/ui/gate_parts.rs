@@ -3,11 +3,8 @@
 
 use yew::prelude::*;
 
-use super::{
-    gates::by_expert,
-    heat::{Cell, Heat},
-};
-use crate::view::{format::three, run::GateView, scale::Scale, snap::Snap, words::signed};
+use super::heat::{Cell, Heat, Matrix};
+use crate::view::{format::three, lane_view::GateView, scale::Scale, snap::Snap, words::signed};
 
 #[derive(Properties, PartialEq)]
 pub struct PartsProps {
@@ -76,4 +73,10 @@ pub fn GateParts(props: &PartsProps) -> Html {
             </div>
         </>
     }
+}
+
+/// `[n, experts]` turned so that experts are rows.
+pub fn by_expert(values: &[f32], n: usize, experts: usize) -> Matrix {
+    let at = |expert: usize, k: usize| values.get(k * experts + expert).copied().unwrap_or(f32::NAN);
+    Matrix { rows: experts, cols: n, values: (0..experts).flat_map(|e| (0..n).map(move |k| at(e, k))).collect() }
 }

@@ -5,6 +5,7 @@ use yew::prelude::*;
 
 use super::{
     control::Choice,
+    gate_parts::{GateParts, by_expert},
     heat::{Cell, Heat, Matrix},
     twin::{Panel, table},
 };
@@ -12,11 +13,10 @@ use crate::protocol::{Ablate, GateFrame, Started};
 use crate::view::{
     action::Action,
     format::{percent, three},
-    run::GateView,
+    lane_view::GateView,
     scale::Scale,
     snap::Snap,
     table::{self as twin, Table},
-    words::gate_why,
 };
 
 #[derive(Properties, PartialEq)]
@@ -62,7 +62,7 @@ pub fn Gates(props: &GatesProps) -> Html {
         })
     };
     let name = props.names.get(frame.lane).cloned().unwrap_or_default();
-    let why = props.started.config.lanes.get(frame.lane).map_or("", |lane| gate_why(&lane.method));
+    let why = props.started.config.lanes.get(frame.lane).map_or("", |lane| lane.gate_why());
     let count = frame.token_domains.len();
     let by_domain = by_expert(&frame.domains, domains.len(), frame.experts);
     let by_token = by_expert(&frame.tokens, count, frame.experts);
@@ -187,12 +187,6 @@ fn choices(props: &GatesProps, shown: &GateView) -> Html {
     }
 }
 
-/// `[n, experts]` turned so that experts are rows.
-pub fn by_expert(values: &[f32], n: usize, experts: usize) -> Matrix {
-    let at = |expert: usize, k: usize| values.get(k * experts + expert).copied().unwrap_or(f32::NAN);
-    Matrix { rows: experts, cols: n, values: (0..experts).flat_map(|e| (0..n).map(move |k| at(e, k))).collect() }
-}
-
 /// Mean gates over training, a bucket without a frame showing the one before it.
 fn over_time(view: &GateView) -> Matrix {
     let (series, experts) = (&view.time, view.frame.experts);
@@ -249,7 +243,7 @@ fn scale(frame: &GateFrame) -> Scale {
 fn parts(view: &GateView, name: &str, domains: &[String], scale: Scale, size: &'static str, dark: bool) -> Html {
     let Scale::Diverging { range } = scale else { return html! {} };
     let (view, name, domains) = (view.clone(), name.to_string(), domains.to_vec());
-    html! { <super::gate_parts::GateParts {view} {name} {domains} {range} {size} {dark} /> }
+    html! { <GateParts {view} {name} {domains} {range} {size} {dark} /> }
 }
 
 use twin::gate_parts as parts_table;

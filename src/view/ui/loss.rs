@@ -13,8 +13,8 @@ use crate::protocol::Started;
 use crate::view::{
     axis::{LogAxis, path},
     format::three,
+    lane_view::LaneView,
     now::WINDOW,
-    run::LaneView,
     snap::Snap,
 };
 

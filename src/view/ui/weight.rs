@@ -17,7 +17,7 @@ use crate::view::{
     scale::{Scale, range_for},
     snap::Snap,
     table as twin,
-    words::{is_gated, merge_name, merge_why, signed},
+    words::{merge_name, merge_why, signed},
 };
 
 const MODES: [MergeMode; 5] = [
@@ -90,7 +90,7 @@ pub fn Weight(props: &WeightProps) -> Html {
             </figure>
         }
     };
-    let gated = props.started.config.lanes.get(weight.watch.lane).is_some_and(|lane| is_gated(&lane.method));
+    let gated = props.started.config.lanes.get(weight.watch.lane).is_some_and(|lane| lane.is_gated());
     let tables = {
         let (weight, at) = (weight.clone(), cursor.unwrap_or((window.row, window.col)));
         Callback::from(move |()| {
@@ -197,7 +197,7 @@ fn choices(props: &WeightProps) -> Html {
             .enumerate()
             .map(|(i, l)| format!("layer {} · {}×{}", i + 1, l.outputs, l.inputs)),
     );
-    let gated = props.started.config.lanes.get(watch.lane).is_some_and(|lane| is_gated(&lane.method));
+    let gated = props.started.config.lanes.get(watch.lane).is_some_and(|lane| lane.is_gated());
     let merge = MODES.iter().position(|&m| m == watch.merge).unwrap_or(0);
     let per_domain = matches!(watch.merge, MergeMode::MeanGatePerDomain | MergeMode::TopExpertPerDomain);
     html! {

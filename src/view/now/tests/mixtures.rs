@@ -1,7 +1,7 @@
 //! Sentences about floors, routing and gates.
 
 use super::{LORA, MOLORA, MOR1E, Run, rank};
-use crate::{config::Method, protocol::AblationFrame};
+use crate::protocol::AblationFrame;
 
 #[test]
 fn gates_at_zero() {
@@ -29,11 +29,7 @@ fn nearly_uniform_gates() {
         Run::domains().steps(3, 0.01, [0.95; 4]).and(|run| run.frame.gates[0].entropy = 0.995).does_not_say("uniform");
     run.steps(4, 0.01, [0.95; 4])
         .says("MoLoRA's gates are nearly uniform (entropy 0.995 of 1), so it acts almost as one LoRA of rank 8.")
-        .and(|run| {
-            if let Method::Molora { top_k, .. } = &mut run.frame.lanes[MOLORA].lane.method {
-                *top_k = 2;
-            }
-        })
+        .and(|run| run.frame.lanes[MOLORA].lane.settings.set("top_k", 2))
         .does_not_say("uniform");
 }
 

@@ -4,7 +4,7 @@ mod mixtures;
 
 use super::*;
 use crate::{
-    config::{Config, Digits, Method},
+    config::{Config, Digits},
     protocol::{Floor, GateFrame, LaneFrame, LayerInfo},
 };
 
@@ -138,9 +138,7 @@ fn gate_frame(lane: usize, experts: usize) -> GateFrame {
 }
 
 fn rank(lane: &mut LaneFrame, to: usize) {
-    if let Method::Lora { rank, .. } = &mut lane.lane.method {
-        *rank = to;
-    }
+    lane.lane.settings.set("rank", to);
 }
 
 const MIDWAY: [f32; 4] = [0.749, 0.75, 0.9, 0.9];

@@ -1,0 +1,65 @@
+//! The words by which choices are known in JSON, in the URL and to people. Knows nothing of documents.
+
+use super::{BackendChoice, DigitDomain, Spectrum, Task};
+
+/// A closed choice whose values have names.
+pub trait Named: Copy + 'static {
+    /// Every value, in the order in which they are offered.
+    const ALL: &'static [Self];
+
+    /// The name in JSON and in the URL.
+    fn name(self) -> &'static str;
+
+    /// The value of that name.
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|one| one.name() == name)
+    }
+}
+
+impl Named for BackendChoice {
+    const ALL: &'static [Self] = &[Self::Auto, Self::WebGpu, Self::Cpu];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::WebGpu => "webgpu",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+impl Named for Spectrum {
+    const ALL: &'static [Self] = &[Self::Flat, Self::Harmonic];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Flat => "flat",
+            Self::Harmonic => "harmonic",
+        }
+    }
+}
+
+impl Named for DigitDomain {
+    const ALL: &'static [Self] = &[Self::Inverted, Self::Rotated, Self::Permuted, Self::Mirrored, Self::Shifted];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Inverted => "inverted",
+            Self::Rotated => "rotated",
+            Self::Permuted => "permuted",
+            Self::Mirrored => "mirrored",
+            Self::Shifted => "shifted",
+        }
+    }
+}
+
+impl Task {
+    /// "domains", "digits" or "custom".
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Domains(_) => "domains",
+            Self::Digits(_) => "digits",
+            Self::Custom => "custom",
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The plain values of a run: task, optimiser, schedule, and where it trains, with their defaults. Knows nothing of how
+//! they are written or what they do.
+
+/// Where training runs. `Auto` is WebGPU where an adapter exists, else the CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackendChoice {
+    Auto,
+    WebGpu,
+    Cpu,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    Domains(Domains),
+    Digits(Digits),
+    Custom,
+}
+
+impl Task {
+    /// Linear layers of the task's network that can be adapted.
+    pub fn layer_count(&self) -> usize {
+        match self {
+            Self::Domains(domains) => domains.depth,
+            Self::Custom => 1,
+            Self::Digits(_) => 3,
+        }
+    }
+}
+
+/// Teacher–student on `depth` linear layers: in each, every domain has its own true change of rank `true_rank`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Domains {
+    pub dim: usize,
+    /// Linear layers, with GELU between them. Theory's floors are those of one.
+    pub depth: usize,
+    pub domains: usize,
+    pub true_rank: usize,
+    /// All domains read the same input directions and write orthogonal outputs.
+    pub conflict: bool,
+    pub spectrum: Spectrum,
+    /// Tokens per sequence.
+    pub sequence: usize,
+    /// Domains vary per token instead of per sequence.
+    pub mixed: bool,
+    /// Standard deviation of the noise added to the targets.
+    pub noise: f64,
+    /// Sequences per batch.
+    pub batch: usize,
+}
+
+/// Singular values of a true change: all 1, or 1/i.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spectrum {
+    Flat,
+    Harmonic,
+}
+
+/// Handwritten digits under new domains; the upright ones are the old task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Digits {
+    /// Which domains are trained on, in this order.
+    pub domains: Vec<DigitDomain>,
+    /// Images per batch.
+    pub batch: usize,
+    /// Steps of pretraining of the base on upright digits.
+    pub pretrain: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigitDomain {
+    Inverted,
+    Rotated,
+    Permuted,
+    Mirrored,
+    Shifted,
+}
+
+/// AdamW as PyTorch defines it: decoupled decay, bias correction, eps outside the root.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Optimizer {
+    pub lr: f64,
+    pub beta1: f64,
+    pub beta2: f64,
+    pub eps: f64,
+    pub weight_decay: f64,
+}
+
+/// Linear warmup from 0, then linear decay to 0 at `total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    pub warmup: usize,
+    pub total: usize,
+}
+
+impl Default for Domains {
+    fn default() -> Self {
+        Self {
+            dim: 64,
+            depth: 1,
+            domains: 4,
+            true_rank: 2,
+            conflict: true,
+            spectrum: Spectrum::Flat,
+            sequence: 8,
+            mixed: false,
+            noise: 0.0,
+            batch: 32,
+        }
+    }
+}
+
+impl Default for Digits {
+    fn default() -> Self {
+        Self {
+            domains: vec![DigitDomain::Inverted, DigitDomain::Rotated, DigitDomain::Mirrored, DigitDomain::Shifted],
+            batch: 64,
+            pretrain: 1500,
+        }
+    }
+}
+
+impl Default for Optimizer {
+    fn default() -> Self {
+        Self { lr: 0.01, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { warmup: 50, total: 2000 }
+    }
+}

@@ -1,0 +1,42 @@
+//! Full fine-tuning: a dense change `delta [O,I]`, zero at first; `y += x deltaᵀ`.
+
+use super::description::{Axis, Change, Extras, Method, Parameter, Products, Reach, Start};
+use super::site::{Adapted, Place};
+use crate::args::Settings;
+use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS, Pass};
+use crate::kernel::{Op, pad, weight_grad};
+
+pub static FULL: Method = Method {
+    name: "full",
+    title: "full fine-tuning",
+    short: "full",
+    why: "Every weight of the layer trains: ΔW is any matrix.",
+    source: "the baseline that adapters are held against",
+    settings: &[],
+    scaling: |_| 1.0,
+    parameters: |_, _| vec![Parameter::trained("delta", [Axis::Outputs, Axis::Inputs], Start::Zero)],
+    record,
+    change: |_, _| Change::Dense("delta"),
+    products: |_, _, _| Products::InTheWeight,
+    reach: |_| Reach::Single { rank: None },
+    extras: Extras { scripted: |_| true, ..Extras::NONE },
+};
+
+fn record(_: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
+    let (i, o) = (pad(place.inputs), pad(place.outputs));
+    let delta = arena.param(format!("{}.delta", place.name), o * i, vec![place.outputs, place.inputs], vec![i, 1]);
+    let gradient = Pass {
+        op: Op::WeightGrad(weight_grad::Dims {
+            rows: place.tokens as u32,
+            m0: o as u32,
+            n0: i as u32,
+            left_stride0: o as u32,
+            right_stride0: i as u32,
+            right_batched0: place.x_batched.into(),
+            out0: delta as u32,
+            ..Default::default()
+        }),
+        buffers: vec![place.dy, place.x, NOTHING, NOTHING, GRADS],
+    };
+    Adapted { backward: vec![gradient], delta: Some((PARAMS, delta)), ..Default::default() }
+}

@@ -1,0 +1,79 @@
+//! MoRA (arXiv 2405.12130): one square matrix `M [r̂,r̂]` of as many parameters as a LoRA's factors, between a fold of the
+//! input (inputs that agree mod r̂ are added) and a tiling of the output; its rank can be r̂. As factors: `lora_A = M·fold`,
+//! `lora_B` the tiling, which is fixed.
+
+use super::description::{Axis, Extras, Method, Parameter, Product, Products, Reach, Size, Start, Widths};
+use super::factors::{Factors, dims as factor_dims, ungated, variant_pass as pass};
+use super::lora::RANK;
+use super::site::{Adapted, Place};
+use crate::args::Settings;
+use crate::kernel::pad;
+use crate::kernel::recording::{Arena, GRADS, PARAMS};
+use crate::kernel::variant::{Op, factors};
+
+pub static MORA: Method = Method {
+    name: "mora",
+    title: "MoRA",
+    short: "MoRA",
+    why: "One square matrix with as many parameters as LoRA of that rank, so that ΔW can have a higher one.",
+    source: "Jiang et al. 2024, arXiv 2405.12130",
+    settings: &[RANK],
+    scaling: |_| 1.0,
+    parameters: |settings, widths| {
+        let side = Axis::Width(side(settings, widths));
+        vec![Parameter::trained("mora_M", [side, side], Start::Zero)]
+    },
+    record,
+    change: |settings, widths| Product::plain("lora_A", "lora_B", side(settings, widths)),
+    // Folds are additions.
+    products: |settings, widths, _| Products::Apart {
+        down: 0,
+        inner: side(settings, widths).pow(2),
+        up: 0,
+        untrained: 0,
+    },
+    // Of what folds of a square matrix can reach no bound near the truth is known.
+    reach: |_| Reach::Unknown,
+    // Its matrix has no part of smaller rank, so a trained one cannot be given another.
+    extras: Extras { size: Some(Size::RANK), ..Extras::NONE },
+};
+
+/// r̂: the side of the square that a LoRA of this rank has parameters for, at most the layer's smaller side.
+fn side(settings: &Settings, Widths { inputs, outputs }: Widths) -> usize {
+    ((inputs + outputs) * settings.whole("rank")).isqrt().min(inputs).min(outputs)
+}
+
+fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
+    let side = side(settings, Widths { inputs: place.inputs, outputs: place.outputs });
+    let (slots, i, o) = (pad(side), pad(place.inputs), pad(place.outputs));
+    let m = arena.param(format!("{}.mora_M", place.name), slots * slots, vec![side, side], vec![slots, 1]);
+    let mut buffer = |what: &str| arena.buffer(format!("{}.{what}", place.name), slots * (i + o));
+    let (at, grads) = (buffer("factors"), buffer("dfactors"));
+    let b = slots * i;
+    let factors = Factors {
+        at,
+        a: 0,
+        b,
+        grads,
+        grad_a: 0,
+        grad_b: b,
+        boost: 0.0,
+        slots,
+        down_rows: slots,
+        inputs: i,
+        outputs: o,
+    };
+    let dims = factors::Dims {
+        extra: m as u32,
+        side: side as u32,
+        stride: slots as u32,
+        ..factor_dims(&factors, side, place)
+    };
+    let first = pass(Op::Tile(dims), vec![PARAMS, at]);
+    Adapted {
+        backward_factors: vec![pass(Op::TileBackward(dims), vec![PARAMS, grads, GRADS])],
+        updates: Some((m, slots * slots)),
+        made: factors.tensors((1, side), place),
+        ..ungated(&factors, 1.0, vec![first], place, arena)
+    }
+}

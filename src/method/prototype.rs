@@ -1,0 +1,81 @@
+//! MoR1E's gate as the paper's own code has it (arXiv 2404.08985): `g = N·ω·softmax(W_r q) + 4(1−ω)·⟨cᵢ, e⟩`,
+//! `ω = σ(100 w)`, for one sequence with mean input q of direction e. `gate.router` is W_r and `gate.mix` w, both zero at
+//! first; `gate.prototypes` are c, which `model` finds in the task's data and nothing trains. Knows nothing of those data.
+
+use super::description::{Axis, Parameter, Start};
+use super::factors::variant_pass as pass;
+use super::gates::{GateSource, Gates};
+use super::site::{Parts, Place};
+use crate::kernel::recording::{Arena, GRADS, PARAMS, Pass, Tensor};
+use crate::kernel::variant::{Op, prototype};
+use crate::kernel::{self, PAD, pad, weight_grad};
+
+/// gate.router `[N,I]` and gate.mix `[1]`; gate.prototypes `[N,I]`, which nothing trains.
+pub fn parameters(experts: usize) -> [Parameter; 3] {
+    let n = Axis::Experts(experts);
+    [
+        Parameter::trained("gate.router", [n, Axis::Inputs], Start::Zero),
+        Parameter::trained("gate.mix", [Axis::Width(1)], Start::Zero),
+        Parameter::frozen("gate.prototypes", [n, Axis::Inputs], Start::InputCentroids),
+    ]
+    .map(|parameter| parameter.part("gate"))
+}
+
+pub fn record(gates: &Gates, place: &Place, arena: &mut Arena) -> GateSource {
+    let (n, logits, inputs) = (gates.experts, gates.logits, pad(place.inputs));
+    let name = |what: &str| format!("{}.gate.{what}", place.name);
+    let matrix = || (vec![n, place.inputs], vec![inputs, 1]);
+    let (shape, strides) = matrix();
+    let router = arena.param(name("router"), logits * inputs, shape, strides);
+    // The weight of a constant input, so that its gradient is a product as the router's is: one of a tile.
+    let mix = arena.param(name("mix"), PAD * PAD, vec![1], vec![1]);
+    let (shape, strides) = matrix();
+    let prototypes = arena.fixed(name("prototypes"), logits * inputs, shape, strides);
+    let dims = prototype::Dims {
+        rows: gates.rows as u32,
+        real_rows: gates.real_rows as u32,
+        gate_tokens: gates.tokens as u32,
+        inputs: inputs as u32,
+        logits: logits as u32,
+        experts: n as u32,
+        x_batched: place.x_batched.into(),
+        router: router as u32,
+        mix: mix as u32,
+        prototypes: prototypes as u32,
+    };
+    let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), gates.rows * len);
+    let (q, acts) = (buffer("q", inputs), buffer("acts", dims.acts()));
+    let (dacts, dq) = (buffer("dacts", dims.dacts()), buffer("dq", inputs));
+    let gradients = weight_grad::Dims {
+        rows: dims.rows,
+        m0: dims.logits,
+        n0: dims.inputs,
+        left_stride0: dims.dacts() as u32,
+        right_stride0: dims.inputs,
+        out0: dims.router,
+        m1: PAD as u32,
+        n1: PAD as u32,
+        left_stride1: dims.dacts() as u32,
+        left_offset1: dims.logits,
+        right_stride1: dims.acts() as u32,
+        right_offset1: dims.one() as u32,
+        out1: dims.mix,
+        ..Default::default()
+    };
+    GateSource {
+        forward: pass(Op::Prototype(dims), vec![place.x, PARAMS, q, acts, gates.g]),
+        backward: pass(Op::PrototypeBackward(dims), vec![PARAMS, q, acts, gates.dg, dacts, dq]),
+        gradients: vec![Pass { op: kernel::Op::WeightGrad(gradients), buffers: vec![dacts, q, dacts, acts, GRADS] }],
+        dq,
+        parts: Some(Parts {
+            buffer: acts,
+            values: Tensor {
+                name: name("parts"),
+                shape: vec![2, gates.real_rows, place.sequence, n],
+                offset: 0,
+                strides: vec![logits, dims.acts(), 0, 1],
+            },
+            share: Tensor { name: name("share"), shape: vec![1], offset: dims.share(), strides: vec![1] },
+        }),
+    }
+}

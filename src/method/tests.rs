@@ -1,0 +1,146 @@
+//! What must hold of every method: what it declares is what it records, and an untrained adapter changes nothing.
+
+use super::description::{Axis, Change, Parameter, Widths};
+use super::site::Place;
+use super::{Lane, METHODS, count};
+use crate::args::{Kind, Value};
+use crate::kernel::recording::{Arena, NOTHING, SINK};
+
+const WIDTHS: [Widths; 3] =
+    [Widths { inputs: 64, outputs: 64 }, Widths { inputs: 11, outputs: 7 }, Widths { inputs: 16, outputs: 40 }];
+
+/// Every method at its defaults, and with each of its choices and switches.
+fn lanes() -> Vec<Lane> {
+    let mut all = Vec::new();
+    for method in METHODS {
+        let usual = Lane::from(*method);
+        for setting in usual.described() {
+            match setting.kind {
+                Kind::Choice(names) => {
+                    all.extend(names.iter().map(|&name| usual.clone().with(setting.key, name).with_bounds()));
+                }
+                Kind::Flag => all.push(usual.clone().with(setting.key, true)),
+                Kind::Divisor(_) => all.extend([1, 2, 4].map(|p: usize| usual.clone().with(setting.key, p))),
+                Kind::Whole(_) | Kind::Real(_) | Kind::PerLayer(..) => {}
+            }
+        }
+        all.push(usual);
+    }
+    all
+}
+
+#[test]
+fn what_is_declared_is_what_is_recorded() {
+    for lane in lanes() {
+        for widths in WIDTHS {
+            let place = Place {
+                name: "layers.0",
+                x: SINK,
+                weight: NOTHING,
+                x_batched: true,
+                dy: SINK,
+                tokens: 16,
+                real_tokens: 12,
+                sequence: 4,
+                index: 0,
+                count: 1,
+                inputs: widths.inputs,
+                outputs: widths.outputs,
+            };
+            let mut arena = Arena::new(16);
+            let adapted = (lane.method.record)(&lane.settings, &place, &mut arena);
+            let declared = (lane.method.parameters)(&lane.settings, widths);
+            let of = |trained: bool| -> Vec<(String, Vec<usize>)> {
+                let own = declared.iter().filter(|parameter| parameter.trained == trained);
+                let mut all: Vec<_> = own.map(|p| (format!("layers.0.{}", p.name), p.shape(widths))).collect();
+                all.sort();
+                all
+            };
+            let recorded = |tensors: &[crate::kernel::recording::Tensor]| {
+                let mut all: Vec<_> = tensors.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
+                all.sort();
+                all
+            };
+            assert_eq!(of(true), recorded(&arena.tensors), "{lane:?}");
+            assert_eq!(of(false), recorded(&arena.fixed), "{lane:?}");
+            // The tensors that its change is made of are there, as large as it says.
+            let held = |name: &str| {
+                let full = format!("layers.0.{name}");
+                let made = adapted.made.iter().map(|(_, tensor)| tensor);
+                made.chain(&arena.tensors).find(|t| t.name == full).map(|t| t.shape.iter().product::<usize>())
+            };
+            match (lane.method.change)(&lane.settings, widths) {
+                Change::Dense(name) => assert_eq!(held(name), Some(widths.inputs * widths.outputs), "{lane:?}"),
+                Change::Product(product) => {
+                    let (read, write) =
+                        product.readers.map_or((product.experts, product.experts), |p| (p, product.experts / p));
+                    assert_eq!(held(product.a), Some(read * product.rank * widths.inputs), "{lane:?}");
+                    assert_eq!(held(product.b), Some(write * product.rank * widths.outputs), "{lane:?}");
+                    assert_eq!(product.gated, adapted.gate.is_some(), "{lane:?}");
+                }
+            }
+            assert_eq!(lane.is_gated(), adapted.gate.is_some(), "{lane:?}");
+        }
+    }
+}
+
+/// Value of a formula: words dropped, sums of products, brackets one inside the other at most once.
+fn value(formula: &str) -> usize {
+    if let Some(open) = formula.find('(') {
+        let close = open + formula[open..].find(')').unwrap();
+        let inner = value(&formula[open + 1..close]);
+        return value(&format!("{}{inner}{}", &formula[..open], &formula[close + 1..]));
+    }
+    let product = |term: &str| -> usize {
+        term.split('·')
+            .map(|factor| {
+                let number = factor.trim().trim_start_matches(|c: char| !c.is_ascii_digit());
+                number.parse::<usize>().unwrap()
+            })
+            .product()
+    };
+    formula.split('+').map(product).sum()
+}
+
+#[test]
+fn formulas_come_to_the_counts() {
+    for lane in lanes() {
+        for widths in WIDTHS {
+            let declared = (lane.method.parameters)(&lane.settings, widths);
+            let held: usize = declared.iter().filter(|p| p.trained).map(|p| p.len(widths)).sum();
+            let formula = count::formula(lane.method, &lane.settings, widths);
+            assert_eq!(value(&formula), held, "{} {formula}", lane.method.name);
+            assert_eq!(count::count(lane.method, &lane.settings, widths), held);
+        }
+    }
+}
+
+#[test]
+fn links_and_documents_come_back_as_they_were() {
+    for lane in lanes() {
+        assert_eq!(Lane::from_text(&lane.to_text()).unwrap(), lane);
+        let all = crate::config::Config { lanes: vec![lane.clone()], ..Default::default() };
+        let read = crate::config::Config::from_value(&all.to_value());
+        assert_eq!(read.map(|config| config.lanes[0].clone()).ok(), lane.broken_limit(1).is_none().then_some(lane));
+    }
+}
+
+#[test]
+fn sizes_that_a_slider_can_reach_are_allowed() {
+    for lane in lanes() {
+        let Some(size) = lane.method.extras.size else { continue };
+        for to in 1..=size.furthest {
+            let other = lane.resized(to);
+            assert!(other.broken_limit(1).is_none(), "{other:?}");
+            assert!(other.settings.get(size.key) != Some(&Value::Unset));
+        }
+    }
+}
+
+#[test]
+fn axes_say_what_they_count() {
+    let parameter =
+        Parameter::trained("w", [Axis::Experts(3), Axis::Outputs, Axis::Rank(2)], super::description::Start::Zero);
+    assert_eq!(parameter.shape(WIDTHS[1]), [3, 7, 2]);
+    assert_eq!(parameter.len(WIDTHS[1]), 42);
+}
