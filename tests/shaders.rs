@@ -43,8 +43,8 @@ fn module(name: &str, source: &str) -> naga::Module {
 /// File and name of every entry point in `shaders/`.
 fn entries() -> BTreeSet<(String, String)> {
     let mut all = BTreeSet::new();
-    for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).unwrap() {
-        let path = file.unwrap().path();
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).unwrap();
+    for path in folder.map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
         let text = std::fs::read_to_string(&path).unwrap();
         let name = path.file_stem().unwrap().to_str().unwrap();
         for after in text.split("@compute").skip(1) {

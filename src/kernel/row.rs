@@ -47,7 +47,7 @@ pub struct Kernel {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Form {
     pub entry: &'static str,
-    /// File and text that the shader's own text stands before, of a form that needs subgroups.
+    /// File and text of the shader in place of the kernel's own, of a form that needs subgroups.
     pub quads: Option<(&'static str, &'static str)>,
     pub workgroups: u32,
     pub constants: Constants,
@@ -109,10 +109,12 @@ impl Kernel {
 
     /// The shader's text for a form.
     pub fn text(&self, form: &Form) -> Cow<'static, str> {
-        let Some((_, quads)) = form.quads else { return self.source.into() };
-        // Browsers want to be told, and naga does not know the line yet.
-        let enable = if cfg!(target_arch = "wasm32") { "enable subgroups;\n" } else { "" };
-        [enable, self.source, "\n", quads].concat().into()
+        match form.quads {
+            None => self.source.into(),
+            // Browsers want to be told, and naga does not know the line yet.
+            Some((_, quads)) if cfg!(target_arch = "wasm32") => ["enable subgroups;", quads].concat().into(),
+            Some((_, quads)) => quads.into(),
+        }
     }
 }
 
