@@ -1,19 +1,19 @@
 //! GELU in its tanh form (Hendrycks & Gimpel, arXiv 1606.08415; PyTorch's `approximate="tanh"`).
 
-use super::{Access, Bound, Read, Real, Write, dims};
+use super::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// pre and out have `elements` values, a multiple of 4.
     Dims { elements: u32 }
 );
 
-pub const BINDINGS: &[(&str, Access)] = &[("pre", Read), ("out", Write)];
-
-impl Dims {
-    pub fn workgroups(&self) -> u32 {
-        (self.elements / 4).div_ceil(64)
-    }
-}
+kernel!(
+    /// `out = GELU(pre)`.
+    pub static GELU: Dims = "gelu", "forward";
+    bindings: [pre: Read, out: Write],
+    workgroups: |d, _| (d.elements / 4).div_ceil(64),
+    twin: forward,
+);
 
 const ROOT: f64 = 0.797_884_560_802_865_4; // √(2/π)
 const CUBIC: f64 = 0.044_715;
@@ -32,7 +32,7 @@ pub fn derivative<F: Real>(a: F) -> F {
     half * (one + tanh) + half * a * (one - tanh * tanh) * slope
 }
 
-pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (pre, mut out) = (b.read(0), b.write(1));
+fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (pre, mut out) = (b.read("pre"), b.write("out"));
     out.iter_mut().zip(pre.iter()).take(d.elements as usize).for_each(|(o, &a)| *o = value(a));
 }

@@ -7,8 +7,9 @@ use ndarray::Array2;
 use crate::config::{Lane, Optimizer};
 use crate::exec::Recording;
 use crate::exec::cpu::Cpu;
+use crate::kernel::layer::LAYER_FORWARD;
 use crate::kernel::recording::{Buffer, PARAMS, Tensor};
-use crate::kernel::{Op, Step, pad};
+use crate::kernel::{Step, pad};
 use crate::model::{LaneProgram, compile, share};
 use crate::task::{LossKind, Probe, Targets, TaskData};
 use crate::tensor::widened;
@@ -158,7 +159,7 @@ impl Forward {
             }
         }
         let passes = &self.program(lane).output;
-        let own = passes.iter().position(|p| matches!(p.op, Op::LayerForward(_)) && p.buffers[6] == buffer);
+        let own = passes.iter().position(|p| *p.kernel == *LAYER_FORWARD && p.buffer("out") == Some(buffer));
         for pass in passes.iter().skip(own.map_or(passes.len(), |own| own + 1)) {
             self.cpu.pass(lane, pass, &Step::default());
         }

@@ -3,13 +3,14 @@
 //! `[O,R]`, Q as `[R,I]` and Λ's diagonal.
 
 use super::description::{Axis, Budget, Extras, Method, Most, Parameter, Product, Reach, Size, Start, Widths};
-use super::factors::{Factors, Names, dims as factor_dims, ungated, variant_pass as pass};
+use super::factors::{Factors, Names, ungated};
 use super::lora::{ALPHA, RANK, products};
 use super::site::{Adapted, Place};
 use crate::args::{Setting, Settings, Shown, limits};
+use crate::kernel::budget::{self as kernel_budget, ALLOCATE, IMPORTANCE, SCORE};
+use crate::kernel::diagonal::{self, DIAGONAL_BACKWARD, DIAGONAL_FORWARD};
 use crate::kernel::pad;
 use crate::kernel::recording::{Arena, GRADS, PARAMS};
-use crate::kernel::variant::{Op, budget as kernel_budget, factors};
 
 /// PEFT's coefficient of the orthogonality term is 0.5 on the norm; of the paper's squared norm, its published runs use 0.1.
 pub const ORTHOGONAL: f32 = 0.1;
@@ -94,7 +95,17 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     let (at, grads) = (buffer("factors", whole.elements()), buffer("dfactors", whole.elements()));
     let made = whole.read_from(at);
     let factors = Factors { grads, grad_a: made.a, grad_b: made.b, ..made };
-    let dims = factors::Dims { extra: e as u32, orthogonal: ORTHOGONAL, ..factor_dims(&whole, rank, place) };
+    let dims = diagonal::Dims {
+        rank: rank as u32,
+        slots: whole.slots as u32,
+        inputs: whole.inputs as u32,
+        outputs: whole.outputs as u32,
+        a: whole.a as u32,
+        b: whole.b as u32,
+        values: e as u32,
+        orthogonal: ORTHOGONAL,
+    };
+    let first = DIAGONAL_FORWARD.pass(dims, &[("params", PARAMS), ("factors", at)]);
     let budget = kernel_budget::Dims {
         rank: rank as u32,
         inputs: whole.inputs as u32,
@@ -117,15 +128,17 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     let state = arena.buffer(format!("{}.importance", place.name), 2 * arena.params);
     let scores = arena.shared("scores", place.count * kernel_budget::WIDTH);
     Adapted {
-        backward_factors: vec![pass(Op::DiagonalBackward(dims), vec![PARAMS, grads, GRADS])],
+        backward_factors: vec![
+            DIAGONAL_BACKWARD.pass(dims, &[("params", PARAMS), ("dfactors", grads), ("grads", GRADS)]),
+        ],
         updates: Some((begin, len)),
         made: factors.tensors((1, rank), place),
         after: vec![
-            pass(Op::Importance(budget), vec![PARAMS, GRADS, state]),
-            pass(Op::Score(budget), vec![scores, state]),
+            IMPORTANCE.pass(budget, &[("params", PARAMS), ("grads", GRADS), ("state", state)]),
+            SCORE.pass(budget, &[("scores", scores), ("averages", state)]),
         ],
-        last: vec![pass(Op::Allocate(budget), vec![scores, PARAMS])],
+        last: vec![ALLOCATE.pass(budget, &[("scores", scores), ("values", PARAMS)])],
         state: vec![state],
-        ..ungated(&factors, scaling(settings), vec![pass(Op::Diagonal(dims), vec![PARAMS, at])], place, arena)
+        ..ungated(&factors, scaling(settings), vec![first], place, arena)
     }
 }

@@ -4,13 +4,13 @@
 use super::description::{
     Axis, Change, Extras, Layer, Method, Parameter, Products, Reach, Resize, Size, Start, Widths,
 };
-use super::factors::variant_pass as pass;
 use super::lora::{ALPHA, RANK, pair, place_factors, resize_factors};
 use super::site::{Adapted, Place};
 use crate::args::Settings;
-use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS, Pass, Tensor};
-use crate::kernel::variant::{Op, dora};
-use crate::kernel::{self, pad, weight_grad};
+use crate::kernel::dora::{self, DORA_BACKWARD, DORA_DOWN, DORA_FORWARD};
+use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS, Tensor};
+use crate::kernel::weight_grad::WEIGHT_GRAD;
+use crate::kernel::{pad, weight_grad};
 
 pub static DORA: Method = Method {
     name: "dora",
@@ -86,14 +86,14 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
         ..Default::default()
     };
     Adapted {
-        forward: vec![pass(Op::Dora(dims), vec![PARAMS, v, place.weight, delta])],
-        backward: vec![Pass {
-            op: kernel::Op::WeightGrad(gradient),
-            buffers: vec![place.dy, place.x, NOTHING, NOTHING, ddelta],
-        }],
+        forward: vec![DORA_FORWARD.pass(dims, &[("params", PARAMS), ("v", v), ("w0", place.weight), ("delta", delta)])],
+        backward: vec![WEIGHT_GRAD.pass(
+            gradient,
+            &[("left0", place.dy), ("right0", place.x), ("left1", NOTHING), ("right1", NOTHING), ("grads", ddelta)],
+        )],
         backward_factors: vec![
-            pass(Op::DoraBackward(dims), vec![PARAMS, v, ddelta, dv, GRADS]),
-            pass(Op::DoraDown(dims), vec![PARAMS, dv, GRADS]),
+            DORA_BACKWARD.pass(dims, &[("params", PARAMS), ("v", v), ("ddelta", ddelta), ("dv", dv), ("grads", GRADS)]),
+            DORA_DOWN.pass(dims, &[("params", PARAMS), ("slope", dv), ("down", GRADS)]),
         ],
         updates: Some((begin, arena.params - begin)),
         delta: Some((delta, 0)),

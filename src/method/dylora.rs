@@ -2,12 +2,12 @@
 //! that each smaller rank is an adapter too. The scaling stays that of rank R.
 
 use super::description::{Cut, Extras, Method, Product, Reach, Resize, Size};
-use super::factors::{dims as factor_dims, ungated, variant_pass as pass};
+use super::factors::ungated;
 use super::lora::{ALPHA, RANK, pair, place_factors, products, resize_factors};
 use super::site::{Adapted, Place};
 use crate::args::Settings;
 use crate::kernel::recording::{Arena, PARAMS};
-use crate::kernel::variant::{Op, factors};
+use crate::kernel::truncate::{self, TRUNCATE};
 
 pub static DYLORA: Method = Method {
     name: "dylora",
@@ -38,8 +38,16 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     let rank = settings.whole("rank");
     let whole = place_factors(rank, place, arena);
     let factors = whole.read_from(arena.buffer(format!("{}.factors", place.name), whole.elements()));
-    let dims = factors::Dims { sampled: 1, ..factor_dims(&whole, rank, place) };
-    let first = pass(Op::Truncate(dims), vec![PARAMS, factors.at]);
+    let dims = truncate::Dims {
+        rank: rank as u32,
+        slots: whole.slots as u32,
+        inputs: whole.inputs as u32,
+        outputs: whole.outputs as u32,
+        a: whole.a as u32,
+        b: whole.b as u32,
+        sampled: 1,
+    };
+    let first = TRUNCATE.pass(dims, &[("params", PARAMS), ("factors", factors.at)]);
     // Directions left out are zero in both factors, and so are their gradients.
     Adapted {
         made: factors.tensors((1, rank), place),

@@ -9,7 +9,7 @@ use super::full::FULL;
 use super::lora::LORA;
 use super::modifier::description::Modifier;
 use super::modifier::{
-    balance::BALANCE,
+    balance::LOAD_BALANCE,
     flex::FLEX,
     lora_plus::LORA_PLUS,
     orthogonality::ORTHOGONALITY,
@@ -26,7 +26,7 @@ use crate::args::Setting;
 pub static METHODS: &[&Method] = &[&FULL, &LORA, &MOLORA, &MOR1E, &DORA, &MORA, &ADALORA, &DYLORA];
 
 static MODIFIERS: &[&Modifier] =
-    &[&BALANCE, &LORA_PLUS, &ROUTER, &ORTHOGONALITY, &FLEX, &PISSA, &QUANTISED, &EXPERTS_PER_LAYER, &RANK_PER_LAYER];
+    &[&LOAD_BALANCE, &LORA_PLUS, &ROUTER, &ORTHOGONALITY, &FLEX, &PISSA, &QUANTISED, &EXPERTS_PER_LAYER, &RANK_PER_LAYER];
 
 /// The method of that name.
 pub fn find(name: &str) -> Option<&'static Method> {

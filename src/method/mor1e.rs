@@ -14,8 +14,10 @@ use super::resize::{Tensors, experts};
 use super::site::{Adapted, GateInput, Place};
 use crate::args::{Setting, Settings, Shown, limits};
 use crate::error::Result;
+use crate::kernel::intuition::{self, INTUITION_BACKWARD, INTUITION_FORWARD, INTUITION_SUMS};
 use crate::kernel::recording::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
-use crate::kernel::{Op, gate, intuition, pad, weight_grad};
+use crate::kernel::weight_grad::{self, WEIGHT_GRAD};
+use crate::kernel::{gate, pad};
 
 pub static MOR1E: Method = Method {
     name: "mor1e",
@@ -300,11 +302,15 @@ fn network(hidden: usize, gates: &Gates, place: &Place, arena: &mut Arena) -> Ga
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), gates.rows * len);
     let (q, acts) = (buffer("q", dims.inputs as usize), buffer("acts", dims.acts()));
     let (dacts, dq) = (buffer("dacts", dims.dacts()), buffer("dq", dims.inputs as usize));
-    let mut gradients = vec![Pass { op: Op::IntuitionSums(dims), buffers: vec![acts, dacts, GRADS] }];
+    let mut gradients = vec![INTUITION_SUMS.pass(dims, &[("acts", acts), ("dacts", dacts), ("grads", GRADS)])];
     gradients.extend(network_gradients(&dims, q, acts, dacts));
     GateSource {
-        forward: Pass { op: Op::IntuitionForward(dims), buffers: vec![place.x, PARAMS, q, acts, gates.g] },
-        backward: Pass { op: Op::IntuitionBackward(dims), buffers: vec![PARAMS, acts, gates.g, gates.dg, dacts, dq] },
+        forward: INTUITION_FORWARD
+            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("acts", acts), ("g", gates.g)]),
+        backward: INTUITION_BACKWARD.pass(
+            dims,
+            &[("params", PARAMS), ("acts", acts), ("g", gates.g), ("dg", gates.dg), ("dacts", dacts), ("dq", dq)],
+        ),
         gradients,
         dq,
         parts: None,
@@ -386,7 +392,9 @@ fn network_gradients(d: &intuition::Dims, q: Buffer, acts: Buffer, dacts: Buffer
         ..Default::default()
     };
     [
-        Pass { op: Op::WeightGrad(upper), buffers: vec![dacts, acts, dacts, acts, GRADS] },
-        Pass { op: Op::WeightGrad(lower), buffers: vec![dacts, q, NOTHING, NOTHING, GRADS] },
+        WEIGHT_GRAD
+            .pass(upper, &[("left0", dacts), ("right0", acts), ("left1", dacts), ("right1", acts), ("grads", GRADS)]),
+        WEIGHT_GRAD
+            .pass(lower, &[("left0", dacts), ("right0", q), ("left1", NOTHING), ("right1", NOTHING), ("grads", GRADS)]),
     ]
 }

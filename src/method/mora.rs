@@ -3,13 +3,13 @@
 //! `lora_B` the tiling, which is fixed.
 
 use super::description::{Axis, Extras, Method, Parameter, Product, Products, Reach, Size, Start, Widths};
-use super::factors::{Factors, dims as factor_dims, ungated, variant_pass as pass};
+use super::factors::{Factors, ungated};
 use super::lora::RANK;
 use super::site::{Adapted, Place};
 use crate::args::Settings;
 use crate::kernel::pad;
 use crate::kernel::recording::{Arena, GRADS, PARAMS};
-use crate::kernel::variant::{Op, factors};
+use crate::kernel::tile::{self, TILE_BACKWARD, TILE_FORWARD};
 
 pub static MORA: Method = Method {
     name: "mora",
@@ -63,15 +63,18 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
         inputs: i,
         outputs: o,
     };
-    let dims = factors::Dims {
-        extra: m as u32,
+    let dims = tile::Dims {
         side: side as u32,
-        stride: slots as u32,
-        ..factor_dims(&factors, side, place)
+        slots: slots as u32,
+        inputs: i as u32,
+        outputs: o as u32,
+        real_inputs: place.inputs as u32,
+        real_outputs: place.outputs as u32,
+        matrix: m as u32,
     };
-    let first = pass(Op::Tile(dims), vec![PARAMS, at]);
+    let first = TILE_FORWARD.pass(dims, &[("params", PARAMS), ("factors", at)]);
     Adapted {
-        backward_factors: vec![pass(Op::TileBackward(dims), vec![PARAMS, grads, GRADS])],
+        backward_factors: vec![TILE_BACKWARD.pass(dims, &[("dfactors", grads), ("grads", GRADS)])],
         updates: Some((m, slots * slots)),
         made: factors.tensors((1, side), place),
         ..ungated(&factors, 1.0, vec![first], place, arena)

@@ -3,12 +3,12 @@
 //! first; `gate.prototypes` are c, which `model` finds in the task's data and nothing trains. Knows nothing of those data.
 
 use super::description::{Axis, Parameter, Start};
-use super::factors::variant_pass as pass;
 use super::gates::{GateSource, Gates};
 use super::site::{Parts, Place};
-use crate::kernel::recording::{Arena, GRADS, PARAMS, Pass, Tensor};
-use crate::kernel::variant::{Op, prototype};
-use crate::kernel::{self, PAD, pad, weight_grad};
+use crate::kernel::prototype::{self, PROTOTYPE_BACKWARD, PROTOTYPE_FORWARD};
+use crate::kernel::recording::{Arena, GRADS, PARAMS, Tensor};
+use crate::kernel::weight_grad::WEIGHT_GRAD;
+use crate::kernel::{PAD, pad, weight_grad};
 
 /// gate.router `[N,I]` and gate.mix `[1]`; gate.prototypes `[N,I]`, which nothing trains.
 pub fn parameters(experts: usize) -> [Parameter; 3] {
@@ -63,9 +63,18 @@ pub fn record(gates: &Gates, place: &Place, arena: &mut Arena) -> GateSource {
         ..Default::default()
     };
     GateSource {
-        forward: pass(Op::Prototype(dims), vec![place.x, PARAMS, q, acts, gates.g]),
-        backward: pass(Op::PrototypeBackward(dims), vec![PARAMS, q, acts, gates.dg, dacts, dq]),
-        gradients: vec![Pass { op: kernel::Op::WeightGrad(gradients), buffers: vec![dacts, q, dacts, acts, GRADS] }],
+        forward: PROTOTYPE_FORWARD
+            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("acts", acts), ("g", gates.g)]),
+        backward: PROTOTYPE_BACKWARD.pass(
+            dims,
+            &[("params", PARAMS), ("q", q), ("acts", acts), ("dg", gates.dg), ("dacts", dacts), ("dq", dq)],
+        ),
+        gradients: vec![
+            WEIGHT_GRAD.pass(
+                gradients,
+                &[("left0", dacts), ("right0", q), ("left1", dacts), ("right1", acts), ("grads", GRADS)],
+            ),
+        ],
         dq,
         parts: Some(Parts {
             buffer: acts,

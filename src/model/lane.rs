@@ -3,10 +3,13 @@
 use super::LOSS_SLOTS;
 use super::shared::{TARGET, X, base, weight};
 use crate::args::Optimizer;
+use crate::kernel::adamw::ADAMW;
 use crate::kernel::adamw::LOSS_PARTS;
-use crate::kernel::recording::GRADS;
-use crate::kernel::recording::{Arena, Buffer, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
-use crate::kernel::{Op, PAD, adamw, cross_entropy, gelu, layer, pad};
+use crate::kernel::cross_entropy::CROSS_ENTROPY;
+use crate::kernel::gelu::GELU;
+use crate::kernel::layer::{LAYER_BACKWARD, LAYER_FORWARD};
+use crate::kernel::recording::{Arena, Buffer, GRADS, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
+use crate::kernel::{PAD, adamw, cross_entropy, gelu, layer, pad};
 use crate::method::Lane;
 use crate::method::modifier::pissa;
 use crate::method::site::{Adapted, Frozen, Parts, Place};
@@ -114,12 +117,11 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         forward.push(layer_forward(task, l, at, adapted[l].as_ref(), tokens, real_tokens, None));
         if spec.activation == Activation::Gelu {
             let elements = (tokens * pad(spec.outputs)) as u32;
-            forward.push(Pass { op: Op::Gelu(gelu::Dims { elements }), buffers: vec![at.y, places[l + 1].x] });
+            forward.push(GELU.pass(gelu::Dims { elements }, &[("pre", at.y), ("out", places[l + 1].x)]));
         }
     }
     let end = |loss| layer_forward(task, last, &places[last], adapted[last].as_ref(), tokens, real_tokens, loss);
-    let mut output: Vec<Pass> =
-        forward.iter().map(|pass| Pass { op: pass.op.clone().at_rest(), ..pass.clone() }).collect();
+    let mut output: Vec<Pass> = forward.iter().map(Pass::at_rest).collect();
     output.push(end(None));
     let mut gradients = forward;
     if mse {
@@ -133,8 +135,8 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
             real_outputs: out as u32,
             loss_at: loss_at as u32,
         };
-        let buffers = vec![places[last].y, TARGET, places[last].dy, LOSSES];
-        gradients.push(Pass { op: Op::CrossEntropy(dims), buffers });
+        let at = &places[last];
+        gradients.push(CROSS_ENTROPY.pass(dims, &[("y", at.y), ("labels", TARGET), ("dy", at.dy), ("losses", LOSSES)]));
     }
     arena.seal();
     let padded = arena.buffers[0].1;
@@ -158,8 +160,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
     for l in (lowest..count).rev() {
         // Gradients of weights come last: with AdamW in the same pass, they change what the layer's own reads.
         let passes = adapted[l].iter().flat_map(|a| a.backward.iter().cloned());
-        let (weights, mut others): (Vec<_>, Vec<_>) =
-            passes.partition(|pass| pass.op.with_update(&Default::default()).is_some());
+        let (weights, mut others): (Vec<_>, Vec<_>) = passes.partition(|pass| pass.kernel.update.is_some());
         if l > lowest {
             others.push(layer_backward(task, l, &places, adapted[l].as_ref(), tokens));
         }
@@ -235,13 +236,13 @@ fn frozen(
         constants.push((buffer, values));
         buffer
     };
-    let target = target.map_or(TARGET, |target| put("target", target));
+    let target = target.map_or(TARGET, |target| put("expected", target));
     Some(Frozen { weight: put("weight", weight), base: put("base", base), target })
 }
 
 /// The kernels that training `lane` takes on a network of one layer under MSE, with dims that mean nothing but for what
 /// pipelines are made with: what a device may compile while the data are still being made.
-pub fn kernels(lane: &Lane) -> Vec<Op> {
+pub fn kernels(lane: &Lane) -> Vec<Pass> {
     let place = Place {
         name: "",
         x: X,
@@ -257,17 +258,13 @@ pub fn kernels(lane: &Lane) -> Vec<Op> {
         outputs: PAD,
     };
     let adapted = (lane.method.record)(&lane.settings, &place, &mut Arena::new(0));
-    let trained = |pass: Pass| pass.op.with_update(&Default::default()).map_or(pass.op, |(op, _)| op);
+    let trained = |pass: Pass| pass.with_update(&Default::default()).map_or(pass, |(pass, _)| pass);
     let dense = adapted.delta.is_some().into();
     let slots = adapted.up.map_or(0, |up| up.slots) as u32;
-    let layer = Op::LayerForward(layer::ForwardDims { base_cached: 1, mse: 1, dense, slots, ..Default::default() });
-    adapted
-        .forward
-        .into_iter()
-        .map(|pass| pass.op)
-        .chain([layer])
-        .chain(adapted.backward.into_iter().map(trained))
-        .collect()
+    let dims = layer::ForwardDims { base_cached: 1, mse: 1, dense, slots, ..Default::default() };
+    let layer =
+        LAYER_FORWARD.pass(dims, &LAYER_FORWARD.bindings.iter().map(|&(name, _)| (name, SINK)).collect::<Vec<_>>());
+    adapted.forward.into_iter().chain([layer]).chain(adapted.backward.into_iter().map(trained)).collect()
 }
 
 /// A training step in the making.
@@ -283,23 +280,22 @@ impl Training {
     /// Passes that leave whole gradients of parameters, each with AdamW at its end.
     fn fuse(&mut self, weights: Vec<Pass>) {
         for pass in weights {
-            let Some((op, elements)) = pass.op.with_update(&self.update) else { continue };
+            let Some((pass, elements)) = pass.with_update(&self.update) else { continue };
             self.covered += elements;
-            let mut buffers = pass.buffers;
-            buffers.extend([PARAMS, MOMENTS]);
-            if matches!(op, Op::WeightStep(_)) {
-                buffers.push(LOSSES);
+            if pass.kernel.binds("losses") {
                 self.update.tiles = 0;
             }
-            self.passes.push(Pass { op, buffers });
+            self.passes.push(pass);
         }
     }
 
     /// AdamW for parameters (first, how many) whose gradients are ready, with more than one part or by way of others.
     fn apart(&mut self, (begin, count): (usize, usize)) {
         let dims = adamw::Dims { begin: begin as u32, count: count as u32, ..Default::default() };
-        let op = Op::Variant(crate::kernel::variant::Op::Adamw(dims.with_update(&self.update)));
-        self.passes.push(Pass { op, buffers: vec![GRADS, PARAMS, MOMENTS, LOSSES] });
+        self.passes.push(ADAMW.pass(
+            dims.with_update(&self.update),
+            &[("grads", GRADS), ("params", PARAMS), ("moments", MOMENTS), ("losses", LOSSES)],
+        ));
         self.update.tiles = 0;
         self.covered += dims.count;
     }
@@ -341,8 +337,19 @@ fn layer_forward(
         None => (place.y, SINK, NOTHING),
     };
     let hg = up.map_or(NOTHING, |u| u.hg);
-    let buffers = vec![place.x, frozen.weight, at.0, hg, frozen.base, target, out, partial];
-    Pass { op: Op::LayerForward(dims), buffers }
+    LAYER_FORWARD.pass(
+        dims,
+        &[
+            ("x", place.x),
+            ("w0", frozen.weight),
+            ("params", at.0),
+            ("hg", hg),
+            ("base", frozen.base),
+            ("expected", target),
+            ("out", out),
+            ("losses", partial),
+        ],
+    )
 }
 
 /// The gradient of layer `l`'s input, which is that of the layer before's output.
@@ -372,8 +379,18 @@ fn layer_backward(
     };
     let dhz = down.map_or(NOTHING, |d| d.dhz);
     let dq = gate.map_or(NOTHING, |g| g.dq);
-    let buffers = vec![places[l].dy, frozen_at(l, adapted).weight, at.0, dhz, dq, before.y, before.dy];
-    Pass { op: Op::LayerBackward(dims), buffers }
+    LAYER_BACKWARD.pass(
+        dims,
+        &[
+            ("dy", places[l].dy),
+            ("w0", frozen_at(l, adapted).weight),
+            ("params", at.0),
+            ("dhz", dhz),
+            ("dq", dq),
+            ("pre", before.y),
+            ("dx", before.dy),
+        ],
+    )
 }
 
 /// The frozen weight and base that a layer reads, and the target: shared, or the lane's own.
@@ -396,9 +413,9 @@ mod tests {
         let task = domains(&Domains { dim: 16, batch: 4, ..Domains::default() }, 1).unwrap();
         for lane in lanes {
             for target in Target::ALL {
-                let made = |op: &Op| (op.describe().name, op.entry(target), op.constants(target));
+                let made = |pass: &Pass| (pass.kernel, pass.on(target).entry, pass.on(target).constants);
                 let ahead: Vec<_> = kernels(&lane).iter().map(made).collect();
-                let step: Vec<_> = compile(&task, &lane, &optimizer).train.iter().map(|pass| made(&pass.op)).collect();
+                let step: Vec<_> = compile(&task, &lane, &optimizer).train.iter().map(made).collect();
                 assert_eq!(ahead, step, "{lane:?}");
             }
         }

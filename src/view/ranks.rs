@@ -266,7 +266,7 @@ pub fn cuts_table(cuts: &CutsFrame, names: &[String], unit: &str) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::variant::budget::Dims;
+    use crate::kernel::budget::Dims;
     use crate::method::{ADALORA, LORA};
     use crate::protocol::CutLane;
 

@@ -83,6 +83,23 @@ pub fn variants() -> Vec<(&'static str, Lane)> {
     all
 }
 
+/// Lanes and networks whose recordings have every kernel there is, in every form, with names.
+pub fn cases() -> Vec<(String, TaskData, Lane)> {
+    let mut all = vec![];
+    for (name, lane) in variants() {
+        for (network, task) in [("one layer", one_layer()), ("three layers", three_layers())] {
+            all.push((format!("{name}, {network}"), task, lane.clone()));
+        }
+        let lane = Lane { layers: Some(vec![1]), ..lane };
+        all.push((format!("{name}, middle layer"), three_layers(), lane));
+    }
+    // From 8 slots to 48, and up to 56 columns with the router's.
+    for method in [lora(8, 4.0), molora(2, 6, 3.0), molora(4, 6, 3.0), molora(4, 8, 4.0), molora(6, 8, 4.0)] {
+        all.push((format!("many tokens, {method:?}"), many_tokens(), method.into()));
+    }
+    all
+}
+
 fn normals(count: usize, scale: f64, rng: &mut Rng) -> Vec<f32> {
     (0..count).map(|_| (scale * rng.normal()) as f32).collect()
 }

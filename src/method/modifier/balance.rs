@@ -3,14 +3,15 @@
 //! gate is i (1 when balanced).
 
 use crate::args::{Setting, Settings, limits};
+use crate::kernel::balance::{self, BALANCE};
+use crate::kernel::pad;
 use crate::kernel::recording::{Buffer, NOTHING, Pass};
-use crate::kernel::{Op, balance, pad};
 use crate::method::modifier::description::Modifier;
 
 const KIND: &str = "balance.kind";
 const COEFFICIENT: &str = "balance.coefficient";
 
-pub static BALANCE: Modifier = Modifier {
+pub static LOAD_BALANCE: Modifier = Modifier {
     name: "balance",
     applies_to: &["molora", "mor1e"],
     settings: &[
@@ -54,6 +55,6 @@ pub fn balance_pass(
         kind,
         coefficient: settings.real(COEFFICIENT) as f32,
     };
-    passes.push(Pass { op: Op::Balance(dims), buffers: vec![g, bal] });
+    passes.push(BALANCE.pass(dims, &[("g", g), ("bal", bal)]));
     bal
 }

@@ -3,11 +3,11 @@
 
 use super::description::{Mark, Modifier};
 use crate::args::{Setting, Settings};
+use crate::kernel::flex::{self, FLEX_BACKWARD, FLEX_FORWARD};
 use crate::kernel::pad;
 use crate::kernel::recording::{Arena, GRADS, PARAMS};
-use crate::kernel::variant::{Op, flex};
 use crate::method::description::{Axis, Parameter, Start, Widths};
-use crate::method::factors::{Factors, variant_pass as pass};
+use crate::method::factors::Factors;
 use crate::method::gates::{Gates, Mixed};
 use crate::method::site::Place;
 
@@ -55,10 +55,13 @@ pub fn record(readers: usize, gates: &Gates, scaling: f64, place: &Place, arena:
     };
     Mixed {
         factors,
-        forward: vec![factors.down(place, 1.0, h), pass(Op::Flex(dims), vec![h, gates.g, hg])],
+        forward: vec![factors.down(place, 1.0, h), FLEX_FORWARD.pass(dims, &[("h", h), ("g", gates.g), ("hg", hg)])],
         backward: vec![
             factors.back(place, 1.0, dhg),
-            pass(Op::FlexBackward(dims), vec![h, gates.g, gates.bal, dhg, dh, gates.dg]),
+            FLEX_BACKWARD.pass(
+                dims,
+                &[("h", h), ("g", gates.g), ("bal", gates.bal), ("dhg", dhg), ("dh", dh), ("dg", gates.dg)],
+            ),
         ],
         hg,
         dh,

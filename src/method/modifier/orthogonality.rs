@@ -2,9 +2,8 @@
 
 use super::description::Modifier;
 use crate::args::{Setting, Settings, limits};
-use crate::kernel::Op;
+use crate::kernel::orthogonal::{self, ORTHOGONAL};
 use crate::kernel::recording::{GRADS, PARAMS, Pass};
-use crate::kernel::variant::{self, orthogonal};
 use crate::method::factors::Factors;
 
 const COEFFICIENT: &str = "orthogonality";
@@ -31,5 +30,5 @@ pub fn gradient(experts: usize, factors: &Factors, settings: &Settings) -> Optio
         v: factors.a as u32,
         coefficient: coefficient as f32,
     };
-    (coefficient > 0.0).then(|| Pass { op: Op::Variant(variant::Op::Orthogonal(dims)), buffers: vec![PARAMS, GRADS] })
+    (coefficient > 0.0).then(|| ORTHOGONAL.pass(dims, &[("params", PARAMS), ("grads", GRADS)]))
 }

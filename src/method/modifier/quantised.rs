@@ -3,9 +3,9 @@
 
 use super::description::{Mark, Modifier};
 use crate::args::{Setting, Settings};
+use crate::kernel::quantise::{self, QUANTISE};
 use crate::kernel::recording::{Arena, PARAMS, Pass};
-use crate::kernel::variant::{Op, factors};
-use crate::method::factors::{Factors, dims, variant_pass as pass};
+use crate::method::factors::Factors;
 use crate::method::site::Place;
 
 pub static QUANTISED: Modifier = Modifier {
@@ -57,11 +57,18 @@ pub fn quantised(
         return None;
     }
     let made = from.read_from(arena.buffer(format!("{}.factors", place.name), from.elements()));
-    let dims = factors::Dims {
+    let dims = quantise::Dims {
         experts: experts as u32,
+        rank: rank as u32,
+        slots: from.slots as u32,
         router: (from.down_rows - from.slots) as u32,
+        inputs: from.inputs as u32,
+        outputs: from.outputs as u32,
+        real_inputs: place.inputs as u32,
+        real_outputs: place.outputs as u32,
+        a: from.a as u32,
+        b: from.b as u32,
         ternary: (settings.choice(WEIGHTS) == "ternary").into(),
-        ..dims(&from, rank, place)
     };
-    Some((made, pass(Op::Quantise(dims), vec![PARAMS, made.at])))
+    Some((made, QUANTISE.pass(dims, &[("params", PARAMS), ("factors", made.at)])))
 }
