@@ -8,7 +8,7 @@ use lora_playground::adapter::cost::cost;
 use lora_playground::config::{Domains, Lane, Method, Optimizer};
 use lora_playground::kernel::{Op, pad};
 use lora_playground::model::compile;
-use lora_playground::task::{TaskData, domains};
+use lora_playground::task::{Network, TaskData, domains};
 
 /// Multiply-adds of one pass; padding counts, so widths should have none.
 fn multiply_adds(op: &Op) -> u32 {
@@ -39,12 +39,9 @@ fn recorded(task: &TaskData, lane: &Lane) -> usize {
 #[test]
 fn training_costs_what_its_passes_do() {
     let one = domains(&Domains { dim: 32, ..Domains::default() }, 1).unwrap();
-    let mut three = three_layers();
-    for (layer, (inputs, outputs)) in three.layers.iter_mut().zip([(16, 24), (24, 8), (8, 16)]) {
-        (layer.inputs, layer.outputs) = (inputs, outputs);
-    }
+    let three = TaskData { network: Network::stack(&[16, 24, 8, 16]), ..three_layers() };
     for task in [&one, &three] {
-        let layers: Vec<_> = task.layers.iter().map(|l| (l.inputs, l.outputs)).collect();
+        let layers: Vec<_> = task.network.sites().iter().map(|l| (l.inputs, l.outputs)).collect();
         let lora = Method::Lora { rank: 8, alpha: 8.0, rslora: false };
         let mut molora = Method::molora();
         if let Method::Molora { experts, rank, .. } = &mut molora {

@@ -43,7 +43,7 @@ impl<'a> Bench<'a> {
         let mut cpu = Cpu::<f64>::new(shared);
         cpu.set_lane(0, program, &params);
         let elements = match task.loss {
-            LossKind::Mse => task.batch_rows() * task.layers.last().unwrap().outputs,
+            LossKind::Mse => task.batch_rows() * task.network.outputs(),
             LossKind::CrossEntropy => task.batch_rows(),
         };
         let scale = 1.0 / elements as f64;
@@ -315,7 +315,7 @@ fn dora_holds_its_norm_constant() {
         let find = |name: String| own.iter().find(|(n, _)| *n == name).unwrap().1.clone();
         let tensors = bench.cpu.program(0).tensors.clone();
         let params = bench.cpu.values(0, PARAMS).clone();
-        for (l, layer) in task.layers.iter().enumerate() {
+        for (l, layer) in task.network.sites().iter().enumerate() {
             let get = |name: &str| {
                 let tensor = tensors.iter().find(|t| t.name == format!("layers.{l}.{name}")).unwrap();
                 tensor.gather(&params)

@@ -16,7 +16,7 @@ use lora_playground::lab::Lab;
 use lora_playground::model::compile;
 use lora_playground::protocol::MergeMode;
 use lora_playground::task::floors::static_floor;
-use lora_playground::task::{Activation, Layer, Targets, TaskData, domains};
+use lora_playground::task::{Network, Targets, TaskData, domains};
 use ndarray::Array2;
 use pollster::block_on;
 
@@ -90,7 +90,7 @@ fn gates_get_below_it_as_far_as_they_can_tell_the_domains() {
 
 /// Of a trained MoLoRA 4×2 (lane 0): what the merges leave of the target's energy.
 fn merges(lab: &Lab) {
-    let (dim, task) = (lab.task.layers[0].inputs, &lab.task);
+    let (dim, task) = (lab.task.network.inputs(), &lab.task);
     let count = task.rows();
     let Targets::Dense(y) = &task.y else { panic!("the task is a regression") };
     let rows = with_rows(task, task.sequence, &task.x, Targets::Dense(y.clone()));
@@ -224,7 +224,7 @@ fn sizes_by_formula_are_those_of_the_buffers() {
     for lane in lanes {
         for (task, layers) in [(one_layer(), None), (three_layers(), None), (three_layers(), Some(vec![0, 2]))] {
             let lane = Lane { layers, ..lane.clone() };
-            let shapes: Vec<_> = task.layers.iter().map(|l| (l.inputs, l.outputs)).collect();
+            let shapes: Vec<_> = task.network.sites().iter().map(|l| (l.inputs, l.outputs)).collect();
             let formula = lane_count(&lane, &shapes);
             let program = compile(&task, &lane, &Default::default());
             assert_eq!(program.parameters, formula, "{lane:?}");
@@ -245,8 +245,7 @@ fn sizes_by_formula_are_those_of_the_buffers() {
 
 #[test]
 fn a_large_gate_outweighs_its_experts() {
-    let layer = Layer { inputs: 4096, outputs: 4096, activation: Activation::None };
-    let task = TaskData { layers: vec![layer], ..one_layer() };
+    let task = TaskData { network: Network::stack(&[4096, 4096]), ..one_layer() };
     let count = |method: Method| compile(&task, &method.into(), &Default::default()).parameters;
     let mixture = count(mor1e(4, 2.0, Gate::Pooled));
     assert_eq!(mixture, 32_768 + 2_363_396);

@@ -137,7 +137,7 @@ pub async fn pool_share(lab: &Lab, lane: usize) -> Result<f64> {
 /// A tensor as the forward pass reads it: made of what is trained, or trained itself.
 pub async fn read(lab: &Lab, lane: usize, name: &str) -> Result<Vec<f32>> {
     let task = &lab.task;
-    let some = task.x[..task.sequence * task.layers[0].inputs].to_vec();
+    let some = task.x[..task.sequence * task.network.inputs()].to_vec();
     let mut forward = Forward::new(task, some, task.sequence);
     forward.set_lane(0, lab.lane(lane), &lab.config.optimizer);
     let mut params = lab.parameters().await?;
@@ -150,7 +150,7 @@ pub async fn read(lab: &Lab, lane: usize, name: &str) -> Result<Vec<f32>> {
 
 /// What a lane that is not routed adds to the first layer's weight, `[outputs, inputs]`.
 pub async fn change(lab: &Lab, lane: usize) -> Result<Array2<f64>> {
-    let inputs = lab.task.layers[0].inputs;
+    let inputs = lab.task.network.inputs();
     let method = &lab.lane(lane).method;
     if matches!(method, Method::Full | Method::Variant { form: Form::Dora, .. }) {
         return Ok(matrix(&read(lab, lane, "layers.0.delta").await?, inputs));

@@ -40,7 +40,7 @@ fn counted(setups: Vec<Config>, _: u32, _: &Inputs) -> Measuring<'_> {
         let setup = &setups[0];
         let Task::Domains(task) = &setup.task else { return Ok(vec![]) };
         let data = domains(task, setup.seed.into())?;
-        let shapes: Vec<_> = data.layers.iter().map(|l| (l.inputs, l.outputs)).collect();
+        let shapes: Vec<_> = data.network.sites().iter().map(|l| (l.inputs, l.outputs)).collect();
         let difference = setup.lanes.iter().map(|lane| {
             let program = compile(&data, lane, &setup.optimizer);
             let mut places: Vec<usize> = program.tensors.iter().flat_map(|t| t.positions()).collect();

@@ -58,7 +58,7 @@ fn both(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
         for setup in &setups {
             let lab = trained(setup, inputs).await?.lab;
             let need = need(&lab)?;
-            let dim = lab.task.layers[0].inputs;
+            let dim = lab.task.network.inputs();
             let [thin, wide] = [0, 1].map(|lane| share(&lab, lane));
             off.push(thin - need.low_rank(RANK) / need.energy());
             off.push(wide - need.square(mora_side(RANK, dim, dim)) / need.energy());
@@ -77,5 +77,5 @@ pub fn need(lab: &Lab) -> Result<Need> {
         name: "teacher".into(),
         hint: "the experiment needs a task of one layer".into(),
     })?;
-    Ok(Need::new(change, &matrix(&lab.task.x, lab.task.layers[0].inputs)))
+    Ok(Need::new(change, &matrix(&lab.task.x, lab.task.network.inputs())))
 }

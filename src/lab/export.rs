@@ -70,9 +70,9 @@ pub async fn parameters(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn adapted(lab: &Lab, lane: usize) -> impl Iterator<Item = (usize, &crate::task::Layer)> {
+fn adapted(lab: &Lab, lane: usize) -> impl Iterator<Item = (usize, &crate::task::network::LinearSite)> {
     let layers = lab.lane(lane).layers.as_ref();
-    lab.task.layers.iter().enumerate().filter(move |(l, _)| layers.is_none_or(|layers| layers.contains(l)))
+    lab.task.network.sites().iter().enumerate().filter(move |(l, _)| layers.is_none_or(|layers| layers.contains(l)))
 }
 
 /// A mixture on one layer, and what it did on some tokens.

@@ -52,14 +52,14 @@ pub struct LayerParts {
 impl Forward {
     /// `x [rows, inputs]`, whole sequences of `task`'s network.
     pub fn new(task: &TaskData, x: Vec<f32>, sequence: usize) -> Self {
-        let rows = x.len() / task.layers[0].inputs;
+        let rows = x.len() / task.network.inputs();
         // No loss is computed here, so targets are left out.
         let nothing = || match task.loss {
             LossKind::Mse => Targets::Dense(Vec::new()),
             LossKind::CrossEntropy => Targets::Classes(Vec::new()),
         };
         let task = TaskData {
-            layers: task.layers.clone(),
+            network: task.network.clone(),
             loss: task.loss,
             batch_sequences: rows / sequence,
             sequence,
@@ -129,7 +129,7 @@ impl Forward {
 
     /// A layer's input `[rows, inputs]` in the lane's last evaluation.
     pub fn input(&self, lane: usize, layer: usize) -> Vec<f32> {
-        let inputs = self.task.layers[layer].inputs;
+        let inputs = self.task.network.sites()[layer].inputs;
         match layer.checked_sub(1) {
             None => self.task.x.clone(),
             Some(before) => {
@@ -144,12 +144,12 @@ impl Forward {
     /// A layer's output `[rows, outputs]`, before its activation, in the lane's last evaluation.
     pub fn layer_output(&self, lane: usize, layer: usize) -> Vec<f32> {
         let buffer = self.find(lane, &format!("layers.{layer}.y"));
-        buffer.map_or_else(Vec::new, |buffer| self.unpad(lane, buffer, self.task.layers[layer].outputs))
+        buffer.map_or_else(Vec::new, |buffer| self.unpad(lane, buffer, self.task.network.sites()[layer].outputs))
     }
 
     /// The network's output had this layer's been `y [rows, outputs]`, the rest as in the lane's last evaluation.
     pub fn resume(&self, lane: usize, layer: usize, y: &[f32]) -> Vec<f32> {
-        let outputs = self.task.layers[layer].outputs;
+        let outputs = self.task.network.sites()[layer].outputs;
         let Some(buffer) = self.find(lane, &format!("layers.{layer}.y")) else { return Vec::new() };
         {
             let mut values = self.cpu.values(lane, buffer);
@@ -187,7 +187,7 @@ pub fn matrix(values: &[f32], width: usize) -> Array2<f64> {
 
 /// Loss of each row: mean squared error as a share of the target's energy, or cross-entropy.
 pub fn row_losses(task: &TaskData, targets: &Targets, output: &[f32]) -> Vec<f64> {
-    let width = task.layers[task.layers.len() - 1].outputs;
+    let width = task.network.outputs();
     let rows = output.chunks_exact(width);
     match targets {
         Targets::Dense(y) => {

@@ -89,7 +89,7 @@ impl Lab {
     /// Set up `config`'s lanes on `task`, on `device` or else the CPU. Initial values come from the seed alone.
     pub fn new(config: Config, task: TaskData, device: Option<Device>) -> Result<Self> {
         for (index, lane) in config.lanes.iter().enumerate() {
-            check_layers(index, lane, task.layers.len())?;
+            check_layers(index, lane, task.network.sites().len())?;
         }
         let shared = share::<f32>(&task);
         let tokens = shared.tokens;

@@ -77,7 +77,7 @@ impl Lab {
             to: &program,
             new: std::array::from_fn(|_| vec![0.0; program.padded]),
         };
-        for (l, spec) in self.task.layers.iter().enumerate() {
+        for (l, spec) in self.task.network.sites().iter().enumerate() {
             if old.adapts(l) {
                 let at = Layer { index: l, inputs: spec.inputs, outputs: spec.outputs };
                 moved.layer(&at, (&old.method_at(l), &new.method_at(l)), &usage(l), &mut rng)?;

@@ -30,7 +30,7 @@ impl Lab {
         let mut out: Vec<_> = program.tensors.iter().chain(&program.fixed).map(|t| info(&t.name, &t.shape)).collect();
         out.extend(program.tensors.iter().map(|t| info(&gradient_name(t), &t.shape)));
         out.extend(program.gates.iter().map(|(_, _, t)| info(&t.name, &t.shape)));
-        for (l, layer) in self.task.layers.iter().enumerate() {
+        for (l, layer) in self.task.network.sites().iter().enumerate() {
             out.push(info(&format!("layers.{l}.base.weight"), &[layer.outputs, layer.inputs]));
             out.push(info(&format!("layers.{l}.base.bias"), &[layer.outputs]));
         }
@@ -130,7 +130,7 @@ impl Lab {
         if name == "output" {
             return Ok(Source::Output);
         }
-        for (l, _) in self.task.layers.iter().enumerate() {
+        for (l, _) in self.task.network.sites().iter().enumerate() {
             if name == format!("layers.{l}.base.weight") {
                 return Ok(Source::Weight(l));
             }

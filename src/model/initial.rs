@@ -13,7 +13,7 @@ pub fn params(task: &TaskData, lane: &Lane, program: &LaneProgram, rng: &mut Rng
     let mut params = vec![0.0; program.padded];
     for tensor in &program.tensors {
         let (layer, name) = tensor.layer();
-        let inputs = task.layers[layer].inputs;
+        let inputs = task.network.sites()[layer].inputs;
         // The fan-in of each of the gate network's layers; everything else reads the layer's input.
         let hidden = |name: &str| {
             let tensor = program.tensors.iter().find(|t| t.layer() == (layer, name));
@@ -42,7 +42,7 @@ fn fix(task: &TaskData, program: &LaneProgram, params: &mut [f32]) {
 /// Values that a lane takes from the frozen weight.
 fn from_frozen(task: &TaskData, lane: &Lane, layer: usize, name: &str) -> Option<Vec<f32>> {
     match (name, lane.options.init) {
-        ("lora_magnitude_vector", _) => Some(lengths(&task.base[layer].weight, task.layers[layer].inputs)),
+        ("lora_magnitude_vector", _) => Some(lengths(&task.base[layer].weight, task.network.sites()[layer].inputs)),
         ("lora_A", Init::Pissa) => Some(pissa(task, layer, &lane.method_at(layer)).a),
         ("lora_B", Init::Pissa) => Some(pissa(task, layer, &lane.method_at(layer)).b),
         _ => None,
@@ -51,7 +51,7 @@ fn from_frozen(task: &TaskData, lane: &Lane, layer: usize, name: &str) -> Option
 
 /// PiSSA's split of a layer's frozen weight.
 pub fn pissa(task: &TaskData, layer: usize, method: &Method) -> Split {
-    let spec = task.layers[layer];
+    let spec = &task.network.sites()[layer];
     let rank = match *method {
         Method::Lora { rank, .. } => rank,
         _ => 0,

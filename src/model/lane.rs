@@ -10,7 +10,7 @@ use crate::kernel::adamw::LOSS_PARTS;
 use crate::kernel::recording::GRADS;
 use crate::kernel::recording::{Arena, Buffer, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
 use crate::kernel::{Op, PAD, adamw, cross_entropy, gelu, layer, pad};
-use crate::task::{Activation, LossKind, TaskData};
+use crate::task::{LossKind, TaskData};
 
 /// A compiled lane.
 #[derive(Debug)]
@@ -56,22 +56,19 @@ struct LayerBuffers {
 /// Compile `lane` on `task`'s base network.
 pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgram {
     let (real_tokens, tokens) = (task.batch_rows(), pad(task.batch_rows()));
-    let count = task.layers.len();
+    let count = task.network.sites().len();
     let mse = task.loss == LossKind::Mse;
-    let tiles = if mse { tokens / 8 * (pad(task.layers[count - 1].outputs) / 8) } else { tokens };
+    let tiles = if mse { tokens / 8 * (pad(task.network.outputs()) / 8) } else { tokens };
     let loss_at = LOSS_SLOTS * LOSS_PARTS;
     let mut arena = Arena::new(loss_at + tiles);
     let mut x = X;
     let mut places = Vec::new();
-    for (l, spec) in task.layers.iter().enumerate() {
+    for (l, spec) in task.network.sites().iter().enumerate() {
         let size = tokens * pad(spec.outputs);
         let y = arena.buffer(format!("layers.{l}.y"), size);
         let dy = arena.buffer(format!("layers.{l}.dy"), size);
         places.push(LayerBuffers { x, x_batched: l == 0, y, dy });
-        x = match spec.activation {
-            Activation::Gelu => arena.buffer(format!("layers.{l}.act"), size),
-            Activation::None => y,
-        };
+        x = if task.network.gelu_follows(l) { arena.buffer(format!("layers.{l}.act"), size) } else { y };
     }
     let names: Vec<String> = (0..count).map(|l| format!("layers.{l}")).collect();
     let chosen: Vec<usize> = (0..count).filter(|&l| lane.adapts(l)).collect();
@@ -79,7 +76,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
     let adapted: Vec<Option<Adapted>> = (0..count)
         .map(|l| {
             let index = chosen.iter().position(|&c| c == l)?;
-            let (spec, at) = (task.layers[l], &places[l]);
+            let (spec, at) = (&task.network.sites()[l], &places[l]);
             let place = Place {
                 name: &names[l],
                 x: at.x,
@@ -101,11 +98,11 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
         })
         .collect();
 
-    let (last, out) = (count - 1, task.layers[count - 1].outputs);
+    let (last, out) = (count - 1, task.network.outputs());
     let elements = real_tokens * out;
     let mut forward = Vec::new();
     for l in 0..count {
-        let (spec, at) = (task.layers[l], &places[l]);
+        let (spec, at) = (&task.network.sites()[l], &places[l]);
         if let Some(adapted) = &adapted[l] {
             forward.extend(adapted.forward.iter().cloned());
         }
@@ -113,7 +110,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
             break;
         }
         forward.push(layer_forward(task, l, at, adapted[l].as_ref(), tokens, real_tokens, None));
-        if spec.activation == Activation::Gelu {
+        if task.network.gelu_follows(l) {
             let elements = (tokens * pad(spec.outputs)) as u32;
             forward.push(Pass { op: Op::Gelu(gelu::Dims { elements }), buffers: vec![at.y, places[l + 1].x] });
         }
@@ -313,7 +310,7 @@ fn layer_forward(
     real_tokens: usize,
     loss: Option<(usize, f64)>,
 ) -> Pass {
-    let spec = task.layers[l];
+    let spec = &task.network.sites()[l];
     let up = adapted.and_then(|a| a.up);
     let delta = adapted.and_then(|a| a.delta);
     let at = delta.or(up.map(|u| (u.at, u.offset))).unwrap_or((PARAMS, 0));
@@ -351,13 +348,12 @@ fn layer_backward(
     adapted: Option<&Adapted>,
     tokens: usize,
 ) -> Pass {
-    let spec = task.layers[l];
+    let spec = &task.network.sites()[l];
     let down = adapted.and_then(|a| a.down);
     let delta = adapted.and_then(|a| a.delta);
     let gate = adapted.and_then(|a| a.gate_input);
     let at = delta.or(down.map(|d| (d.at, d.offset))).unwrap_or((PARAMS, 0));
     let before = &places[l - 1];
-    let activation = task.layers[l - 1].activation;
     let dims = layer::BackwardDims {
         tokens: tokens as u32,
         inputs: pad(spec.inputs) as u32,
@@ -366,7 +362,7 @@ fn layer_backward(
         dense: delta.is_some().into(),
         offset: at.1 as u32,
         gate_tokens: gate.map_or(0, |g| g.gate_tokens) as u32,
-        gelu: (activation == Activation::Gelu).into(),
+        gelu: task.network.gelu_follows(l - 1).into(),
     };
     let dhz = down.map_or(NOTHING, |d| d.dhz);
     let dq = gate.map_or(NOTHING, |g| g.dq);

@@ -40,10 +40,9 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
     let real_tokens = task.batch_rows();
     let tokens = pad(real_tokens);
     let (pool, place) = pool(task);
-    let last = task.layers[task.layers.len() - 1];
-    let x = rows(&task.x, task.layers[0].inputs, pool, &place);
+    let x = rows(&task.x, task.network.inputs(), pool, &place);
     let target = match &task.y {
-        Targets::Dense(y) => rows(y, last.outputs, pool, &place),
+        Targets::Dense(y) => rows(y, task.network.outputs(), pool, &place),
         Targets::Classes(labels) => {
             let mut out = vec![F::zero(); pool];
             labels.iter().enumerate().for_each(|(r, &c)| out[place(r)] = F::of(f64::from(c)));
@@ -72,7 +71,7 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
 /// Whether the target that kernels read is without the frozen output: where that is cached, and all that the target is for
 /// is the difference from it.
 fn left_to_learn(task: &TaskData) -> bool {
-    task.layers.len() == 1 && task.loss == LossKind::Mse
+    task.network.sites().len() == 1 && task.loss == LossKind::Mse
 }
 
 fn without<F: Real>(target: &mut [F], base: &[F]) {
@@ -88,7 +87,7 @@ fn pool(task: &TaskData) -> (usize, impl Fn(usize) -> usize + use<>) {
 
 /// Weight and base of a layer with this weight `[outputs, inputs]`, as the kernels read them; `x` is the padded pool.
 fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>, Vec<F>) {
-    let layer = task.layers[l];
+    let layer = &task.network.sites()[l];
     let (i, o) = (pad(layer.inputs), pad(layer.outputs));
     let w = rows(weight, layer.inputs, o, |r| r);
     let bias = rows::<F>(&task.base[l].bias, layer.outputs, 1, |r| r);
@@ -106,11 +105,11 @@ fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>
 /// The same of a frozen weight that one lane has to itself, and the target where that is another with it.
 pub(super) fn frozen(task: &TaskData, l: usize, weight: &[f32]) -> (Vec<f32>, Vec<f32>, Option<Vec<f32>>) {
     let (pool, place) = pool(task);
-    let x = if l == 0 { rows(&task.x, task.layers[0].inputs, pool, &place) } else { vec![] };
+    let x = if l == 0 { rows(&task.x, task.network.inputs(), pool, &place) } else { vec![] };
     let (weight, base) = layer(task, l, weight, &x);
     let target = match &task.y {
         Targets::Dense(y) if left_to_learn(task) => {
-            let mut target = rows(y, task.layers[l].outputs, pool, place);
+            let mut target = rows(y, task.network.sites()[l].outputs, pool, place);
             without(&mut target, &base);
             Some(target)
         }

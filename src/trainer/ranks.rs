@@ -89,7 +89,7 @@ impl Cuts {
         let task = &lab.task;
         let batch = task.batch_rows();
         let rows = ROWS.div_ceil(batch).min(task.batches) * batch;
-        let mut forward = Forward::new(task, task.x[..rows * task.layers[0].inputs].to_vec(), task.sequence);
+        let mut forward = Forward::new(task, task.x[..rows * task.network.inputs()].to_vec(), task.sequence);
         let ranked = |l: usize| Some((l, whole_rank(lab.lane(l))?));
         let lanes: Vec<(usize, usize)> = (0..lab.lane_count()).filter_map(ranked).collect();
         for (index, &(lane, _)) in lanes.iter().enumerate() {

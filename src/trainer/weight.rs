@@ -40,7 +40,7 @@ impl Change {
         (at, layer): (usize, usize),
         params: &[f32],
     ) -> Option<Self> {
-        let spec = task.layers[layer];
+        let spec = &task.network.sites()[layer];
         let shape = (spec.inputs, spec.outputs);
         let get = |name: &str| {
             let full = format!("layers.{layer}.{name}");
@@ -132,7 +132,8 @@ pub fn frame(
         }
         Change::Experts { experts, .. } if finite => mixture(task, watch, experts, &answer, params, probe, training)?,
         Change::Experts { .. } => {
-            let shape = (task.layers[watch.layer].outputs, task.layers[watch.layer].inputs);
+            let spec = &task.network.sites()[watch.layer];
+            let shape = (spec.outputs, spec.inputs);
             (Array2::from_elem(shape, f64::NAN), MergeFrame::Mixture { routed: f32::NAN, modes: Vec::new() })
         }
     };
@@ -166,7 +167,7 @@ fn experts_frame(change: &Change, method: &Method) -> Option<ExpertsFrame> {
 
 /// `max |merged(x) − adapted(x)|` in f32, as the merged weight would be used.
 fn exact(task: &TaskData, watch: Watch, delta: &Array2<f64>, probe: &Forward) -> MergeFrame {
-    let (spec, base) = (task.layers[watch.layer], &task.base[watch.layer]);
+    let (spec, base) = (&task.network.sites()[watch.layer], &task.base[watch.layer]);
     let merged: Vec<f32> = base.weight.iter().zip(delta).map(|(&w, &d)| w + d as f32).collect();
     let x = probe.input(watch.lane, watch.layer);
     let adapted = probe.layer_output(watch.lane, watch.layer);
@@ -193,7 +194,7 @@ fn mixture(
     training: &Training,
 ) -> Option<(Array2<f64>, MergeFrame)> {
     let Watch { lane, layer, token, domain, .. } = watch;
-    let spec = task.layers[layer];
+    let spec = &task.network.sites()[layer];
     let of_layer = |answer: &Answer| {
         let gates = answer.gates.iter().find(|gates| gates.layer == layer)?;
         Some(matrix(&gates.values, gates.experts))

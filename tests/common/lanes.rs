@@ -5,7 +5,7 @@ use lora_playground::config::{Balance, BalanceKind, Form, Gate, Init, Lane, Meth
 use lora_playground::model::LaneProgram;
 use lora_playground::rng::Rng;
 use lora_playground::task::custom::{Shape, custom};
-use lora_playground::task::{Activation, BaseLayer, Layer, LossKind, Targets, TaskData};
+use lora_playground::task::{BaseLayer, LossKind, Network, Targets, TaskData};
 
 pub fn balance(kind: BalanceKind) -> Balance {
     // A coefficient that f32 holds exactly, large enough to matter.
@@ -132,14 +132,9 @@ fn one_layer_of(shape: Shape) -> TaskData {
 pub fn three_layers() -> TaskData {
     let mut rng = Rng::new(12, 1);
     let widths = [11, 9, 13, 5];
-    let layers: Vec<Layer> = (0..3)
-        .map(|l| Layer {
-            inputs: widths[l],
-            outputs: widths[l + 1],
-            activation: if l < 2 { Activation::Gelu } else { Activation::None },
-        })
-        .collect();
-    let base = layers
+    let network = Network::stack(&widths);
+    let base = network
+        .sites()
         .iter()
         .map(|l| BaseLayer {
             weight: normals(l.inputs * l.outputs, 0.5, &mut rng),
@@ -147,7 +142,7 @@ pub fn three_layers() -> TaskData {
         })
         .collect();
     TaskData {
-        layers,
+        network,
         base,
         loss: LossKind::CrossEntropy,
         batches: 2,

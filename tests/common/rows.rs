@@ -17,7 +17,7 @@ pub struct Reading {
 
 /// `task` with these rows as its only batch.
 pub fn with_rows(task: &TaskData, sequence: usize, x: &[f32], y: Targets) -> TaskData {
-    let rows = x.len() / task.layers[0].inputs;
+    let rows = x.len() / task.network.inputs();
     assert_eq!(rows % sequence, 0);
     TaskData {
         batch_sequences: rows / sequence,
