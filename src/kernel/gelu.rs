@@ -3,11 +3,13 @@
 use super::{Access, Bound, Read, Real, Write, dims};
 
 dims!(
-    /// pre and out have `elements` values, a multiple of 4.
+    /// pre, out and their gradients have `elements` values, a multiple of 4.
     Dims { elements: u32 }
 );
 
-pub const BINDINGS: &[(&str, Access)] = &[("pre", Read), ("out", Write)];
+pub const FORWARD: &[(&str, Access)] = &[("pre", Read), ("out", Write)];
+
+pub const BACKWARD: &[(&str, Access)] = &[("pre", Read), ("dout", Read), ("dpre", Write)];
 
 impl Dims {
     pub fn workgroups(&self) -> u32 {
@@ -35,4 +37,11 @@ pub fn derivative<F: Real>(a: F) -> F {
 pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
     let (pre, mut out) = (b.read(0), b.write(1));
     out.iter_mut().zip(pre.iter()).take(d.elements as usize).for_each(|(o, &a)| *o = value(a));
+}
+
+/// Where a linear layer's gradient is all that comes back, `layer_backward` ends in this.
+pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
+    let (pre, dout, mut dpre) = (b.read(0), b.read(1), b.write(2));
+    let given = pre.iter().zip(dout.iter());
+    dpre.iter_mut().zip(given).take(d.elements as usize).for_each(|(d, (&a, &g))| *d = g * derivative(a));
 }

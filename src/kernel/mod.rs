@@ -6,12 +6,14 @@
 //! zeros, and every kernel keeps it so, which is what lets tiles go without edge cases.
 
 pub mod adamw;
+pub mod add;
 pub mod balance;
 pub mod cross_entropy;
 pub mod gate;
 pub mod gelu;
 pub mod intuition;
 pub mod layer;
+pub mod mse;
 pub mod project;
 pub mod recording;
 pub mod variant;
@@ -163,6 +165,9 @@ pub enum Op {
     IntuitionSums(intuition::Dims),
     IntuitionStep(intuition::Dims),
     Gelu(gelu::Dims),
+    GeluBackward(gelu::Dims),
+    Add(add::Dims),
+    Mse(mse::Dims),
     CrossEntropy(cross_entropy::Dims),
     /// What only variants of the methods need.
     Variant(variant::Op),
@@ -231,7 +236,10 @@ impl Op {
             Op::IntuitionStep(_) => {
                 d("intuition_step", wgsl!("intuition"), "step", intuition::STEP, intuition::Dims::FIELDS)
             }
-            Op::Gelu(_) => d("gelu", wgsl!("gelu"), "forward", gelu::BINDINGS, gelu::Dims::FIELDS),
+            Op::Gelu(_) => d("gelu", wgsl!("gelu"), "forward", gelu::FORWARD, gelu::Dims::FIELDS),
+            Op::GeluBackward(_) => d("gelu_backward", wgsl!("gelu"), "backward", gelu::BACKWARD, gelu::Dims::FIELDS),
+            Op::Add(_) => d("add", wgsl!("add"), "forward", add::BINDINGS, add::Dims::FIELDS),
+            Op::Mse(_) => d("mse", wgsl!("mse"), "backward", mse::BINDINGS, mse::Dims::FIELDS),
             Op::CrossEntropy(_) => d(
                 "cross_entropy",
                 wgsl!("cross_entropy"),
@@ -273,7 +281,9 @@ impl Op {
             Op::IntuitionForward(d) | Op::IntuitionBackward(d) | Op::IntuitionSums(d) | Op::IntuitionStep(d) => {
                 d.words()
             }
-            Op::Gelu(d) => d.words(),
+            Op::Gelu(d) | Op::GeluBackward(d) => d.words(),
+            Op::Add(d) => d.words(),
+            Op::Mse(d) => d.words(),
             Op::CrossEntropy(d) => d.words(),
             Op::Variant(op) => op.words(),
         }
@@ -348,7 +358,9 @@ impl Op {
             Op::Balance(_) => 1,
             Op::IntuitionForward(d) | Op::IntuitionBackward(d) => d.rows,
             Op::IntuitionSums(d) | Op::IntuitionStep(d) => d.sum_workgroups(),
-            Op::Gelu(d) => d.workgroups(),
+            Op::Gelu(d) | Op::GeluBackward(d) => d.workgroups(),
+            Op::Add(d) => d.workgroups(),
+            Op::Mse(d) => d.workgroups(),
             Op::CrossEntropy(d) => d.workgroups(),
             Op::Variant(op) => op.workgroups(),
         }
@@ -371,6 +383,9 @@ impl Op {
             Op::IntuitionSums(d) => intuition::sums(d, &b),
             Op::IntuitionStep(d) => intuition::step(step, d, &b),
             Op::Gelu(d) => gelu::forward(d, &b),
+            Op::GeluBackward(d) => gelu::backward(d, &b),
+            Op::Add(d) => add::forward(step, d, &b),
+            Op::Mse(d) => mse::backward(step, d, &b),
             Op::CrossEntropy(d) => cross_entropy::backward(step, d, &b),
             Op::Variant(op) => op.run(step, &b),
         }
