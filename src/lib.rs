@@ -17,7 +17,7 @@ pub mod host;
 pub mod inspect;
 pub mod kernel;
 pub mod lab;
-pub mod model;
+pub mod net;
 pub mod optim;
 pub mod order;
 pub mod peft;

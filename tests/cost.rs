@@ -7,7 +7,7 @@ use common::lanes::three_layers;
 use lora_playground::adapter::cost::cost;
 use lora_playground::config::{Domains, Lane, Method, Optimizer};
 use lora_playground::kernel::{Op, pad};
-use lora_playground::model::compile;
+use lora_playground::net::compile;
 use lora_playground::task::{Network, TaskData, domains};
 
 /// Multiply-adds of one pass; padding counts, so widths should have none.
@@ -29,9 +29,9 @@ fn multiply_adds(op: &Op) -> u32 {
 
 /// Per token of a step; `cached` of the first layer's own product are made once, before training.
 fn recorded(task: &TaskData, lane: &Lane) -> usize {
-    let program = compile(task, lane, &Optimizer::default());
+    let compiled = compile(task, lane, &Optimizer::default());
     let tokens = pad(task.batch_rows());
-    let sum: u32 = program.train.iter().map(|pass| multiply_adds(&pass.op)).sum();
+    let sum: u32 = compiled.train.iter().map(|pass| multiply_adds(&pass.op)).sum();
     assert_eq!(sum as usize % tokens, 0);
     sum as usize / tokens
 }

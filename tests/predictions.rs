@@ -12,8 +12,9 @@ use lora_playground::adapter::count::scaling;
 use lora_playground::config::{Balance, Config, Domains, Form, Gate, Init, Lane, Method, Schedule, Spectrum, Task};
 use lora_playground::exec::gpu::Device;
 use lora_playground::inspect::merge::{Experts, Observed};
+use lora_playground::kernel::recording::{GRADS, MOMENTS, PARAMS};
 use lora_playground::lab::Lab;
-use lora_playground::model::compile;
+use lora_playground::net::compile;
 use lora_playground::protocol::MergeMode;
 use lora_playground::task::floors::static_floor;
 use lora_playground::task::{Network, Targets, TaskData, domains};
@@ -226,16 +227,15 @@ fn sizes_by_formula_are_those_of_the_buffers() {
             let lane = Lane { layers, ..lane.clone() };
             let shapes: Vec<_> = task.network.sites().iter().map(|l| (l.inputs, l.outputs)).collect();
             let formula = lane_count(&lane, &shapes);
-            let program = compile(&task, &lane, &Default::default());
-            assert_eq!(program.parameters, formula, "{lane:?}");
+            let compiled = compile(&task, &lane, &Default::default());
+            assert_eq!(compiled.parameters, formula, "{lane:?}");
             // Every parameter has a place of its own in the buffers that hold parameters, gradients and moments.
-            let mut places: Vec<usize> =
-                program.tensors.iter().flat_map(|t| t.positions().collect::<Vec<_>>()).collect();
+            let mut places: Vec<usize> = compiled.tensors().flat_map(|t| t.positions().collect::<Vec<_>>()).collect();
             places.sort_unstable();
             places.dedup();
             assert_eq!(places.len(), formula, "{lane:?}");
-            for (name, len) in &program.buffers[..4] {
-                assert!(places.last() < Some(len), "{lane:?}: {name}");
+            for buffer in [PARAMS, GRADS, MOMENTS] {
+                assert!(places.last() < Some(&compiled.len_of(buffer)), "{lane:?}: {buffer:?}");
             }
             let lab = Lab::new(Config { lanes: vec![lane], ..Default::default() }, task, None).unwrap();
             assert_eq!(lab.parameter_count(0), formula);

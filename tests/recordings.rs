@@ -8,7 +8,7 @@ use std::fmt::Write;
 use lora_playground::config::{Config, Digits, Domains, Lane, Optimizer};
 use lora_playground::kernel::Access;
 use lora_playground::kernel::recording::{Buffer, Pass};
-use lora_playground::model::{compile, share};
+use lora_playground::net::{compile, share};
 use lora_playground::task::{TaskData, digits, domains};
 
 /// `layer_forward(x, layers.0.base.weight, …) → layers.0.y`; what is bound and not used is left out.

@@ -63,7 +63,7 @@ pub struct Mixed {
 
 pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let (n, t) = (config.experts, place.tokens);
-    let (begin, fixed) = (arena.params, arena.fixed_elements);
+    let (begin, frozen) = (arena.params, arena.frozen_elements);
     let gate_tokens = match config.gate {
         Gate::Pooled | Gate::Prototype => place.sequence,
         Gate::Token => 1,
@@ -88,7 +88,7 @@ pub fn record(config: &Intuition, scaling: f64, place: &Place, arena: &mut Arena
     backward.extend(source.gradients);
     // A second term in v's gradient: AdamW must wait for both.
     let apart = variant::apart(config.flex.unwrap_or(n), &factors, config.orthogonality);
-    let trained = arena.params - begin - (arena.fixed_elements - fixed);
+    let trained = arena.params - begin - (arena.frozen_elements - frozen);
     let updates = apart.is_some().then_some((begin, trained));
     let mut forward = vec![source.forward];
     forward.extend(mixed.forward);

@@ -142,8 +142,8 @@ pub async fn read(lab: &Lab, lane: usize, name: &str) -> Result<Vec<f32>> {
     forward.set_lane(0, lab.lane(lane), &lab.config.optimizer);
     let mut params = lab.parameters().await?;
     forward.run(0, &params.swap_remove(lane));
-    match forward.made(0, name) {
-        Some(made) => Ok(made),
+    match forward.effective_factor(0, name) {
+        Some(values) => Ok(values),
         None => lab.tensor(lane, name).await,
     }
 }

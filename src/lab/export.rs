@@ -32,13 +32,13 @@ pub async fn lora(lab: &Lab, lane: usize) -> Result<Files> {
         });
     };
     let mut modules = Vec::new();
-    for (l, layer) in adapted(lab, lane) {
+    for (_, site) in adapted(lab, lane) {
         modules.push(Plain {
-            name: format!("layers.{l}"),
-            inputs: layer.inputs,
-            outputs: layer.outputs,
-            a: lab.tensor(lane, &format!("layers.{l}.lora_A")).await?,
-            b: lab.tensor(lane, &format!("layers.{l}.lora_B")).await?,
+            name: site.name.clone(),
+            inputs: site.inputs,
+            outputs: site.outputs,
+            a: lab.tensor(lane, &format!("{}.lora_A", site.name)).await?,
+            b: lab.tensor(lane, &format!("{}.lora_B", site.name)).await?,
         });
     }
     write(&modules, rank, alpha, rslora).await
@@ -78,7 +78,8 @@ fn adapted(lab: &Lab, lane: usize) -> impl Iterator<Item = (usize, &crate::task:
 /// A mixture on one layer, and what it did on some tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Mixture<'a> {
-    pub layer: usize,
+    /// Name of the layer: "layers.0".
+    pub site: &'a str,
     pub experts: &'a Experts,
     pub observed: Observed<'a>,
 }
@@ -98,13 +99,7 @@ pub async fn merged(mixtures: &[Mixture<'_>], mode: MergeMode) -> Result<Vec<Fil
             rank = a.nrows();
             let flat = |m: &Array2<f64>| m.iter().map(|&v| v as f32).collect();
             let (inputs, outputs) = (a.ncols(), b.nrows());
-            modules.push(Plain {
-                name: format!("layers.{}", mixture.layer),
-                inputs,
-                outputs,
-                a: flat(&a),
-                b: flat(&b),
-            });
+            modules.push(Plain { name: mixture.site.to_owned(), inputs, outputs, a: flat(&a), b: flat(&b) });
         }
     }
     let mut out = Vec::new();
@@ -239,7 +234,7 @@ mod tests {
         let x = crate::tensor::widened(&lab.task.x[..rows * 24], (rows, 24));
         let domains = lab.task.domain_names.len();
         let observed = Observed { x: &x, gates: &gates, row_domains: &lab.task.row_domains[..rows], domains };
-        let mixture = [Mixture { layer: 0, experts: &experts, observed }];
+        let mixture = [Mixture { site: "layers.0", experts: &experts, observed }];
         for (mode, count) in [
             (MergeMode::MeanGate, 1),
             (MergeMode::MeanGatePerDomain, domains),

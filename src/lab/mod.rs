@@ -23,7 +23,7 @@ use crate::exec::{Engine, Reading};
 use crate::kernel::Step;
 use crate::kernel::adamw::LOSS_PARTS;
 use crate::kernel::recording::LOSSES;
-use crate::model::{LOSS_SLOTS, compile, initial, share};
+use crate::net::{LOSS_SLOTS, compile, initial, share};
 use crate::optim;
 use crate::order::within;
 use crate::rng::{Rng, stream};
@@ -99,9 +99,10 @@ impl Lab {
         };
         let mut lanes = Vec::new();
         for (index, lane) in config.lanes.iter().enumerate() {
-            let program = compile(&task, lane, &config.optimizer);
-            let params = initial::params(&task, lane, &program, &mut Rng::new(config.seed.into(), stream::lane(index)));
-            engine.set_lane(index, program, &params)?;
+            let compiled = compile(&task, lane, &config.optimizer);
+            let params =
+                initial::params(&task, lane, &compiled, &mut Rng::new(config.seed.into(), stream::lane(index)));
+            engine.set_lane(index, compiled, &params)?;
             lanes.push(LaneState { lane: lane.clone(), losses: Vec::new(), diverged: None, stale: true, resizes: 0 });
         }
         Ok(Self { config, task, engine, tokens, step: 0, lanes, pace: 0.05, half: 0, in_flight: VecDeque::new() })
@@ -161,7 +162,7 @@ impl Lab {
 
     /// Trainable parameters of a lane.
     pub fn parameter_count(&self, lane: usize) -> usize {
-        self.engine.program(lane).parameters
+        self.engine.compiled(lane).parameters
     }
 
     /// Steps that fit one submission at the measured pace.

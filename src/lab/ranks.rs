@@ -3,7 +3,7 @@
 
 use super::forward::{Forward, row_losses};
 use crate::config::{Form, Init, Lane, Method, Weights};
-use crate::model::LaneProgram;
+use crate::net::CompiledLane;
 use crate::task::TaskData;
 
 /// Every rank up to this one is cut to; of larger ones only some.
@@ -16,10 +16,10 @@ pub fn in_use(singular: &[f32]) -> usize {
 
 /// Directions in use by adapted layer, of AdaLoRA's parameters in the padded layout. `None` before its singular values have
 /// left zero, where they all begin, and where they are not numbers.
-pub fn kept(program: &LaneProgram, params: &[f32]) -> Option<Vec<(usize, usize)>> {
+pub fn kept(compiled: &CompiledLane, params: &[f32]) -> Option<Vec<(usize, usize)>> {
     let mut layers = Vec::new();
-    for tensor in &program.tensors {
-        if let (layer, "lora_E") = tensor.layer() {
+    for (layer, site) in compiled.sites.iter().enumerate() {
+        if let Some(tensor) = site.parameter("lora_E") {
             let values = tensor.gather(params);
             if values.iter().any(|e| !e.is_finite()) {
                 return None;
@@ -53,9 +53,9 @@ pub fn cuts(whole: usize) -> Vec<usize> {
 }
 
 /// The lane's parameters with the first `rank` directions of every layer alone; all of them where a layer has no more.
-pub fn cut(program: &LaneProgram, params: &[f32], rank: usize) -> Vec<f32> {
+pub fn cut(compiled: &CompiledLane, params: &[f32], rank: usize) -> Vec<f32> {
     let mut left = params.to_vec();
-    for tensor in program.tensors.iter().filter(|tensor| tensor.layer().1 == "lora_B") {
+    for tensor in compiled.sites.iter().filter_map(|site| site.parameter("lora_B")) {
         let whole = tensor.shape[1];
         let mut values = tensor.gather(params);
         values.chunks_exact_mut(whole).for_each(|row| row[rank.min(whole)..].fill(0.0));
@@ -66,7 +66,7 @@ pub fn cut(program: &LaneProgram, params: &[f32], rank: usize) -> Vec<f32> {
 
 /// Mean loss, cut to `rank`, of the lane at `index` of `forward`, whose rows are the first of the pool.
 pub fn cut_loss(task: &TaskData, forward: &Forward, index: usize, params: &[f32], rank: usize) -> f64 {
-    let output = forward.run(index, &cut(forward.program(index), params, rank)).output;
+    let output = forward.run(index, &cut(forward.compiled(index), params, rank)).output;
     let rows = row_losses(task, &task.y, &output);
     rows.iter().sum::<f64>() / rows.len() as f64
 }

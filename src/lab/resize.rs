@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::exec::Recording;
 use crate::inspect::{Parameter, experts, resize};
 use crate::kernel::recording::{MOMENTS, PARAMS, Tensor};
-use crate::model::{LaneProgram, compile};
+use crate::net::{CompiledLane, CompiledSite, compile};
 use crate::rng::{Rng, stream};
 
 impl Lab {
@@ -29,7 +29,7 @@ impl Lab {
         while self.in_flight() > 0 {
             self.collect().await?;
         }
-        let state = self.engine.program(lane).state.clone();
+        let state = self.engine.compiled(lane).state.clone();
         let held = self.engine.read(&state.iter().map(|&buffer| (lane, buffer)).collect::<Vec<_>>()).await?;
         self.engine.set_lane(lane, compile(&self.task, &to, &self.config.optimizer), &[])?;
         for (&buffer, values) in state.iter().zip(&held) {
@@ -52,10 +52,12 @@ impl Lab {
         while self.in_flight() > 0 {
             self.collect().await?;
         }
-        let program = self.engine.program(lane);
-        let (tensors, gates) = (program.tensors.clone(), program.gates.clone());
+        let compiled = self.engine.compiled(lane);
+        let from = compiled.sites.clone();
         // Rank-1 experts are split and dropped by how much they are used.
-        let gates = if matches!(new.method, Method::Mor1e { .. }) { gates } else { Vec::new() };
+        let by_use = matches!(new.method, Method::Mor1e { .. });
+        let gates: Vec<_> =
+            compiled.gates().filter(|_| by_use).map(|(site, buffer, tensor)| (site, buffer, tensor.clone())).collect();
         if !gates.is_empty() {
             self.engine.run(lane, Recording::Output, self.step_record(self.step, 0))?;
         }
@@ -68,14 +70,14 @@ impl Lab {
         };
 
         let (first, second) = read[1].split_at(read[1].len() / 2);
-        let program = compile(&self.task, &new, &self.config.optimizer);
+        let compiled = compile(&self.task, &new, &self.config.optimizer);
         let resizes = self.lanes[lane].resizes + 1;
         let mut rng = Rng::new(self.config.seed.into(), stream::resize(lane, resizes));
         let mut moved = Moved {
-            from: &tensors,
+            from: &from,
             old: [&read[0], first, second],
-            to: &program,
-            new: std::array::from_fn(|_| vec![0.0; program.padded]),
+            to: &compiled,
+            new: std::array::from_fn(|_| vec![0.0; compiled.padded]),
         };
         for (l, spec) in self.task.network.sites().iter().enumerate() {
             if old.adapts(l) {
@@ -84,7 +86,7 @@ impl Lab {
             }
         }
         let [params, first, second] = moved.new;
-        self.engine.set_lane(lane, program, &params)?;
+        self.engine.set_lane(lane, compiled, &params)?;
         self.engine.write(lane, MOMENTS, &[first, second].concat())?;
         let state = &mut self.lanes[lane];
         (state.lane, state.resizes, state.stale) = (new, resizes, true);
@@ -141,9 +143,9 @@ struct Layer {
 
 /// A lane's parameters and moments on their way from one layout to another.
 struct Moved<'a> {
-    from: &'a [Tensor],
+    from: &'a [CompiledSite],
     old: [&'a [f32]; 3],
-    to: &'a LaneProgram,
+    to: &'a CompiledLane,
     new: [Vec<f32>; 3],
 }
 
@@ -191,7 +193,7 @@ impl Moved<'_> {
     }
 
     fn put(&mut self, layer: usize, name: &str, parameter: &Parameter) -> Result<()> {
-        let tensor = find(&self.to.tensors, layer, name)?;
+        let tensor = find(&self.to.sites, layer, name)?;
         let parts = [&parameter.value, &parameter.first, &parameter.second];
         self.new.iter_mut().zip(parts).for_each(|(buffer, values)| tensor.scatter(buffer, values));
         Ok(())
@@ -209,11 +211,10 @@ impl Moved<'_> {
     }
 }
 
-fn find<'a>(tensors: &'a [Tensor], layer: usize, name: &str) -> Result<&'a Tensor> {
-    let full = format!("layers.{layer}.{name}");
-    tensors.iter().find(|tensor| tensor.name == full).ok_or_else(|| Error::Missing {
+fn find<'a>(sites: &'a [CompiledSite], site: usize, key: &str) -> Result<&'a Tensor> {
+    sites[site].parameter(key).ok_or_else(|| Error::Missing {
         what: "tensor",
-        name: full,
+        name: format!("{}.{key}", sites[site].name),
         hint: "the lane's method does not have it".into(),
     })
 }

@@ -9,7 +9,7 @@ use crate::config::{Gate, Init};
 use crate::inspect::merge::{Experts, Merged, Observed};
 use crate::inspect::spectrum::{singular_values, singular_values_low_rank};
 use crate::lab::forward::{Answer, Forward, matrix, row_losses};
-use crate::model::initial::pissa;
+use crate::net::initial::pissa;
 use crate::protocol::ExpertsFrame;
 use crate::protocol::{MergeFrame, MergeMode, MergeResult, Watch, WeightFrame};
 use crate::task::TaskData;
@@ -43,11 +43,8 @@ impl Change {
         let spec = &task.network.sites()[layer];
         let shape = (spec.inputs, spec.outputs);
         let get = |name: &str| {
-            let full = format!("layers.{layer}.{name}");
-            probe.made(at, &full).or_else(|| {
-                let tensor = probe.program(at).tensors.iter().find(|t| t.name == full);
-                tensor.map(|t| t.gather(params))
-            })
+            let made = probe.effective_factor(at, &format!("{}.{name}", spec.name));
+            made.or_else(|| probe.compiled(at).sites[layer].parameter(name).map(|tensor| tensor.gather(params)))
         };
         let method = lane.method_at(layer);
         let (a, b, count, gated) = match method {

@@ -2,7 +2,7 @@
 //! padding.
 
 use lora_playground::config::{Balance, BalanceKind, Form, Gate, Init, Lane, Method, Options, Weights};
-use lora_playground::model::LaneProgram;
+use lora_playground::net::CompiledLane;
 use lora_playground::rng::Rng;
 use lora_playground::task::custom::{Shape, custom};
 use lora_playground::task::{BaseLayer, LossKind, Network, Targets, TaskData};
@@ -154,10 +154,10 @@ pub fn three_layers() -> TaskData {
 }
 
 /// Random values in every tensor, factors that start at zero included, and in what is fixed; zeros in the padding.
-pub fn random_params(program: &LaneProgram, seed: u64) -> Vec<f32> {
+pub fn random_params(compiled: &CompiledLane, seed: u64) -> Vec<f32> {
     let mut rng = Rng::new(seed, 2);
-    let mut params = vec![0.0; program.padded];
-    for tensor in program.tensors.iter().chain(&program.fixed) {
+    let mut params = vec![0.0; compiled.padded];
+    for tensor in compiled.tensors().chain(compiled.frozen_parameters()) {
         // w stands behind a sigmoid a hundred times as steep as usual.
         let scale = if tensor.name.ends_with("gate.mix") { 0.005 } else { 0.5 };
         tensor.scatter(&mut params, &normals(tensor.len(), scale, &mut rng));

@@ -1,32 +1,20 @@
 //! What all lanes share: the pool of batches, the targets and the frozen base, in the padded layout of the
-//! kernels. The first layer's input never changes, so its frozen product is made once, here.
+//! kernels. What reads the data themselves has a frozen product that never changes and is made once, here.
 
 use ndarray::linalg::general_mat_mul;
 
-use crate::kernel::recording::{Buffer, NOTHING_LEN};
+use super::rewrite;
+use crate::kernel::recording::{Buffer, NOTHING, NOTHING_LEN};
 use crate::kernel::{Real, pad, view, view_mut};
-use crate::task::{LossKind, Targets, TaskData};
+use crate::task::{LossKind, Network, Targets, TaskData};
 
-/// Values of the shared buffers, by index, and the sizes every lane needs.
+/// Values of the shared buffers, by the number in their [`Buffer`], and the sizes every lane needs.
 pub struct Shared<F> {
     pub buffers: Vec<(String, Vec<F>)>,
     /// Padded and real tokens per batch.
     pub tokens: usize,
     pub real_tokens: usize,
     pub batches: usize,
-}
-
-pub(super) const X: Buffer = Buffer::Shared(1);
-pub(super) const TARGET: Buffer = Buffer::Shared(2);
-
-/// The frozen weight of a layer.
-pub(super) const fn weight(layer: usize) -> Buffer {
-    Buffer::Shared(3 + 2 * layer)
-}
-
-/// Its bias; for the first layer, its whole frozen output for every row of the pool.
-pub(super) const fn base(layer: usize) -> Buffer {
-    Buffer::Shared(4 + 2 * layer)
 }
 
 impl<F> Shared<F> {
@@ -36,12 +24,48 @@ impl<F> Shared<F> {
     }
 }
 
+/// The shared buffers of a network, by what is in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedBuffers {
+    pub x: Buffer,
+    pub target: Buffer,
+    /// The frozen weight of each site.
+    pub weight: Vec<Buffer>,
+    /// Its bias; where it reads the data themselves, its whole frozen output for every row of the pool.
+    pub base: Vec<Buffer>,
+}
+
+/// A site's frozen weight `[outputs, inputs]`, its base, and the target, which is without that where it is left out.
+#[derive(Clone, Copy, Debug)]
+pub struct Frozen {
+    pub weight: Buffer,
+    pub base: Buffer,
+    pub target: Buffer,
+}
+
+impl SharedBuffers {
+    pub fn new(network: &Network) -> Self {
+        let mut last = NOTHING;
+        let mut next = || {
+            last = last.next();
+            last
+        };
+        let (x, target) = (next(), next());
+        let (weight, base) = network.sites().iter().map(|_| (next(), next())).unzip();
+        Self { x, target, weight, base }
+    }
+
+    pub fn frozen(&self, site: usize) -> Frozen {
+        Frozen { weight: self.weight[site], base: self.base[site], target: self.target }
+    }
+}
+
 pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
     let real_tokens = task.batch_rows();
     let tokens = pad(real_tokens);
     let (pool, place) = pool(task);
     let x = rows(&task.x, task.network.inputs(), pool, &place);
-    let target = match &task.y {
+    let mut target = match &task.y {
         Targets::Dense(y) => rows(y, task.network.outputs(), pool, &place),
         Targets::Classes(labels) => {
             let mut out = vec![F::zero(); pool];
@@ -49,29 +73,24 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
             out
         }
     };
-    let mut buffers =
-        vec![("nothing".to_owned(), vec![F::zero(); NOTHING_LEN]), ("x".to_owned(), x), ("target".to_owned(), target)];
-    for (l, frozen) in task.base.iter().enumerate() {
-        let (w, base) = layer(task, l, &frozen.weight, &buffers[1].1);
-        buffers.push((format!("layers.{l}.base.weight"), w));
-        buffers.push((format!("layers.{l}.base"), base));
+    let own = SharedBuffers::new(&task.network);
+    let mut filled = vec![(NOTHING, "nothing".to_owned(), vec![F::zero(); NOTHING_LEN])];
+    for (l, (site, frozen)) in task.network.sites().iter().zip(&task.base).enumerate() {
+        let (weight, base) = layer(task, l, &frozen.weight, &x);
+        if rewrite::left_out_of_target(&task.network, task.loss) == Some(l) {
+            without(&mut target, &base);
+        }
+        filled.push((own.weight[l], format!("{}.base.weight", site.name), weight));
+        filled.push((own.base[l], format!("{}.base", site.name), base));
     }
-    if left_to_learn(task) {
-        let base = std::mem::take(&mut buffers[4].1);
-        without(&mut buffers[2].1, &base);
-        buffers[4].1 = base;
-    }
+    filled.extend([(own.x, "x".to_owned(), x), (own.target, "target".to_owned(), target)]);
+    filled.sort_by_key(|(buffer, ..)| buffer.index());
     debug_assert!(matches!(
         (task.loss, &task.y),
         (LossKind::Mse, Targets::Dense(_)) | (LossKind::CrossEntropy, Targets::Classes(_))
     ));
+    let buffers = filled.into_iter().map(|(_, name, values)| (name, values)).collect();
     Shared { buffers, tokens, real_tokens, batches: task.batches }
-}
-
-/// Whether the target that kernels read is without the frozen output: where that is cached, and all that the target is for
-/// is the difference from it.
-fn left_to_learn(task: &TaskData) -> bool {
-    task.network.sites().len() == 1 && task.loss == LossKind::Mse
 }
 
 fn without<F: Real>(target: &mut [F], base: &[F]) {
@@ -85,13 +104,13 @@ fn pool(task: &TaskData) -> (usize, impl Fn(usize) -> usize + use<>) {
     (tokens * task.batches, move |row: usize| row / real_tokens * tokens + row % real_tokens)
 }
 
-/// Weight and base of a layer with this weight `[outputs, inputs]`, as the kernels read them; `x` is the padded pool.
+/// Weight and base of a site with this weight `[outputs, inputs]`, as the kernels read them; `x` is the padded pool.
 fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>, Vec<F>) {
     let layer = &task.network.sites()[l];
     let (i, o) = (pad(layer.inputs), pad(layer.outputs));
     let w = rows(weight, layer.inputs, o, |r| r);
     let bias = rows::<F>(&task.base[l].bias, layer.outputs, 1, |r| r);
-    if l > 0 {
+    if !rewrite::is_constant(&task.network, l) {
         return (w, bias);
     }
     let pool = x.len() / i;
@@ -105,10 +124,11 @@ fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>
 /// The same of a frozen weight that one lane has to itself, and the target where that is another with it.
 pub(super) fn frozen(task: &TaskData, l: usize, weight: &[f32]) -> (Vec<f32>, Vec<f32>, Option<Vec<f32>>) {
     let (pool, place) = pool(task);
-    let x = if l == 0 { rows(&task.x, task.network.inputs(), pool, &place) } else { vec![] };
+    let constant = rewrite::is_constant(&task.network, l);
+    let x = if constant { rows(&task.x, task.network.inputs(), pool, &place) } else { vec![] };
     let (weight, base) = layer(task, l, weight, &x);
     let target = match &task.y {
-        Targets::Dense(y) if left_to_learn(task) => {
+        Targets::Dense(y) if rewrite::left_out_of_target(&task.network, task.loss) == Some(l) => {
             let mut target = rows(y, task.network.sites()[l].outputs, pool, place);
             without(&mut target, &base);
             Some(target)
