@@ -1,5 +1,9 @@
-//! Shaders as they are shipped: without comments, indentation and spaces that separate nothing, line for line, so that a
-//! compiler's message still names the right line of the file.
+//! Shaders as they are shipped: without comments, and with what they import.
+//!
+//! A line `#import lib/step, lib/tiles` asks for `shaders/lib/step.wgsl` and `shaders/lib/tiles.wgsl`; what is imported may
+//! import. Each file stands once, behind the text that asks for it, so that a compiler's message still names the right line
+//! of the file. naga_oil does as much and more, but as a compiler of its own that writes
+//! the shader anew: line numbers and constants of the pipeline do not survive that.
 
 use std::{env, error::Error, fs, path::Path};
 
@@ -8,27 +12,37 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = env::var("OUT_DIR")?;
     for entry in fs::read_dir("shaders")? {
         let path = entry?.path();
-        let Some(name) = path.file_name().filter(|_| path.extension().is_some_and(|e| e == "wgsl")) else { continue };
-        let source = fs::read_to_string(&path)?;
-        // WGSL has no strings, so "//" always begins a comment.
-        let code = |line: &str| tight(line.split("//").next().unwrap_or_default().trim());
-        let lines: Vec<String> = source.lines().map(code).collect();
-        fs::write(Path::new(&out).join(name), lines.join("\n"))?;
+        if let Some(name) = path.file_stem().and_then(|name| name.to_str()).filter(|_| path.is_file()) {
+            fs::write(Path::new(&out).join(name).with_extension("wgsl"), complete(name)?)?;
+        }
     }
     Ok(())
 }
 
-/// A line without spaces beside signs that end a word by themselves. Those beside - stay: `a - -b` needs one. So would
-/// `a / *b` and `a & &b`, which no shader has: the tests validate what comes out here.
-fn tight(line: &str) -> String {
-    let parts = |c: char| "=*+/<>&|,;:(){}".contains(c);
-    let mut out = String::new();
-    let mut rest = line.chars().peekable();
-    while let Some(c) = rest.next() {
-        let idle = c == ' ' && (out.ends_with(parts) || rest.peek().is_none_or(|&next| parts(next)));
-        if !idle {
-            out.push(c);
+/// The text of a shader, and of all that it imports.
+fn complete(name: &str) -> Result<String, String> {
+    let mut files = vec![format!("shaders/{name}.wgsl")];
+    let mut text = String::new();
+    let mut next = 0;
+    while let Some(file) = files.get(next).cloned() {
+        let source = fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
+        for (number, line) in (1..).zip(source.lines()) {
+            // WGSL has no strings, so "//" always begins a comment.
+            let code = line.split("//").next().unwrap_or_default().trim_end();
+            let imports = code.strip_prefix("#import ");
+            for import in imports.iter().flat_map(|names| names.split(',')) {
+                let import = format!("shaders/{}.wgsl", import.trim());
+                if !Path::new(&import).is_file() {
+                    return Err(format!("{file}:{number}: there is no {import} to import"));
+                }
+                if !files.contains(&import) {
+                    files.push(import);
+                }
+            }
+            text.push_str(if imports.is_some() { "" } else { code });
+            text.push('\n');
         }
+        next += 1;
     }
-    out
+    Ok(text)
 }

@@ -1,9 +1,9 @@
 // The sum of two paths.   a, b, out [elements / width, width], a and b perhaps of the whole pool; one invocation does four.
 
-struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
+#import lib/step
+
 struct Dims { elements: u32, width: u32, a_batched: u32, b_batched: u32 }
 
-@group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> a: array<vec4f>;
 @group(1) @binding(2) var<storage, read> b: array<vec4f>;

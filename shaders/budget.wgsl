@@ -9,13 +9,13 @@
 // After AdamW: `importance` of every parameter, then `score` of the layer's directions, then, in steps that allocate,
 // `allocate` sets the singular values of all but the budget's most important directions to zero.
 
-struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32, index: u32 }
+#import lib/step
+
 struct Dims {
   rank: u32, inputs: u32, outputs: u32, real_inputs: u32, real_outputs: u32, a: u32, b: u32, e: u32, elements: u32,
   layer: u32, layers: u32, first_budget: u32, last_budget: u32, begin: u32, end: u32, interval: u32,
 }
 
-@group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> params: array<f32>;
 @group(1) @binding(2) var<storage, read> grads: array<f32>;

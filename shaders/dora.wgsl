@@ -5,6 +5,8 @@
 //
 // v is the direction before it is scaled. Its length is a constant to the gradient, as in the paper.
 
+#import lib/total
+
 struct Dims {
   inputs: u32, outputs: u32, real_outputs: u32, rank: u32, a: u32, b: u32, m: u32, scale: f32,
 }
@@ -16,21 +18,6 @@ struct Dims {
 @group(1) @binding(4) var<storage, read_write> delta: array<f32>;
 
 const SIZE = 64u;
-
-var<workgroup> sums: array<f32, SIZE>;
-fn total(local: u32, value: f32) -> f32 {
-  sums[local] = value;
-  workgroupBarrier();
-  if (local == 0u) {
-    var sum = 0.0;
-    for (var i = 0u; i < SIZE; i++) { sum += sums[i]; }
-    sums[0] = sum;
-  }
-  workgroupBarrier();
-  let sum = sums[0];
-  workgroupBarrier();
-  return sum;
-}
 
 // Magnitude over length; a row of zeros has no direction.
 fn ratio(o: u32, square: f32) -> f32 {

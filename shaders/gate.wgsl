@@ -12,13 +12,13 @@
 // `alone`, without the barrier, which takes a third of the time there. Gates are kept by rank of their logit, ties to the
 // lower index, so that no sorting and no private array is needed.
 
-struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32, index: u32 }
+#import lib/random, lib/step, lib/tiles
+
 struct Dims {
   tokens: u32, real_tokens: u32, experts: u32, rank: u32, slots: u32, logits: u32, top_k: u32, renormalize: u32,
   given: u32, gate_tokens: u32, scale: f32, inner: u32, x_batched: u32, w_offset: u32, cool: f32, noise: f32,
 }
 
-@group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read_write> hz: array<f32>;
 @group(1) @binding(2) var<storage, read_write> g: array<f32>;
@@ -44,11 +44,6 @@ fn kept(z: u32, e: u32) -> bool {
 }
 
 // See gate.rs: mean 0, variance 1, from the four bytes of a hash.
-fn pcg(v: u32) -> u32 {
-  let s = v * 747796405u + 2891336453u;
-  let w = ((s >> ((s >> 28u) + 4u)) ^ s) * 277803737u;
-  return (w >> 22u) ^ w;
-}
 fn disturbed(t: u32, z: u32) {
   for (var e = 0u; e < dims.experts; e++) {
     let h = pcg(pcg(pcg(clock.index) ^ t) ^ e);
@@ -84,15 +79,7 @@ fn route(t: u32) {
   }
 }
 
-fn dots(a: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
-  return vec4f(dot(a, w0), dot(a, w1), dot(a, w2), dot(a, w3));
-}
-
 // Eight tokens, from row x_row of x on, against eight rows of w from w_row on: a and b hold four columns each.
-struct Tile {
-  a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, a4: vec4f, a5: vec4f, a6: vec4f, a7: vec4f,
-  b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, b4: vec4f, b5: vec4f, b6: vec4f, b7: vec4f,
-}
 fn project(x_row: u32, w_row: u32) -> Tile {
   let n = dims.inner / 4u;
   var i = x_row * n;
@@ -126,11 +113,7 @@ fn store_h(o: u32, a: vec4f, b: vec4f) {
 // Tokens from t on, columns from c on.
 fn down(t: u32, c: u32) {
   let n = width();
-  let a = project(t + dims.x_batched * clock.x_row, c);
-  // A loop, not eight copies: shorter to compile.
-  var y = array<vec4f, 16>(
-    a.a0, a.b0, a.a1, a.b1, a.a2, a.b2, a.a3, a.b3, a.a4, a.b4, a.a5, a.b5, a.a6, a.b6, a.a7, a.b7,
-  );
+  var y = rows_of(project(t + dims.x_batched * clock.x_row, c));
   for (var q = 0u; q < 8u; q++) { store_h((t + q) * n + c, y[2u * q], y[2u * q + 1u]); }
 }
 
@@ -215,11 +198,7 @@ fn store_dh(o: u32, a: vec4f, b: vec4f) {
 
 fn back(t: u32, c: u32) {
   let n = width();
-  let a = project(t, c);
-  // A loop, not eight copies: shorter to compile.
-  var y = array<vec4f, 16>(
-    a.a0, a.b0, a.a1, a.b1, a.a2, a.b2, a.a3, a.b3, a.a4, a.b4, a.a5, a.b5, a.a6, a.b6, a.a7, a.b7,
-  );
+  var y = rows_of(project(t, c));
   for (var q = 0u; q < 8u; q++) { store_dh((t + q) * n + c, y[2u * q], y[2u * q + 1u]); }
 }
 

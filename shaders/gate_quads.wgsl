@@ -1,9 +1,11 @@
-// The projections of gate.wgsl, whose text stands before this one's, for four invocations that swap what they read: where
+// The projections of gate.wgsl for four invocations that swap what they read: where
 // reading is dear, in software. Each workgroup is one quad, and does 16 tokens.
 //
 // An invocation holds four tokens of x and, of every four columns, one row of w; three swaps bring it the others'. So it
 // comes to hold all columns of its own tokens, and routes them without a barrier. `ROWS` rows of w, hence 4 · ROWS columns,
 // are done at a time.
+
+#import gate
 
 override ROWS: u32 = 5u;
 

@@ -6,7 +6,8 @@
 //
 // One workgroup does one row; invocations share its hidden units. Padding rows are left at zero.
 
-struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
+#import lib/adamw, lib/gelu, lib/step
+
 struct Dims {
   rows: u32, real_rows: u32, gate_tokens: u32, inputs: u32, hidden: u32, real_hidden: u32, logits: u32, experts: u32,
   x_batched: u32, w1: u32, b1: u32, ln_weight: u32, ln_bias: u32, w2: u32, b2: u32, gate_w: u32, gate_b: u32,
@@ -18,7 +19,6 @@ override SIZE: u32 = 32u;
 const HIDDEN = 256u;
 const EXPERTS = 64u;
 
-@group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> x: array<f32>;
 @group(1) @binding(2) var<storage, read> params: array<f32>;
@@ -30,13 +30,6 @@ const EXPERTS = 64u;
 var<workgroup> stage0: array<f32, HIDDEN>;
 var<workgroup> stage1: array<f32, HIDDEN>;
 var<workgroup> logit: array<f32, EXPERTS>;
-
-fn inner(a: f32) -> f32 { return tanh(clamp(0.7978845608 * (a + 0.044715 * a * a * a), -10.0, 10.0)); }
-fn gelu(a: f32) -> f32 { return 0.5 * a * (1.0 + inner(a)); }
-fn gelu_derivative(a: f32) -> f32 {
-  let th = inner(a);
-  return 0.5 * (1.0 + th) + 0.5 * a * (1.0 - th * th) * 0.7978845608 * (1.0 + 0.134145 * a * a);
-}
 
 @compute @workgroup_size(SIZE)
 fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) group: vec3u) {
@@ -191,15 +184,14 @@ fn sum_up(id: u32) -> u32 {
 @compute @workgroup_size(32)
 fn sums(@builtin(global_invocation_id) id: vec3u) { _ = sum_up(id.x); }
 
-// The same, and AdamW as PyTorch defines it (see weight_grad.wgsl).
+// The same, and AdamW.
 @compute @workgroup_size(32)
 fn step(@builtin(global_invocation_id) id: vec3u) {
   let i = sum_up(id.x);
   if (i >= dims.elements) { return; }
-  let g = grads[i];
-  let m = dims.beta1 * moments[i] + dims.rest1 * g;
-  let v = dims.beta2 * moments[dims.elements + i] + dims.rest2 * g * g;
-  moments[i] = m;
-  moments[dims.elements + i] = v;
-  params_step[i] = clock.keep * params_step[i] - clock.rate * m / (sqrt(v) * clock.second + dims.eps);
+  let j = dims.elements + i;
+  let next = adamw(grads[i], params_step[i], moments[i], moments[j]);
+  moments[i] = next.m;
+  moments[j] = next.v;
+  params_step[i] = next.p;
 }

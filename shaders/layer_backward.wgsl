@@ -3,7 +3,9 @@
 //   dy [tokens, outputs]   w0, delta [outputs, inputs]   dhz [tokens, slots]   A (lora_A, then the router) [slots, inputs]
 //   dq [rows, inputs]      pre [tokens, inputs]          dx [tokens, inputs]
 //
-// One invocation owns a tile of 8 tokens × 8 inputs, a and e holding four each (see project.wgsl). delta and A lie in `params`.
+// One invocation owns a tile of 8 tokens × 8 inputs, a and e holding four each (see lib/tiles.wgsl). delta and A lie in `params`.
+
+#import lib/gelu, lib/tiles
 
 struct Dims {
   tokens: u32, inputs: u32, outputs: u32, slots: u32, dense: u32, offset: u32, gate_tokens: u32, gelu: u32,
@@ -23,16 +25,6 @@ override DENSE: bool = false;
 @group(1) @binding(6) var<storage, read> pre: array<vec4f>;
 @group(1) @binding(7) var<storage, read_write> dx: array<vec4f>;
 
-fn mix4(a: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f) -> vec4f {
-  return a.x * b0 + a.y * b1 + a.z * b2 + a.w * b3;
-}
-
-fn gelu_derivative(a: vec4f) -> vec4f {
-  // Beyond ±10 tanh is ±1 in f32; some drivers' tanh overflows there.
-  let th = tanh(clamp(0.7978845608 * (a + 0.044715 * a * a * a), vec4f(-10.0), vec4f(10.0)));
-  return 0.5 * (1.0 + th) + 0.5 * a * (1.0 - th * th) * 0.7978845608 * (1.0 + 0.134145 * a * a);
-}
-
 fn finish(t: u32, c: u32, value: vec4f) {
   let columns = dims.inputs / 4u;
   var out = value;
@@ -41,7 +33,7 @@ fn finish(t: u32, c: u32, value: vec4f) {
     // Rows of padding tokens may lie beyond the last sequence; nothing flows to them.
     if (row < arrayLength(&dq)) { out += dq[row] / f32(dims.gate_tokens); }
   }
-  if (dims.gelu == 1u) { out *= gelu_derivative(pre[t * columns + c]); }
+  if (dims.gelu == 1u) { out *= gelu_derivative4(pre[t * columns + c]); }
   dx[t * columns + c] = out;
 }
 

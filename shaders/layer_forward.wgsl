@@ -5,9 +5,10 @@
 //   out [tokens, outputs]     y, or under MSE the gradient 2 (y − target) / (tokens · outputs)
 //   losses                    under MSE, from loss_at on, each tile's sum of squared errors [tiles]
 //
-// One invocation owns a tile of 8 tokens × 8 outputs, a and b holding four each (see project.wgsl). delta and lora_B lie in `params`.
+// One invocation owns a tile of 8 tokens × 8 outputs, a and b holding four each (see lib/tiles.wgsl). delta and lora_B lie in `params`.
 
-struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
+#import lib/step, lib/tiles
+
 struct Dims {
   tokens: u32, inputs: u32, outputs: u32, slots: u32, x_batched: u32, base_cached: u32, dense: u32, offset: u32,
   mse: u32, real_tokens: u32, real_outputs: u32, loss_at: u32, grad_scale: f32,
@@ -20,7 +21,6 @@ override CACHED: bool = false;
 override DENSE: bool = false;
 override MSE: bool = false;
 
-@group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> x: array<vec4f>;
 @group(1) @binding(2) var<storage, read> w0: array<vec4f>;
@@ -30,13 +30,6 @@ override MSE: bool = false;
 @group(1) @binding(6) var<storage, read> expected: array<vec4f>;
 @group(1) @binding(7) var<storage, read_write> out: array<vec4f>;
 @group(1) @binding(8) var<storage, read_write> losses: array<f32>;
-
-fn dots(a: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f) -> vec4f {
-  return vec4f(dot(a, b0), dot(a, b1), dot(a, b2), dot(a, b3));
-}
-fn mix4(a: vec4f, b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f) -> vec4f {
-  return a.x * b0 + a.y * b1 + a.z * b2 + a.w * b3;
-}
 
 @compute @workgroup_size(SIZE)
 fn forward(@builtin(global_invocation_id) id: vec3u) {

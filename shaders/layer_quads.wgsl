@@ -1,7 +1,9 @@
-// layer_forward.wgsl, whose text stands before this one's, where all that is left to multiply is hg lora_B of 32 slots at most,
+// layer_forward.wgsl where all that is left to multiply is hg lora_B of 32 slots at most,
 // for four invocations that swap what they read: where reading is dear, in software. Each workgroup is one quad, with 16
 // outputs of many tokens: an invocation holds four columns of lora_B, all of their rows, so that nothing is carried from token
 // to token; of every four tokens it reads one row of hg, and three swaps bring it the others'.
+
+#import layer_forward
 
 // A quarter of the slots.
 override BLOCKS: u32 = 8u;

@@ -4,10 +4,10 @@
 //
 // One invocation does a tile of 8 tokens × 8 outputs.
 
-struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
+#import lib/step
+
 struct Dims { tokens: u32, outputs: u32, real_tokens: u32, real_outputs: u32, loss_at: u32, grad_scale: f32 }
 
-@group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> y: array<f32>;
 @group(1) @binding(2) var<storage, read> expected: array<f32>;

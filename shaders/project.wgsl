@@ -6,21 +6,17 @@
 // One invocation owns a tile of 8 tokens × 4 outputs and reads along `inner`, four values at a time, so that 12
 // reads feed 128 multiply-adds: reads, not arithmetic, bound these kernels.
 
-struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
+#import lib/step, lib/tiles
+
 struct Dims { tokens: u32, inner: u32, outputs: u32, x_batched: u32, w_offset: u32, scale: f32 }
 
 // Invocations of a workgroup: set by the device.
 override SIZE: u32 = 32u;
 
-@group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> x: array<vec4f>;
 @group(1) @binding(2) var<storage, read> w: array<vec4f>;
 @group(1) @binding(3) var<storage, read_write> out: array<vec4f>;
-
-fn dots(a: vec4f, w0: vec4f, w1: vec4f, w2: vec4f, w3: vec4f) -> vec4f {
-  return vec4f(dot(a, w0), dot(a, w1), dot(a, w2), dot(a, w3));
-}
 
 @compute @workgroup_size(SIZE)
 fn forward(@builtin(global_invocation_id) id: vec3u) {

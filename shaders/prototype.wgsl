@@ -7,7 +7,8 @@
 //
 // One workgroup does one row. Padding rows are left at zero.
 
-struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
+#import lib/step
+
 struct Dims {
   rows: u32, real_rows: u32, gate_tokens: u32, inputs: u32, logits: u32, experts: u32, x_batched: u32, router: u32,
   mix: u32, prototypes: u32,
@@ -16,7 +17,6 @@ struct Dims {
 const SIZE = 64u;
 const EXPERTS = 64u;
 
-@group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> x: array<f32>;
 @group(1) @binding(2) var<storage, read> params: array<f32>;

@@ -6,12 +6,12 @@
 // first product's tiles come first; `m` of 0 leaves a product out.
 //
 // `step` is `backward` and AdamW, as PyTorch defines it, at once: whoever computes a gradient owns its parameters. One
-// workgroup more adds up the step's loss to 32 sums, which the reader adds: no barrier is needed, and the last addition
-// is made in f64.
+// workgroup more adds up the step's loss.
 //
 //   params, grads [elements]   moments [2, elements]   losses [slots, 32], then from loss_at on [tiles]
 
-struct Step { x_row: u32, slot: u32, rate: f32, keep: f32, second: f32 }
+#import lib/losses, lib/step, lib/tiles
+
 struct Dims {
   rows: u32,
   m0: u32, n0: u32, left_stride0: u32, left_offset0: u32, right_stride0: u32, right_offset0: u32, right_batched0: u32, out0: u32,
@@ -22,7 +22,6 @@ struct Dims {
 // Invocations of a workgroup: set by the device.
 override SIZE: u32 = 32u;
 
-@group(0) @binding(0) var<uniform> clock: Step;
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> left0: array<vec4f>;
 @group(1) @binding(2) var<storage, read> right0: array<vec4f>;
@@ -32,13 +31,6 @@ override SIZE: u32 = 32u;
 @group(1) @binding(6) var<storage, read_write> params: array<vec4f>;
 @group(1) @binding(7) var<storage, read_write> moments: array<vec4f>;
 @group(1) @binding(8) var<storage, read_write> losses: array<f32>;
-
-const PARTS = 32u;
-
-struct Tile {
-  a0: vec4f, a1: vec4f, a2: vec4f, a3: vec4f, a4: vec4f, a5: vec4f, a6: vec4f, a7: vec4f,
-  b0: vec4f, b1: vec4f, b2: vec4f, b3: vec4f, b4: vec4f, b5: vec4f, b6: vec4f, b7: vec4f,
-}
 
 // What four token rows add: lo and hi are eight columns of left, r and s eight of right.
 fn rank4(
@@ -148,13 +140,6 @@ fn update(i: u32, g: vec4f, by: Rates) {
   params[i] = by.keep * params[i] - by.rate * m / (sqrt(v) * by.second + by.eps);
 }
 
-// One of the sums that a step's loss is left in.
-fn gather(part: u32) {
-  var sum = 0.0;
-  for (var i = part; i < dims.tiles; i += PARTS) { sum += losses[dims.loss_at + i]; }
-  losses[clock.slot * PARTS + part] = dims.loss_scale * sum;
-}
-
 @compute @workgroup_size(SIZE)
 fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   if (group.x == 0u) {
@@ -167,12 +152,6 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let by = rates(1.0 + select(0.0, dims.boost0, tile < dims.m0 / 8u * (dims.n0 / 8u)));
   let out = product(tile);
   if (out.columns == 0u) { return; }
-  let t = out.tile;
-  let o = out.at;
-  let n = out.columns;
-  // A loop, not sixteen copies: shorter to compile, and done once per tile.
-  var g = array<vec4f, 16>(
-    t.a0, t.b0, t.a1, t.b1, t.a2, t.b2, t.a3, t.b3, t.a4, t.b4, t.a5, t.b5, t.a6, t.b6, t.a7, t.b7,
-  );
-  for (var q = 0u; q < 16u; q++) { update(o + q / 2u * n + q % 2u, g[q], by); }
+  var g = rows_of(out.tile);
+  for (var q = 0u; q < 16u; q++) { update(out.at + q / 2u * out.columns + q % 2u, g[q], by); }
 }

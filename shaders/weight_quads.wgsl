@@ -1,7 +1,9 @@
-// `step` of weight_grad.wgsl, whose text stands before this one's, for the two products of a pair of factors and four
+// `step` of weight_grad.wgsl for the two products of a pair of factors and four
 // invocations that swap what they read: where reading is dear, in software. Each workgroup is one quad, and owns a tile of
 // 8 · ROWS rows of `out` × 16 columns: an invocation holds four columns of right and, of every eight of left, two; three swaps
 // bring it the others'.
+
+#import weight_grad
 
 override ROWS0: u32 = 5u;
 override ROWS1: u32 = 5u;

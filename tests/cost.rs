@@ -6,24 +6,35 @@ mod common;
 use common::lanes::three_layers;
 use lora_playground::adapter::cost::cost;
 use lora_playground::config::{Domains, Lane, Method, Optimizer};
-use lora_playground::kernel::{Op, pad};
+use lora_playground::kernel::cross_entropy::CROSS_ENTROPY;
+use lora_playground::kernel::gate::{GATE_BACKWARD, GATE_FORWARD};
+use lora_playground::kernel::gelu::GELU;
+use lora_playground::kernel::layer::{LAYER_BACKWARD, LAYER_FORWARD};
+use lora_playground::kernel::pad;
+use lora_playground::kernel::project::PROJECT;
+use lora_playground::kernel::recording::Pass;
+use lora_playground::kernel::weight_grad::WEIGHT_STEP;
 use lora_playground::net::compile;
 use lora_playground::task::{Network, TaskData, domains};
 
 /// Multiply-adds of one pass; padding counts, so widths should have none.
-fn multiply_adds(op: &Op) -> u32 {
-    match op {
-        Op::Project(d) => d.tokens * d.inner * d.outputs,
-        Op::LayerForward(d) => {
-            let dense = if d.base_cached == 0 || d.dense == 1 { d.inputs } else { 0 };
-            d.tokens * d.outputs * (dense + d.slots)
-        }
-        Op::LayerBackward(d) => d.tokens * d.inputs * (d.outputs + d.slots),
-        Op::GateForward(d) => d.tokens * d.inner * (d.slots + d.logits),
-        Op::GateBackward(d) => d.tokens * d.inner * d.slots,
-        Op::WeightStep(d) => d.rows * d.elements(),
-        Op::Gelu(_) | Op::CrossEntropy(_) => 0,
-        other => panic!("{other:?} is not counted here"),
+fn multiply_adds(pass: &Pass) -> u32 {
+    if let Some(d) = PROJECT.dims(pass) {
+        d.tokens * d.inner * d.outputs
+    } else if let Some(d) = LAYER_FORWARD.dims(pass) {
+        let dense = if d.base_cached == 0 || d.dense == 1 { d.inputs } else { 0 };
+        d.tokens * d.outputs * (dense + d.slots)
+    } else if let Some(d) = LAYER_BACKWARD.dims(pass) {
+        d.tokens * d.inputs * (d.outputs + d.slots)
+    } else if let Some(d) = GATE_FORWARD.dims(pass) {
+        d.tokens * d.inner * (d.slots + d.logits)
+    } else if let Some(d) = GATE_BACKWARD.dims(pass) {
+        d.tokens * d.inner * d.slots
+    } else if let Some(d) = WEIGHT_STEP.dims(pass) {
+        d.rows * d.elements()
+    } else {
+        assert!([&*GELU, &*CROSS_ENTROPY].contains(&pass.kernel), "{pass:?} is not counted here");
+        0
     }
 }
 
@@ -31,7 +42,7 @@ fn multiply_adds(op: &Op) -> u32 {
 fn recorded(task: &TaskData, lane: &Lane) -> usize {
     let compiled = compile(task, lane, &Optimizer::default());
     let tokens = pad(task.batch_rows());
-    let sum: u32 = compiled.train.iter().map(|pass| multiply_adds(&pass.op)).sum();
+    let sum: u32 = compiled.train.iter().map(multiply_adds).sum();
     assert_eq!(sum as usize % tokens, 0);
     sum as usize / tokens
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::lanes::{one_layer, random_params, three_layers, variants};
+use common::lanes::{one_layer, random_params, residual, three_layers, variants};
 use lora_playground::adapter::variant::adalora::ORTHOGONAL;
 use lora_playground::config::{Balance, BalanceKind, Form, Lane, Method, Optimizer, Options, Weights};
 use lora_playground::exec::Recording;
@@ -200,11 +200,22 @@ fn adapters_on_some_layers() {
     }
 }
 
+/// What comes back on several paths is added, whatever is adapted on which of them.
+#[test]
+fn paths_that_meet() {
+    for (name, lane) in differentiable() {
+        for layers in [None, Some(vec![0]), Some(vec![1]), Some(vec![0, 2])] {
+            let what = format!("{name} on {layers:?} of a network with residual paths");
+            check(&what, &residual(), &Lane { layers, ..lane.clone() });
+        }
+    }
+}
+
 /// Kernels work on whole tiles; what lies between the real values must stay zero, or it would leak into them.
 #[test]
 fn padding_stays_zero() {
     for (name, lane) in variants() {
-        for task in [one_layer(), three_layers()] {
+        for task in [one_layer(), three_layers(), residual()] {
             let optimizer = Optimizer { weight_decay: 0.1, ..Default::default() };
             let compiled = compile(&task, &lane, &optimizer);
             let params = random_params(&compiled, 6);

@@ -13,7 +13,7 @@ use lora_playground::task::{TaskData, digits, domains};
 
 /// `layer_forward(x, layers.0.base.weight, …) → layers.0.y`; what is bound and not used is left out.
 fn line(pass: &Pass, name: &dyn Fn(Buffer) -> String) -> String {
-    let about = pass.op.describe();
+    let about = pass.kernel;
     let of = |wanted: Access| {
         let own = about.bindings.iter().zip(&pass.buffers).filter(move |((_, access), _)| *access == wanted);
         let names: Vec<_> = own.map(|(_, &buffer)| name(buffer)).filter(|n| n != "nothing" && n != "sink").collect();

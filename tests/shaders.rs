@@ -1,54 +1,33 @@
-//! Every shader is valid WGSL, and its `Dims` are the fields, in order and type, that its module writes.
+//! Every shader is valid WGSL, its `Dims` are the fields, in order, that its module writes, and its bindings are those that
+//! its kernel names. The kernels are those of the recordings by which shaders are held against their twins: one that no
+//! such recording has is an error, so that nobody need keep a list.
 #![cfg(not(target_arch = "wasm32"))]
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+mod common;
 
-use lora_playground::kernel::{self, Op, Target};
+use std::collections::{BTreeMap, BTreeSet};
+
+use common::lanes::cases;
+use lora_playground::config::Optimizer;
+use lora_playground::kernel::row::Form;
+use lora_playground::kernel::{Access, Kernel, Target};
+use lora_playground::net::compile;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
+use naga::{AddressSpace, StorageAccess};
 
-fn all() -> Vec<Op> {
-    use kernel::variant::{Op as Variant, budget, dora, factors, flex, orthogonal, prototype};
-    use kernel::*;
-    vec![
-        Op::Project(project::Dims::default()),
-        Op::LayerForward(layer::ForwardDims::default()),
-        Op::LayerForward(layer::ForwardDims { base_cached: 1, slots: 8, ..Default::default() }),
-        Op::LayerBackward(layer::BackwardDims::default()),
-        Op::WeightGrad(weight_grad::Dims::default()),
-        Op::WeightStep(weight_grad::Dims::default()),
-        Op::WeightStep(weight_grad::Dims { m0: 8, m1: 8, ..Default::default() }),
-        Op::GateForward(gate::Dims::default()),
-        Op::GateBackward(gate::Dims::default()),
-        Op::Balance(balance::Dims::default()),
-        Op::IntuitionForward(intuition::Dims::default()),
-        Op::IntuitionBackward(intuition::Dims::default()),
-        Op::IntuitionSums(intuition::Dims::default()),
-        Op::IntuitionStep(intuition::Dims::default()),
-        Op::Gelu(gelu::Dims::default()),
-        Op::GeluBackward(gelu::Dims::default()),
-        Op::Add(add::Dims::default()),
-        Op::Mse(mse::Dims::default()),
-        Op::CrossEntropy(cross_entropy::Dims::default()),
-        Op::Variant(Variant::Adamw(adamw::Dims::default())),
-        Op::Variant(Variant::Quantise(factors::Dims::default())),
-        Op::Variant(Variant::Truncate(factors::Dims::default())),
-        Op::Variant(Variant::Diagonal(factors::Dims::default())),
-        Op::Variant(Variant::DiagonalBackward(factors::Dims::default())),
-        Op::Variant(Variant::Tile(factors::Dims::default())),
-        Op::Variant(Variant::TileBackward(factors::Dims::default())),
-        Op::Variant(Variant::Importance(budget::Dims::default())),
-        Op::Variant(Variant::Score(budget::Dims::default())),
-        Op::Variant(Variant::Allocate(budget::Dims::default())),
-        Op::Variant(Variant::Dora(dora::Dims::default())),
-        Op::Variant(Variant::DoraBackward(dora::Dims::default())),
-        Op::Variant(Variant::DoraDown(dora::Dims::default())),
-        Op::Variant(Variant::Orthogonal(orthogonal::Dims::default())),
-        Op::Variant(Variant::Prototype(prototype::Dims::default())),
-        Op::Variant(Variant::PrototypeBackward(prototype::Dims::default())),
-        Op::Variant(Variant::Flex(flex::Dims::default())),
-        Op::Variant(Variant::FlexBackward(flex::Dims::default())),
-    ]
+/// Each kernel's forms, by the file and the name of the entry point.
+fn all() -> BTreeMap<(&'static str, &'static str), (&'static Kernel, Form)> {
+    let mut all = BTreeMap::new();
+    for (_, task, lane) in cases() {
+        let compiled = compile(&task, &lane, &Optimizer::default());
+        for pass in compiled.output.iter().chain(&compiled.gradients).chain(&compiled.train) {
+            for form in Target::ALL.map(|target| pass.on(target)) {
+                let file = form.quads.map_or(pass.kernel.file, |(file, _)| file);
+                all.insert((file, form.entry), (pass.kernel, form));
+            }
+        }
+    }
+    all
 }
 
 /// The module, validated as a browser would.
@@ -61,36 +40,53 @@ fn module(name: &str, source: &str) -> naga::Module {
     module
 }
 
-#[test]
-fn every_file_is_valid_and_used() {
-    let shaders: BTreeSet<_> = all().iter().flat_map(|op| Target::ALL.map(|target| op.shader(target))).collect();
-    let used: BTreeSet<&str> = shaders.iter().flat_map(|(files, _)| files.iter().copied()).collect();
+/// File and name of every entry point in `shaders/`.
+fn entries() -> BTreeSet<(String, String)> {
+    let mut all = BTreeSet::new();
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders")).unwrap();
-    let stem = |path: PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
-    let files: BTreeSet<_> = folder.map(|file| stem(file.unwrap().path())).collect();
-    assert!(files.iter().map(String::as_str).eq(used), "{files:?}");
-    for (files, _) in &shaders {
-        let read =
-            |file| std::fs::read_to_string(format!("{}/shaders/{file}.wgsl", env!("CARGO_MANIFEST_DIR"))).unwrap();
-        module(files[0], &files.iter().map(read).collect::<String>());
+    for path in folder.map(|file| file.unwrap().path()).filter(|path| path.is_file()) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        for after in text.split("@compute").skip(1) {
+            let entry = after.split("fn ").nth(1).and_then(|rest| rest.split('(').next()).unwrap();
+            all.insert((name.to_owned(), entry.to_owned()));
+        }
     }
+    all
+}
+
+#[test]
+fn every_entry_point_is_in_a_recording() {
+    let used: BTreeSet<_> = all().into_keys().map(|(file, entry)| (file.to_owned(), entry.to_owned())).collect();
+    assert_eq!(entries(), used);
 }
 
 #[test]
 fn dims_and_bindings_match_their_shaders() {
-    for op in all() {
-        let about = op.describe();
-        for target in Target::ALL {
-            let module = module(about.name, &op.shader(target).1);
-            let dims = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Dims")).unwrap().1;
-            let naga::TypeInner::Struct { members, .. } = &dims.inner else { panic!("Dims is no struct") };
-            let names: Vec<_> = members.iter().map(|m| m.name.as_deref().unwrap()).collect();
-            assert_eq!(names, about.dims, "{}", about.name);
-            let entry = module.entry_points.iter().find(|e| e.name == op.entry(target)).unwrap();
-            assert!(entry.workgroup_size.iter().product::<u32>() <= 256);
-            let known = |name| module.overrides.iter().any(|(_, o)| o.name.as_deref() == Some(name));
-            assert!(op.constants(target).iter().all(|&(name, _)| known(name)), "{}", about.name);
+    for (kernel, form) in all().into_values() {
+        let name = kernel.name;
+        let module = module(name, &kernel.text(&form));
+        let dims = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Dims")).unwrap().1;
+        let naga::TypeInner::Struct { members, .. } = &dims.inner else { panic!("Dims is no struct") };
+        let names: Vec<_> = members.iter().map(|m| m.name.as_deref().unwrap()).collect();
+        assert_eq!(names, kernel.dims, "{name}");
+        let entry = module.entry_points.iter().find(|e| e.name == form.entry).unwrap();
+        assert!(entry.workgroup_size.iter().product::<u32>() <= 256);
+        let known = |constant| module.overrides.iter().any(|(_, o)| o.name.as_deref() == Some(constant));
+        assert!(form.constants.iter().all(|&(constant, _)| known(constant)), "{name}");
+        assert!(kernel.bindings.len() <= 8, "{name}: more storage buffers than every device has");
+        // What an entry point binds to a place is named as the kernel has it, but for what follows an underscore: a name
+        // has one place in a file, and entry points may bind the same buffer at different ones.
+        for (binding, &(wanted, access)) in (1..).zip(kernel.bindings) {
+            let here = |v: &naga::GlobalVariable| v.binding.is_some_and(|b| b.group == 1 && b.binding == binding);
+            let mut known = module.global_variables.iter().map(|(_, v)| v).filter(|v| here(v));
+            let named = |v: &naga::GlobalVariable| {
+                let name = v.name.as_deref().unwrap_or_default();
+                name == wanted || name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('_'))
+            };
+            let Some(variable) = known.find(|v| named(v)) else { panic!("{name}: {wanted} is not at {binding}") };
+            let AddressSpace::Storage { access: theirs } = variable.space else { panic!("{name}: {wanted}") };
+            assert_eq!(theirs.contains(StorageAccess::STORE), access == Access::Write, "{name}: {wanted}");
         }
-        assert!(about.bindings.len() <= 8, "{}: more storage buffers than every device has", about.name);
     }
 }

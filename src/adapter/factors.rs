@@ -5,8 +5,11 @@
 //! transposed, `[slots, outputs]`.
 
 use super::{Down, Place, Up};
+use crate::kernel::gate::{GATE_BACKWARD, GATE_FORWARD};
+use crate::kernel::project::PROJECT;
 use crate::kernel::recording::{Arena, Buffer, GRADS, PARAMS, Pass, Tensor};
-use crate::kernel::{Op, gate, pad, project, weight_grad};
+use crate::kernel::weight_grad::WEIGHT_GRAD;
+use crate::kernel::{gate, pad, project, weight_grad};
 
 /// The factors of one adapter: padded sizes, and where they are read and their gradients go, usually `params` and `grads`.
 #[derive(Clone, Copy, Debug)]
@@ -124,32 +127,28 @@ impl Factors {
 
     /// `out = scale · x [A; router]ᵀ`, `[tokens, down_rows]`.
     pub fn down(&self, place: &Place, scale: f64, out: Buffer) -> Pass {
-        Pass {
-            op: Op::Project(project::Dims {
-                tokens: place.tokens as u32,
-                inner: self.inputs as u32,
-                outputs: self.down_rows as u32,
-                x_batched: place.x_batched.into(),
-                w_offset: self.a as u32,
-                scale: scale as f32,
-            }),
-            buffers: vec![place.x, self.at, out],
-        }
+        let dims = project::Dims {
+            tokens: place.tokens as u32,
+            inner: self.inputs as u32,
+            outputs: self.down_rows as u32,
+            x_batched: place.x_batched.into(),
+            w_offset: self.a as u32,
+            scale: scale as f32,
+        };
+        PROJECT.pass(dims, &[("x", place.x), ("w", self.at), ("out", out)])
     }
 
     /// `out = scale · dy B`, `[tokens, slots]`: the gradient of hg.
     pub fn back(&self, place: &Place, scale: f64, out: Buffer) -> Pass {
-        Pass {
-            op: Op::Project(project::Dims {
-                tokens: place.tokens as u32,
-                inner: self.outputs as u32,
-                outputs: self.slots as u32,
-                x_batched: 0,
-                w_offset: self.b as u32,
-                scale: scale as f32,
-            }),
-            buffers: vec![place.dy, self.at, out],
-        }
+        let dims = project::Dims {
+            tokens: place.tokens as u32,
+            inner: self.outputs as u32,
+            outputs: self.slots as u32,
+            x_batched: 0,
+            w_offset: self.b as u32,
+            scale: scale as f32,
+        };
+        PROJECT.pass(dims, &[("x", place.dy), ("w", self.at), ("out", out)])
     }
 
     /// Projection down and gate: hz, hg and, unless it is given, g.
@@ -161,7 +160,7 @@ impl Factors {
             ..*dims
         };
         let Gated { hz, g, hg } = *gated;
-        Pass { op: Op::GateForward(dims), buffers: vec![hz, g, hg, place.x, self.at] }
+        GATE_FORWARD.pass(dims, &[("hz", hz), ("g", g), ("hg", hg), ("x", place.x), ("w", self.at)])
     }
 
     /// The way back: from the output's gradient to dhz, and dg.
@@ -175,37 +174,41 @@ impl Factors {
         dg: Buffer,
     ) -> Pass {
         let dims = gate::Dims { inner: self.outputs as u32, x_batched: 0, w_offset: self.b as u32, ..*dims };
-        let buffers = vec![gated.hz, gated.g, bal, place.dy, self.at, dhz, dg];
-        Pass { op: Op::GateBackward(dims), buffers }
+        let Gated { hz, g, .. } = *gated;
+        GATE_BACKWARD.pass(
+            dims,
+            &[("hz", hz), ("g", g), ("bal", bal), ("x", place.dy), ("w", self.at), ("dhz", dhz), ("dg", dg)],
+        )
     }
 
     /// Gradients of both factors, and of the router behind lora_A.
     pub fn gradients(&self, place: &Place, hg: Buffer, dhz: Buffer) -> Pass {
         let (slots, down, i, o) = (self.slots as u32, self.down_rows as u32, self.inputs as u32, self.outputs as u32);
-        Pass {
-            op: Op::WeightGrad(weight_grad::Dims {
-                rows: place.tokens as u32,
-                m0: slots,
-                n0: o,
-                left_stride0: slots,
-                left_offset0: 0,
-                right_stride0: o,
-                right_offset0: 0,
-                right_batched0: 0,
-                out0: self.grad_b as u32,
-                m1: down,
-                n1: i,
-                left_stride1: down,
-                left_offset1: 0,
-                right_stride1: i,
-                right_offset1: 0,
-                right_batched1: place.x_batched.into(),
-                out1: self.grad_a as u32,
-                boost0: self.boost as f32,
-                ..Default::default()
-            }),
-            buffers: vec![hg, place.dy, dhz, place.x, self.grads],
-        }
+        let dims = weight_grad::Dims {
+            rows: place.tokens as u32,
+            m0: slots,
+            n0: o,
+            left_stride0: slots,
+            left_offset0: 0,
+            right_stride0: o,
+            right_offset0: 0,
+            right_batched0: 0,
+            out0: self.grad_b as u32,
+            m1: down,
+            n1: i,
+            left_stride1: down,
+            left_offset1: 0,
+            right_stride1: i,
+            right_offset1: 0,
+            right_batched1: place.x_batched.into(),
+            out1: self.grad_a as u32,
+            boost0: self.boost as f32,
+            ..Default::default()
+        };
+        WEIGHT_GRAD.pass(
+            dims,
+            &[("left0", hg), ("right0", place.dy), ("left1", dhz), ("right1", place.x), ("grads", self.grads)],
+        )
     }
 
     pub fn up(&self, hg: Buffer) -> Up {

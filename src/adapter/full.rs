@@ -1,24 +1,26 @@
 //! Full fine-tuning: a dense change `delta [O,I]`, zero at first; adds `x deltaᵀ`.
 
 use super::{Adapted, Place};
-use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS, Pass};
-use crate::kernel::{Op, pad, weight_grad};
+use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS};
+use crate::kernel::weight_grad::WEIGHT_GRAD;
+use crate::kernel::{pad, weight_grad};
 
 pub fn record(place: &Place, arena: &mut Arena) -> Adapted {
     let (i, o) = (pad(place.inputs), pad(place.outputs));
     let delta = arena.param(format!("{}.delta", place.name), o * i, vec![place.outputs, place.inputs], vec![i, 1]);
-    let gradient = Pass {
-        op: Op::WeightGrad(weight_grad::Dims {
-            rows: place.tokens as u32,
-            m0: o as u32,
-            n0: i as u32,
-            left_stride0: o as u32,
-            right_stride0: i as u32,
-            right_batched0: place.x_batched.into(),
-            out0: delta as u32,
-            ..Default::default()
-        }),
-        buffers: vec![place.dy, place.x, NOTHING, NOTHING, GRADS],
+    let dims = weight_grad::Dims {
+        rows: place.tokens as u32,
+        m0: o as u32,
+        n0: i as u32,
+        left_stride0: o as u32,
+        right_stride0: i as u32,
+        right_batched0: place.x_batched.into(),
+        out0: delta as u32,
+        ..Default::default()
     };
+    let gradient = WEIGHT_GRAD.pass(
+        dims,
+        &[("left0", place.dy), ("right0", place.x), ("left1", NOTHING), ("right1", NOTHING), ("grads", GRADS)],
+    );
     Adapted { backward: vec![gradient], delta: Some((PARAMS, delta)), ..Default::default() }
 }

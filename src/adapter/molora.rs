@@ -4,8 +4,9 @@
 use super::factors::{Factors, Gated, Names};
 use super::{Adapted, Place, variant};
 use crate::config::{Balance, BalanceKind, Options};
+use crate::kernel::balance::BALANCE;
 use crate::kernel::recording::{Arena, Buffer, NOTHING, Pass, Tensor};
-use crate::kernel::{Op, balance, gate, pad};
+use crate::kernel::{balance, gate, pad};
 
 pub struct Routing<'a> {
     pub experts: usize,
@@ -88,7 +89,7 @@ pub(super) fn balance_pass(
         kind,
         coefficient: config.coefficient as f32,
     };
-    passes.push(Pass { op: Op::Balance(dims), buffers: vec![g, bal] });
+    passes.push(BALANCE.pass(dims, &[("g", g), ("bal", bal)]));
     bal
 }
 

@@ -7,8 +7,10 @@ use super::factors::{Factors, Gated, Names};
 use super::molora::{balance_pass, gate_tensor};
 use super::{Adapted, GateInput, Place, variant};
 use crate::config::{Balance, Gate};
+use crate::kernel::intuition::{INTUITION_BACKWARD, INTUITION_FORWARD, INTUITION_SUMS};
 use crate::kernel::recording::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
-use crate::kernel::{Op, gate, intuition, pad, weight_grad};
+use crate::kernel::weight_grad::WEIGHT_GRAD;
+use crate::kernel::{gate, intuition, pad, weight_grad};
 
 pub struct Intuition {
     pub experts: usize,
@@ -142,11 +144,15 @@ fn network(config: &Intuition, gates: &Gates, place: &Place, arena: &mut Arena) 
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), gates.rows * len);
     let (q, acts) = (buffer("q", dims.inputs as usize), buffer("acts", dims.acts()));
     let (dacts, dq) = (buffer("dacts", dims.dacts()), buffer("dq", dims.inputs as usize));
-    let mut gradients = vec![Pass { op: Op::IntuitionSums(dims), buffers: vec![acts, dacts, GRADS] }];
+    let mut gradients = vec![INTUITION_SUMS.pass(dims, &[("acts", acts), ("dacts", dacts), ("grads", GRADS)])];
     gradients.extend(network_gradients(&dims, q, acts, dacts));
     Source {
-        forward: Pass { op: Op::IntuitionForward(dims), buffers: vec![place.x, PARAMS, q, acts, gates.g] },
-        backward: Pass { op: Op::IntuitionBackward(dims), buffers: vec![PARAMS, acts, gates.g, gates.dg, dacts, dq] },
+        forward: INTUITION_FORWARD
+            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("acts", acts), ("g", gates.g)]),
+        backward: INTUITION_BACKWARD.pass(
+            dims,
+            &[("params", PARAMS), ("acts", acts), ("g", gates.g), ("dg", gates.dg), ("dacts", dacts), ("dq", dq)],
+        ),
         gradients,
         dq,
         parts: None,
@@ -228,7 +234,9 @@ fn network_gradients(d: &intuition::Dims, q: Buffer, acts: Buffer, dacts: Buffer
         ..Default::default()
     };
     [
-        Pass { op: Op::WeightGrad(upper), buffers: vec![dacts, acts, dacts, acts, GRADS] },
-        Pass { op: Op::WeightGrad(lower), buffers: vec![dacts, q, NOTHING, NOTHING, GRADS] },
+        WEIGHT_GRAD
+            .pass(upper, &[("left0", dacts), ("right0", acts), ("left1", dacts), ("right1", acts), ("grads", GRADS)]),
+        WEIGHT_GRAD
+            .pass(lower, &[("left0", dacts), ("right0", q), ("left1", NOTHING), ("right1", NOTHING), ("grads", GRADS)]),
     ]
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::Recording;
 use crate::kernel::recording::{Buffer, PARAMS, Pass};
-use crate::kernel::{Real, Step};
+use crate::kernel::{Bound, Real, Step};
 use crate::net::{CompiledLane, Shared};
 
 struct Lane<F> {
@@ -68,7 +68,7 @@ impl<F: Real> Cpu<F> {
     /// Run one pass; tests compare it with the shader's.
     pub fn pass(&self, lane: usize, pass: &Pass, step: &Step) {
         let buffers: Vec<_> = pass.buffers.iter().map(|&buffer| self.buffer(lane, buffer)).collect();
-        pass.op.run(step, &buffers);
+        F::twin(step, &pass.dims, &Bound { kernel: pass.kernel, buffers: &buffers });
     }
 
     fn buffer(&self, lane: usize, buffer: Buffer) -> &RefCell<Vec<F>> {

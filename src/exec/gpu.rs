@@ -14,7 +14,8 @@ use super::Recording;
 use super::platform::Own;
 use crate::error::{Error, Result};
 use crate::kernel::recording::{Buffer, PARAMS, Pass};
-use crate::kernel::{Access, Op, Step, Target};
+use crate::kernel::row::Form;
+use crate::kernel::{Access, Kernel, Step, Target};
 use crate::net::{CompiledLane, LOSS_SLOTS, Shared};
 
 /// Steps of a command buffer: the GPU begins with the first ones while the others are still being recorded.
@@ -35,13 +36,13 @@ pub struct Device {
     subgroups: bool,
     step_layout: wgpu::BindGroupLayout,
     /// About a dozen.
-    kernels: Rc<RefCell<Vec<Kernel>>>,
+    kernels: Rc<RefCell<Vec<Compiled>>>,
     lost: Arc<Mutex<Option<String>>>,
 }
 
 #[derive(Clone)]
-struct Kernel {
-    name: &'static str,
+struct Compiled {
+    kernel: &'static Kernel,
     entry: &'static str,
     constants: Vec<(&'static str, f64)>,
     pipeline: wgpu::ComputePipeline,
@@ -142,37 +143,31 @@ impl Device {
         Ok(Self { target, kernels: Rc::default(), ..self })
     }
 
-    /// Begin compiling these kernels, which browsers do beside the caller.
-    pub fn warm(&self, ops: &[Op]) {
-        ops.iter().for_each(|op| drop(self.kernel(op)));
+    /// Begin compiling the kernels of these passes, which browsers do beside the caller.
+    pub fn warm(&self, passes: &[Pass]) {
+        passes.iter().for_each(|pass| drop(self.compiled(pass.kernel, &pass.on(self.target))));
     }
 
     fn check(&self) -> Result<()> {
         self.lost().map_or(Ok(()), |reason| Err(Error::DeviceLost(reason)))
     }
 
-    fn kernel(&self, op: &Op) -> Kernel {
-        let about = op.describe();
+    fn compiled(&self, kernel: &'static Kernel, form: &Form) -> Compiled {
         let (device, step_layout) = (&self.device, &self.step_layout);
-        let (entry_point, constants) = (op.entry(self.target), op.constants(self.target));
-        let ours = |kernel: &&Kernel| {
-            kernel.name == about.name && kernel.entry == entry_point && kernel.constants == constants
+        let ours = |compiled: &&Compiled| {
+            compiled.kernel == kernel && compiled.entry == form.entry && compiled.constants == form.constants
         };
         let known = self.kernels.borrow().iter().find(ours).cloned();
         known.unwrap_or_else(|| {
             let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform, false)];
-            entries.extend(about.bindings.iter().zip(1..).map(|((_, access), binding)| {
+            entries.extend(kernel.bindings.iter().zip(1..).map(|((_, access), binding)| {
                 let read_only = *access == Access::Read;
                 entry(binding, wgpu::BufferBindingType::Storage { read_only }, false)
             }));
-            let label = Some(about.name);
+            let label = Some(kernel.name);
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-            let (files, mut text) = op.shader(self.target);
-            if cfg!(target_arch = "wasm32") && files.len() > 1 {
-                text.to_mut().insert_str(0, "enable subgroups;\n");
-            }
-            let module = device
-                .create_shader_module(wgpu::ShaderModuleDescriptor { label, source: wgpu::ShaderSource::Wgsl(text) });
+            let source = wgpu::ShaderSource::Wgsl(kernel.text(form));
+            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
             let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label,
                 bind_group_layouts: &[Some(step_layout), Some(&layout)],
@@ -182,17 +177,17 @@ impl Device {
                 label,
                 layout: Some(&pipeline_layout),
                 module: &module,
-                entry_point: Some(entry_point),
+                entry_point: Some(form.entry),
                 compilation_options: wgpu::PipelineCompilationOptions {
-                    constants: &constants,
+                    constants: &form.constants,
                     // No kernel uses workgroup memory before writing it.
                     zero_initialize_workgroup_memory: false,
                 },
                 cache: None,
             });
-            let kernel = Kernel { name: about.name, entry: entry_point, constants, pipeline, layout };
-            self.kernels.borrow_mut().push(kernel.clone());
-            kernel
+            let compiled = Compiled { kernel, entry: form.entry, constants: form.constants.clone(), pipeline, layout };
+            self.kernels.borrow_mut().push(compiled.clone());
+            compiled
         })
     }
 
@@ -291,7 +286,7 @@ impl Gpu {
         // All dims in one buffer, each at its aligned place.
         let mut dims = vec![0u8; ALIGN as usize * passes.len().max(1)];
         for (at, pass) in dims.chunks_exact_mut(ALIGN as usize).zip(passes) {
-            for (to, word) in at.chunks_exact_mut(4).zip(pass.op.words()) {
+            for (to, word) in at.chunks_exact_mut(4).zip(&pass.dims) {
                 to.copy_from_slice(&word.to_le_bytes());
             }
         }
@@ -304,8 +299,9 @@ impl Gpu {
         let device = self.device.device.clone();
         let mut out = Vec::with_capacity(passes.len());
         for (pass, index) in passes.iter().zip(0u64..) {
-            let kernel = self.device.kernel(&pass.op);
-            let size = (4 * pass.op.words().len() as u64).next_multiple_of(16);
+            let form = pass.on(self.device.target);
+            let kernel = self.device.compiled(pass.kernel, &form);
+            let size = (4 * pass.dims.len() as u64).next_multiple_of(16);
             let mut entries = vec![wgpu::BindGroupEntry {
                 binding: 0,
                 resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -326,11 +322,7 @@ impl Gpu {
                 layout: &kernel.layout,
                 entries: &entries,
             });
-            out.push(Dispatch {
-                pipeline: kernel.pipeline.clone(),
-                bindings,
-                workgroups: pass.op.workgroups(self.device.target),
-            });
+            out.push(Dispatch { pipeline: kernel.pipeline, bindings, workgroups: form.workgroups });
         }
         out
     }

@@ -2,7 +2,7 @@
 //! 1711.05101), and the gathering of a step's loss. Where a kernel's gradient is a parameter's whole gradient, that kernel
 //! applies it, and these constants end its dims; elsewhere `step` does, from gradients that lie ready.
 
-use super::{Access, Bound, Read, Real, Step, Write, dims};
+use super::{Bound, Real, Step, dims, kernel};
 
 /// Partial sums of the loss per step; whoever reads them adds them up (in f64).
 pub const LOSS_PARTS: usize = 32;
@@ -73,20 +73,20 @@ dims!(
 );
 updates!(Dims);
 
-pub const BINDINGS: &[(&str, Access)] = &[("grads", Read), ("params", Write), ("moments", Write), ("losses", Write)];
+kernel!(
+    /// AdamW for parameters whose gradients lie ready.
+    pub static ADAMW: Dims = "adamw", "step";
+    bindings: [grads: Read, params: Write, moments: Write, losses: Write],
+    workgroups: |d, _| d.count.div_ceil(64) + 1,
+    twin: step,
+);
 
-impl Dims {
-    pub fn workgroups(&self) -> u32 {
-        self.count.div_ceil(64) + 1
-    }
-}
-
-pub fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let update = d.update();
     let range = d.begin as usize..(d.begin + d.count) as usize;
-    update.apply(step, range, &mut b.write(1), &b.read(0), &mut b.write(2));
+    update.apply(step, range, &mut b.write("params"), &b.read("grads"), &mut b.write("moments"));
     if d.tiles > 0 {
-        update.gather(step, &mut b.write(3));
+        update.gather(step, &mut b.write("losses"));
     }
 }
 

@@ -1,7 +1,7 @@
 //! The sum of two paths: a residual connection forward, and the gradients of a value that is read twice backward. Its own
 //! gradient needs no kernel: it is that of the sum, on both sides.
 
-use super::{Access, Bound, Read, Real, Step, Write, dims};
+use super::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// a, b and out have `elements` values in rows of `width`, both multiples of 4.
@@ -14,16 +14,16 @@ dims!(
     }
 );
 
-pub const BINDINGS: &[(&str, Access)] = &[("a", Read), ("b", Read), ("out", Write)];
+kernel!(
+    /// `out = a + b`.
+    pub static ADD: Dims = "add", "forward";
+    bindings: [a: Read, b: Read, out: Write],
+    workgroups: |d, _| (d.elements / 4).div_ceil(64),
+    twin: forward,
+);
 
-impl Dims {
-    pub fn workgroups(&self) -> u32 {
-        (self.elements / 4).div_ceil(64)
-    }
-}
-
-pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (left, right, mut out) = (b.read(0), b.read(1), b.write(2));
+fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (left, right, mut out) = (b.read("a"), b.read("b"), b.write("out"));
     let from = |batched: u32| (batched * step.x_row * d.width) as usize;
     let both = left[from(d.a_batched)..].iter().zip(&right[from(d.b_batched)..]);
     out.iter_mut().zip(both).take(d.elements as usize).for_each(|(out, (&a, &b))| *out = a + b);

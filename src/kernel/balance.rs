@@ -3,7 +3,7 @@
 //! `entropy`: `Σ p̄ᵢ log(p̄ᵢ + 1e-12)`, p̄ the mean gate. `switch`: `N Σ fᵢ P̄ᵢ`, fᵢ the share of tokens whose top
 //! expert is i, through which no gradient flows (Fedus et al., arXiv 2101.03961).
 
-use super::{Access, Bound, Read, Real, Write, dims};
+use super::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// g `[rows, logits]`, bal `[logits]`: the derivative of the weighted term by one token's gate.
@@ -20,10 +20,16 @@ dims!(
     }
 );
 
-pub const BINDINGS: &[(&str, Access)] = &[("g", Read), ("bal", Write)];
+kernel!(
+    /// The balance term.
+    pub static BALANCE: Dims = "balance", "forward";
+    bindings: [g: Read, bal: Write],
+    workgroups: |_, _| 1,
+    twin: forward,
+);
 
-pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (g, mut bal) = (b.read(0), b.write(1));
+fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (g, mut bal) = (b.read("g"), b.write("bal"));
     let (rows, n, logits) = (d.rows as usize, d.experts as usize, d.logits as usize);
     let coefficient = F::of(f64::from(d.coefficient)) / F::of(f64::from(d.tokens));
     let gates = || (0..rows).map(|r| &g[r * logits..r * logits + n]);

@@ -1,23 +1,23 @@
 //! Cross-entropy over the classes of each token (mean over tokens) together with its gradient.
 
-use super::{Access, Bound, Read, Real, Step, Write, dims};
+use super::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// y and dy `[tokens, outputs]`, labels `[pool]`, losses: one value per token from `loss_at` on.
     Dims { tokens: u32, outputs: u32, real_tokens: u32, real_outputs: u32, loss_at: u32 }
 );
 
-pub const BINDINGS: &[(&str, Access)] = &[("y", Read), ("labels", Read), ("dy", Write), ("losses", Write)];
+kernel!(
+    /// The loss of every token, and the gradient of its logits.
+    pub static CROSS_ENTROPY: Dims = "cross_entropy", "backward";
+    bindings: [y: Read, labels: Read, dy: Write, losses: Write],
+    workgroups: |d, _| d.tokens.div_ceil(32),
+    twin: backward,
+);
 
-impl Dims {
-    pub fn workgroups(&self) -> u32 {
-        self.tokens.div_ceil(32)
-    }
-}
-
-pub fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let (o, classes) = (d.outputs as usize, d.real_outputs as usize);
-    let (y, labels, mut dy, mut losses) = (b.read(0), b.read(1), b.write(2), b.write(3));
+    let (y, labels, mut dy, mut losses) = (b.read("y"), b.read("labels"), b.write("dy"), b.write("losses"));
     let loss = &mut losses[d.loss_at as usize..];
     let share = F::one() / F::of(f64::from(d.real_tokens));
     for t in 0..d.tokens as usize {

@@ -6,7 +6,8 @@
 
 use ndarray::linalg::general_mat_mul;
 
-use super::{Access, Bound, Read, Real, Step, Target, Write, at_a_time, dims, view, view_mut};
+use super::row::Form;
+use super::{Bound, Real, Step, Target, at_a_time, dims, kernel, view, view_mut, wgsl};
 
 dims!(
     /// hz `[tokens, slots + logits]` holds A x and, unless the gates are given, the router's logits;
@@ -41,24 +42,46 @@ dims!(
     }
 );
 
-pub const FORWARD: &[(&str, Access)] = &[("hz", Write), ("g", Write), ("hg", Write), ("x", Read), ("w", Read)];
-pub const BACKWARD: &[(&str, Access)] =
-    &[("hz", Write), ("g", Write), ("bal", Read), ("x", Read), ("w", Read), ("dhz", Write), ("dg", Write)];
+kernel!(
+    /// Projection down, gates, and the gated projection.
+    pub static GATE_FORWARD: Dims = "gate", "forward";
+    bindings: [hz: Write, g: Write, hg: Write, x: Read, w: Read],
+    workgroups: |d, _| d.tokens.div_ceil(32),
+    form: |d, target| {
+        let columns = d.slots + if d.given == 1 { 0 } else { d.experts };
+        d.form(target, ["forward_alone", "forward_quads"], columns)
+    },
+    at_rest: |d| Dims { noise: 0.0, ..d },
+    twin: forward,
+);
+kernel!(
+    /// The output's gradient taken back to the projection and the gates.
+    pub static GATE_BACKWARD: Dims = "gate", "backward";
+    bindings: [hz: Write, g: Write, bal: Read, x: Read, w: Read, dhz: Write, dg: Write],
+    workgroups: |d, _| d.tokens.div_ceil(32),
+    form: |d, target| d.form(target, ["backward_alone", "backward_quads"], d.slots),
+    twin: backward,
+);
 
 impl Dims {
-    /// Each workgroup has its tokens: with a barrier, 32; else 8 for every invocation, of four; or 16 for a quad.
-    pub fn workgroups(&self, target: Target) -> u32 {
-        self.tokens.div_ceil(if target == Target::Quads { 16 } else { 32 })
-    }
-
-    /// For quads, rows of the projection's matrix that an invocation takes at a time, of four invocations.
-    pub fn rows_forward(&self) -> u32 {
-        rows(self.slots + if self.given == 1 { 0 } else { self.experts })
-    }
-
-    /// As [`Dims::rows_forward`], going back.
-    pub fn rows_backward(&self) -> u32 {
-        rows(self.slots)
+    /// Each workgroup has its tokens: with a barrier, 32; else 8 for every invocation, of four; or 16 for a quad, each of
+    /// whose four invocations takes some rows of the projection's matrix at a time.
+    fn form(&self, target: Target, [alone, in_quads]: [&'static str; 2], columns: u32) -> Option<Form> {
+        let form = |entry, tokens: u32| Form {
+            entry,
+            quads: None,
+            workgroups: self.tokens.div_ceil(tokens),
+            constants: vec![],
+        };
+        match target {
+            Target::Gpu => None,
+            Target::Software => Some(form(alone, 32)),
+            Target::Quads => Some(Form {
+                quads: Some(wgsl!("gate_quads")),
+                constants: vec![("ROWS", rows(columns).into())],
+                ..form(in_quads, 16)
+            }),
+        }
     }
 
     fn width(&self) -> usize {
@@ -110,9 +133,9 @@ fn project<F: Real>(step: &Step, d: &Dims, columns: usize, x: &[F], w: &[F], out
     general_mat_mul(F::one(), &x, &w.t(), F::zero(), &mut view_mut(out, 0, t, columns, d.width()));
 }
 
-pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (mut hz, mut g, mut hg) = (b.write(0), b.write(1), b.write(2));
-    project(step, d, d.width(), &b.read(3), &b.read(4), &mut hz);
+fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (mut hz, mut g, mut hg) = (b.write("hz"), b.write("g"), b.write("hg"));
+    project(step, d, d.width(), &b.read("x"), &b.read("w"), &mut hz);
     let (n, rank, slots, logits, width) =
         (d.experts as usize, d.rank as usize, d.slots as usize, d.logits as usize, d.width());
     let scale = F::of(f64::from(d.scale));
@@ -136,9 +159,9 @@ pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     }
 }
 
-pub fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (hz, g, bal, mut dhz, mut dg) = (b.read(0), b.read(1), b.read(2), b.write(5), b.write(6));
-    project(step, d, d.slots as usize, &b.read(3), &b.read(4), &mut dhz);
+fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (hz, g, bal, mut dhz, mut dg) = (b.read("hz"), b.read("g"), b.read("bal"), b.write("dhz"), b.write("dg"));
+    project(step, d, d.slots as usize, &b.read("x"), &b.read("w"), &mut dhz);
     let (n, rank, slots, logits, width) =
         (d.experts as usize, d.rank as usize, d.slots as usize, d.logits as usize, d.width());
     let (scale, cool) = (F::of(f64::from(d.scale)), F::of(f64::from(d.cool)));

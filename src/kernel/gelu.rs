@@ -1,21 +1,26 @@
 //! GELU in its tanh form (Hendrycks & Gimpel, arXiv 1606.08415; PyTorch's `approximate="tanh"`).
 
-use super::{Access, Bound, Read, Real, Write, dims};
+use super::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// pre, out and their gradients have `elements` values, a multiple of 4.
     Dims { elements: u32 }
 );
 
-pub const FORWARD: &[(&str, Access)] = &[("pre", Read), ("out", Write)];
-
-pub const BACKWARD: &[(&str, Access)] = &[("pre", Read), ("dout", Read), ("dpre", Write)];
-
-impl Dims {
-    pub fn workgroups(&self) -> u32 {
-        (self.elements / 4).div_ceil(64)
-    }
-}
+kernel!(
+    /// `out = GELU(pre)`.
+    pub static GELU: Dims = "gelu", "forward";
+    bindings: [pre: Read, out: Write],
+    workgroups: |d, _| (d.elements / 4).div_ceil(64),
+    twin: forward,
+);
+kernel!(
+    /// `dpre = dout ∘ GELU'(pre)`. Where a linear layer's gradient is all that comes back, `layer_backward` ends in this.
+    pub static GELU_BACKWARD: Dims = "gelu", "backward";
+    bindings: [pre: Read, dout: Read, dpre: Write],
+    workgroups: |d, _| (d.elements / 4).div_ceil(64),
+    twin: backward,
+);
 
 const ROOT: f64 = 0.797_884_560_802_865_4; // √(2/π)
 const CUBIC: f64 = 0.044_715;
@@ -34,14 +39,13 @@ pub fn derivative<F: Real>(a: F) -> F {
     half * (one + tanh) + half * a * (one - tanh * tanh) * slope
 }
 
-pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (pre, mut out) = (b.read(0), b.write(1));
+fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (pre, mut out) = (b.read("pre"), b.write("out"));
     out.iter_mut().zip(pre.iter()).take(d.elements as usize).for_each(|(o, &a)| *o = value(a));
 }
 
-/// Where a linear layer's gradient is all that comes back, `layer_backward` ends in this.
-pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (pre, dout, mut dpre) = (b.read(0), b.read(1), b.write(2));
+fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (pre, dout, mut dpre) = (b.read("pre"), b.read("dout"), b.write("dpre"));
     let given = pre.iter().zip(dout.iter());
     dpre.iter_mut().zip(given).take(d.elements as usize).for_each(|(d, (&a, &g))| *d = g * derivative(a));
 }

@@ -3,7 +3,7 @@
 //!
 //! Source: methods.md's reading of arXiv 2404.08985 ("pooled", the default of popular write-ups).
 
-use super::{Access, Bound, Read, Real, Step, Write, adamw, dims, gelu};
+use super::{Bound, Real, Step, adamw, dims, gelu, kernel};
 
 /// PyTorch's LayerNorm default.
 pub const LAYER_NORM_EPS: f64 = 1e-5;
@@ -47,12 +47,37 @@ dims!(
 );
 adamw::updates!(Dims);
 
-pub const FORWARD: &[(&str, Access)] = &[("x", Read), ("params", Read), ("q", Write), ("acts", Write), ("g", Write)];
-pub const BACKWARD: &[(&str, Access)] =
-    &[("params", Read), ("acts", Read), ("g", Read), ("dg", Read), ("dacts", Write), ("dq", Write)];
-pub const SUMS: &[(&str, Access)] = &[("acts", Read), ("dacts", Read), ("grads", Write)];
-pub const STEP: &[(&str, Access)] =
-    &[("acts", Read), ("dacts", Read), ("grads", Write), ("params", Write), ("moments", Write)];
+kernel!(
+    /// From x to the gates.
+    pub static INTUITION_FORWARD: Dims = "intuition", "forward";
+    bindings: [x: Read, params: Read, q: Write, acts: Write, g: Write],
+    workgroups: |d, _| d.rows,
+    constants: |_, target| vec![target.size()],
+    twin: forward,
+);
+kernel!(
+    /// From the gates' gradient to that of everything in between, and of q.
+    pub static INTUITION_BACKWARD: Dims = "intuition", "backward";
+    bindings: [params: Read, acts: Read, g: Read, dg: Read, dacts: Write, dq: Write],
+    workgroups: |d, _| d.rows,
+    constants: |_, target| vec![target.size()],
+    twin: backward,
+);
+kernel!(
+    /// Gradients of the five vectors.
+    pub static INTUITION_SUMS: Dims = "intuition", "sums";
+    bindings: [acts: Read, dacts: Read, grads: Write],
+    workgroups: |d, _| d.vectors().div_ceil(32),
+    update: INTUITION_STEP of Dims::vectors,
+    twin: sums,
+);
+kernel!(
+    /// [`INTUITION_SUMS`] and AdamW.
+    pub static INTUITION_STEP: Dims = "intuition", "step";
+    bindings: [acts: Read, dacts: Read, grads: Write, params: Write, moments: Write],
+    workgroups: |d, _| d.vectors().div_ceil(32),
+    twin: step,
+);
 
 impl Dims {
     /// Width of a row of `acts`.
@@ -67,17 +92,15 @@ impl Dims {
     pub fn vectors(&self) -> u32 {
         self.logits + 4 * self.hidden
     }
-    pub fn sum_workgroups(&self) -> u32 {
-        self.vectors().div_ceil(32)
-    }
 }
 
 fn dot<F: Real>(a: &[F], b: &[F]) -> F {
     a.iter().zip(b).map(|(&x, &y)| x * y).sum()
 }
 
-pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (x, params, mut q, mut acts, mut g) = (b.read(0), b.read(1), b.write(2), b.write(3), b.write(4));
+fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (x, params, mut q, mut acts, mut g) =
+        (b.read("x"), b.read("params"), b.write("q"), b.write("acts"), b.write("g"));
     let (i, h, n, logits) = (d.inputs as usize, d.hidden as usize, d.experts as usize, d.logits as usize);
     let (real_h, s) = (d.real_hidden as usize, d.gate_tokens as usize);
     let at = |offset: u32, row: usize, width: usize| &params[offset as usize + row * width..][..width];
@@ -110,8 +133,9 @@ pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     }
 }
 
-pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, acts, g, dg, mut dacts, mut dq) = (b.read(0), b.read(1), b.read(2), b.read(3), b.write(4), b.write(5));
+fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, acts, g, dg, mut dacts, mut dq) =
+        (b.read("params"), b.read("acts"), b.read("g"), b.read("dg"), b.write("dacts"), b.write("dq"));
     let (i, h, n, logits) = (d.inputs as usize, d.hidden as usize, d.experts as usize, d.logits as usize);
     let (real_h, s) = (d.real_hidden as usize, d.gate_tokens as usize);
     let size = F::of(real_h as f64);
@@ -147,8 +171,8 @@ pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
 }
 
 /// Gradients of the five vectors: sums of dacts over rows (LayerNorm's weight: of dn ∘ x̂).
-pub fn sums<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (acts, dacts, mut grads) = (b.read(0), b.read(1), b.write(2));
+fn sums<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (acts, dacts, mut grads) = (b.read("acts"), b.read("dacts"), b.write("grads"));
     let (h, logits) = (d.hidden as usize, d.logits as usize);
     let rows = 0..d.real_rows as usize;
     let column = |c: usize| rows.clone().map(|r| dacts[r * d.dacts() + c]).sum::<F>();
@@ -165,9 +189,9 @@ pub fn sums<F: Real>(d: &Dims, b: &Bound<F>) {
 }
 
 /// [`sums`] and AdamW.
-pub fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    sums(d, b);
-    let (grads, mut params, mut moments) = (b.read(2), b.write(3), b.write(4));
+fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    sums(step, d, b);
+    let (grads, mut params, mut moments) = (b.read("grads"), b.write("params"), b.write("moments"));
     let vectors =
         [(d.gate_b, d.logits), (d.b2, d.hidden), (d.ln_bias, d.hidden), (d.b1, d.hidden), (d.ln_weight, d.hidden)];
     for (at, len) in vectors {

@@ -5,11 +5,12 @@
 
 use ndarray::linalg::general_mat_mul;
 
-use super::{Access, Bound, Read, Real, Step, Write, dims, gelu, mse, view, view_mut};
+use super::row::Form;
+use super::{Bound, Real, Step, Target, dims, gelu, kernel, mse, view, view_mut, wgsl};
 
 dims!(
     /// x `[tokens, inputs]`, w0 and delta `[outputs, inputs]`, hg `[tokens, slots]`, lora_B `[slots, outputs]`,
-    /// base `[pool, outputs]` or `[outputs]`, target `[pool, outputs]`, out `[tokens, outputs]`,
+    /// base `[pool, outputs]` or `[outputs]`, expected `[pool, outputs]`, out `[tokens, outputs]`,
     /// losses: one partial sum per tile from `loss_at` on.
     ForwardDims {
         tokens: u32,
@@ -24,7 +25,7 @@ dims!(
         dense: u32,
         /// First element of delta, or of lora_B, in `params`.
         offset: u32,
-        /// 1: write the MSE gradient and the loss; 0: write y. A cached base is then not read: target is without it.
+        /// 1: write the MSE gradient and the loss; 0: write y. A cached base is then not read: expected is without it.
         mse: u32,
         /// Tokens and outputs that are not padding.
         real_tokens: u32,
@@ -36,16 +37,17 @@ dims!(
     }
 );
 
-pub const FORWARD: &[(&str, Access)] = &[
-    ("x", Read),
-    ("w0", Read),
-    ("params", Read),
-    ("hg", Read),
-    ("base", Read),
-    ("target", Read),
-    ("out", Write),
-    ("losses", Write),
-];
+kernel!(
+    /// The layer's output, or the loss and the output's gradient.
+    pub static LAYER_FORWARD: ForwardDims = "layer_forward", "forward";
+    bindings: [x: Read, w0: Read, params: Read, hg: Read, base: Read, expected: Read, out: Write, losses: Write],
+    workgroups: |d, target| d.tiles().div_ceil(target.workgroup()),
+    constants: |d, target| {
+        vec![target.size(), ("CACHED", d.base_cached.into()), ("DENSE", d.dense.into()), ("MSE", d.mse.into())]
+    },
+    form: |d, target| (target == Target::Quads && d.thin()).then(|| d.quads()),
+    twin: forward,
+);
 
 impl ForwardDims {
     /// Tiles of 8 tokens × 8 outputs; each owns one of the partial losses.
@@ -53,21 +55,26 @@ impl ForwardDims {
         self.tokens / 8 * (self.outputs / 8)
     }
 
-    /// Whether the kernel for quads does this, which knows nothing but factors, and thin ones.
-    pub fn quads(&self) -> bool {
+    /// Whether the form for quads does this, which knows nothing but factors, and thin ones.
+    fn thin(&self) -> bool {
         self.base_cached == 1 && self.dense == 0 && (8..=32).contains(&self.slots)
     }
 
-    /// A quad's tiles: 16 outputs of 16 tokens, or of 128 where there are many.
-    pub fn quad_tiles(&self) -> u32 {
-        self.tokens.div_ceil(if self.tokens < 256 { 16 } else { 128 }) * self.outputs.div_ceil(16)
+    /// A quad's tiles are 16 outputs of 16 tokens, or of 128 where there are many.
+    fn quads(&self) -> Form {
+        Form {
+            entry: "forward_quads",
+            quads: Some(wgsl!("layer_quads")),
+            workgroups: self.tokens.div_ceil(if self.tokens < 256 { 16 } else { 128 }) * self.outputs.div_ceil(16),
+            constants: vec![("MSE", self.mse.into()), ("BLOCKS", (self.slots / 4).into())],
+        }
     }
 }
 
-pub fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
+fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
     let (t, i, o, p) = (d.tokens as usize, d.inputs as usize, d.outputs as usize, d.slots as usize);
-    let (x, w0, params, hg, base) = (b.read(0), b.read(1), b.read(2), b.read(3), b.read(4));
-    let mut out = b.write(6);
+    let (x, w0, params, hg, base) = (b.read("x"), b.read("w0"), b.read("params"), b.read("hg"), b.read("base"));
+    let mut out = b.write("out");
     let one = F::one();
     let row = step.x_row as usize;
     let x_row = if d.x_batched == 1 { row } else { 0 };
@@ -101,7 +108,7 @@ pub fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
             loss_at: d.loss_at,
             grad_scale: d.grad_scale,
         };
-        mse::compare(step, &end, &mut out, &b.read(5), &mut b.write(7));
+        mse::compare(step, &end, &mut out, &b.read("expected"), &mut b.write("losses"));
     }
 }
 
@@ -125,8 +132,14 @@ dims!(
     }
 );
 
-pub const BACKWARD: &[(&str, Access)] =
-    &[("dy", Read), ("w0", Read), ("params", Read), ("dhz", Read), ("dq", Read), ("pre", Read), ("dx", Write)];
+kernel!(
+    /// The gradient of the layer's input.
+    pub static LAYER_BACKWARD: BackwardDims = "layer_backward", "backward";
+    bindings: [dy: Read, w0: Read, params: Read, dhz: Read, dq: Read, pre: Read, dx: Write],
+    workgroups: |d, target| d.tiles().div_ceil(target.workgroup()),
+    constants: |d, target| vec![target.size(), ("DENSE", d.dense.into())],
+    twin: backward,
+);
 
 impl BackwardDims {
     pub fn tiles(&self) -> u32 {
@@ -134,10 +147,11 @@ impl BackwardDims {
     }
 }
 
-pub fn backward<F: Real>(d: &BackwardDims, b: &Bound<F>) {
+fn backward<F: Real>(_: &Step, d: &BackwardDims, b: &Bound<F>) {
     let (t, i, o, p) = (d.tokens as usize, d.inputs as usize, d.outputs as usize, d.slots as usize);
-    let (dy, w0, params, dhz, dq, pre) = (b.read(0), b.read(1), b.read(2), b.read(3), b.read(4), b.read(5));
-    let mut dx = b.write(6);
+    let (dy, w0, params, dhz, dq, pre) =
+        (b.read("dy"), b.read("w0"), b.read("params"), b.read("dhz"), b.read("dq"), b.read("pre"));
+    let mut dx = b.write("dx");
     let one = F::one();
     let dy = view(&dy, 0, t, o, o);
     let mut out = view_mut(&mut dx, 0, t, i, i);

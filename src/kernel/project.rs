@@ -3,7 +3,7 @@
 
 use ndarray::linalg::general_mat_mul;
 
-use super::{Access, Bound, Read, Real, Step, Write, dims, view, view_mut};
+use super::{Bound, Real, Step, dims, kernel, view, view_mut};
 
 dims!(
     /// x `[tokens, inner]`, w `[outputs, inner]`, out `[tokens, outputs]`.
@@ -19,17 +19,18 @@ dims!(
     }
 );
 
-pub const BINDINGS: &[(&str, Access)] = &[("x", Read), ("w", Read), ("out", Write)];
+kernel!(
+    /// `out = scale · x wᵀ`.
+    pub static PROJECT: Dims = "project", "forward";
+    bindings: [x: Read, w: Read, out: Write],
+    workgroups: |d, target| (d.tokens / 8 * (d.outputs / 4)).div_ceil(target.workgroup()),
+    constants: |_, target| vec![target.size()],
+    twin: forward,
+);
 
-impl Dims {
-    pub fn tiles(&self) -> u32 {
-        self.tokens / 8 * (self.outputs / 4)
-    }
-}
-
-pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let (t, k, m) = (d.tokens as usize, d.inner as usize, d.outputs as usize);
-    let (x, w, mut out) = (b.read(0), b.read(1), b.write(2));
+    let (x, w, mut out) = (b.read("x"), b.read("w"), b.write("out"));
     let row = (d.x_batched * step.x_row) as usize;
     let x = view(&x, row * k, t, k, k);
     let w = view(&w, d.w_offset as usize, m, k, k);

@@ -1,7 +1,9 @@
 //! A recorded step: passes over named buffers, as data. Compiled once from a configuration, replayed for every
 //! step. Knows neither what the passes mean nor how they are run.
 
-use super::Op;
+use super::Target;
+use super::adamw::Update;
+use super::row::{Form, Kernel};
 
 /// A buffer of a recording: one that all lanes share (data, frozen weights), or one of the lane's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,11 +29,42 @@ impl Buffer {
     }
 }
 
-/// One dispatch: a kernel with its dims, and a buffer for each of its bindings, in order.
+/// One dispatch: a kernel with its dims, as words, and a buffer for each of its bindings, in order. Made by
+/// [`Typed::pass`](super::Typed::pass).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pass {
-    pub op: Op,
+    pub kernel: &'static Kernel,
+    pub dims: Vec<u32>,
     pub buffers: Vec<Buffer>,
+}
+
+impl Pass {
+    /// What is bound under a name.
+    pub fn buffer(&self, name: &str) -> Option<Buffer> {
+        let mut bound = self.kernel.bindings.iter().zip(&self.buffers);
+        bound.find(|((binding, _), _)| *binding == name).map(|(_, &buffer)| buffer)
+    }
+
+    /// How it is dispatched on a target.
+    pub fn on(&self, target: Target) -> Form {
+        self.kernel.on(&self.dims, target)
+    }
+
+    /// The same pass where nothing is trained: without noise on the gates, with every direction there is.
+    pub fn at_rest(&self) -> Self {
+        Self { dims: (self.kernel.at_rest)(&self.dims), ..self.clone() }
+    }
+
+    /// The same pass with AdamW behind it, for one that computes gradients of weights, and how many.
+    pub fn with_update(&self, update: &Update) -> Option<(Self, u32)> {
+        let updating = self.kernel.update.as_ref()?;
+        let trained = [("params", PARAMS), ("moments", MOMENTS), ("losses", LOSSES)];
+        let own = self.kernel.bindings.iter().zip(&self.buffers).map(|(&(name, _), &buffer)| (name, buffer));
+        let more = trained.into_iter().filter(|&(name, _)| updating.kernel.binds(name));
+        let buffers = updating.kernel.bind(&own.chain(more).collect::<Vec<_>>());
+        let pass = Self { kernel: updating.kernel, dims: (updating.words)(&self.dims, update), buffers };
+        Some((pass, (updating.elements)(&self.dims)))
+    }
 }
 
 /// A named tensor inside a buffer, as a strided view: this is how the outer world's shapes (`lora_B [N,O,R]`) meet

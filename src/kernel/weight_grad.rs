@@ -4,7 +4,8 @@
 
 use ndarray::linalg::general_mat_mul;
 
-use super::{Access, Bound, Read, Real, Step, Write, adamw, at_a_time, dims, view, view_mut};
+use super::row::Form;
+use super::{Bound, Real, Step, Target, adamw, at_a_time, dims, kernel, view, view_mut, wgsl};
 
 dims!(
     /// For each product: left `[rows, m]` from column `left_offset` of rows `left_stride` wide, right `[rows, n]`
@@ -42,43 +43,54 @@ dims!(
     }
 );
 
-pub const BINDINGS: &[(&str, Access)] =
-    &[("left0", Read), ("right0", Read), ("left1", Read), ("right1", Read), ("grads", Write)];
-pub const STEP: &[(&str, Access)] = &[
-    ("left0", Read),
-    ("right0", Read),
-    ("left1", Read),
-    ("right1", Read),
-    ("grads", Write),
-    ("params", Write),
-    ("moments", Write),
-    ("losses", Write),
-];
+kernel!(
+    /// One or two gradients.
+    pub static WEIGHT_GRAD: Dims = "weight_grad", "backward";
+    bindings: [left0: Read, right0: Read, left1: Read, right1: Read, grads: Write],
+    workgroups: |d, target| d.products().div_ceil(target.workgroup()),
+    constants: |_, target| vec![target.size()],
+    update: WEIGHT_STEP of Dims::elements,
+    twin: backward,
+);
+kernel!(
+    /// [`WEIGHT_GRAD`] and AdamW.
+    pub static WEIGHT_STEP: Dims = "weight_grad", "step";
+    bindings: [
+        left0: Read,
+        right0: Read,
+        left1: Read,
+        right1: Read,
+        grads: Write,
+        params: Write,
+        moments: Write,
+        losses: Write,
+    ],
+    workgroups: |d, target| d.products().div_ceil(target.workgroup()) + 1,
+    constants: |_, target| vec![target.size()],
+    form: |d, target| (target == Target::Quads && d.both()).then(|| d.quads()),
+    twin: step,
+);
 
 impl Dims {
     pub fn products(&self) -> u32 {
         self.m0 / 8 * (self.n0 / 8) + self.m1 / 8 * (self.n1 / 8)
     }
 
-    /// Whether the kernel for quads does this: two products, each of a thin matrix.
-    pub fn quads(&self) -> bool {
+    /// Whether the form for quads does this: two products, each of a thin matrix.
+    fn both(&self) -> bool {
         self.m0 > 0 && self.m1 > 0
     }
 
-    /// For quads, groups of eight rows of the first product's `out` that are done at a time.
-    pub fn rows0(&self) -> u32 {
-        at_a_time(self.m0 / 8, 5)
-    }
-
-    /// As [`Dims::rows0`], of the second product.
-    pub fn rows1(&self) -> u32 {
-        at_a_time(self.m1 / 8, 5)
-    }
-
-    /// A quad's tiles, of that many rows × 16 columns.
-    pub fn quad_tiles(&self) -> u32 {
-        let tiles = |m: u32, rows: u32, n: u32| (m / 8).div_ceil(rows) * n.div_ceil(16);
-        tiles(self.m0, self.rows0(), self.n0) + tiles(self.m1, self.rows1(), self.n1)
+    /// A quad's tiles are some groups of eight rows × 16 columns, as many groups as are done at a time.
+    fn quads(&self) -> Form {
+        let groups = |m: u32| at_a_time(m / 8, 5);
+        let tiles = |m: u32, n: u32| (m / 8).div_ceil(groups(m)) * n.div_ceil(16);
+        Form {
+            entry: "step_quads",
+            quads: Some(wgsl!("weight_quads")),
+            workgroups: tiles(self.m0, self.n0) + tiles(self.m1, self.n1) + 1,
+            constants: vec![("ROWS0", groups(self.m0).into()), ("ROWS1", groups(self.m1).into())],
+        }
     }
 
     /// Weights whose gradients are computed here, padding included.
@@ -88,10 +100,10 @@ impl Dims {
 }
 adamw::updates!(Dims);
 
-pub fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     backward(step, d, b);
     let update = d.update();
-    let (grads, mut params, mut moments) = (b.read(4), b.write(5), b.write(6));
+    let (grads, mut params, mut moments) = (b.read("grads"), b.write("params"), b.write("moments"));
     let faster = 1.0 + d.boost0;
     let faster = Step { rate: faster * step.rate, keep: 1.0 - faster * (1.0 - step.keep), ..*step };
     for (m, n, out, step) in [(d.m0, d.n0, d.out0, &faster), (d.m1, d.n1, d.out1, step)] {
@@ -99,29 +111,31 @@ pub fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
         update.apply(step, range, &mut params, &grads, &mut moments);
     }
     if d.tiles > 0 {
-        update.gather(step, &mut b.write(7));
+        update.gather(step, &mut b.write("losses"));
     }
 }
 
-pub fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let rows = d.rows as usize;
-    let mut grads = b.write(4);
-    let mut product = |left: usize, [m, n, ls, lo, rs, ro, batched, out]: [u32; 8]| {
+    let mut grads = b.write("grads");
+    let mut product = |left: &str, right: &str, [m, n, ls, lo, rs, ro, batched, out]: [u32; 8]| {
         if m == 0 {
             return;
         }
         let (m, n, ls, lo, rs, ro) = (m as usize, n as usize, ls as usize, lo as usize, rs as usize, ro as usize);
-        let (l, r) = (b.read(left), b.read(left + 1));
+        let (l, r) = (b.read(left), b.read(right));
         let l = view(&l, lo, rows, m, ls);
         let r = view(&r, ro + (batched * step.x_row) as usize * rs, rows, n, rs);
         general_mat_mul(F::one(), &l.t(), &r, F::zero(), &mut view_mut(&mut grads, out as usize, m, n, n));
     };
     product(
-        0,
+        "left0",
+        "right0",
         [d.m0, d.n0, d.left_stride0, d.left_offset0, d.right_stride0, d.right_offset0, d.right_batched0, d.out0],
     );
     product(
-        2,
+        "left1",
+        "right1",
         [d.m1, d.n1, d.left_stride1, d.left_offset1, d.right_stride1, d.right_offset1, d.right_batched1, d.out1],
     );
 }

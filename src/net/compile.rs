@@ -10,7 +10,7 @@ use crate::adapter::{Place, record};
 use crate::config::{Init, Lane, Optimizer};
 use crate::kernel::adamw::{LOSS_PARTS, Update};
 use crate::kernel::recording::{Arena, Buffer, MOMENTS, PARAMS, Pass, Tensor};
-use crate::kernel::{Op, PAD, pad};
+use crate::kernel::{PAD, pad};
 use crate::task::network::{Network, Node, Wire};
 use crate::task::{LossKind, TaskData};
 
@@ -22,10 +22,9 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> CompiledL
 
 /// The kernels that training `lane` takes on a network of one layer under MSE, with dims that mean nothing but for what
 /// pipelines are made with: what a device may compile while the data are still being made.
-pub fn kernels(lane: &Lane) -> Vec<Op> {
+pub fn kernels(lane: &Lane) -> Vec<Pass> {
     let (task, batch) = (Network::stack(&[PAD, PAD]), Batch { sequences: PAD, sequence: 1 });
-    let lane = network(&task, LossKind::Mse, batch, lane, &Optimizer::default(), &|_| None);
-    lane.train.into_iter().map(|pass| pass.op).collect()
+    network(&task, LossKind::Mse, batch, lane, &Optimizer::default(), &|_| None).train
 }
 
 /// A frozen weight of the lane's own, as the kernels read it, with its base and, where that is another with it, the target.
@@ -68,7 +67,7 @@ fn network(
             sites[linear.site].passes = at + 1;
         }
     }
-    let output = recorder.passes(forward).into_iter().map(|pass| Pass { op: pass.op.at_rest(), ..pass }).collect();
+    let output = recorder.passes(forward).iter().map(Pass::at_rest).collect();
     let gradients = recorder.passes(step.clone());
     recorder.arena.seal();
     let padded = recorder.arena.len_of(PARAMS);
@@ -268,9 +267,9 @@ mod tests {
         let task = domains(&Domains { dim: 16, batch: 4, ..Domains::default() }, 1).unwrap();
         for lane in lanes {
             for target in Target::ALL {
-                let made = |op: &Op| (op.describe().name, op.entry(target), op.constants(target));
+                let made = |pass: &Pass| (pass.kernel, pass.on(target).entry, pass.on(target).constants);
                 let ahead: Vec<_> = kernels(&lane).iter().map(made).collect();
-                let step: Vec<_> = compile(&task, &lane, &optimizer).train.iter().map(|pass| made(&pass.op)).collect();
+                let step: Vec<_> = compile(&task, &lane, &optimizer).train.iter().map(made).collect();
                 assert_eq!(ahead, step, "{lane:?}");
             }
         }

@@ -3,9 +3,8 @@
 //! network is for.
 
 use super::node::{Operation, Site, Value, adamw};
-use crate::kernel::Op;
 use crate::kernel::adamw::Update;
-use crate::kernel::recording::{LOSSES, MOMENTS, PARAMS, Pass};
+use crate::kernel::recording::Pass;
 use crate::task::LossKind;
 use crate::task::network::{Network, Node};
 
@@ -78,7 +77,7 @@ pub fn updates(sites: &[Site], update: &Update, operations: Vec<Operation>) -> (
     for operation in operations {
         match operation {
             Operation::ParameterGradient { site, pass } if whole(site) => {
-                if let Some((pass, count)) = with_update(pass, &mut update) {
+                if let Some((pass, count)) = with_update(&pass, &mut update) {
                     updated += count;
                     out.push(Operation::Pass(pass));
                 }
@@ -97,13 +96,10 @@ pub fn updates(sites: &[Site], update: &Update, operations: Vec<Operation>) -> (
 }
 
 /// The pass with AdamW at its end, and how many parameters that trains. `tiles` is 0 once a pass gathers the loss.
-fn with_update(pass: Pass, update: &mut Update) -> Option<(Pass, usize)> {
-    let (op, count) = pass.op.with_update(update)?;
-    let mut buffers = pass.buffers;
-    buffers.extend([PARAMS, MOMENTS]);
-    if matches!(op, Op::WeightStep(_)) {
-        buffers.push(LOSSES);
+fn with_update(pass: &Pass, update: &mut Update) -> Option<(Pass, usize)> {
+    let (pass, count) = pass.with_update(update)?;
+    if pass.kernel.binds("losses") {
         update.tiles = 0;
     }
-    Some((Pass { op, buffers }, count as usize))
+    Some((pass, count as usize))
 }

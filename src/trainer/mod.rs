@@ -107,8 +107,8 @@ impl Trainer {
         let (choice, total) = (config.backend, config.schedule.total);
         let mut fallback = self.device(choice, transport).await?;
         if let Some(device) = &self.spare {
-            let ops: Vec<_> = config.lanes.iter().flat_map(kernels).collect();
-            device.warm(&ops);
+            let passes: Vec<_> = config.lanes.iter().flat_map(kernels).collect();
+            device.warm(&passes);
         }
         transport.emit(Event::Stage("preparing the data".into()));
         // Lets the browser begin with the shaders.

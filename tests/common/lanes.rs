@@ -105,6 +105,26 @@ pub fn variants() -> Vec<(&'static str, Lane)> {
     all
 }
 
+/// Lanes and networks whose recordings have every kernel there is, in every form, with names.
+pub fn cases() -> Vec<(String, TaskData, Lane)> {
+    let mut all = vec![];
+    for (name, lane) in variants() {
+        for (network, task) in [("one layer", one_layer()), ("three layers", three_layers())] {
+            all.push((format!("{name}, {network}"), task, lane.clone()));
+        }
+        let lane = Lane { layers: Some(vec![1]), ..lane };
+        all.push((format!("{name}, middle layer"), three_layers(), lane));
+    }
+    // From 8 slots to 48, and up to 56 columns with the router's.
+    for method in [lora(8, 4.0), molora(2, 6, 3.0), molora(4, 6, 3.0), molora(4, 8, 4.0), molora(6, 8, 4.0)] {
+        all.push((format!("many tokens, {method:?}"), many_tokens(), method.into()));
+    }
+    for method in [Method::Full, lora(4, 6.0), mor1e(5, 1.5, Gate::Pooled)] {
+        all.push((format!("residual paths, {method:?}"), residual(), method.into()));
+    }
+    all
+}
+
 fn normals(count: usize, scale: f64, rng: &mut Rng) -> Vec<f32> {
     (0..count).map(|_| (scale * rng.normal()) as f32).collect()
 }
@@ -148,6 +168,38 @@ pub fn three_layers() -> TaskData {
         batches: 2,
         x: normals(30 * 11, 1.0, &mut rng),
         y: Targets::Classes((0..30).map(|_| rng.below(5) as u32).collect()),
+        row_domains: vec![0; 30],
+        ..one_layer()
+    }
+}
+
+/// Paths that meet and part, under mean squared error: a value that three nodes read, sums of each other and of the data
+/// themselves, a GELU before a sum and one behind it. Names are not numbers; two batches.
+pub fn residual() -> TaskData {
+    let mut rng = Rng::new(13, 1);
+    let (mut network, x) = Network::new(11);
+    let up = network.linear("block.up", x, 11);
+    let inner = network.gelu(up);
+    let mixed = network.linear("block.mix", inner, 11);
+    let sum = network.add(inner, mixed);
+    let sum = network.gelu(sum);
+    let down = network.linear("block.down", sum, 11);
+    let both = network.add(down, inner);
+    network.add(x, both);
+    let base = network
+        .sites()
+        .iter()
+        .map(|site| BaseLayer {
+            weight: normals(site.inputs * site.outputs, 0.2, &mut rng),
+            bias: normals(site.outputs, 0.2, &mut rng),
+        })
+        .collect();
+    TaskData {
+        network,
+        base,
+        batches: 2,
+        x: normals(30 * 11, 0.15, &mut rng),
+        y: Targets::Dense(normals(30 * 11, 0.15, &mut rng)),
         row_domains: vec![0; 30],
         ..one_layer()
     }

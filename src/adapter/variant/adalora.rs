@@ -5,11 +5,12 @@
 use super::super::factors::{Factors, Names};
 use super::super::lora::ungated;
 use super::super::{Adapted, Place};
-use super::{pass, quantised};
+use super::quantised;
 use crate::config::Options;
 use crate::kernel::pad;
 use crate::kernel::recording::{Arena, GRADS, PARAMS};
-use crate::kernel::variant::{Op, budget, factors};
+use crate::kernel::variant::budget::{self, ALLOCATE, IMPORTANCE, SCORE};
+use crate::kernel::variant::factors::{self, DIAGONAL, DIAGONAL_BACKWARD};
 
 /// PEFT's coefficient of the orthogonality term is 0.5 on the norm; of the paper's squared norm, its published runs use 0.1.
 pub const ORTHOGONAL: f32 = 0.1;
@@ -48,16 +49,19 @@ pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena
     };
     let state = arena.buffer(format!("{}.importance", place.name), 2 * arena.params);
     let scores = arena.shared("scores", place.count * budget::WIDTH);
+    let first = DIAGONAL.pass(dims, &[("params", PARAMS), ("factors", at)]);
     Adapted {
-        backward_factors: vec![pass(Op::DiagonalBackward(dims), vec![PARAMS, grads, GRADS])],
+        backward_factors: vec![
+            DIAGONAL_BACKWARD.pass(dims, &[("params", PARAMS), ("factors", grads), ("grads", GRADS)]),
+        ],
         updates: Some((begin, len)),
         made: factors.tensors((1, rank), place),
         after: vec![
-            pass(Op::Importance(budget), vec![PARAMS, GRADS, state]),
-            pass(Op::Score(budget), vec![scores, state]),
+            IMPORTANCE.pass(budget, &[("params", PARAMS), ("grads", GRADS), ("state", state)]),
+            SCORE.pass(budget, &[("scores", scores), ("averages", state)]),
         ],
-        last: vec![pass(Op::Allocate(budget), vec![scores, PARAMS])],
+        last: vec![ALLOCATE.pass(budget, &[("scores", scores), ("values", PARAMS)])],
         state: vec![state],
-        ..ungated(&factors, scaling, vec![pass(Op::Diagonal(dims), vec![PARAMS, at])], place, arena)
+        ..ungated(&factors, scaling, vec![first], place, arena)
     }
 }

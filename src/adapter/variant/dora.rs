@@ -3,10 +3,10 @@
 
 use super::super::lora::place_factors;
 use super::super::{Adapted, Place};
-use super::pass;
-use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS, Pass, Tensor};
-use crate::kernel::variant::{Op, dora};
-use crate::kernel::{self, pad, weight_grad};
+use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS, Tensor};
+use crate::kernel::variant::dora::{self, DORA_BACKWARD, DORA_DOWN, DORA_FORWARD};
+use crate::kernel::weight_grad::WEIGHT_GRAD;
+use crate::kernel::{pad, weight_grad};
 
 pub fn record(rank: usize, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let begin = arena.params;
@@ -35,14 +35,14 @@ pub fn record(rank: usize, scaling: f64, place: &Place, arena: &mut Arena) -> Ad
         ..Default::default()
     };
     Adapted {
-        forward: vec![pass(Op::Dora(dims), vec![PARAMS, v, place.weight, delta])],
-        backward: vec![Pass {
-            op: kernel::Op::WeightGrad(gradient),
-            buffers: vec![place.dy, place.x, NOTHING, NOTHING, ddelta],
-        }],
+        forward: vec![DORA_FORWARD.pass(dims, &[("params", PARAMS), ("v", v), ("w0", place.weight), ("delta", delta)])],
+        backward: vec![WEIGHT_GRAD.pass(
+            gradient,
+            &[("left0", place.dy), ("right0", place.x), ("left1", NOTHING), ("right1", NOTHING), ("grads", ddelta)],
+        )],
         backward_factors: vec![
-            pass(Op::DoraBackward(dims), vec![PARAMS, v, ddelta, dv, GRADS]),
-            pass(Op::DoraDown(dims), vec![PARAMS, dv, GRADS]),
+            DORA_BACKWARD.pass(dims, &[("params", PARAMS), ("v", v), ("ddelta", ddelta), ("dv", dv), ("grads", GRADS)]),
+            DORA_DOWN.pass(dims, &[("params", PARAMS), ("slope", dv), ("down", GRADS)]),
         ],
         updates: Some((begin, arena.params - begin)),
         delta: Some((delta, 0)),

@@ -3,15 +3,15 @@
 
 use super::super::lora::{place_factors, ungated};
 use super::super::{Adapted, Place};
-use super::{pass, quantised};
+use super::quantised;
 use crate::kernel::recording::{Arena, PARAMS};
-use crate::kernel::variant::{Op, factors};
+use crate::kernel::variant::factors::{self, TRUNCATE};
 
 pub fn record(rank: usize, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let whole = place_factors(rank, place, arena);
     let factors = whole.read_from(arena.buffer(format!("{}.factors", place.name), whole.elements()));
     let dims = factors::Dims { sampled: 1, ..quantised::dims(&whole, rank, place) };
-    let first = pass(Op::Truncate(dims), vec![PARAMS, factors.at]);
+    let first = TRUNCATE.pass(dims, &[("params", PARAMS), ("factors", factors.at)]);
     // Directions left out are zero in both factors, and so are their gradients.
     Adapted { made: factors.tensors((1, rank), place), ..ungated(&factors, scaling, vec![first], place, arena) }
 }

@@ -4,10 +4,9 @@
 use super::super::Place;
 use super::super::factors::Factors;
 use super::super::mor1e::{Gates, Mixed};
-use super::pass;
 use crate::kernel::pad;
 use crate::kernel::recording::{Arena, GRADS, PARAMS};
-use crate::kernel::variant::{Op, flex};
+use crate::kernel::variant::flex::{self, FLEX_BACKWARD, FLEX_FORWARD};
 
 pub fn record(readers: usize, gates: &Gates, scaling: f64, place: &Place, arena: &mut Arena) -> Mixed {
     let writers = gates.experts / readers;
@@ -28,10 +27,13 @@ pub fn record(readers: usize, gates: &Gates, scaling: f64, place: &Place, arena:
     };
     Mixed {
         factors,
-        forward: vec![factors.down(place, 1.0, h), pass(Op::Flex(dims), vec![h, gates.g, hg])],
+        forward: vec![factors.down(place, 1.0, h), FLEX_FORWARD.pass(dims, &[("h", h), ("g", gates.g), ("hg", hg)])],
         backward: vec![
             factors.back(place, 1.0, dhg),
-            pass(Op::FlexBackward(dims), vec![h, gates.g, gates.bal, dhg, dh, gates.dg]),
+            FLEX_BACKWARD.pass(
+                dims,
+                &[("h", h), ("g", gates.g), ("bal", gates.bal), ("dhg", dhg), ("dh", dh), ("dg", gates.dg)],
+            ),
         ],
         hg,
         dh,

@@ -14,7 +14,7 @@ use super::mor1e::{Gates, Mixed, Source};
 use super::{Adapted, Place};
 use crate::config::{Form, Options, Weights};
 use crate::kernel::recording::{Arena, GRADS, PARAMS, Pass};
-use crate::kernel::variant::{self, orthogonal};
+use crate::kernel::variant::orthogonal::{self, ORTHOGONAL};
 
 /// Record a form of low-rank change at `place`.
 pub fn record(
@@ -53,7 +53,7 @@ pub fn apart(experts: usize, factors: &Factors, coefficient: f64) -> Option<Pass
         v: factors.a as u32,
         coefficient: coefficient as f32,
     };
-    (coefficient > 0.0).then(|| pass(variant::Op::Orthogonal(dims), vec![PARAMS, GRADS]))
+    (coefficient > 0.0).then(|| ORTHOGONAL.pass(dims, &[("params", PARAMS), ("grads", GRADS)]))
 }
 
 /// Gates by prototypes.
@@ -64,8 +64,4 @@ pub fn prototype(gates: &Gates, place: &Place, arena: &mut Arena) -> Option<Sour
 /// Experts that share `readers` vectors that read, and as many that write as there are experts for each.
 pub fn shared(readers: usize, gates: &Gates, scaling: f64, place: &Place, arena: &mut Arena) -> Option<Mixed> {
     Some(flex::record(readers, gates, scaling, place, arena))
-}
-
-fn pass(op: variant::Op, buffers: Vec<crate::kernel::recording::Buffer>) -> Pass {
-    Pass { op: crate::kernel::Op::Variant(op), buffers }
 }

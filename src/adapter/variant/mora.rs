@@ -5,10 +5,10 @@
 use super::super::factors::Factors;
 use super::super::lora::ungated;
 use super::super::{Adapted, Place, count};
-use super::{pass, quantised};
+use super::quantised;
 use crate::kernel::pad;
 use crate::kernel::recording::{Arena, GRADS, PARAMS};
-use crate::kernel::variant::{Op, factors};
+use crate::kernel::variant::factors::{self, TILE, TILE_BACKWARD};
 
 pub fn record(rank: usize, place: &Place, arena: &mut Arena) -> Adapted {
     let side = count::mora_side(rank, place.inputs, place.outputs);
@@ -36,9 +36,9 @@ pub fn record(rank: usize, place: &Place, arena: &mut Arena) -> Adapted {
         stride: slots as u32,
         ..quantised::dims(&factors, side, place)
     };
-    let first = pass(Op::Tile(dims), vec![PARAMS, at]);
+    let first = TILE.pass(dims, &[("params", PARAMS), ("factors", at)]);
     Adapted {
-        backward_factors: vec![pass(Op::TileBackward(dims), vec![PARAMS, grads, GRADS])],
+        backward_factors: vec![TILE_BACKWARD.pass(dims, &[("params", PARAMS), ("factors", grads), ("grads", GRADS)])],
         updates: Some((m, slots * slots)),
         made: factors.tensors((1, side), place),
         ..ungated(&factors, 1.0, vec![first], place, arena)

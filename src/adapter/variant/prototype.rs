@@ -4,10 +4,10 @@
 
 use super::super::mor1e::{Gates, Source};
 use super::super::{Parts, Place};
-use super::pass;
-use crate::kernel::recording::{Arena, GRADS, PARAMS, Pass, Tensor};
-use crate::kernel::variant::{Op, prototype};
-use crate::kernel::{self, PAD, pad, weight_grad};
+use crate::kernel::recording::{Arena, GRADS, PARAMS, Tensor};
+use crate::kernel::variant::prototype::{self, PROTOTYPE_BACKWARD, PROTOTYPE_FORWARD};
+use crate::kernel::weight_grad::WEIGHT_GRAD;
+use crate::kernel::{PAD, pad, weight_grad};
 
 pub fn record(gates: &Gates, place: &Place, arena: &mut Arena) -> Source {
     let (n, logits, inputs) = (gates.experts, gates.logits, pad(place.inputs));
@@ -51,9 +51,18 @@ pub fn record(gates: &Gates, place: &Place, arena: &mut Arena) -> Source {
         ..Default::default()
     };
     Source {
-        forward: pass(Op::Prototype(dims), vec![place.x, PARAMS, q, acts, gates.g]),
-        backward: pass(Op::PrototypeBackward(dims), vec![PARAMS, q, acts, gates.dg, dacts, dq]),
-        gradients: vec![Pass { op: kernel::Op::WeightGrad(gradients), buffers: vec![dacts, q, dacts, acts, GRADS] }],
+        forward: PROTOTYPE_FORWARD
+            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("acts", acts), ("g", gates.g)]),
+        backward: PROTOTYPE_BACKWARD.pass(
+            dims,
+            &[("params", PARAMS), ("q", q), ("acts", acts), ("dg", gates.dg), ("dacts", dacts), ("dq", dq)],
+        ),
+        gradients: vec![
+            WEIGHT_GRAD.pass(
+                gradients,
+                &[("left0", dacts), ("right0", q), ("left1", dacts), ("right1", acts), ("grads", GRADS)],
+            ),
+        ],
         dq,
         parts: Some(Parts {
             buffer: acts,

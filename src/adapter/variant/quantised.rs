@@ -3,10 +3,9 @@
 
 use super::super::Place;
 use super::super::factors::Factors;
-use super::pass;
 use crate::config::Weights;
 use crate::kernel::recording::{Arena, PARAMS, Pass};
-use crate::kernel::variant::{Op, factors};
+use crate::kernel::variant::factors::{self, QUANTISE};
 
 /// The factors as the forward pass is to read them, of (experts, rank), and the pass that makes them.
 pub fn made(
@@ -23,7 +22,7 @@ pub fn made(
         ternary: (weights == Weights::Ternary).into(),
         ..dims(&from, rank, place)
     };
-    (made, pass(Op::Quantise(dims), vec![PARAMS, made.at]))
+    (made, QUANTISE.pass(dims, &[("params", PARAMS), ("factors", made.at)]))
 }
 
 /// What all kernels that make factors need.

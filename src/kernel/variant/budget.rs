@@ -2,7 +2,7 @@
 //! kept. Importance of a parameter is an average of `|w · ∂w|` times an average of its deviation; a direction's is its
 //! singular value's with the means of its two vectors'. The budget falls as `b_T + (b₀ − b_T)(1 − τ)³`.
 
-use crate::kernel::{Access, Bound, Read, Real, Step, Write, dims};
+use crate::kernel::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// params and grads hold lora_A `[rank, inputs]` from `a` on, lora_B `[rank, outputs]` from `b` on, lora_E `[rank]`
@@ -30,9 +30,27 @@ dims!(
     }
 );
 
-pub const IMPORTANCE: &[(&str, Access)] = &[("params", Read), ("grads", Read), ("state", Write)];
-pub const SCORE: &[(&str, Access)] = &[("scores", Write), ("averages", Read)];
-pub const ALLOCATE: &[(&str, Access)] = &[("scores", Write), ("values", Write)];
+kernel!(
+    /// Averages of how much each parameter matters.
+    pub static IMPORTANCE: Dims = "budget", "importance";
+    bindings: [params: Read, grads: Read, state: Write],
+    workgroups: |d, _| (d.rank * (d.inputs + d.outputs + 1)).div_ceil(SIZE),
+    twin: importance,
+);
+kernel!(
+    /// Importance of each of the layer's directions.
+    pub static SCORE: Dims = "budget", "score";
+    bindings: [scores: Write, averages: Read],
+    workgroups: |d, _| d.rank.div_ceil(SIZE),
+    twin: score,
+);
+kernel!(
+    /// Singular values of directions beyond the budget become zero.
+    pub static ALLOCATE: Dims = "budget", "allocate";
+    bindings: [scores: Write, values: Write],
+    workgroups: |d, _| d.rank.div_ceil(SIZE),
+    twin: allocate,
+);
 
 /// Entries of a layer in `scores`: the largest rank there is.
 pub const WIDTH: usize = 512;
@@ -40,13 +58,6 @@ const SIZE: u32 = 64;
 const BETA: f64 = 0.85;
 
 impl Dims {
-    pub fn parameter_workgroups(&self) -> u32 {
-        (self.rank * (self.inputs + self.outputs + 1)).div_ceil(SIZE)
-    }
-    pub fn direction_workgroups(&self) -> u32 {
-        self.rank.div_ceil(SIZE)
-    }
-
     /// Directions kept in all layers after step `index`; in f32, as the shader has it.
     pub fn budget(&self, index: u32) -> u32 {
         let through = (index.saturating_sub(self.begin) as f32 / (self.end - self.begin) as f32).min(1.0);
@@ -55,8 +66,8 @@ impl Dims {
     }
 }
 
-pub fn importance<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, grads, mut state) = (b.read(0), b.read(1), b.write(2));
+fn importance<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, grads, mut state) = (b.read("params"), b.read("grads"), b.write("state"));
     let (rank, elements) = (d.rank as usize, d.elements as usize);
     let (beta, rest) = (F::of(BETA), F::one() - F::of(BETA));
     for (from, width) in [(d.a, d.inputs as usize), (d.b, d.outputs as usize), (d.e, 1)] {
@@ -69,8 +80,8 @@ pub fn importance<F: Real>(d: &Dims, b: &Bound<F>) {
     }
 }
 
-pub fn score<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (mut scores, state) = (b.write(0), b.read(1));
+fn score<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (mut scores, state) = (b.write("scores"), b.read("averages"));
     let one = |at: usize| state[at] * state[d.elements as usize + at];
     let mean = |from: u32, k: usize, width: u32, real: u32| {
         let from = from as usize + k * width as usize;
@@ -82,11 +93,11 @@ pub fn score<F: Real>(d: &Dims, b: &Bound<F>) {
     }
 }
 
-pub fn allocate<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+fn allocate<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     if step.index < d.begin || (step.index < d.end && !step.index.is_multiple_of(d.interval)) {
         return;
     }
-    let (scores, mut values) = (b.read(0), b.write(1));
+    let (scores, mut values) = (b.read("scores"), b.write("values"));
     let budget = d.budget(step.index) as usize;
     let all = || (0..d.layers as usize).flat_map(|l| (0..d.rank as usize).map(move |j| l * WIDTH + j));
     for k in 0..d.rank as usize {

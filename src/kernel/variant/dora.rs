@@ -1,7 +1,7 @@
 //! DoRA (arXiv 2402.09353): a weight whose direction is `W0 + s B A` and whose rows have trained lengths, as a change of
 //! W0. The direction's length is a constant to the gradient, as in the paper.
 
-use crate::kernel::{Access, Bound, Read, Real, Write, dims};
+use crate::kernel::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// w0, delta, v, dv `[outputs, inputs]`; in params lora_A `[slots, inputs]` from `a` on, lora_B `[slots, outputs]`
@@ -18,25 +18,38 @@ dims!(
     }
 );
 
-pub const FORWARD: &[(&str, Access)] = &[("params", Read), ("v", Write), ("w0", Read), ("delta", Write)];
-pub const BACKWARD: &[(&str, Access)] =
-    &[("params", Read), ("v", Write), ("ddelta", Read), ("dv", Write), ("grads", Write)];
-pub const DOWN: &[(&str, Access)] = &[("params", Read), ("slope", Read), ("down", Write)];
+kernel!(
+    /// From the factors and the magnitudes to the change of W0.
+    pub static DORA_FORWARD: Dims = "dora", "forward";
+    bindings: [params: Read, v: Write, w0: Read, delta: Write],
+    workgroups: |d, _| d.real_outputs,
+    twin: forward,
+);
+kernel!(
+    /// Gradients of magnitudes, of the direction and of lora_B.
+    pub static DORA_BACKWARD: Dims = "dora", "backward";
+    bindings: [params: Read, v: Write, ddelta: Read, dv: Write, grads: Write],
+    workgroups: |d, _| d.real_outputs,
+    twin: backward,
+);
+kernel!(
+    /// The gradient of lora_A.
+    pub static DORA_DOWN: Dims = "dora", "down_backward";
+    bindings: [params: Read, slope: Read, down: Write],
+    workgroups: |d, _| (d.rank * d.inputs).div_ceil(SIZE),
+    twin: down_backward,
+);
 
 const SIZE: u32 = 64;
 
 impl Dims {
-    pub fn down_workgroups(&self) -> u32 {
-        (self.rank * self.inputs).div_ceil(SIZE)
-    }
-
     fn sizes(&self) -> (usize, usize, usize) {
         (self.inputs as usize, self.outputs as usize, self.rank as usize)
     }
 }
 
-pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, mut v, w0, mut delta) = (b.read(0), b.write(1), b.read(2), b.write(3));
+fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, mut v, w0, mut delta) = (b.read("params"), b.write("v"), b.read("w0"), b.write("delta"));
     let ((inputs, outputs, rank), scale) = (d.sizes(), F::of(f64::from(d.scale)));
     for o in 0..d.real_outputs as usize {
         let row = o * inputs..(o + 1) * inputs;
@@ -60,8 +73,9 @@ fn ratio<F: Real>(magnitude: F, square: F) -> F {
     if square == F::zero() { F::zero() } else { magnitude / square.sqrt() }
 }
 
-pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, v, ddelta, mut dv, mut grads) = (b.read(0), b.read(1), b.read(2), b.write(3), b.write(4));
+fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, v, ddelta, mut dv, mut grads) =
+        (b.read("params"), b.read("v"), b.read("ddelta"), b.write("dv"), b.write("grads"));
     let ((inputs, outputs, rank), scale) = (d.sizes(), F::of(f64::from(d.scale)));
     for o in 0..d.real_outputs as usize {
         let row = o * inputs..(o + 1) * inputs;
@@ -81,8 +95,8 @@ pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
     }
 }
 
-pub fn down_backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, slope, mut grads) = (b.read(0), b.read(1), b.write(2));
+fn down_backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, slope, mut grads) = (b.read("params"), b.read("slope"), b.write("down"));
     let ((inputs, outputs, rank), scale) = (d.sizes(), F::of(f64::from(d.scale)));
     for k in 0..rank {
         for i in 0..inputs {

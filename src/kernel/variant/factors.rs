@@ -3,7 +3,7 @@
 //! `tile` (MoRA's square matrix between folds). Backward, of the last two: from the factors' gradients to the parameters'.
 
 use crate::kernel::gate::pcg;
-use crate::kernel::{Access, Bound, Read, Real, Step, Write, dims};
+use crate::kernel::{Bound, Real, Step, Target, dims, kernel};
 
 dims!(
     /// factors and dfactors: lora_A and the router `[slots + router, inputs]`, then lora_B `[slots, outputs]`; in params
@@ -34,28 +34,59 @@ dims!(
     }
 );
 
-pub const FORWARD: &[(&str, Access)] = &[("params", Read), ("factors", Write)];
-/// `factors` are gradients here.
-pub const BACKWARD: &[(&str, Access)] = &[("params", Read), ("factors", Write), ("grads", Write)];
+kernel!(
+    /// One scale and signs for each matrix.
+    pub static QUANTISE: Dims = "factors", "quantise";
+    bindings: [params: Read, factors: Write],
+    workgroups: Dims::matrices,
+    twin: quantise,
+);
+kernel!(
+    /// DyLoRA's first directions, as many as the step draws.
+    pub static TRUNCATE: Dims = "factors", "truncate";
+    bindings: [params: Read, factors: Write],
+    workgroups: |d, _| d.elements().div_ceil(SIZE),
+    at_rest: |d| Dims { sampled: 0, ..d },
+    twin: truncate,
+);
+kernel!(
+    /// AdaLoRA's P Λ Q.
+    pub static DIAGONAL: Dims = "factors", "diagonal";
+    bindings: [params: Read, factors: Write],
+    workgroups: |d, _| d.elements().div_ceil(SIZE),
+    twin: diagonal,
+);
+kernel!(
+    /// MoRA's square matrix between folds.
+    pub static TILE: Dims = "factors", "tile";
+    bindings: [params: Read, factors: Write],
+    workgroups: |d, _| d.elements().div_ceil(SIZE),
+    twin: tile,
+);
+kernel!(
+    /// [`DIAGONAL`] backward.
+    pub static DIAGONAL_BACKWARD: Dims = "factors", "diagonal_backward";
+    bindings: [params: Read, factors: Write, grads: Write],
+    workgroups: |d, _| 2 * d.rank,
+    twin: diagonal_backward,
+);
+kernel!(
+    /// [`TILE`] backward.
+    pub static TILE_BACKWARD: Dims = "factors", "tile_backward";
+    bindings: [params: Read, factors: Write, grads: Write],
+    workgroups: |d, _| (d.side * d.side).div_ceil(SIZE),
+    twin: tile_backward,
+);
 
 const SIZE: u32 = 64;
 
 impl Dims {
-    pub fn elements(&self) -> u32 {
+    fn elements(&self) -> u32 {
         self.slots * (self.inputs + self.outputs)
     }
-    pub fn element_workgroups(&self) -> u32 {
-        self.elements().div_ceil(SIZE)
-    }
     /// Both matrices of every expert, and the router.
-    pub fn matrix_workgroups(&self) -> u32 {
+    fn matrices(&self, _: Target) -> u32 {
         2 * self.experts + u32::from(self.router > 0)
-    }
-    pub fn side_workgroups(&self) -> u32 {
-        (self.side * self.side).div_ceil(SIZE)
-    }
-    pub fn row_workgroups(&self) -> u32 {
-        2 * self.rank
     }
     /// Directions that DyLoRA trains in this step: 1 to `rank`, drawn from the step's number.
     fn kept(&self, step: &Step) -> usize {
@@ -74,8 +105,8 @@ impl Dims {
     }
 }
 
-pub fn truncate<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (params, mut factors) = (b.read(0), b.write(1));
+fn truncate<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, mut factors) = (b.read("params"), b.write("factors"));
     for [at, to, width, _] in d.halves() {
         let (len, kept) = (d.slots as usize * width, d.kept(step) * width);
         factors[to..to + kept].copy_from_slice(&params[at..at + kept]);
@@ -83,8 +114,8 @@ pub fn truncate<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     }
 }
 
-pub fn diagonal<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, mut factors) = (b.read(0), b.write(1));
+fn diagonal<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, mut factors) = (b.read("params"), b.write("factors"));
     let [[a, _, width, _], [up, from, outputs, _]] = d.halves();
     for k in 0..d.slots as usize {
         let value = params[d.extra as usize + k];
@@ -96,8 +127,8 @@ pub fn diagonal<F: Real>(d: &Dims, b: &Bound<F>) {
     factors[from..from + len].copy_from_slice(&params[up..up + len]);
 }
 
-pub fn tile<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, mut factors) = (b.read(0), b.write(1));
+fn tile<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, mut factors) = (b.read("params"), b.write("factors"));
     let [[_, _, inputs, real_inputs], [_, from, outputs, real_outputs]] = d.halves();
     let (side, stride) = (d.side as usize, d.stride as usize);
     for p in 0..side {
@@ -110,8 +141,8 @@ pub fn tile<F: Real>(d: &Dims, b: &Bound<F>) {
     }
 }
 
-pub fn quantise<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, mut factors) = (b.read(0), b.write(1));
+fn quantise<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, mut factors) = (b.read("params"), b.write("factors"));
     let rank = d.rank as usize;
     for [at, to, width, real] in d.halves() {
         for expert in 0..d.experts as usize {
@@ -144,8 +175,8 @@ fn ternary<F: Real>(w: F, scale: F) -> F {
     if w.abs() <= half { F::zero() } else { w.signum() }
 }
 
-pub fn tile_backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (factors, mut grads) = (b.read(1), b.write(2));
+fn tile_backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (factors, mut grads) = (b.read("factors"), b.write("grads"));
     let (side, inputs) = (d.side as usize, d.inputs as usize);
     for p in 0..side {
         for q in 0..side {
@@ -155,8 +186,8 @@ pub fn tile_backward<F: Real>(d: &Dims, b: &Bound<F>) {
     }
 }
 
-pub fn diagonal_backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, factors, mut grads) = (b.read(0), b.read(1), b.write(2));
+fn diagonal_backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, factors, mut grads) = (b.read("params"), b.read("factors"), b.write("grads"));
     let (rank, four) = (d.rank as usize, F::of(4.0 * f64::from(d.orthogonal)));
     for (up, [rows, from, width, _]) in [false, true].into_iter().zip(d.halves()) {
         let row = |k: usize| &params[rows + k * width..rows + (k + 1) * width];

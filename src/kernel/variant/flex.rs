@@ -1,7 +1,7 @@
 //! Rank-1 experts that share their vectors (MoR1E's flex form): `hg = s Gᵀ h`, G a token's gate as `p × q`, h what p
 //! vectors read of it, hg what q vectors are to write; and back to h and G.
 
-use crate::kernel::{Access, Bound, Read, Real, Write, dims};
+use crate::kernel::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// h, dh `[tokens, read_slots]`, hg, dhg `[tokens, write_slots]`, g `[rows, logits]`, a row for every `gate_tokens`
@@ -24,17 +24,24 @@ dims!(
     }
 );
 
-pub const FORWARD: &[(&str, Access)] = &[("h", Read), ("g", Read), ("hg", Write)];
-pub const BACKWARD: &[(&str, Access)] =
-    &[("h", Read), ("g", Read), ("bal", Read), ("dhg", Read), ("dh", Write), ("dg", Write)];
+kernel!(
+    /// `hg = s Gᵀ h`.
+    pub static FLEX_FORWARD: Dims = "flex", "forward";
+    bindings: [h: Read, g: Read, hg: Write],
+    workgroups: |d, _| d.tokens.div_ceil(SIZE),
+    twin: forward,
+);
+kernel!(
+    /// Back to h and G.
+    pub static FLEX_BACKWARD: Dims = "flex", "backward";
+    bindings: [h: Read, g: Read, bal: Read, dhg: Read, dh: Write, dg: Write],
+    workgroups: |d, _| d.tokens.div_ceil(SIZE),
+    twin: backward,
+);
 
 const SIZE: u32 = 64;
 
 impl Dims {
-    pub fn workgroups(&self) -> u32 {
-        self.tokens.div_ceil(SIZE)
-    }
-
     /// p, q, and where a token's rows begin in h, hg, g and dg.
     fn at(&self, t: usize) -> (usize, usize, [usize; 4]) {
         let (h, hg, logits) = (self.read_slots as usize, self.write_slots as usize, self.logits as usize);
@@ -43,8 +50,8 @@ impl Dims {
     }
 }
 
-pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (h, g, mut hg) = (b.read(0), b.read(1), b.write(2));
+fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (h, g, mut hg) = (b.read("h"), b.read("g"), b.write("hg"));
     let scale = F::of(f64::from(d.scale));
     for t in 0..d.tokens as usize {
         let (p, q, [from, to, gate, _]) = d.at(t);
@@ -54,8 +61,9 @@ pub fn forward<F: Real>(d: &Dims, b: &Bound<F>) {
     }
 }
 
-pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (h, g, bal, dhg, mut dh, mut dg) = (b.read(0), b.read(1), b.read(2), b.read(3), b.write(4), b.write(5));
+fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (h, g, bal, dhg, mut dh, mut dg) =
+        (b.read("h"), b.read("g"), b.read("bal"), b.read("dhg"), b.write("dh"), b.write("dg"));
     let scale = F::of(f64::from(d.scale));
     for t in 0..d.tokens as usize {
         let (p, q, [from, to, gate, out]) = d.at(t);

@@ -1,7 +1,7 @@
 //! The gradient of `coefficient · Σ_{i<j} cos²(vᵢ, vⱼ)`, added to that of v: the directions that rank-1 experts read should
 //! differ, for where two are alike one of them is idle.
 
-use crate::kernel::{Access, Bound, Read, Real, Write, dims};
+use crate::kernel::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// In params and grads v `[experts, inputs]` from `v` on; at most 64 experts.
@@ -13,10 +13,16 @@ dims!(
     }
 );
 
-pub const BINDINGS: &[(&str, Access)] = &[("params", Read), ("grads", Write)];
+kernel!(
+    /// Adds the term's gradient to v's.
+    pub static ORTHOGONAL: Dims = "orthogonal", "backward";
+    bindings: [params: Read, grads: Write],
+    workgroups: |d, _| d.experts,
+    twin: backward,
+);
 
-pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, mut grads) = (b.read(0), b.write(1));
+fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, mut grads) = (b.read("params"), b.write("grads"));
     let (n, inputs, v) = (d.experts as usize, d.inputs as usize, d.v as usize);
     let row = |e: usize| &params[v + e * inputs..v + (e + 1) * inputs];
     let dot = |x: &[F], y: &[F]| x.iter().zip(y).map(|(&x, &y)| x * y).sum::<F>();

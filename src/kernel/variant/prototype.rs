@@ -6,7 +6,7 @@
 //! Source: methods.md's reading of arXiv 2404.08985 and of the code published as T-REX.
 
 use crate::kernel::gate::softmax_top_k;
-use crate::kernel::{Access, Bound, PAD, Read, Real, Step, Write, dims};
+use crate::kernel::{Bound, PAD, Real, Step, dims, kernel};
 
 dims!(
     /// x `[pool, inputs]`, q `[rows, inputs]`, acts `[rows, 2 logits + 16]` = softmax | ⟨c, e⟩ | 1 and seven zeros |
@@ -28,9 +28,20 @@ dims!(
     }
 );
 
-pub const FORWARD: &[(&str, Access)] = &[("x", Read), ("params", Read), ("q", Write), ("acts", Write), ("g", Write)];
-pub const BACKWARD: &[(&str, Access)] =
-    &[("params", Read), ("q", Read), ("acts", Read), ("dg", Read), ("dacts", Write), ("dq", Write)];
+kernel!(
+    /// From x to the gates.
+    pub static PROTOTYPE_FORWARD: Dims = "prototype", "forward";
+    bindings: [x: Read, params: Read, q: Write, acts: Write, g: Write],
+    workgroups: |d, _| d.rows,
+    twin: forward,
+);
+kernel!(
+    /// From the gates' gradient to that of router, mix and q.
+    pub static PROTOTYPE_BACKWARD: Dims = "prototype", "backward";
+    bindings: [params: Read, q: Read, acts: Read, dg: Read, dacts: Write, dq: Write],
+    workgroups: |d, _| d.rows,
+    twin: backward,
+);
 
 /// What w is multiplied by before its sigmoid.
 const STEEP: f64 = 100.0;
@@ -68,8 +79,9 @@ fn share<F: Real>(w: F) -> F {
     F::one() / (F::one() + (-z).exp())
 }
 
-pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (x, params, mut q, mut acts, mut g) = (b.read(0), b.read(1), b.write(2), b.write(3), b.write(4));
+fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (x, params, mut q, mut acts, mut g) =
+        (b.read("x"), b.read("params"), b.write("q"), b.write("acts"), b.write("g"));
     let (i, n, logits, s) = (d.inputs as usize, d.experts as usize, d.logits as usize, d.gate_tokens as usize);
     let first = (d.x_batched * step.x_row) as usize;
     let row = |offset: u32, e: usize| &params[offset as usize + e * i..][..i];
@@ -95,8 +107,9 @@ pub fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     }
 }
 
-pub fn backward<F: Real>(d: &Dims, b: &Bound<F>) {
-    let (params, q, acts, dg, mut dacts, mut dq) = (b.read(0), b.read(1), b.read(2), b.read(3), b.write(4), b.write(5));
+fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (params, q, acts, dg, mut dacts, mut dq) =
+        (b.read("params"), b.read("q"), b.read("acts"), b.read("dg"), b.write("dacts"), b.write("dq"));
     let (i, n, logits, s) = (d.inputs as usize, d.experts as usize, d.logits as usize, d.gate_tokens as usize);
     let (count, four) = (F::of(n as f64), F::of(LIKENESS));
     for r in 0..d.real_rows as usize {

@@ -2,8 +2,9 @@
 //! with the same kernel.
 
 use super::{Operation, Recorder, Value};
+use crate::kernel::add::{self, ADD};
+use crate::kernel::pad;
 use crate::kernel::recording::{Buffer, Pass};
-use crate::kernel::{Op, add, pad};
 use crate::task::network::Wire;
 
 pub fn forward(wire: Wire, a: Wire, b: Wire, recorder: &mut Recorder) -> Operation {
@@ -34,5 +35,6 @@ fn pass(wire: Wire, (a, b): (bool, bool), buffers: [Buffer; 3], recorder: &Recor
         a_batched: a.into(),
         b_batched: b.into(),
     };
-    Pass { op: Op::Add(dims), buffers: buffers.to_vec() }
+    let [a, b, out] = buffers;
+    ADD.pass(dims, &[("a", a), ("b", b), ("out", out)])
 }

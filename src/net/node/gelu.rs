@@ -1,8 +1,8 @@
 //! GELU of a wire, and its derivative times what comes back.
 
 use super::{Operation, Recorder, Value};
+use crate::kernel::gelu::{self, GELU, GELU_BACKWARD};
 use crate::kernel::recording::Pass;
-use crate::kernel::{Op, gelu};
 use crate::task::network::Wire;
 
 /// `dx = dy ∘ gelu'(x)`.
@@ -16,15 +16,15 @@ pub struct Backward {
 }
 
 pub fn forward(wire: Wire, from: Wire, recorder: &mut Recorder) -> Operation {
-    let buffers = [from, wire].map(|wire| recorder.buffer(Value::Output(wire)));
+    let [pre, out] = [from, wire].map(|wire| recorder.buffer(Value::Output(wire)));
     let dims = gelu::Dims { elements: recorder.elements(wire) as u32 };
-    Operation::Pass(Pass { op: Op::Gelu(dims), buffers: buffers.to_vec() })
+    Operation::Pass(GELU.pass(dims, &[("pre", pre), ("out", out)]))
 }
 
 impl Backward {
     pub fn pass(&self, recorder: &mut Recorder) -> Pass {
-        let buffers = [Value::Output(self.from), self.dy, self.dx].map(|value| recorder.buffer(value));
+        let [pre, dout, dpre] = [Value::Output(self.from), self.dy, self.dx].map(|value| recorder.buffer(value));
         let dims = gelu::Dims { elements: recorder.elements(self.wire) as u32 };
-        Pass { op: Op::GeluBackward(dims), buffers: buffers.to_vec() }
+        GELU_BACKWARD.pass(dims, &[("pre", pre), ("dout", dout), ("dpre", dpre)])
     }
 }

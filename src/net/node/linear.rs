@@ -3,8 +3,9 @@
 
 use super::loss::Mse;
 use super::{Operation, Recorder, Value};
+use crate::kernel::layer::{self, LAYER_BACKWARD, LAYER_FORWARD};
+use crate::kernel::pad;
 use crate::kernel::recording::{LOSSES, NOTHING, PARAMS, Pass, SINK};
-use crate::kernel::{Op, layer, pad};
 use crate::task::network::Wire;
 
 /// The site's own forward pass, behind its adapter's.
@@ -40,7 +41,7 @@ pub fn backward(site: usize, dy: Value, dx: Option<Value>, recorder: &mut Record
     let Some(adapted) = &recorder.sites[site].adapted else { return input.into_iter().collect() };
     // Gradients of weights come last: with AdamW in the same pass, they change what the site's own reads.
     let (gradients, others): (Vec<_>, Vec<_>) =
-        adapted.backward.iter().cloned().partition(|pass| pass.op.with_update(&Default::default()).is_some());
+        adapted.backward.iter().cloned().partition(|pass| pass.kernel.update.is_some());
     let mut operations: Vec<_> = others.into_iter().map(Operation::Pass).chain(input).collect();
     operations.extend(gradients.into_iter().map(|pass| Operation::ParameterGradient { site, pass }));
     operations.extend(adapted.backward_factors.iter().cloned().map(Operation::Pass));
@@ -74,8 +75,17 @@ impl Forward {
         };
         let (target, losses) = if self.loss.is_some() { (site.frozen.target, LOSSES) } else { (NOTHING, SINK) };
         let hg = up.map_or(NOTHING, |up| up.hg);
-        let buffers = vec![x, site.frozen.weight, at, hg, site.frozen.base, target, out, losses];
-        Pass { op: Op::LayerForward(dims), buffers }
+        let buffers = [
+            ("x", x),
+            ("w0", site.frozen.weight),
+            ("params", at),
+            ("hg", hg),
+            ("base", site.frozen.base),
+            ("expected", target),
+            ("out", out),
+            ("losses", losses),
+        ];
+        LAYER_FORWARD.pass(dims, &buffers)
     }
 }
 
@@ -98,6 +108,15 @@ impl Backward {
         };
         let dhz = down.map_or(NOTHING, |down| down.dhz);
         let dq = gate.map_or(NOTHING, |gate| gate.dq);
-        Pass { op: Op::LayerBackward(dims), buffers: vec![dy, site.frozen.weight, at, dhz, dq, pre, dx] }
+        let buffers = [
+            ("dy", dy),
+            ("w0", site.frozen.weight),
+            ("params", at),
+            ("dhz", dhz),
+            ("dq", dq),
+            ("pre", pre),
+            ("dx", dx),
+        ];
+        LAYER_BACKWARD.pass(dims, &buffers)
     }
 }

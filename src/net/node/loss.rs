@@ -1,8 +1,10 @@
 //! What the output is compared with: the loss in parts that AdamW's passes add up, and the gradient of the output.
 
 use super::{Batch, Operation, Recorder, Value};
+use crate::kernel::cross_entropy::{self, CROSS_ENTROPY};
+use crate::kernel::mse::{self, MSE};
+use crate::kernel::pad;
 use crate::kernel::recording::{LOSSES, Pass};
-use crate::kernel::{Op, cross_entropy, mse, pad};
 use crate::task::LossKind;
 
 /// Mean squared error.
@@ -42,7 +44,8 @@ pub fn compare(loss: LossKind, recorder: &mut Recorder) -> Operation {
             let dims = cross_entropy::Dims { tokens, outputs, real_tokens, real_outputs, loss_at };
             let output = recorder.network.output();
             let [y, dy] = [Value::Output(output), Value::Gradient(output)].map(|value| recorder.buffer(value));
-            Operation::Pass(Pass { op: Op::CrossEntropy(dims), buffers: vec![y, recorder.shared.target, dy, LOSSES] })
+            let buffers = [("y", y), ("labels", recorder.shared.target), ("dy", dy), ("losses", LOSSES)];
+            Operation::Pass(CROSS_ENTROPY.pass(dims, &buffers))
         }
     }
 }
@@ -51,6 +54,6 @@ impl Mse {
     pub fn pass(&self, recorder: &mut Recorder) -> Pass {
         let output = recorder.network.output();
         let [y, dy] = [Value::Output(output), Value::Gradient(output)].map(|value| recorder.buffer(value));
-        Pass { op: Op::Mse(self.dims), buffers: vec![y, recorder.shared.target, dy, LOSSES] }
+        MSE.pass(self.dims, &[("y", y), ("expected", recorder.shared.target), ("dy", dy), ("losses", LOSSES)])
     }
 }

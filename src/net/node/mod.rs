@@ -8,10 +8,9 @@ pub mod loss;
 
 use super::shared::{Frozen, SharedBuffers};
 use crate::adapter::Adapted;
-use crate::kernel::adamw;
+use crate::kernel::adamw::{self, ADAMW};
+use crate::kernel::pad;
 use crate::kernel::recording::{Arena, Buffer, GRADS, LOSSES, MOMENTS, PARAMS, Pass};
-use crate::kernel::variant::Op as Variant;
-use crate::kernel::{Op, pad};
 use crate::task::Network;
 use crate::task::network::{Node, Wire};
 
@@ -152,6 +151,6 @@ impl<'a> Recorder<'a> {
 /// AdamW for parameters (first, how many) in a pass of its own, which gathers the loss too.
 pub fn adamw((begin, count): (usize, usize), update: &adamw::Update) -> Pass {
     let dims = adamw::Dims { begin: begin as u32, count: count as u32, ..Default::default() };
-    let op = Op::Variant(Variant::Adamw(dims.with_update(update)));
-    Pass { op, buffers: vec![GRADS, PARAMS, MOMENTS, LOSSES] }
+    let buffers = [("grads", GRADS), ("params", PARAMS), ("moments", MOMENTS), ("losses", LOSSES)];
+    ADAMW.pass(dims.with_update(update), &buffers)
 }
