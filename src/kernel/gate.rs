@@ -6,6 +6,7 @@
 
 use ndarray::linalg::general_mat_mul;
 
+use super::random::pcg;
 use super::row::Form;
 use super::{Bound, Real, Step, Target, at_a_time, dims, kernel, view, view_mut, wgsl};
 
@@ -108,13 +109,6 @@ pub fn softmax_top_k<F: Real>(logits: &[F], top_k: usize, renormalize: bool) -> 
 fn is_kept<F: Real>(logits: &[F], i: usize, top_k: usize) -> bool {
     let ahead = |&(j, &z): &(usize, &F)| z > logits[i] || (z == logits[i] && j < i);
     top_k == 0 || logits.iter().enumerate().filter(ahead).count() < top_k
-}
-
-/// PCG (O'Neill 2014): a number to 32 bits that look random.
-pub fn pcg(v: u32) -> u32 {
-    let s = v.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-    let w = ((s >> ((s >> 28) + 4)) ^ s).wrapping_mul(277_803_737);
-    (w >> 22) ^ w
 }
 
 /// Noise of a step for one token's expert: the sum of the four bytes of a hash, with mean 0 and variance 1; near enough to

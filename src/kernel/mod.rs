@@ -8,16 +8,25 @@
 pub mod adamw;
 pub mod add;
 pub mod balance;
+pub mod budget;
 pub mod cross_entropy;
+pub mod diagonal;
+pub mod dora;
+pub mod flex;
 pub mod gate;
 pub mod gelu;
 pub mod intuition;
 pub mod layer;
 pub mod mse;
+pub mod orthogonal;
 pub mod project;
+pub mod prototype;
+pub mod quantise;
+pub mod random;
 pub mod recording;
 pub mod row;
-pub mod variant;
+pub mod tile;
+pub mod truncate;
 pub mod weight_grad;
 
 use ndarray::{ArrayView2, ArrayViewMut2, LinalgScalar, ScalarOperand, ShapeBuilder};

@@ -3,7 +3,7 @@
 
 use super::weight::Change;
 use crate::config::Lane;
-use crate::kernel::variant::prototype::LIKENESS;
+use crate::kernel::prototype::LIKENESS;
 use crate::lab::forward::LayerParts;
 use crate::lab::forward::{Forward, LayerGates, matrix, row_losses};
 use crate::protocol::GateParts;

@@ -5,12 +5,11 @@
 use super::super::factors::{Factors, Names};
 use super::super::lora::ungated;
 use super::super::{Adapted, Place};
-use super::quantised;
 use crate::config::Options;
+use crate::kernel::budget::{self, ALLOCATE, IMPORTANCE, SCORE};
+use crate::kernel::diagonal::{self, DIAGONAL_BACKWARD, DIAGONAL_FORWARD};
 use crate::kernel::pad;
 use crate::kernel::recording::{Arena, GRADS, PARAMS};
-use crate::kernel::variant::budget::{self, ALLOCATE, IMPORTANCE, SCORE};
-use crate::kernel::variant::factors::{self, DIAGONAL, DIAGONAL_BACKWARD};
 
 /// PEFT's coefficient of the orthogonality term is 0.5 on the norm; of the paper's squared norm, its published runs use 0.1.
 pub const ORTHOGONAL: f32 = 0.1;
@@ -27,7 +26,16 @@ pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena
     let (at, grads) = (buffer("factors", whole.elements()), buffer("dfactors", whole.elements()));
     let made = whole.read_from(at);
     let factors = Factors { grads, grad_a: made.a, grad_b: made.b, ..made };
-    let dims = factors::Dims { extra: e as u32, orthogonal: ORTHOGONAL, ..quantised::dims(&whole, rank, place) };
+    let dims = diagonal::Dims {
+        rank: rank as u32,
+        slots: whole.slots as u32,
+        inputs: whole.inputs as u32,
+        outputs: whole.outputs as u32,
+        a: whole.a as u32,
+        b: whole.b as u32,
+        values: e as u32,
+        orthogonal: ORTHOGONAL,
+    };
     let budget = budget::Dims {
         rank: rank as u32,
         inputs: whole.inputs as u32,
@@ -49,10 +57,10 @@ pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena
     };
     let state = arena.buffer(format!("{}.importance", place.name), 2 * arena.params);
     let scores = arena.shared("scores", place.count * budget::WIDTH);
-    let first = DIAGONAL.pass(dims, &[("params", PARAMS), ("factors", at)]);
+    let first = DIAGONAL_FORWARD.pass(dims, &[("params", PARAMS), ("factors", at)]);
     Adapted {
         backward_factors: vec![
-            DIAGONAL_BACKWARD.pass(dims, &[("params", PARAMS), ("factors", grads), ("grads", GRADS)]),
+            DIAGONAL_BACKWARD.pass(dims, &[("params", PARAMS), ("dfactors", grads), ("grads", GRADS)]),
         ],
         updates: Some((begin, len)),
         made: factors.tensors((1, rank), place),

@@ -3,8 +3,8 @@
 
 use super::super::lora::place_factors;
 use super::super::{Adapted, Place};
+use crate::kernel::dora::{self, DORA_BACKWARD, DORA_DOWN, DORA_FORWARD};
 use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS, Tensor};
-use crate::kernel::variant::dora::{self, DORA_BACKWARD, DORA_DOWN, DORA_FORWARD};
 use crate::kernel::weight_grad::WEIGHT_GRAD;
 use crate::kernel::{pad, weight_grad};
 

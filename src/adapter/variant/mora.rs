@@ -5,10 +5,9 @@
 use super::super::factors::Factors;
 use super::super::lora::ungated;
 use super::super::{Adapted, Place, count};
-use super::quantised;
 use crate::kernel::pad;
 use crate::kernel::recording::{Arena, GRADS, PARAMS};
-use crate::kernel::variant::factors::{self, TILE, TILE_BACKWARD};
+use crate::kernel::tile::{self, TILE_BACKWARD, TILE_FORWARD};
 
 pub fn record(rank: usize, place: &Place, arena: &mut Arena) -> Adapted {
     let side = count::mora_side(rank, place.inputs, place.outputs);
@@ -30,15 +29,18 @@ pub fn record(rank: usize, place: &Place, arena: &mut Arena) -> Adapted {
         inputs: i,
         outputs: o,
     };
-    let dims = factors::Dims {
-        extra: m as u32,
+    let dims = tile::Dims {
         side: side as u32,
-        stride: slots as u32,
-        ..quantised::dims(&factors, side, place)
+        slots: slots as u32,
+        inputs: i as u32,
+        outputs: o as u32,
+        real_inputs: place.inputs as u32,
+        real_outputs: place.outputs as u32,
+        matrix: m as u32,
     };
-    let first = TILE.pass(dims, &[("params", PARAMS), ("factors", at)]);
+    let first = TILE_FORWARD.pass(dims, &[("params", PARAMS), ("factors", at)]);
     Adapted {
-        backward_factors: vec![TILE_BACKWARD.pass(dims, &[("params", PARAMS), ("factors", grads), ("grads", GRADS)])],
+        backward_factors: vec![TILE_BACKWARD.pass(dims, &[("dfactors", grads), ("grads", GRADS)])],
         updates: Some((m, slots * slots)),
         made: factors.tensors((1, side), place),
         ..ungated(&factors, 1.0, vec![first], place, arena)

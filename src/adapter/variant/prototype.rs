@@ -4,8 +4,8 @@
 
 use super::super::mor1e::{Gates, Source};
 use super::super::{Parts, Place};
+use crate::kernel::prototype::{self, PROTOTYPE_BACKWARD, PROTOTYPE_FORWARD};
 use crate::kernel::recording::{Arena, GRADS, PARAMS, Tensor};
-use crate::kernel::variant::prototype::{self, PROTOTYPE_BACKWARD, PROTOTYPE_FORWARD};
 use crate::kernel::weight_grad::WEIGHT_GRAD;
 use crate::kernel::{PAD, pad, weight_grad};
 

@@ -4,8 +4,8 @@
 use super::super::Place;
 use super::super::factors::Factors;
 use crate::config::Weights;
+use crate::kernel::quantise::{self, QUANTISE};
 use crate::kernel::recording::{Arena, PARAMS, Pass};
-use crate::kernel::variant::factors::{self, QUANTISE};
 
 /// The factors as the forward pass is to read them, of (experts, rank), and the pass that makes them.
 pub fn made(
@@ -16,26 +16,18 @@ pub fn made(
     arena: &mut Arena,
 ) -> (Factors, Pass) {
     let made = from.read_from(arena.buffer(format!("{}.factors", place.name), from.elements()));
-    let dims = factors::Dims {
-        experts: experts as u32,
-        router: (from.down_rows - from.slots) as u32,
-        ternary: (weights == Weights::Ternary).into(),
-        ..dims(&from, rank, place)
-    };
-    (made, QUANTISE.pass(dims, &[("params", PARAMS), ("factors", made.at)]))
-}
-
-/// What all kernels that make factors need.
-pub fn dims(from: &Factors, rank: usize, place: &Place) -> factors::Dims {
-    factors::Dims {
+    let dims = quantise::Dims {
         rank: rank as u32,
+        experts: experts as u32,
         slots: from.slots as u32,
+        router: (from.down_rows - from.slots) as u32,
         inputs: from.inputs as u32,
         outputs: from.outputs as u32,
         real_inputs: place.inputs as u32,
         real_outputs: place.outputs as u32,
-        a: from.grad_a as u32,
-        b: from.grad_b as u32,
-        ..Default::default()
-    }
+        a: from.a as u32,
+        b: from.b as u32,
+        ternary: (weights == Weights::Ternary).into(),
+    };
+    (made, QUANTISE.pass(dims, &[("params", PARAMS), ("factors", made.at)]))
 }

@@ -5,8 +5,8 @@
 //! normalised and may be negative. The router reads the same mean as the intuition; methods.md gives it no other input.
 //! Source: methods.md's reading of arXiv 2404.08985 and of the code published as T-REX.
 
-use crate::kernel::gate::softmax_top_k;
-use crate::kernel::{Bound, PAD, Real, Step, dims, kernel};
+use super::gate::softmax_top_k;
+use super::{Bound, PAD, Real, Step, dims, kernel};
 
 dims!(
     /// x `[pool, inputs]`, q `[rows, inputs]`, acts `[rows, 2 logits + 16]` = softmax | ⟨c, e⟩ | 1 and seven zeros |

@@ -1,7 +1,7 @@
 //! Rank-1 experts that share their vectors (MoR1E's flex form): `hg = s Gᵀ h`, G a token's gate as `p × q`, h what p
 //! vectors read of it, hg what q vectors are to write; and back to h and G.
 
-use crate::kernel::{Bound, Real, Step, dims, kernel};
+use super::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// h, dh `[tokens, read_slots]`, hg, dhg `[tokens, write_slots]`, g `[rows, logits]`, a row for every `gate_tokens`
