@@ -18,7 +18,7 @@ pub mod inspect;
 pub mod kernel;
 pub mod lab;
 pub mod method;
-pub mod model;
+pub mod net;
 pub mod optim;
 pub mod order;
 pub mod peft;

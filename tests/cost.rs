@@ -15,8 +15,8 @@ use lora_playground::kernel::recording::Pass;
 use lora_playground::kernel::weight_grad::WEIGHT_STEP;
 use lora_playground::method::FULL;
 use lora_playground::method::cost::cost;
-use lora_playground::model::compile;
-use lora_playground::task::{TaskData, domains};
+use lora_playground::net::compile;
+use lora_playground::task::{Network, TaskData, domains};
 
 /// Multiply-adds of one pass; padding counts, so widths should have none.
 fn multiply_adds(pass: &Pass) -> u32 {
@@ -41,9 +41,9 @@ fn multiply_adds(pass: &Pass) -> u32 {
 
 /// Per token of a step; `cached` of the first layer's own product are made once, before training.
 fn recorded(task: &TaskData, lane: &Lane) -> usize {
-    let program = compile(task, lane, &Optimizer::default());
+    let compiled = compile(task, lane, &Optimizer::default());
     let tokens = pad(task.batch_rows());
-    let sum: u32 = program.train.iter().map(multiply_adds).sum();
+    let sum: u32 = compiled.train.iter().map(multiply_adds).sum();
     assert_eq!(sum as usize % tokens, 0);
     sum as usize / tokens
 }
@@ -51,12 +51,9 @@ fn recorded(task: &TaskData, lane: &Lane) -> usize {
 #[test]
 fn training_costs_what_its_passes_do() {
     let one = domains(&Domains { dim: 32, ..Domains::default() }, 1).unwrap();
-    let mut three = three_layers();
-    for (layer, (inputs, outputs)) in three.layers.iter_mut().zip([(16, 24), (24, 8), (8, 16)]) {
-        (layer.inputs, layer.outputs) = (inputs, outputs);
-    }
+    let three = TaskData { network: Network::stack(&[16, 24, 8, 16]), ..three_layers() };
     for task in [&one, &three] {
-        let layers: Vec<_> = task.layers.iter().map(|l| (l.inputs, l.outputs)).collect();
+        let layers: Vec<_> = task.network.sites().iter().map(|l| (l.inputs, l.outputs)).collect();
         for lane in [lora(8, 8.0), molora(8, 2, 4.0)] {
             let expected = cost(&lane, &layers, task.sequence).training;
             let cached = layers[0].0 * layers[0].1;

@@ -4,16 +4,16 @@
 
 mod common;
 
-use common::lanes::{one_layer, random_params, three_layers, variants};
+use common::lanes::{one_layer, random_params, residual, three_layers, variants};
 use lora_playground::config::{Lane, Optimizer};
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
 use lora_playground::kernel::Step;
 use lora_playground::kernel::adamw::LOSS_PARTS;
-use lora_playground::kernel::recording::{Buffer, GRADS, LOSSES, MOMENTS, PARAMS};
+use lora_playground::kernel::recording::{Buffer, GRADS, LOSSES, MOMENTS, PARAMS, Tensor};
 use lora_playground::method::modifier::quantised;
 use lora_playground::method::{DORA, FULL};
-use lora_playground::model::{LOSS_SLOTS, compile, share};
+use lora_playground::net::{LOSS_SLOTS, compile, share};
 use lora_playground::optim;
 use lora_playground::order::within;
 use lora_playground::task::{LossKind, TaskData};
@@ -39,14 +39,14 @@ struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     fn new(task: &TaskData, lane: &'a Lane) -> Self {
-        let program = compile(task, lane, &Optimizer::default());
-        let params = random_params(&program, 5);
+        let compiled = compile(task, lane, &Optimizer::default());
+        let params = random_params(&compiled, 5);
         let shared = share(task);
         let step = Step { x_row: shared.batch_row(task.batches - 1) as u32, ..Default::default() };
         let mut cpu = Cpu::<f64>::new(shared);
-        cpu.set_lane(0, program, &params);
+        cpu.set_lane(0, compiled, &params);
         let elements = match task.loss {
-            LossKind::Mse => task.batch_rows() * task.layers.last().unwrap().outputs,
+            LossKind::Mse => task.batch_rows() * task.network.outputs(),
             LossKind::CrossEntropy => task.batch_rows(),
         };
         let scale = 1.0 / elements as f64;
@@ -62,11 +62,11 @@ impl<'a> Bench<'a> {
 
     /// By layer, then by token.
     fn gates(&self) -> Vec<Vec<Vec<f64>>> {
-        let of = |(_, buffer, tensor): &(usize, Buffer, lora_playground::kernel::recording::Tensor)| {
-            let values = tensor.gather(&self.cpu.values(0, *buffer));
+        let of = |(_, buffer, tensor): (usize, Buffer, &Tensor)| {
+            let values = tensor.gather(&self.cpu.values(0, buffer));
             values.chunks_exact(tensor.shape[2]).map(<[f64]>::to_vec).collect()
         };
-        self.cpu.program(0).gates.iter().map(of).collect()
+        self.cpu.compiled(0).gates().map(of).collect()
     }
 
     /// Which gates are open: a finite difference across a change of routing would mean nothing.
@@ -75,9 +75,8 @@ impl<'a> Bench<'a> {
     }
 
     fn parameter(&self, suffix: &str) -> Vec<Array2<f64>> {
-        let tensors = &self.cpu.program(0).tensors;
         let params = self.cpu.values(0, PARAMS);
-        let own = tensors.iter().filter(|t| t.name.ends_with(suffix));
+        let own = self.cpu.compiled(0).tensors().filter(|t| t.name.ends_with(suffix));
         own.map(|t| Array2::from_shape_vec((t.shape[0], t.shape[1]), t.gather(&params)).unwrap()).collect()
     }
 
@@ -145,7 +144,7 @@ fn check(what: &str, task: &TaskData, lane: &Lane) {
     let grads = bench.cpu.values(0, GRADS).clone();
     let routing = bench.routing();
     let mut largest: f64 = 0.0;
-    for tensor in &bench.cpu.program(0).tensors {
+    for tensor in bench.cpu.compiled(0).tensors() {
         for (i, at) in tensor.positions().enumerate() {
             let value = bench.cpu.values(0, PARAMS)[at];
             // w is read times 100, so a step of it is a hundredth.
@@ -195,23 +194,34 @@ fn adapters_on_some_layers() {
     }
 }
 
+/// What comes back on several paths is added, whatever is adapted on which of them.
+#[test]
+fn paths_that_meet() {
+    for (name, lane) in differentiable() {
+        for layers in [None, Some(vec![0]), Some(vec![1]), Some(vec![0, 2])] {
+            let what = format!("{name} on {layers:?} of a network with residual paths");
+            check(&what, &residual(), &Lane { layers, ..lane.clone() });
+        }
+    }
+}
+
 /// Kernels work on whole tiles; what lies between the real values must stay zero, or it would leak into them.
 #[test]
 fn padding_stays_zero() {
     for (name, lane) in variants() {
-        for task in [one_layer(), three_layers()] {
+        for task in [one_layer(), three_layers(), residual()] {
             let optimizer = Optimizer { weight_decay: 0.1, ..Default::default() };
-            let program = compile(&task, &lane, &optimizer);
-            let params = random_params(&program, 6);
+            let compiled = compile(&task, &lane, &optimizer);
+            let params = random_params(&compiled, 6);
             let shared = share(&task);
             let schedule = lora_playground::config::Schedule { warmup: 0, total: 20 };
             let steps: Vec<Step> =
                 (0..10).map(|t| optim::step(&optimizer, &schedule, t, shared.batch_row(t), t)).collect();
-            let mut real = vec![false; program.padded];
-            let fixed: Vec<usize> = program.fixed.iter().flat_map(|t| t.positions()).collect();
-            program.tensors.iter().for_each(|t| t.positions().for_each(|at| real[at] = true));
+            let mut real = vec![false; compiled.padded];
+            let fixed: Vec<usize> = compiled.frozen_parameters().flat_map(|t| t.positions()).collect();
+            compiled.tensors().for_each(|t| t.positions().for_each(|at| real[at] = true));
             let mut cpu = Cpu::<f32>::new(shared);
-            cpu.set_lane(0, program, &params);
+            cpu.set_lane(0, compiled, &params);
             cpu.train(&[0], &steps);
             assert_ne!(cpu.read(0, PARAMS), params, "{name}: nothing was trained");
             for (what, buffer) in [("params", PARAMS), ("grads", GRADS), ("moments", MOMENTS)] {
@@ -228,7 +238,7 @@ fn padding_stays_zero() {
 /// All gradients of a lane whose parameters of these names are set.
 fn gradients_at(task: &TaskData, lane: &Lane, values: &[(String, Vec<f64>)]) -> Vec<(String, Vec<f64>)> {
     let bench = Bench::new(task, lane);
-    let tensors = bench.cpu.program(0).tensors.clone();
+    let tensors = bench.cpu.compiled(0).tensors().cloned().collect::<Vec<_>>();
     for tensor in &tensors {
         if let Some((_, own)) = values.iter().find(|(name, _)| *name == tensor.name) {
             tensor.scatter(&mut bench.cpu.values(0, PARAMS), own);
@@ -240,11 +250,9 @@ fn gradients_at(task: &TaskData, lane: &Lane, values: &[(String, Vec<f64>)]) -> 
 }
 
 /// What a lane's layers read in its last run, by name.
-fn made(bench: &Bench) -> Vec<(String, Vec<f64>)> {
-    let of = |(buffer, tensor): &(Buffer, lora_playground::kernel::recording::Tensor)| {
-        (tensor.name.clone(), tensor.gather(&bench.cpu.values(0, *buffer)))
-    };
-    bench.cpu.program(0).made.iter().map(of).collect()
+fn effective_factors(bench: &Bench) -> Vec<(String, Vec<f64>)> {
+    let of = |(buffer, tensor): &(Buffer, Tensor)| (tensor.name.clone(), tensor.gather(&bench.cpu.values(0, *buffer)));
+    bench.cpu.compiled(0).sites.iter().flat_map(|site| &site.effective_factors).map(of).collect()
 }
 
 fn assert_same(what: &str, got: &[f64], expected: &[f64], relative: f64) {
@@ -264,9 +272,9 @@ fn signs_let_the_gradient_through() {
     for (name, lane) in quantised {
         for task in [one_layer(), three_layers()] {
             let bench = Bench::new(&task, &lane);
-            let mut values = made(&bench);
+            let mut values = effective_factors(&bench);
             let params = bench.cpu.values(0, PARAMS).clone();
-            for tensor in bench.cpu.program(0).tensors.clone() {
+            for tensor in bench.cpu.compiled(0).tensors().cloned().collect::<Vec<_>>() {
                 let latent = tensor.gather(&params);
                 let Some((_, low)) = values.iter().find(|(name, _)| *name == tensor.name) else {
                     // The router is as it is.
@@ -303,12 +311,12 @@ fn dora_holds_its_norm_constant() {
     let lane = Lane::from(&DORA).with("rank", 3).with("alpha", 6.0);
     for task in [one_layer(), three_layers()] {
         let bench = Bench::new(&task, &lane);
-        let dense = gradients_at(&task, &(&FULL).into(), &made(&bench));
+        let dense = gradients_at(&task, &(&FULL).into(), &effective_factors(&bench));
         let own = gradients_at(&task, &lane, &[]);
         let find = |name: String| own.iter().find(|(n, _)| *n == name).unwrap().1.clone();
-        let tensors = bench.cpu.program(0).tensors.clone();
+        let tensors = bench.cpu.compiled(0).tensors().cloned().collect::<Vec<_>>();
         let params = bench.cpu.values(0, PARAMS).clone();
-        for (l, layer) in task.layers.iter().enumerate() {
+        for (l, layer) in task.network.sites().iter().enumerate() {
             let get = |name: &str| {
                 let tensor = tensors.iter().find(|t| t.name == format!("layers.{l}.{name}")).unwrap();
                 tensor.gather(&params)

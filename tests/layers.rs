@@ -23,7 +23,7 @@ const RANKS: &[(&str, u8)] = &[
     ("task", 2),
     ("optim", 2),
     ("loss", 2),
-    ("model", 3),
+    ("net", 3),
     ("exec", 4),
     ("inspect", 4),
     ("peft", 5),
@@ -178,9 +178,9 @@ fn only_the_gpu_executor_names_wgpu() {
 #[test]
 fn the_test_sees_upward_imports() {
     assert_eq!(upward("kernel", "use crate::{\n    error::{Error, Result},\n    trainer::{a, b},\n};"), ["trainer"]);
-    assert_eq!(upward("model", "fn f() { crate::exec::gpu::run(); }"), ["exec"]);
+    assert_eq!(upward("net", "fn f() { crate::exec::gpu::run(); }"), ["exec"]);
     assert_eq!(upward("view", "use crate::trainer::Trainer;"), ["trainer"]);
-    assert!(upward("model", "// crate::app\nuse crate::{tensor::Tensor, kernel};\npub(crate) fn f() {}").is_empty());
+    assert!(upward("net", "// crate::app\nuse crate::{tensor::Tensor, kernel};\npub(crate) fn f() {}").is_empty());
 }
 
 #[test]

@@ -10,14 +10,15 @@ use common::{assert_close, device};
 use lora_playground::config::{Config, Domains, Lane, Schedule, Spectrum, Task};
 use lora_playground::exec::gpu::Device;
 use lora_playground::inspect::merge::{Experts, Observed};
+use lora_playground::kernel::recording::{GRADS, MOMENTS, PARAMS};
 use lora_playground::lab::Lab;
 use lora_playground::method::FULL;
 use lora_playground::method::description::{Start, Widths};
 use lora_playground::method::match_size::lane_count;
-use lora_playground::model::compile;
+use lora_playground::net::compile;
 use lora_playground::protocol::MergeMode;
 use lora_playground::task::floors::static_floor;
-use lora_playground::task::{Activation, Layer, Targets, TaskData, domains};
+use lora_playground::task::{Network, Targets, TaskData, domains};
 use ndarray::Array2;
 use pollster::block_on;
 
@@ -94,7 +95,7 @@ fn gates_get_below_it_as_far_as_they_can_tell_the_domains() {
 
 /// Of a trained MoLoRA 4×2 (lane 0): what the merges leave of the target's energy.
 fn merges(lab: &Lab) {
-    let (dim, task) = (lab.task.layers[0].inputs, &lab.task);
+    let (dim, task) = (lab.task.network.inputs(), &lab.task);
     let count = task.rows();
     let Targets::Dense(y) = &task.y else { panic!("the task is a regression") };
     let rows = with_rows(task, task.sequence, &task.x, Targets::Dense(y.clone()));
@@ -227,18 +228,17 @@ fn sizes_by_formula_are_those_of_the_buffers() {
     for lane in lanes {
         for (task, layers) in [(one_layer(), None), (three_layers(), None), (three_layers(), Some(vec![0, 2]))] {
             let lane = Lane { layers, ..lane.clone() };
-            let shapes: Vec<_> = task.layers.iter().map(|l| (l.inputs, l.outputs)).collect();
+            let shapes: Vec<_> = task.network.sites().iter().map(|l| (l.inputs, l.outputs)).collect();
             let formula = lane_count(&lane, &shapes);
-            let program = compile(&task, &lane, &Default::default());
-            assert_eq!(program.parameters, formula, "{lane:?}");
+            let compiled = compile(&task, &lane, &Default::default());
+            assert_eq!(compiled.parameters, formula, "{lane:?}");
             // Every parameter has a place of its own in the buffers that hold parameters, gradients and moments.
-            let mut places: Vec<usize> =
-                program.tensors.iter().flat_map(|t| t.positions().collect::<Vec<_>>()).collect();
+            let mut places: Vec<usize> = compiled.tensors().flat_map(|t| t.positions().collect::<Vec<_>>()).collect();
             places.sort_unstable();
             places.dedup();
             assert_eq!(places.len(), formula, "{lane:?}");
-            for (name, len) in &program.buffers[..4] {
-                assert!(places.last() < Some(len), "{lane:?}: {name}");
+            for buffer in [PARAMS, GRADS, MOMENTS] {
+                assert!(places.last() < Some(&compiled.len_of(buffer)), "{lane:?}: {buffer:?}");
             }
             let lab = Lab::new(Config { lanes: vec![lane], ..Default::default() }, task, None).unwrap();
             assert_eq!(lab.parameter_count(0), formula);
@@ -248,8 +248,7 @@ fn sizes_by_formula_are_those_of_the_buffers() {
 
 #[test]
 fn a_large_gate_outweighs_its_experts() {
-    let layer = Layer { inputs: 4096, outputs: 4096, activation: Activation::None };
-    let task = TaskData { layers: vec![layer], ..one_layer() };
+    let task = TaskData { network: Network::stack(&[4096, 4096]), ..one_layer() };
     let count = |lane: Lane| compile(&task, &lane, &Default::default()).parameters;
     let mixture = count(mor1e(4, 2.0, "pooled"));
     assert_eq!(mixture, 32_768 + 2_363_396);

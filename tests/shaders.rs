@@ -11,7 +11,7 @@ use common::lanes::cases;
 use lora_playground::config::Optimizer;
 use lora_playground::kernel::row::Form;
 use lora_playground::kernel::{Access, Kernel, Target};
-use lora_playground::model::compile;
+use lora_playground::net::compile;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess};
 
@@ -19,8 +19,8 @@ use naga::{AddressSpace, StorageAccess};
 fn all() -> BTreeMap<(&'static str, &'static str), (&'static Kernel, Form)> {
     let mut all = BTreeMap::new();
     for (_, task, lane) in cases() {
-        let program = compile(&task, &lane, &Optimizer::default());
-        for pass in program.output.iter().chain(&program.gradients).chain(&program.train) {
+        let compiled = compile(&task, &lane, &Optimizer::default());
+        for pass in compiled.output.iter().chain(&compiled.gradients).chain(&compiled.train) {
             for form in Target::ALL.map(|target| pass.on(target)) {
                 let file = form.quads.map_or(pass.kernel.file, |(file, _)| file);
                 all.insert((file, form.entry), (pass.kernel, form));

@@ -15,7 +15,7 @@ use lora_playground::kernel::adamw::LOSS_PARTS;
 use lora_playground::kernel::recording::{Buffer, LOSSES, MOMENTS, Pass};
 use lora_playground::lab::Lab;
 use lora_playground::method::ADALORA;
-use lora_playground::model::{LOSS_SLOTS, LaneProgram, compile, share};
+use lora_playground::net::{CompiledLane, LOSS_SLOTS, compile, share};
 use lora_playground::optim;
 use lora_playground::rng::Rng;
 use lora_playground::task::TaskData;
@@ -27,10 +27,10 @@ const RELATIVE: f32 = 1e-4;
 
 /// Moments of a run under way: AdamW from zero moments would turn the rounding of a gradient near zero into a whole
 /// step either way, and say nothing about the shader.
-fn moments(program: &LaneProgram) -> Vec<f32> {
+fn moments(compiled: &CompiledLane) -> Vec<f32> {
     let mut rng = Rng::new(9, 9);
-    let mut both = [vec![0.0; program.padded], vec![0.0; program.padded]];
-    for tensor in &program.tensors {
+    let mut both = [vec![0.0; compiled.padded], vec![0.0; compiled.padded]];
+    for tensor in compiled.tensors() {
         let mut draw = |low, high| (0..tensor.len()).map(|_| rng.uniform(low, high) as f32).collect::<Vec<_>>();
         let (first, second) = (draw(-0.1, 0.1), draw(0.01, 0.1));
         tensor.scatter(&mut both[0], &first);
@@ -51,8 +51,8 @@ fn comparable(name: &str, values: &[f32]) -> Vec<f32> {
 }
 
 fn compare(what: &str, cpu: &Cpu<f32>, gpu: &Gpu) {
-    let names: Vec<String> = cpu.program(0).buffers.iter().map(|(name, _)| name.clone()).collect();
-    let wanted = all_buffers(cpu.program(0));
+    let names: Vec<String> = cpu.compiled(0).buffers.iter().map(|(name, _)| name.clone()).collect();
+    let wanted = all_buffers(cpu.compiled(0));
     let theirs = block_on(gpu.read(&wanted)).unwrap();
     for ((name, gpu), &(_, buffer)) in names.iter().zip(&theirs).zip(&wanted) {
         let twin = cpu.read(0, buffer);
@@ -64,46 +64,31 @@ fn compare(what: &str, cpu: &Cpu<f32>, gpu: &Gpu) {
 }
 
 /// Every buffer of the lane's own.
-fn all_buffers(program: &LaneProgram) -> Vec<(usize, Buffer)> {
-    (0..program.buffers.len()).map(|index| (0, Buffer::Lane(index))).collect()
+fn all_buffers(compiled: &CompiledLane) -> Vec<(usize, Buffer)> {
+    (0..compiled.buffers.len()).map(|index| (0, Buffer::Lane(index))).collect()
 }
 
-/// A lane that runs one pass of `program` and nothing else.
-fn only(program: &LaneProgram, pass: &Pass) -> LaneProgram {
-    LaneProgram {
-        buffers: program.buffers.clone(),
-        gradients: vec![pass.clone()],
-        train: vec![],
-        output: vec![],
-        state: vec![],
-        constants: vec![],
-        made: vec![],
-        fixed: program.fixed.clone(),
-        parts: vec![],
-        tensors: program.tensors.clone(),
-        gates: program.gates.clone(),
-        output_tensor: program.output_tensor.clone(),
-        parameters: program.parameters,
-        padded: program.padded,
-    }
+/// A lane that runs one pass of `compiled` and nothing else.
+fn only(compiled: &CompiledLane, pass: &Pass) -> CompiledLane {
+    CompiledLane { gradients: vec![pass.clone()], train: vec![], output: vec![], constants: vec![], ..compiled.clone() }
 }
 
 /// Runs two steps pass by pass, each on both backends from what the CPU has come to. Returns the device.
 fn follow(what: &str, task: &TaskData, lane: &Lane, device: Device) -> Device {
     let optimizer = Optimizer { weight_decay: 0.1, ..Default::default() };
     let schedule = Schedule { warmup: 0, total: 100 };
-    let program = compile(task, lane, &optimizer);
+    let compiled = compile(task, lane, &optimizer);
     let shared = share(task);
     let rows: Vec<usize> = (0..STEPS).map(|t| shared.batch_row(t)).collect();
     let mut cpu = Cpu::<f32>::new(share(task));
-    cpu.set_lane(0, compile(task, lane, &optimizer), &random_params(&program, 7));
-    cpu.write(0, MOMENTS, &moments(&program));
+    cpu.set_lane(0, compile(task, lane, &optimizer), &random_params(&compiled, 7));
+    cpu.write(0, MOMENTS, &moments(&compiled));
     let mut gpu = Gpu::new(device, shared);
     for (t, &row) in rows.iter().enumerate() {
         let step = optim::step(&optimizer, &schedule, t, row, t);
-        for pass in program.output.iter().chain(&program.gradients).chain(&program.train) {
-            gpu.set_lane(0, only(&program, pass), &[]).unwrap();
-            for (_, buffer) in all_buffers(&program) {
+        for pass in compiled.output.iter().chain(&compiled.gradients).chain(&compiled.train) {
+            gpu.set_lane(0, only(&compiled, pass), &[]).unwrap();
+            for (_, buffer) in all_buffers(&compiled) {
                 gpu.write(0, buffer, &cpu.read(0, buffer)).unwrap();
             }
             cpu.pass(0, pass, &step);

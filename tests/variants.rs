@@ -34,7 +34,7 @@ fn get(lab: &Lab, lane: usize, name: &str) -> Vec<f32> {
 
 /// Directions of all layers whose singular value is not zero.
 fn in_use(lab: &Lab) -> usize {
-    let layers = 0..lab.task.layers.len();
+    let layers = 0..lab.task.network.sites().len();
     layers.map(|l| get(lab, 0, &format!("layers.{l}.lora_E")).iter().filter(|&&e| e != 0.0).count()).sum()
 }
 
@@ -79,7 +79,7 @@ fn cut(lab: &mut Lab, lane: usize, rank: usize, width: usize) -> f64 {
     block_on(lab.set_tensor(lane, name, &whole)).unwrap();
     let row = lab.step() % lab.task.batches * lab.task.batch_rows();
     let lora_playground::task::Targets::Dense(y) = &lab.task.y else { unreachable!() };
-    let y = &y[row * lab.task.layers[0].outputs..][..output.len()];
+    let y = &y[row * lab.task.network.outputs()..][..output.len()];
     let square: f64 = output.iter().zip(y).map(|(&o, &t)| (f64::from(o) - f64::from(t)).powi(2)).sum();
     square / output.len() as f64 / lab.task.energy
 }
@@ -147,7 +147,7 @@ fn sizes_may_differ_between_layers() {
     let config = Config { lanes: vec![lane], ..Default::default() };
     let mut lab = Lab::new(config, three_layers(), None).unwrap();
     let mut parameters = 0;
-    for (l, (layer, n)) in lab.task.layers.clone().iter().zip(experts).enumerate() {
+    for (l, (layer, n)) in lab.task.network.clone().sites().iter().zip(experts).enumerate() {
         parameters += n * (2 * (layer.inputs + layer.outputs) + layer.inputs);
         assert_eq!(get(&lab, 0, &format!("layers.{l}.gate")).len(), 15 * n);
     }
@@ -262,7 +262,7 @@ fn shared_vectors_are_experts_written_out() {
         };
         let mut lab = Lab::new(config, three_layers(), None).unwrap();
         block_on(lab.train(30)).unwrap();
-        for (l, layer) in lab.task.layers.clone().iter().enumerate() {
+        for (l, layer) in lab.task.network.clone().sites().iter().enumerate() {
             let name = |what: &str| format!("layers.{l}.{what}");
             let (v, u) = (get(&lab, 0, &name("v")), get(&lab, 0, &name("u")));
             assert_eq!((v.len(), u.len()), (p * layer.inputs, q * layer.outputs));

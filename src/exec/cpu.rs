@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use super::Recording;
 use crate::kernel::recording::{Buffer, PARAMS, Pass};
 use crate::kernel::{Bound, Real, Step};
-use crate::model::{LaneProgram, Shared};
+use crate::net::{CompiledLane, Shared};
 
 struct Lane<F> {
-    program: LaneProgram,
+    compiled: CompiledLane,
     buffers: Vec<RefCell<Vec<F>>>,
 }
 
@@ -24,14 +24,14 @@ impl<F: Real> Cpu<F> {
     }
 
     /// See [`super::Engine::set_lane`].
-    pub fn set_lane(&mut self, index: usize, program: LaneProgram, params: &[f32]) {
-        let mut buffers: Vec<_> = program.buffers.iter().map(|&(_, len)| RefCell::new(vec![F::zero(); len])).collect();
-        for (buffer, values) in &program.constants {
+    pub fn set_lane(&mut self, index: usize, compiled: CompiledLane, params: &[f32]) {
+        let mut buffers: Vec<_> = compiled.buffers.iter().map(|&(_, len)| RefCell::new(vec![F::zero(); len])).collect();
+        for (buffer, values) in &compiled.constants {
             let Buffer::Lane(at) = *buffer else { continue };
             let wide = values.iter().map(|&v| F::of(f64::from(v)));
             buffers[at] = RefCell::new(wide.collect());
         }
-        let lane = Lane { program, buffers };
+        let lane = Lane { compiled, buffers };
         if index < self.lanes.len() {
             self.lanes[index] = lane;
         } else {
@@ -40,14 +40,14 @@ impl<F: Real> Cpu<F> {
         self.write(index, PARAMS, params);
     }
 
-    pub fn program(&self, lane: usize) -> &LaneProgram {
-        &self.lanes[lane].program
+    pub fn compiled(&self, lane: usize) -> &CompiledLane {
+        &self.lanes[lane].compiled
     }
 
     pub fn train(&self, lanes: &[usize], steps: &[Step]) {
         for step in steps {
             for &lane in lanes {
-                for pass in &self.lanes[lane].program.train {
+                for pass in &self.lanes[lane].compiled.train {
                     self.pass(lane, pass, step);
                 }
             }
@@ -55,10 +55,10 @@ impl<F: Real> Cpu<F> {
     }
 
     pub fn run(&self, lane: usize, recording: Recording, step: Step) {
-        let program = &self.lanes[lane].program;
+        let compiled = &self.lanes[lane].compiled;
         let passes = match recording {
-            Recording::Gradients => &program.gradients,
-            Recording::Output => &program.output,
+            Recording::Gradients => &compiled.gradients,
+            Recording::Output => &compiled.output,
         };
         for pass in passes {
             self.pass(lane, pass, &step);

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::kernel::recording::{Buffer, PARAMS, Pass};
 use crate::kernel::row::Form;
 use crate::kernel::{Access, Kernel, Step, Target};
-use crate::model::{LOSS_SLOTS, LaneProgram, Shared};
+use crate::net::{CompiledLane, LOSS_SLOTS, Shared};
 
 /// Steps of a command buffer: the GPU begins with the first ones while the others are still being recorded.
 const AT_ONCE: usize = 16;
@@ -50,7 +50,7 @@ struct Compiled {
 }
 
 struct Lane {
-    program: LaneProgram,
+    compiled: CompiledLane,
     buffers: Vec<wgpu::Buffer>,
     train: Vec<Dispatch>,
     /// Made when first asked for: a page that only trains need not wait for the compilation of their kernels.
@@ -261,21 +261,21 @@ impl Gpu {
         &self.device
     }
 
-    pub fn program(&self, lane: usize) -> &LaneProgram {
-        &self.lanes[lane].program
+    pub fn compiled(&self, lane: usize) -> &CompiledLane {
+        &self.lanes[lane].compiled
     }
 
     /// See [`super::Engine::set_lane`].
-    pub fn set_lane(&mut self, index: usize, program: LaneProgram, params: &[f32]) -> Result<()> {
-        let buffers: Vec<_> = program.buffers.iter().map(|(name, len)| self.device.buffer(name, *len, None)).collect();
-        let train = self.dispatches(&program.train, &buffers);
-        let lane = Lane { program, buffers, train, gradients: OnceCell::new(), output: OnceCell::new() };
+    pub fn set_lane(&mut self, index: usize, compiled: CompiledLane, params: &[f32]) -> Result<()> {
+        let buffers: Vec<_> = compiled.buffers.iter().map(|(name, len)| self.device.buffer(name, *len, None)).collect();
+        let train = self.dispatches(&compiled.train, &buffers);
+        let lane = Lane { compiled, buffers, train, gradients: OnceCell::new(), output: OnceCell::new() };
         if index < self.lanes.len() {
             self.lanes[index] = lane;
         } else {
             self.lanes.push(lane);
         }
-        let constants = std::mem::take(&mut self.lanes[index].program.constants);
+        let constants = std::mem::take(&mut self.lanes[index].compiled.constants);
         for (buffer, values) in &constants {
             self.write(index, *buffer, values)?;
         }
@@ -334,10 +334,10 @@ impl Gpu {
     }
 
     pub fn run(&self, lane: usize, recording: Recording, step: Step) -> Result<()> {
-        let Lane { program, buffers, gradients, output, .. } = &self.lanes[lane];
+        let Lane { compiled, buffers, gradients, output, .. } = &self.lanes[lane];
         let group = match recording {
-            Recording::Gradients => gradients.get_or_init(|| self.dispatches(&program.gradients, buffers)),
-            Recording::Output => output.get_or_init(|| self.dispatches(&program.output, buffers)),
+            Recording::Gradients => gradients.get_or_init(|| self.dispatches(&compiled.gradients, buffers)),
+            Recording::Output => output.get_or_init(|| self.dispatches(&compiled.output, buffers)),
         };
         self.submit(&[group], &[step])
     }

@@ -12,7 +12,7 @@ use std::pin::Pin;
 use crate::error::Result;
 use crate::kernel::Step;
 use crate::kernel::recording::Buffer;
-use crate::model::LaneProgram;
+use crate::net::CompiledLane;
 
 /// Which of a lane's recordings to run once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,20 +35,20 @@ pub enum Engine {
 impl Engine {
     /// Put a lane at `index`, the next free one or one in use, whose buffers it then replaces; all but `params`
     /// (padded layout) start at zero.
-    pub fn set_lane(&mut self, index: usize, program: LaneProgram, params: &[f32]) -> Result<()> {
+    pub fn set_lane(&mut self, index: usize, compiled: CompiledLane, params: &[f32]) -> Result<()> {
         match self {
             Self::Cpu(cpu) => {
-                cpu.set_lane(index, program, params);
+                cpu.set_lane(index, compiled, params);
                 Ok(())
             }
-            Self::Gpu(gpu) => gpu.set_lane(index, program, params),
+            Self::Gpu(gpu) => gpu.set_lane(index, compiled, params),
         }
     }
 
-    pub fn program(&self, lane: usize) -> &LaneProgram {
+    pub fn compiled(&self, lane: usize) -> &CompiledLane {
         match self {
-            Self::Cpu(cpu) => cpu.program(lane),
-            Self::Gpu(gpu) => gpu.program(lane),
+            Self::Cpu(cpu) => cpu.compiled(lane),
+            Self::Gpu(gpu) => gpu.compiled(lane),
         }
     }
 

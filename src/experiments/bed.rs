@@ -127,20 +127,20 @@ pub async fn pool_share(lab: &Lab, lane: usize) -> Result<f64> {
 /// A tensor as the forward pass reads it: made of what is trained, or trained itself.
 pub async fn read(lab: &Lab, lane: usize, name: &str) -> Result<Vec<f32>> {
     let task = &lab.task;
-    let some = task.x[..task.sequence * task.layers[0].inputs].to_vec();
+    let some = task.x[..task.sequence * task.network.inputs()].to_vec();
     let mut forward = Forward::new(task, some, task.sequence);
     forward.set_lane(0, lab.lane(lane), &lab.config.optimizer);
     let mut params = lab.parameters().await?;
     forward.run(0, &params.swap_remove(lane));
-    match forward.made(0, name) {
-        Some(made) => Ok(made),
+    match forward.effective_factor(0, name) {
+        Some(values) => Ok(values),
         None => lab.tensor(lane, name).await,
     }
 }
 
 /// A lane's settings on the first layer, and that layer's widths.
 pub fn first_layer(lab: &Lab, lane: usize) -> (Settings, Widths) {
-    let layer = &lab.task.layers[0];
+    let layer = &lab.task.network.sites()[0];
     (lab.lane(lane).settings_at(0), Widths { inputs: layer.inputs, outputs: layer.outputs })
 }
 

@@ -94,7 +94,7 @@ fn measured(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
 async fn best_scale(lab: &Lab, lane: usize) -> Result<f64> {
     let task = &lab.task;
     let Targets::Dense(y) = &task.y else { return Ok(f64::NAN) };
-    let dim = task.layers[0].inputs;
+    let dim = task.network.inputs();
     let base = matrix(&task.x, dim).dot(&matrix(&task.base[0].weight, dim).t());
     let made = matrix(&answer(lab, lane, task.x.clone(), task.sequence).await?.output, dim) - &base;
     let wanted = matrix(y, dim) - &base;

@@ -141,7 +141,7 @@ fn orthogonal(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
             let mut alike = Vec::new();
             for lane in 0..lab.lane_count() {
                 let v = lab.tensor(lane, "layers.0.v").await?;
-                alike.push(mean_square_cosine(&v, lab.task.layers[0].inputs));
+                alike.push(mean_square_cosine(&v, lab.task.network.inputs()));
             }
             let losses = shares(&lab);
             changes.push([alike[2] - alike[0], losses[2] - losses[0]]);

@@ -44,7 +44,7 @@ pub fn all() -> Vec<Experiment> {
 fn weighed(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
         let lab = trained(&setups[0], inputs).await?.lab;
-        let base = matrix(&lab.task.base[0].weight, lab.task.layers[0].inputs);
+        let base = matrix(&lab.task.base[0].weight, lab.task.network.inputs());
         let [full, plain, dora] = [0, 1, 2].map(|lane| share(&lab, lane));
         let mut alike = Vec::new();
         for lane in 0..lab.lane_count() {

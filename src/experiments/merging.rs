@@ -43,7 +43,7 @@ fn merged_lora(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
         let lab = trained(&setups[0], inputs).await?.lab;
         let change = experts(&lab, (1, 8)).await?.weighted(ndarray::array![1.0].view()).mapv(|v| v as f32);
-        let dim = lab.task.layers[0].inputs;
+        let dim = lab.task.network.inputs();
         let merged = Array2::from_shape_fn((dim, dim), |(o, i)| lab.task.base[0].weight[o * dim + i] + change[[o, i]]);
         let x = Array2::from_shape_fn((lab.task.rows(), dim), |(r, c)| lab.task.x[r * dim + c]);
         let merged: Vec<f32> = x.dot(&merged.t()).iter().copied().collect();
@@ -54,7 +54,7 @@ fn merged_lora(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
 
 /// The factors of lane 0, `(count, rank)` of them.
 async fn experts(lab: &Lab, size: (usize, usize)) -> Result<Experts> {
-    let layer = &lab.task.layers[0];
+    let layer = &lab.task.network.sites()[0];
     let (a, b) = (lab.tensor(0, "layers.0.lora_A").await?, lab.tensor(0, "layers.0.lora_B").await?);
     let scaling = (lab.lane(0).method.scaling)(&lab.lane(0).settings);
     Experts::new(size, (layer.inputs, layer.outputs), &a, &b, scaling)
@@ -94,7 +94,7 @@ fn merged_mixture(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_>
     Box::pin(async move {
         let lab = trained(&setups[0], inputs).await?.lab;
         let task = &lab.task;
-        let dim = task.layers[0].inputs;
+        let dim = task.network.inputs();
         let read = answer(&lab, 0, task.x.clone(), task.sequence).await?;
         let gates = read.gates.first().map(|g| matrix(&g.values, g.experts)).ok_or_else(|| missing("gates"))?;
         let Targets::Dense(y) = &task.y else { return Err(missing("dense targets")) };

@@ -84,7 +84,7 @@ fn early_losses(mut setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'
 /// Mean squared target change per element of one batch, which is an untrained lane's loss on it.
 fn batch_energy(task: &TaskData, batch: usize) -> f64 {
     let Targets::Dense(y) = &task.y else { return 1.0 };
-    let (inputs, outputs) = (task.layers[0].inputs, task.layers[0].outputs);
+    let (inputs, outputs) = (task.network.inputs(), task.network.outputs());
     let rows = task.batch_rows() * batch..task.batch_rows() * (batch + 1);
     let x = matrix(&task.x[rows.start * inputs..rows.end * inputs], inputs);
     let y = matrix(&y[rows.start * outputs..rows.end * outputs], outputs);

@@ -5,7 +5,7 @@ use super::{Expected, Experiment, Inputs, Measuring, near, quantity};
 use crate::config::{Config, Domains, Schedule, Task};
 use crate::method::FULL;
 use crate::method::match_size::lane_count;
-use crate::model::compile;
+use crate::net::compile;
 use crate::task::domains;
 
 /// Width of a language model's layer; nothing of that size is allocated.
@@ -40,10 +40,10 @@ fn counted(setups: Vec<Config>, _: u32, _: &Inputs) -> Measuring<'_> {
         let setup = &setups[0];
         let Task::Domains(task) = &setup.task else { return Ok(vec![]) };
         let data = domains(task, setup.seed.into())?;
-        let shapes: Vec<_> = data.layers.iter().map(|l| (l.inputs, l.outputs)).collect();
+        let shapes: Vec<_> = data.network.sites().iter().map(|l| (l.inputs, l.outputs)).collect();
         let difference = setup.lanes.iter().map(|lane| {
-            let program = compile(&data, lane, &setup.optimizer);
-            let mut places: Vec<usize> = program.tensors.iter().flat_map(|t| t.positions()).collect();
+            let compiled = compile(&data, lane, &setup.optimizer);
+            let mut places: Vec<usize> = compiled.tensors().flat_map(|t| t.positions()).collect();
             places.sort_unstable();
             places.dedup();
             places.len().abs_diff(lane_count(lane, &shapes))

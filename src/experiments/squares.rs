@@ -76,5 +76,5 @@ pub fn need(lab: &Lab) -> Result<Need> {
         name: "teacher".into(),
         hint: "the experiment needs a task of one layer".into(),
     })?;
-    Ok(Need::new(change, &matrix(&lab.task.x, lab.task.layers[0].inputs)))
+    Ok(Need::new(change, &matrix(&lab.task.x, lab.task.network.inputs())))
 }

@@ -99,7 +99,7 @@ fn flattened(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
 /// Lane 0's router to zero, its experts' factors side by side into lane 1.
 async fn copy(lab: &mut Lab) -> Result<()> {
     let Product { experts, rank, .. } = product(lab, 0)?;
-    let width = lab.task.layers[0].inputs;
+    let width = lab.task.network.inputs();
     lab.set_tensor(0, "layers.0.router", &vec![0.0; experts * width]).await?;
     let a = lab.tensor(0, "layers.0.lora_A").await?;
     lab.set_tensor(1, "layers.0.lora_A", &a).await?;

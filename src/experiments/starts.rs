@@ -72,7 +72,7 @@ fn started(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
 
 /// The best approximation of this rank of the frozen weight.
 fn largest_part(lab: &Lab, rank: usize) -> DMatrix<f64> {
-    let weight = to_nalgebra(&matrix(&lab.task.base[0].weight, lab.task.layers[0].inputs));
+    let weight = to_nalgebra(&matrix(&lab.task.base[0].weight, lab.task.network.inputs()));
     let (rows, cols) = weight.shape();
     let Some((u, singular, v)) = svd(weight) else { return DMatrix::zeros(rows, cols) };
     let scaled = DMatrix::from_fn(rows, rank, |r, k| u[(r, k)] * singular[k]);

@@ -3,7 +3,7 @@
 use super::{Bound, Real, Step, dims, kernel};
 
 dims!(
-    /// pre and out have `elements` values, a multiple of 4.
+    /// pre, out and their gradients have `elements` values, a multiple of 4.
     Dims { elements: u32 }
 );
 
@@ -13,6 +13,13 @@ kernel!(
     bindings: [pre: Read, out: Write],
     workgroups: |d, _| (d.elements / 4).div_ceil(64),
     twin: forward,
+);
+kernel!(
+    /// `dpre = dout ∘ GELU'(pre)`. Where a linear layer's gradient is all that comes back, `layer_backward` ends in this.
+    pub static GELU_BACKWARD: Dims = "gelu", "backward";
+    bindings: [pre: Read, dout: Read, dpre: Write],
+    workgroups: |d, _| (d.elements / 4).div_ceil(64),
+    twin: backward,
 );
 
 const ROOT: f64 = 0.797_884_560_802_865_4; // √(2/π)
@@ -35,4 +42,10 @@ pub fn derivative<F: Real>(a: F) -> F {
 fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     let (pre, mut out) = (b.read("pre"), b.write("out"));
     out.iter_mut().zip(pre.iter()).take(d.elements as usize).for_each(|(o, &a)| *o = value(a));
+}
+
+fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (pre, dout, mut dpre) = (b.read("pre"), b.read("dout"), b.write("dpre"));
+    let given = pre.iter().zip(dout.iter());
+    dpre.iter_mut().zip(given).take(d.elements as usize).for_each(|(d, (&a, &g))| *d = g * derivative(a));
 }

@@ -6,7 +6,7 @@
 use ndarray::linalg::general_mat_mul;
 
 use super::row::Form;
-use super::{Bound, Real, Step, Target, dims, gelu, kernel, view, view_mut, wgsl};
+use super::{Bound, Real, Step, Target, dims, gelu, kernel, mse, view, view_mut, wgsl};
 
 dims!(
     /// x `[tokens, inputs]`, w0 and delta `[outputs, inputs]`, hg `[tokens, slots]`, lora_B `[slots, outputs]`,
@@ -100,21 +100,15 @@ fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
         }
     }
     if d.mse == 1 {
-        let (target, mut losses) = (b.read("expected"), b.write("losses"));
-        let loss = &mut losses[d.loss_at as usize..][..d.tiles() as usize];
-        let target = &target[row * o..(row + t) * o];
-        let scale = F::of(f64::from(d.grad_scale));
-        let (real_t, real_o) = (d.real_tokens as usize, d.real_outputs as usize);
-        loss.fill(F::zero());
-        let columns = o / 8;
-        for r in 0..t {
-            for c in 0..o {
-                let at = r * o + c;
-                let diff = if r < real_t && c < real_o { out[at] - target[at] } else { F::zero() };
-                out[at] = scale * diff;
-                loss[r / 8 * columns + c / 8] += diff * diff;
-            }
-        }
+        let end = mse::Dims {
+            tokens: d.tokens,
+            outputs: d.outputs,
+            real_tokens: d.real_tokens,
+            real_outputs: d.real_outputs,
+            loss_at: d.loss_at,
+            grad_scale: d.grad_scale,
+        };
+        mse::compare(step, &end, &mut out, &b.read("expected"), &mut b.write("losses"));
     }
 }
 

@@ -6,6 +6,7 @@
 //! zeros, and every kernel keeps it so, which is what lets tiles go without edge cases.
 
 pub mod adamw;
+pub mod add;
 pub mod balance;
 pub mod budget;
 pub mod cross_entropy;
@@ -16,6 +17,7 @@ pub mod gate;
 pub mod gelu;
 pub mod intuition;
 pub mod layer;
+pub mod mse;
 pub mod orthogonal;
 pub mod project;
 pub mod prototype;

@@ -12,6 +12,23 @@ pub enum Buffer {
     Lane(usize),
 }
 
+impl Buffer {
+    /// Its number among those of its kind.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Shared(index) | Self::Lane(index) => index,
+        }
+    }
+
+    /// The one after it.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Shared(index) => Self::Shared(index + 1),
+            Self::Lane(index) => Self::Lane(index + 1),
+        }
+    }
+}
+
 /// One dispatch: a kernel with its dims, as words, and a buffer for each of its bindings, in order. Made by
 /// [`Typed::pass`](super::Typed::pass).
 #[derive(Clone, Debug, PartialEq)]
@@ -62,15 +79,6 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// "layers.2.lora_A" as (2, "lora_A").
-    pub fn layer(&self) -> (usize, &str) {
-        let parsed = self.name.strip_prefix("layers.").and_then(|rest| rest.split_once('.'));
-        match parsed.map(|(layer, rest)| (layer.parse(), rest)) {
-            Some((Ok(layer), rest)) => (layer, rest),
-            _ => (0, &self.name),
-        }
-    }
-
     /// Elements as the outer world counts them.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -113,8 +121,8 @@ pub struct Arena {
     pub tensors: Vec<Tensor>,
     /// Those that lie in `params` and are not trained, and the elements they take: they go wherever parameters go, and
     /// leave their places in `grads` and the moments at zero.
-    pub fixed: Vec<Tensor>,
-    pub fixed_elements: usize,
+    pub frozen_parameters: Vec<Tensor>,
+    pub frozen_elements: usize,
 }
 
 /// Buffers every lane has. The first two are as long as the parameters.
@@ -134,13 +142,13 @@ pub const NOTHING_LEN: usize = 64;
 impl Arena {
     /// `losses` is the length of that buffer.
     pub fn new(losses: usize) -> Self {
-        let fixed = [("params", 0), ("grads", 0), ("moments", 0), ("losses", losses), ("sink", 16)];
+        let every = [("params", 0), ("grads", 0), ("moments", 0), ("losses", losses), ("sink", 16)];
         Self {
-            buffers: fixed.map(|(n, l)| (n.to_owned(), l)).to_vec(),
+            buffers: every.map(|(n, l)| (n.to_owned(), l)).to_vec(),
             params: 0,
             tensors: Vec::new(),
-            fixed: Vec::new(),
-            fixed_elements: 0,
+            frozen_parameters: Vec::new(),
+            frozen_elements: 0,
         }
     }
 
@@ -167,24 +175,29 @@ impl Arena {
     }
 
     /// Room in `params`, as for a parameter, for what is never trained.
-    pub fn fixed(&mut self, name: String, stored: usize, shape: Vec<usize>, strides: Vec<usize>) -> usize {
+    pub fn frozen_param(&mut self, name: String, stored: usize, shape: Vec<usize>, strides: Vec<usize>) -> usize {
         let offset = self.params;
         self.params += stored;
-        self.fixed_elements += stored;
-        self.fixed.push(Tensor { name, shape, offset, strides });
+        self.frozen_elements += stored;
+        self.frozen_parameters.push(Tensor { name, shape, offset, strides });
         offset
     }
 
-    /// Parameters as the outer world counts them: without padding.
-    pub fn parameter_count(&self) -> usize {
-        self.tensors.iter().map(Tensor::len).sum()
+    /// Elements of one of its buffers.
+    pub fn len_of(&self, buffer: Buffer) -> usize {
+        match buffer {
+            Buffer::Lane(index) => self.buffers[index].1,
+            Buffer::Shared(_) => 0,
+        }
     }
 
     /// Call once all parameters are placed.
     pub fn seal(&mut self) {
         let len = self.params.max(16);
-        for ((_, size), factor) in self.buffers.iter_mut().zip([1, 1, 2]) {
-            *size = factor * len;
+        for (buffer, factor) in [(PARAMS, 1), (GRADS, 1), (MOMENTS, 2)] {
+            if let Buffer::Lane(index) = buffer {
+                self.buffers[index].1 = factor * len;
+            }
         }
     }
 }

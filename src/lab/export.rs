@@ -37,7 +37,7 @@ pub async fn peft(lab: &Lab, lane: usize) -> Result<Files> {
     for (l, spec) in adapted(lab, lane) {
         let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
         let declared = (own.method.parameters)(&own.settings_at(l), widths);
-        let module = format!("layers.{l}");
+        let module = spec.name.clone();
         let read = async |name: &str, stored: String| -> Result<Stored> {
             let shape = declared.iter().find(|p| p.name == name).map_or(vec![], |p| p.shape(widths));
             Ok(Stored { name: stored, shape, values: lab.tensor(lane, &format!("{module}.{name}")).await? })
@@ -110,15 +110,16 @@ pub async fn parameters(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn adapted(lab: &Lab, lane: usize) -> impl Iterator<Item = (usize, &crate::task::Layer)> {
+fn adapted(lab: &Lab, lane: usize) -> impl Iterator<Item = (usize, &crate::task::network::LinearSite)> {
     let layers = lab.lane(lane).layers.as_ref();
-    lab.task.layers.iter().enumerate().filter(move |(l, _)| layers.is_none_or(|layers| layers.contains(l)))
+    lab.task.network.sites().iter().enumerate().filter(move |(l, _)| layers.is_none_or(|layers| layers.contains(l)))
 }
 
 /// A mixture on one layer, and what it did on some tokens.
 #[derive(Clone, Copy, Debug)]
 pub struct Mixture<'a> {
-    pub layer: usize,
+    /// Name of the layer: "layers.0".
+    pub site: &'a str,
     pub experts: &'a Experts,
     pub observed: Observed<'a>,
 }
@@ -138,13 +139,7 @@ pub async fn merged(mixtures: &[Mixture<'_>], mode: MergeMode) -> Result<Vec<Fil
             rank = a.nrows();
             let flat = |m: &Array2<f64>| m.iter().map(|&v| v as f32).collect();
             let (inputs, outputs) = (a.ncols(), b.nrows());
-            modules.push(Plain {
-                name: format!("layers.{}", mixture.layer),
-                inputs,
-                outputs,
-                a: flat(&a),
-                b: flat(&b),
-            });
+            modules.push(Plain { name: mixture.site.to_owned(), inputs, outputs, a: flat(&a), b: flat(&b) });
         }
     }
     let mut out = Vec::new();
@@ -279,7 +274,7 @@ mod tests {
         let x = crate::tensor::widened(&lab.task.x[..rows * 24], (rows, 24));
         let domains = lab.task.domain_names.len();
         let observed = Observed { x: &x, gates: &gates, row_domains: &lab.task.row_domains[..rows], domains };
-        let mixture = [Mixture { layer: 0, experts: &experts, observed }];
+        let mixture = [Mixture { site: "layers.0", experts: &experts, observed }];
         for (mode, count) in [
             (MergeMode::MeanGate, 1),
             (MergeMode::MeanGatePerDomain, domains),

@@ -7,10 +7,9 @@ use ndarray::Array2;
 use crate::config::{Lane, Optimizer};
 use crate::exec::Recording;
 use crate::exec::cpu::Cpu;
-use crate::kernel::layer::LAYER_FORWARD;
 use crate::kernel::recording::{Buffer, PARAMS, Tensor};
 use crate::kernel::{Step, pad};
-use crate::model::{LaneProgram, compile, share};
+use crate::net::{CompiledLane, compile, share};
 use crate::task::{LossKind, Probe, Targets, TaskData};
 use crate::tensor::widened;
 
@@ -53,14 +52,14 @@ pub struct LayerParts {
 impl Forward {
     /// `x [rows, inputs]`, whole sequences of `task`'s network.
     pub fn new(task: &TaskData, x: Vec<f32>, sequence: usize) -> Self {
-        let rows = x.len() / task.layers[0].inputs;
+        let rows = x.len() / task.network.inputs();
         // No loss is computed here, so targets are left out.
         let nothing = || match task.loss {
             LossKind::Mse => Targets::Dense(Vec::new()),
             LossKind::CrossEntropy => Targets::Classes(Vec::new()),
         };
         let task = TaskData {
-            layers: task.layers.clone(),
+            network: task.network.clone(),
             loss: task.loss,
             batch_sequences: rows / sequence,
             sequence,
@@ -83,9 +82,9 @@ impl Forward {
 
     /// Put a lane at `index`, the next free one or one in use.
     pub fn set_lane(&mut self, index: usize, lane: &Lane, optimizer: &Optimizer) {
-        let program = compile(&self.task, lane, optimizer);
-        let params = vec![0.0; program.padded];
-        self.cpu.set_lane(index, program, &params);
+        let compiled = compile(&self.task, lane, optimizer);
+        let params = vec![0.0; compiled.padded];
+        self.cpu.set_lane(index, compiled, &params);
     }
 
     pub fn rows(&self) -> usize {
@@ -97,25 +96,25 @@ impl Forward {
         &self.task.x
     }
 
-    pub fn program(&self, lane: usize) -> &LaneProgram {
-        self.cpu.program(lane)
+    pub fn compiled(&self, lane: usize) -> &CompiledLane {
+        self.cpu.compiled(lane)
     }
 
     /// Evaluate a lane with these parameters, in the padded layout.
     pub fn run(&self, lane: usize, params: &[f32]) -> Answer {
         self.cpu.write(lane, PARAMS, params);
         self.cpu.run(lane, Recording::Output, Step::default());
-        let gather = |(layer, buffer, tensor): &(usize, Buffer, Tensor)| LayerGates {
-            layer: *layer,
+        let gather = |(layer, buffer, tensor): (usize, Buffer, &Tensor)| LayerGates {
+            layer,
             experts: tensor.shape[2],
-            values: tensor.gather(&self.cpu.read(lane, *buffer)),
-            parts: self.parts(lane, *layer),
+            values: tensor.gather(&self.cpu.read(lane, buffer)),
+            parts: self.parts(lane, layer),
         };
-        Answer { output: self.output(lane), gates: self.program(lane).gates.iter().map(gather).collect() }
+        Answer { output: self.output(lane), gates: self.compiled(lane).gates().map(gather).collect() }
     }
 
     fn parts(&self, lane: usize, layer: usize) -> Option<LayerParts> {
-        let (_, parts) = self.program(lane).parts.iter().find(|(l, _)| *l == layer)?;
+        let parts = self.compiled(lane).sites[layer].gate_parts.as_ref()?;
         let buffer = self.cpu.read(lane, parts.buffer);
         let mut softmax = parts.values.gather(&buffer);
         let likeness = softmax.split_off(softmax.len() / 2);
@@ -123,56 +122,43 @@ impl Forward {
     }
 
     /// lora_A, lora_B or delta of that name as the lane's last evaluation read it, where it is no parameter itself.
-    pub fn made(&self, lane: usize, name: &str) -> Option<Vec<f32>> {
-        let (buffer, tensor) = self.program(lane).made.iter().find(|(_, tensor)| tensor.name == name)?;
+    pub fn effective_factor(&self, lane: usize, name: &str) -> Option<Vec<f32>> {
+        let (buffer, tensor) = self.compiled(lane).effective_factor(name)?;
         Some(tensor.gather(&self.cpu.read(lane, *buffer)))
     }
 
     /// A layer's input `[rows, inputs]` in the lane's last evaluation.
     pub fn input(&self, lane: usize, layer: usize) -> Vec<f32> {
-        let inputs = self.task.layers[layer].inputs;
-        match layer.checked_sub(1) {
-            None => self.task.x.clone(),
-            Some(before) => {
-                // Layers without an activation hand on their output itself.
-                let name = format!("layers.{before}.act");
-                let buffer = self.find(lane, &name).or_else(|| self.find(lane, &format!("layers.{before}.y")));
-                buffer.map_or_else(Vec::new, |buffer| self.unpad(lane, buffer, inputs))
-            }
-        }
+        let inputs = self.task.network.sites()[layer].inputs;
+        self.unpad(lane, self.compiled(lane).sites[layer].input, inputs)
     }
 
     /// A layer's output `[rows, outputs]`, before its activation, in the lane's last evaluation.
     pub fn layer_output(&self, lane: usize, layer: usize) -> Vec<f32> {
-        let buffer = self.find(lane, &format!("layers.{layer}.y"));
-        buffer.map_or_else(Vec::new, |buffer| self.unpad(lane, buffer, self.task.layers[layer].outputs))
+        let outputs = self.task.network.sites()[layer].outputs;
+        self.unpad(lane, self.compiled(lane).sites[layer].output, outputs)
     }
 
     /// The network's output had this layer's been `y [rows, outputs]`, the rest as in the lane's last evaluation.
     pub fn resume(&self, lane: usize, layer: usize, y: &[f32]) -> Vec<f32> {
-        let outputs = self.task.layers[layer].outputs;
-        let Some(buffer) = self.find(lane, &format!("layers.{layer}.y")) else { return Vec::new() };
+        let outputs = self.task.network.sites()[layer].outputs;
+        let compiled = self.compiled(lane);
+        let site = &compiled.sites[layer];
         {
-            let mut values = self.cpu.values(lane, buffer);
+            let mut values = self.cpu.values(lane, site.output);
             for (to, from) in values.chunks_exact_mut(pad(outputs)).zip(y.chunks_exact(outputs)) {
                 to[..outputs].copy_from_slice(from);
             }
         }
-        let passes = &self.program(lane).output;
-        let own = passes.iter().position(|p| *p.kernel == *LAYER_FORWARD && p.buffer("out") == Some(buffer));
-        for pass in passes.iter().skip(own.map_or(passes.len(), |own| own + 1)) {
+        for pass in &compiled.output[site.passes..] {
             self.cpu.pass(lane, pass, &Step::default());
         }
         self.output(lane)
     }
 
     fn output(&self, lane: usize) -> Vec<f32> {
-        let (buffer, tensor) = &self.program(lane).output_tensor;
+        let (buffer, tensor) = &self.compiled(lane).output_tensor;
         tensor.gather(&self.cpu.read(lane, *buffer))
-    }
-
-    fn find(&self, lane: usize, name: &str) -> Option<Buffer> {
-        self.program(lane).buffers.iter().position(|(n, _)| n == name).map(Buffer::Lane)
     }
 
     fn unpad(&self, lane: usize, buffer: Buffer, width: usize) -> Vec<f32> {
@@ -188,7 +174,7 @@ pub fn matrix(values: &[f32], width: usize) -> Array2<f64> {
 
 /// Loss of each row: mean squared error as a share of the target's energy, or cross-entropy.
 pub fn row_losses(task: &TaskData, targets: &Targets, output: &[f32]) -> Vec<f64> {
-    let width = task.layers[task.layers.len() - 1].outputs;
+    let width = task.network.outputs();
     let rows = output.chunks_exact(width);
     match targets {
         Targets::Dense(y) => {

@@ -23,7 +23,7 @@ use crate::exec::{Engine, Reading};
 use crate::kernel::Step;
 use crate::kernel::adamw::LOSS_PARTS;
 use crate::kernel::recording::LOSSES;
-use crate::model::{LOSS_SLOTS, compile, initial, share};
+use crate::net::{LOSS_SLOTS, compile, initial, share};
 use crate::optim;
 use crate::order::within;
 use crate::rng::{Rng, stream};
@@ -89,7 +89,7 @@ impl Lab {
     /// Set up `config`'s lanes on `task`, on `device` or else the CPU. Initial values come from the seed alone.
     pub fn new(config: Config, task: TaskData, device: Option<Device>) -> Result<Self> {
         for (index, lane) in config.lanes.iter().enumerate() {
-            check_layers(index, lane, task.layers.len())?;
+            check_layers(index, lane, task.network.sites().len())?;
         }
         let shared = share::<f32>(&task);
         let tokens = shared.tokens;
@@ -99,15 +99,15 @@ impl Lab {
         };
         let mut lanes = Vec::new();
         for (index, lane) in config.lanes.iter().enumerate() {
-            let program = compile(&task, lane, &config.optimizer);
+            let compiled = compile(&task, lane, &config.optimizer);
             let params = initial::params(
                 &task,
                 lane,
-                &program,
+                &compiled,
                 config.seed.into(),
                 &mut Rng::new(config.seed.into(), stream::lane(index)),
             );
-            engine.set_lane(index, program, &params)?;
+            engine.set_lane(index, compiled, &params)?;
             lanes.push(LaneState { lane: lane.clone(), losses: Vec::new(), diverged: None, stale: true, resizes: 0 });
         }
         Ok(Self { config, task, engine, tokens, step: 0, lanes, pace: 0.05, half: 0, in_flight: VecDeque::new() })
@@ -167,7 +167,7 @@ impl Lab {
 
     /// Trainable parameters of a lane.
     pub fn parameter_count(&self, lane: usize) -> usize {
-        self.engine.program(lane).parameters
+        self.engine.compiled(lane).parameters
     }
 
     /// Steps that fit one submission at the measured pace.

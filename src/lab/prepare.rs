@@ -146,8 +146,8 @@ async fn pretrain(
             .await;
         }
     }
-    for (l, layer) in base.iter_mut().enumerate() {
-        let delta = lab.tensor(0, &format!("layers.{l}.delta")).await?;
+    for (site, layer) in lab.task.network.sites().iter().zip(&mut base) {
+        let delta = lab.tensor(0, &format!("{}.delta", site.name)).await?;
         layer.weight.iter_mut().zip(delta).for_each(|(w, d)| *w += d);
     }
     Ok((base, lab.into_device()))

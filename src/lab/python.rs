@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files::Dtype;
 use crate::files::write::{Planned, Writer};
-use crate::task::{Activation, LossKind, Targets};
+use crate::task::{LossKind, Targets};
 
 const SCRIPT: &str = include_str!("python.py");
 
@@ -44,17 +44,16 @@ pub fn script(config: &Config, lane: usize) -> Result<String> {
 pub async fn start(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     lab.check_lane(lane)?;
     let task = &lab.task;
-    let (first, last) = (task.layers[0], task.layers[task.layers.len() - 1]);
     let rows = [task.batches, task.batch_sequences, task.sequence];
     let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
-    tensors.push(("x".into(), [&rows[..], &[first.inputs]].concat(), task.x.clone()));
+    tensors.push(("x".into(), [&rows[..], &[task.network.inputs()]].concat(), task.x.clone()));
     tensors.push(match &task.y {
-        Targets::Dense(y) => ("y".into(), [&rows[..], &[last.outputs]].concat(), y.clone()),
+        Targets::Dense(y) => ("y".into(), [&rows[..], &[task.network.outputs()]].concat(), y.clone()),
         Targets::Classes(y) => ("y".into(), rows.to_vec(), y.iter().map(|&class| class as f32).collect()),
     });
-    for (l, (layer, base)) in task.layers.iter().zip(&task.base).enumerate() {
-        tensors.push((format!("layers.{l}.base.weight"), vec![layer.outputs, layer.inputs], base.weight.clone()));
-        tensors.push((format!("layers.{l}.base.bias"), vec![layer.outputs], base.bias.clone()));
+    for (l, (site, base)) in task.network.sites().iter().zip(&task.base).enumerate() {
+        tensors.push((format!("{}.base.weight", site.name), vec![site.outputs, site.inputs], base.weight.clone()));
+        tensors.push((format!("{}.base.bias", site.name), vec![site.outputs], base.bias.clone()));
         let own = lab.lane(lane);
         if own.layers.as_ref().is_none_or(|layers| layers.contains(&l)) {
             for TensorInfo { name, shape } in lab.held(lane, l) {
@@ -63,9 +62,9 @@ pub async fn start(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
             }
         }
     }
-    let layers = task.layers.iter().map(|layer| {
-        json!({ "inputs": layer.inputs, "outputs": layer.outputs, "gelu": layer.activation == Activation::Gelu })
-    });
+    let layers = task.network.sites().iter().enumerate().map(
+        |(l, site)| json!({ "inputs": site.inputs, "outputs": site.outputs, "gelu": task.network.gelu_follows(l) }),
+    );
     let loss = if task.loss == LossKind::Mse { "mse" } else { "cross_entropy" };
     let about = json!({ "layers": layers.collect::<Vec<_>>(), "loss": loss }).to_string();
     let metadata = BTreeMap::from([("about".to_owned(), about)]);

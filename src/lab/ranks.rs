@@ -4,7 +4,7 @@
 use super::forward::{Forward, row_losses};
 use crate::method::Lane;
 use crate::method::description::{Budget, Cut};
-use crate::model::LaneProgram;
+use crate::net::CompiledLane;
 use crate::task::TaskData;
 
 /// Every rank up to this one is cut to; of larger ones only some.
@@ -17,11 +17,10 @@ pub fn in_use(singular: &[f32]) -> usize {
 
 /// Directions in use by adapted layer, of a lane with such a budget, from its parameters in the padded layout. `None` before
 /// they have left zero, where they all begin, and where they are not numbers.
-pub fn kept(budget: &Budget, program: &LaneProgram, params: &[f32]) -> Option<Vec<(usize, usize)>> {
+pub fn kept(budget: &Budget, compiled: &CompiledLane, params: &[f32]) -> Option<Vec<(usize, usize)>> {
     let mut layers = Vec::new();
-    for tensor in &program.tensors {
-        let (layer, name) = tensor.layer();
-        if name == budget.tensor {
+    for (layer, site) in compiled.sites.iter().enumerate() {
+        if let Some(tensor) = site.parameter(budget.tensor) {
             let values = tensor.gather(params);
             if values.iter().any(|e| !e.is_finite()) {
                 return None;
@@ -51,9 +50,9 @@ pub fn cuts(whole: usize) -> Vec<usize> {
 }
 
 /// The lane's parameters with the first `rank` directions of every layer alone; all of them where a layer has no more.
-pub fn cut(how: &Cut, program: &LaneProgram, params: &[f32], rank: usize) -> Vec<f32> {
+pub fn cut(how: &Cut, compiled: &CompiledLane, params: &[f32], rank: usize) -> Vec<f32> {
     let mut left = params.to_vec();
-    for tensor in program.tensors.iter().filter(|tensor| tensor.layer().1 == how.tensor) {
+    for tensor in compiled.sites.iter().filter_map(|site| site.parameter(how.tensor)) {
         let whole = tensor.shape[1];
         let mut values = tensor.gather(params);
         values.chunks_exact_mut(whole).for_each(|row| row[rank.min(whole)..].fill(0.0));
@@ -64,7 +63,7 @@ pub fn cut(how: &Cut, program: &LaneProgram, params: &[f32], rank: usize) -> Vec
 
 /// Mean loss, cut to `rank`, of the lane at `index` of `forward`, whose rows are the first of the pool.
 pub fn cut_loss(task: &TaskData, forward: &Forward, (index, how): (usize, &Cut), params: &[f32], rank: usize) -> f64 {
-    whole_loss(task, forward, index, &cut(how, forward.program(index), params, rank))
+    whole_loss(task, forward, index, &cut(how, forward.compiled(index), params, rank))
 }
 
 /// The same of these parameters as they are.

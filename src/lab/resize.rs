@@ -9,7 +9,7 @@ use crate::kernel::recording::{MOMENTS, PARAMS, Tensor};
 use crate::method::Lane;
 use crate::method::description::{Sizes, Widths};
 use crate::method::resize::{Parameter, Tensors};
-use crate::model::{LaneProgram, compile};
+use crate::net::{CompiledLane, CompiledSite, compile};
 use crate::rng::{Rng, stream};
 
 impl Lab {
@@ -30,7 +30,7 @@ impl Lab {
         while self.in_flight() > 0 {
             self.collect().await?;
         }
-        let state = self.engine.program(lane).state.clone();
+        let state = self.engine.compiled(lane).state.clone();
         let held = self.engine.read(&state.iter().map(|&buffer| (lane, buffer)).collect::<Vec<_>>()).await?;
         self.engine.set_lane(lane, compile(&self.task, &to, &self.config.optimizer), &[])?;
         for (&buffer, values) in state.iter().zip(&held) {
@@ -53,11 +53,15 @@ impl Lab {
         while self.in_flight() > 0 {
             self.collect().await?;
         }
-        let program = self.engine.program(lane);
-        let (tensors, gates) = (program.tensors.clone(), program.gates.clone());
         let Some(resize) = new.method.extras.resize else { return Ok(()) };
+        let compiled = self.engine.compiled(lane);
+        let from = compiled.sites.clone();
         // Experts may be split and dropped by how much they are used.
-        let gates = if resize.by_gate { gates } else { Vec::new() };
+        let gates: Vec<_> = compiled
+            .gates()
+            .filter(|_| resize.by_gate)
+            .map(|(site, buffer, tensor)| (site, buffer, tensor.clone()))
+            .collect();
         if !gates.is_empty() {
             self.engine.run(lane, Recording::Output, self.step_record(self.step, 0))?;
         }
@@ -70,27 +74,27 @@ impl Lab {
         };
 
         let (first, second) = read[1].split_at(read[1].len() / 2);
-        let program = compile(&self.task, &new, &self.config.optimizer);
+        let compiled = compile(&self.task, &new, &self.config.optimizer);
         let resizes = self.lanes[lane].resizes + 1;
         let mut rng = Rng::new(self.config.seed.into(), stream::resize(lane, resizes));
         let mut moved = Moved {
-            from: &tensors,
+            from: &from,
             old: [&read[0], first, second],
-            to: &program,
-            new: std::array::from_fn(|_| vec![0.0; program.padded]),
+            to: &compiled,
+            new: std::array::from_fn(|_| vec![0.0; compiled.padded]),
             layer: 0,
             mean_gate: Vec::new(),
             rng: &mut rng,
         };
-        for (l, spec) in self.task.layers.iter().enumerate().filter(|&(l, _)| old.adapts(l)) {
+        for (l, spec) in self.task.network.sites().iter().enumerate().filter(|&(l, _)| old.adapts(l)) {
             (moved.layer, moved.mean_gate) = (l, usage(l));
-            let (from, to) = (old.settings_at(l), new.settings_at(l));
-            let scalings = ((old.method.scaling)(&from), (new.method.scaling)(&to));
+            let (before, after) = (old.settings_at(l), new.settings_at(l));
+            let scalings = ((old.method.scaling)(&before), (new.method.scaling)(&after));
             let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
-            (resize.run)(&Sizes { old: &from, new: &to, scalings, widths }, &mut moved)?;
+            (resize.run)(&Sizes { old: &before, new: &after, scalings, widths }, &mut moved)?;
         }
         let [params, first, second] = moved.new;
-        self.engine.set_lane(lane, program, &params)?;
+        self.engine.set_lane(lane, compiled, &params)?;
         self.engine.write(lane, MOMENTS, &[first, second].concat())?;
         let state = &mut self.lanes[lane];
         (state.lane, state.resizes, state.stale) = (new, resizes, true);
@@ -133,9 +137,9 @@ fn mean_gate(gates: &Tensor, buffer: &[f32]) -> Vec<f64> {
 
 /// A lane's parameters and moments on their way from one layout to another, a layer at a time.
 struct Moved<'a> {
-    from: &'a [Tensor],
+    from: &'a [CompiledSite],
     old: [&'a [f32]; 3],
-    to: &'a LaneProgram,
+    to: &'a CompiledLane,
     new: [Vec<f32>; 3],
     layer: usize,
     mean_gate: Vec<f64>,
@@ -150,7 +154,7 @@ impl Tensors for Moved<'_> {
     }
 
     fn put(&mut self, name: &str, parameter: &Parameter) -> Result<()> {
-        let tensor = find(&self.to.tensors, self.layer, name)?;
+        let tensor = find(&self.to.sites, self.layer, name)?;
         let parts = [&parameter.value, &parameter.first, &parameter.second];
         self.new.iter_mut().zip(parts).for_each(|(buffer, values)| tensor.scatter(buffer, values));
         Ok(())
@@ -165,11 +169,10 @@ impl Tensors for Moved<'_> {
     }
 }
 
-fn find<'a>(tensors: &'a [Tensor], layer: usize, name: &str) -> Result<&'a Tensor> {
-    let full = format!("layers.{layer}.{name}");
-    tensors.iter().find(|tensor| tensor.name == full).ok_or_else(|| Error::Missing {
+fn find<'a>(sites: &'a [CompiledSite], site: usize, key: &str) -> Result<&'a Tensor> {
+    sites[site].parameter(key).ok_or_else(|| Error::Missing {
         what: "tensor",
-        name: full,
+        name: format!("{}.{key}", sites[site].name),
         hint: "the lane's method does not have it".into(),
     })
 }

@@ -9,7 +9,7 @@ use crate::exec::Reading;
 use crate::exec::cpu::Cpu;
 use crate::exec::gpu::{Device, Gpu};
 use crate::kernel::recording::PARAMS;
-use crate::model::{compile, share};
+use crate::net::{compile, share};
 
 /// Everything that training changes, after `step` steps.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub struct Snapshot {
 struct Held {
     lane: Lane,
     resizes: usize,
-    /// Of the lane's program's `state`, in that order.
+    /// Of the lane's compiled's `state`, in that order.
     buffers: Vec<Vec<f32>>,
 }
 
@@ -35,7 +35,7 @@ impl Lab {
 
     /// All that training carries from step to step, of every lane, read the same way.
     pub fn snapshot(&self) -> impl Future<Output = Result<Snapshot>> + use<> {
-        let state = |lane| &self.engine.program(lane).state;
+        let state = |lane| &self.engine.compiled(lane).state;
         let all = |lane| state(lane).iter().map(move |&buffer| (lane, buffer));
         let reading = self.engine.read(&(0..self.lanes.len()).flat_map(all).collect::<Vec<_>>());
         let step = self.step;
@@ -59,9 +59,9 @@ impl Lab {
             None => Engine::Cpu(Cpu::new(shared)),
         };
         for (index, held) in snapshot.lanes.iter().enumerate() {
-            let program = compile(&self.task, &held.lane, &self.config.optimizer);
-            let state = program.state.clone();
-            engine.set_lane(index, program, &[])?;
+            let compiled = compile(&self.task, &held.lane, &self.config.optimizer);
+            let state = compiled.state.clone();
+            engine.set_lane(index, compiled, &[])?;
             for (buffer, values) in state.into_iter().zip(&held.buffers) {
                 engine.write(index, buffer, values)?;
             }

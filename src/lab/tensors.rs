@@ -4,6 +4,7 @@ use super::Lab;
 use crate::error::{Error, Result};
 use crate::exec::Recording;
 use crate::kernel::recording::{GRADS, PARAMS, Tensor};
+use crate::task::network::LinearSite;
 
 /// A tensor's name and shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,16 +26,19 @@ impl Lab {
     /// All of a lane's tensors: parameters, what lies fixed among them, gradients, gates, the frozen base, the output.
     pub fn tensors(&self, lane: usize) -> Result<Vec<TensorInfo>> {
         self.check_lane(lane)?;
-        let program = self.engine.program(lane);
+        let compiled = self.engine.compiled(lane);
         let info = |name: &str, shape: &[usize]| TensorInfo { name: name.to_owned(), shape: shape.to_vec() };
-        let mut out: Vec<_> = program.tensors.iter().chain(&program.fixed).map(|t| info(&t.name, &t.shape)).collect();
-        out.extend(program.tensors.iter().map(|t| info(&gradient_name(t), &t.shape)));
-        out.extend(program.gates.iter().map(|(_, _, t)| info(&t.name, &t.shape)));
-        for (l, layer) in self.task.layers.iter().enumerate() {
-            out.push(info(&format!("layers.{l}.base.weight"), &[layer.outputs, layer.inputs]));
-            out.push(info(&format!("layers.{l}.base.bias"), &[layer.outputs]));
+        let mut out: Vec<_> =
+            compiled.tensors().chain(compiled.frozen_parameters()).map(|t| info(&t.name, &t.shape)).collect();
+        for site in &compiled.sites {
+            out.extend(site.parameters.iter().map(|t| info(&site.gradient_name(t), &t.shape)));
         }
-        out.push(info("output", &program.output_tensor.1.shape));
+        out.extend(compiled.gates().map(|(_, _, t)| info(&t.name, &t.shape)));
+        for site in self.task.network.sites() {
+            out.push(info(&weight_name(site), &[site.outputs, site.inputs]));
+            out.push(info(&bias_name(site), &[site.outputs]));
+        }
+        out.push(info("output", &compiled.output_tensor.1.shape));
         Ok(out)
     }
 
@@ -48,7 +52,7 @@ impl Lab {
             Source::Bias(l) => Ok(self.task.base[l].bias.clone()),
             Source::Output => {
                 self.engine.run(lane, Recording::Output, step)?;
-                let (buffer, tensor) = self.engine.program(lane).output_tensor.clone();
+                let (buffer, tensor) = self.engine.compiled(lane).output_tensor.clone();
                 Ok(tensor.gather(&self.read_one(lane, buffer).await?))
             }
             Source::Parameter(tensor) => Ok(tensor.gather(&self.read_one(lane, PARAMS).await?)),
@@ -70,9 +74,9 @@ impl Lab {
     /// Names and shapes of a layer's tensors that training changes, and of those beside them that it does not: what its
     /// adapter is.
     pub fn held(&self, lane: usize, layer: usize) -> impl Iterator<Item = TensorInfo> + '_ {
-        let program = self.engine.program(lane);
-        let own = program.tensors.iter().chain(&program.fixed).filter(move |tensor| tensor.layer().0 == layer);
-        own.map(|tensor| TensorInfo { name: tensor.name.clone(), shape: tensor.shape.clone() })
+        self.engine.compiled(lane).sites[layer]
+            .held()
+            .map(|tensor| TensorInfo { name: tensor.name.clone(), shape: tensor.shape.clone() })
     }
 
     /// Set a trainable tensor, or prototypes; `values` are row-major.
@@ -120,37 +124,34 @@ impl Lab {
     }
 
     fn names(&self, lane: usize) -> String {
-        let program = self.engine.program(lane);
-        program.tensors.iter().chain(&program.fixed).map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ")
+        let compiled = self.engine.compiled(lane);
+        compiled.tensors().chain(compiled.frozen_parameters()).map(|t| t.name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     fn find(&self, lane: usize, name: &str) -> Result<Source> {
         self.check_lane(lane)?;
-        let program = self.engine.program(lane);
+        let compiled = self.engine.compiled(lane);
         if name == "output" {
             return Ok(Source::Output);
         }
-        for (l, _) in self.task.layers.iter().enumerate() {
-            if name == format!("layers.{l}.base.weight") {
+        for (l, site) in self.task.network.sites().iter().enumerate() {
+            if name == weight_name(site) {
                 return Ok(Source::Weight(l));
             }
-            if name == format!("layers.{l}.base.bias") {
+            if name == bias_name(site) {
                 return Ok(Source::Bias(l));
             }
         }
-        if let Some(tensor) = program.fixed.iter().find(|tensor| tensor.name == name) {
-            return Ok(Source::Parameter(tensor.clone()));
-        }
-        for tensor in &program.tensors {
-            if tensor.name == name {
+        for site in &compiled.sites {
+            if let Some(tensor) = site.held().find(|tensor| tensor.name == name) {
                 return Ok(Source::Parameter(tensor.clone()));
             }
-            if gradient_name(tensor) == name {
+            if let Some(tensor) = site.parameters.iter().find(|tensor| site.gradient_name(tensor) == name) {
                 return Ok(Source::Gradient(tensor.clone()));
             }
         }
-        let gate = program.gates.iter().find(|(_, _, tensor)| tensor.name == name);
-        gate.map(|(_, buffer, tensor)| Source::Gate(*buffer, tensor.clone())).ok_or_else(|| Error::Missing {
+        let gate = compiled.gates().find(|(_, _, tensor)| tensor.name == name);
+        gate.map(|(_, buffer, tensor)| Source::Gate(buffer, tensor.clone())).ok_or_else(|| Error::Missing {
             what: "tensor",
             name: name.to_owned(),
             hint: format!("lane {lane} has {} and output", self.names(lane)),
@@ -158,8 +159,10 @@ impl Lab {
     }
 }
 
-/// "layers.0.lora_A" as "layers.0.grad.lora_A".
-fn gradient_name(tensor: &Tensor) -> String {
-    let (layer, rest) = tensor.layer();
-    format!("layers.{layer}.grad.{rest}")
+fn weight_name(site: &LinearSite) -> String {
+    format!("{}.base.weight", site.name)
+}
+
+fn bias_name(site: &LinearSite) -> String {
+    format!("{}.base.bias", site.name)
 }

@@ -25,8 +25,17 @@ use crate::args::Setting;
 
 pub static METHODS: &[&Method] = &[&FULL, &LORA, &MOLORA, &MOR1E, &DORA, &MORA, &ADALORA, &DYLORA];
 
-static MODIFIERS: &[&Modifier] =
-    &[&LOAD_BALANCE, &LORA_PLUS, &ROUTER, &ORTHOGONALITY, &FLEX, &PISSA, &QUANTISED, &EXPERTS_PER_LAYER, &RANK_PER_LAYER];
+static MODIFIERS: &[&Modifier] = &[
+    &LOAD_BALANCE,
+    &LORA_PLUS,
+    &ROUTER,
+    &ORTHOGONALITY,
+    &FLEX,
+    &PISSA,
+    &QUANTISED,
+    &EXPERTS_PER_LAYER,
+    &RANK_PER_LAYER,
+];
 
 /// The method of that name.
 pub fn find(name: &str) -> Option<&'static Method> {

@@ -221,7 +221,7 @@ fn resize(sizes: &Sizes, tensors: &mut dyn Tensors) -> Result<()> {
 fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     let (n, t) = (settings.whole("experts"), place.tokens);
     let scaling = settings.real("alpha");
-    let (begin, fixed) = (arena.params, arena.fixed_elements);
+    let (begin, fixed) = (arena.params, arena.frozen_elements);
     let gate_tokens = if is_per_sequence(settings) { place.sequence } else { 1 };
     let (real_rows, logits) = (place.real_tokens / gate_tokens, pad(n));
     let rows = pad(real_rows);
@@ -248,7 +248,7 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     backward.extend(source.gradients);
     // A second term in v's gradient: AdamW must wait for both.
     let apart = orthogonality::gradient(readers.unwrap_or(n), &factors, settings);
-    let trained = arena.params - begin - (arena.fixed_elements - fixed);
+    let trained = arena.params - begin - (arena.frozen_elements - fixed);
     let updates = apart.is_some().then_some((begin, trained));
     let mut forward = vec![source.forward];
     forward.extend(mixed.forward);

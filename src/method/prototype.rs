@@ -30,7 +30,7 @@ pub fn record(gates: &Gates, place: &Place, arena: &mut Arena) -> GateSource {
     // The weight of a constant input, so that its gradient is a product as the router's is: one of a tile.
     let mix = arena.param(name("mix"), PAD * PAD, vec![1], vec![1]);
     let (shape, strides) = matrix();
-    let prototypes = arena.fixed(name("prototypes"), logits * inputs, shape, strides);
+    let prototypes = arena.frozen_param(name("prototypes"), logits * inputs, shape, strides);
     let dims = prototype::Dims {
         rows: gates.rows as u32,
         real_rows: gates.real_rows as u32,

@@ -44,8 +44,6 @@ pub struct Adapted {
     pub state: Vec<Buffer>,
     /// The layer adds `x deltaᵀ`, delta in this buffer at this offset.
     pub delta: Option<(Buffer, usize)>,
-    /// The frozen weight and what is known of its output, where the lane has its own.
-    pub frozen: Option<Frozen>,
     /// The layer adds `hg B`.
     pub up: Option<Up>,
     /// lora_A and lora_B, or delta, as the layer reads them, where they are not parameters themselves.
@@ -68,15 +66,6 @@ pub struct Parts {
     pub values: Tensor,
     /// ω, `[1]`.
     pub share: Tensor,
-}
-
-/// A frozen weight of a lane's own, `[outputs, inputs]`, its bias or, for the first layer, its output for the pool, and the
-/// target, which is without that output where there is but this layer.
-#[derive(Clone, Copy, Debug)]
-pub struct Frozen {
-    pub weight: Buffer,
-    pub base: Buffer,
-    pub target: Buffer,
 }
 
 #[derive(Clone, Copy, Debug)]

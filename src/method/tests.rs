@@ -62,7 +62,7 @@ fn what_is_declared_is_what_is_recorded() {
                 all
             };
             assert_eq!(of(true), recorded(&arena.tensors), "{lane:?}");
-            assert_eq!(of(false), recorded(&arena.fixed), "{lane:?}");
+            assert_eq!(of(false), recorded(&arena.frozen_parameters), "{lane:?}");
             // The tensors that its change is made of are there, as large as it says.
             let held = |name: &str| {
                 let full = format!("layers.0.{name}");

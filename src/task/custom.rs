@@ -1,7 +1,7 @@
 //! The task whose arrays come from the JavaScript API: one linear layer, one batch, mean squared error.
 //! Knows nothing of JavaScript.
 
-use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData};
+use super::{BaseLayer, LossKind, Network, Probe, Targets, TaskData};
 use crate::error::{Error, Result};
 
 /// Sizes of the arrays, all at least 1.
@@ -46,7 +46,7 @@ pub fn custom(
     };
     let row_domains = vec![0; rows];
     Ok(TaskData {
-        layers: vec![Layer { inputs, outputs, activation: Activation::None }],
+        network: Network::stack(&[inputs, outputs]),
         loss: LossKind::Mse,
         batch_sequences: batch,
         sequence,

@@ -5,14 +5,17 @@
 use ndarray::Array2;
 
 use super::domains::{Teacher, batches, deal, names, probe_domains};
-use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData};
+use super::evaluate::evaluate;
+use super::network::Network;
+use super::{BaseLayer, LossKind, Probe, Targets, TaskData};
 use crate::args::Domains;
 use crate::error::Result;
 use crate::rng::{Rng, stream};
 use crate::tensor::widened;
 
 /// The base network and its true changes.
-struct Network {
+struct Changed {
+    network: Network,
     weights: Vec<Array2<f64>>,
     teachers: Vec<Teacher>,
 }
@@ -26,26 +29,22 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
     let scale = 1.0 / libm::sqrt(dim as f64);
     let stored: Vec<Vec<f32>> =
         (0..depth).map(|_| (0..dim * dim).map(|_| (rng.normal() * scale) as f32).collect()).collect();
-    let network = Network { weights: stored.iter().map(|w| widened(w, (dim, dim))).collect(), teachers };
+    let weights = stored.iter().map(|w| widened(w, (dim, dim))).collect();
+    let changed = Changed { network: Network::stack(&vec![dim; depth + 1]), weights, teachers };
 
     let batches = batches(config);
     let mut rng = Rng::new(seed, stream::DATA);
     let row_domains = deal(config, config.batch, batches, &mut rng);
-    let (x, mut y, energy) = network.rows(&row_domains, &mut rng);
+    let (x, mut y, energy) = changed.rows(&row_domains, &mut rng);
     if config.noise > 0.0 {
         y.iter_mut().for_each(|value| *value += (config.noise * rng.normal()) as f32);
     }
     let mut rng = Rng::new(seed, stream::PROBE);
     let probe_domains = probe_domains(config, &mut rng);
-    let (probe_x, probe_y, _) = network.rows(&probe_domains, &mut rng);
+    let (probe_x, probe_y, _) = changed.rows(&probe_domains, &mut rng);
 
-    let layer = |l| Layer {
-        inputs: dim,
-        outputs: dim,
-        activation: if l + 1 < depth { Activation::Gelu } else { Activation::None },
-    };
     Ok(TaskData {
-        layers: (0..depth).map(layer).collect(),
+        network: changed.network,
         loss: LossKind::Mse,
         batch_sequences: config.batch,
         sequence: config.sequence,
@@ -65,38 +64,28 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
     })
 }
 
-impl Network {
+impl Changed {
     /// Inputs, the changed network's outputs for them, and the mean square per element by which these differ from the
     /// frozen network's.
     fn rows(&self, row_domains: &[u8], rng: &mut Rng) -> (Vec<f32>, Vec<f32>, f64) {
         let x = self.teachers[0].inputs(row_domains, rng);
-        let wide = widened(&x, (row_domains.len(), self.weights[0].ncols()));
-        let changed = self.forward(wide.clone(), Some(row_domains));
-        let frozen = self.forward(wide, None);
+        let wide = widened(&x, (row_domains.len(), self.network.inputs()));
+        let changed = self.output(&wide, row_domains);
+        let frozen = self.output(&wide, &[]);
         let energy = (&changed - &frozen).mapv(|d| d * d).mean().unwrap_or(0.0);
         (x, changed.iter().map(|&v| v as f32).collect(), energy)
     }
 
-    /// With each row's domain's true changes, or without any.
-    fn forward(&self, x: Array2<f64>, row_domains: Option<&[u8]>) -> Array2<f64> {
-        let mut h = x;
-        for (l, (weight, teacher)) in self.weights.iter().zip(&self.teachers).enumerate() {
-            let mut y = h.dot(&weight.t());
-            for ((mut y, h), &domain) in y.outer_iter_mut().zip(h.outer_iter()).zip(row_domains.unwrap_or(&[])) {
-                y += &teacher.change(domain, h);
+    /// With the true changes of the domains of as many rows as are told.
+    fn output(&self, rows: &Array2<f64>, row_domains: &[u8]) -> Array2<f64> {
+        evaluate(&self.network, self.network.output(), rows, |site, x| {
+            let mut y = x.dot(&self.weights[site].t());
+            for ((mut y, x), &domain) in y.outer_iter_mut().zip(x.outer_iter()).zip(row_domains) {
+                y += &self.teachers[site].change(domain, x);
             }
-            if l + 1 < self.weights.len() {
-                y.mapv_inplace(gelu);
-            }
-            h = y;
-        }
-        h
+            y
+        })
     }
-}
-
-/// The tanh form, with a tanh that is the same on every machine.
-fn gelu(a: f64) -> f64 {
-    0.5 * a * (1.0 + libm::tanh(0.797_884_560_8 * (a + 0.044_715 * a * a * a)))
 }
 
 #[cfg(test)]
@@ -111,7 +100,7 @@ mod tests {
     #[test]
     fn targets_are_the_changed_network_s() {
         let task = domains(&config(3), 4).unwrap();
-        assert_eq!(task.layers.len(), 3);
+        assert_eq!(task.network.sites().len(), 3);
         let mut rng = Rng::new(4, stream::TEACHER);
         let changed: Vec<Vec<Array2<f64>>> = (0..3)
             .map(|l| {

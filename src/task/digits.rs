@@ -3,7 +3,7 @@
 //! changed ones; the upright ones are the old task, whose accuracy shows forgetting.
 //! Knows nothing of how either training is run.
 
-use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData};
+use super::{BaseLayer, LossKind, Network, Probe, Targets, TaskData};
 use crate::args::{DigitDomain, Digits};
 use crate::error::{Error, Result};
 use crate::order::within;
@@ -107,7 +107,8 @@ impl DigitsTask {
     /// as PyTorch's `nn.Linear` draws them.
     pub fn pretraining(&self) -> TaskData {
         let mut rng = Rng::new(self.seed, stream::BASE);
-        let base = layers()
+        let base = network()
+            .sites()
             .iter()
             .map(|layer| {
                 let bound = 1.0 / libm::sqrt(layer.inputs as f64);
@@ -124,14 +125,14 @@ impl DigitsTask {
     /// `Error::Data` where `base` does not have the network's shapes.
     pub fn adaptation(&self, base: Vec<BaseLayer>) -> Result<TaskData> {
         let sizes = |w: usize, b: usize| format!("weight {w}, bias {b}");
-        if base.len() != layers().len() {
+        if base.len() != network().sites().len() {
             return Err(Error::Data {
                 what: "base network".into(),
-                expected: format!("{} layers", layers().len()),
+                expected: format!("{} layers", network().sites().len()),
                 got: base.len().to_string(),
             });
         }
-        for (index, (layer, given)) in layers().iter().zip(&base).enumerate() {
+        for (index, (layer, given)) in network().sites().iter().zip(&base).enumerate() {
             let expected = sizes(layer.outputs * layer.inputs, layer.outputs);
             let got = sizes(given.weight.len(), given.bias.len());
             if expected != got {
@@ -177,7 +178,7 @@ impl DigitsTask {
             row_domains.push(domain as u8);
         }
         TaskData {
-            layers: layers().to_vec(),
+            network: network(),
             loss: LossKind::CrossEntropy,
             batch_sequences: batch,
             sequence: 1,
@@ -232,13 +233,9 @@ impl DigitsTask {
     }
 }
 
-fn layers() -> [Layer; 3] {
-    let layer = |inputs, outputs, activation| Layer { inputs, outputs, activation };
-    [
-        layer(PIXELS, HIDDEN, Activation::Gelu),
-        layer(HIDDEN, HIDDEN, Activation::Gelu),
-        layer(HIDDEN, CLASSES, Activation::None),
-    ]
+/// 64→64→64→10.
+fn network() -> Network {
+    Network::stack(&[PIXELS, HIDDEN, HIDDEN, CLASSES])
 }
 
 fn name(domain: Option<DigitDomain>) -> &'static str {

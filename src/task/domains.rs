@@ -8,7 +8,7 @@
 
 use ndarray::{Array1, Array2, ArrayView1};
 
-use super::{Activation, BaseLayer, Layer, LossKind, Probe, Targets, TaskData};
+use super::{BaseLayer, LossKind, Network, Probe, Targets, TaskData};
 use crate::args::{Domains, Spectrum};
 use crate::error::{Error, Result};
 use crate::rng::{Rng, stream};
@@ -64,7 +64,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
     let changes = teacher.changes();
     let square: f64 = teacher.singular.iter().map(|s| s * s).sum();
     Ok(TaskData {
-        layers: vec![Layer { inputs: dim, outputs: dim, activation: Activation::None }],
+        network: Network::stack(&[dim, dim]),
         loss: LossKind::Mse,
         batch_sequences: config.batch,
         sequence: config.sequence,

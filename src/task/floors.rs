@@ -54,7 +54,7 @@ pub fn floors(config: &Task, lanes: &[Lane], task: &TaskData) -> Vec<Floor> {
     let noise = task.noise_variance / task.energy;
     let mut floors: Vec<Floor> = Vec::new();
     for (index, lane) in lanes.iter().enumerate() {
-        let Some(mut floor) = spectra.floor(lane, domains, task.layers[0].inputs) else {
+        let Some(mut floor) = spectra.floor(lane, domains, task.network.inputs()) else {
             continue;
         };
         if noise > 0.0 {

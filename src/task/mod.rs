@@ -5,30 +5,17 @@ pub mod custom;
 mod deep;
 pub mod digits;
 pub mod domains;
+pub mod evaluate;
 pub mod floors;
+pub mod network;
 
 pub use custom::custom;
 pub use digits::{DigitsTask, HeldOut, digits};
 pub use domains::domains;
 pub use floors::floors;
+pub use network::Network;
 
 use ndarray::Array2;
-
-/// One linear layer of the base network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layer {
-    pub inputs: usize,
-    pub outputs: usize,
-    /// Applied to this layer's output.
-    pub activation: Activation,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    None,
-    /// The tanh form.
-    Gelu,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossKind {
@@ -61,20 +48,20 @@ pub enum Targets {
 /// A row is one token: row `(batch · batch_sequences + sequence) · sequence + token`.
 #[derive(Clone, Debug)]
 pub struct TaskData {
-    pub layers: Vec<Layer>,
+    pub network: Network,
     pub loss: LossKind,
     /// Sequences per batch.
     pub batch_sequences: usize,
     /// Tokens per sequence.
     pub sequence: usize,
     pub batches: usize,
-    /// `[rows, inputs of the first layer]`, `rows = batches · batch_sequences · sequence`.
+    /// `[rows, the network's inputs]`, `rows = batches · batch_sequences · sequence`.
     pub x: Vec<f32>,
-    /// `[rows, outputs of the last layer]` or `[rows]`.
+    /// `[rows, the network's outputs]` or `[rows]`.
     pub y: Targets,
     /// `[rows]`, indices into `domain_names`.
     pub row_domains: Vec<u8>,
-    /// One per layer.
+    /// One per site of the network.
     pub base: Vec<BaseLayer>,
     pub domain_names: Vec<String>,
     /// Expected squared target change per output element, noise left out; 1 where the loss is cross-entropy.

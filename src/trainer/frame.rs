@@ -18,7 +18,8 @@ use crate::method::description::Widths;
 use crate::optim;
 use crate::protocol::RanksFrame;
 use crate::protocol::{Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, Started, Watch, WeightFrame};
-use crate::task::{Activation, DigitsTask, TaskData, floors};
+use crate::task::network::LinearSite;
+use crate::task::{DigitsTask, TaskData, floors};
 
 /// Milliseconds between a lane's accuracies while training.
 const ACCURACY: f64 = 1000.0;
@@ -53,10 +54,10 @@ struct Kept {
 impl Display {
     pub fn new(lab: &Lab, digits: Option<&DigitsTask>) -> Self {
         let task = &lab.task;
-        let inputs = task.layers.iter().map(|layer| layer.inputs).max().unwrap_or(1);
+        let inputs = task.network.sites().iter().map(|layer| layer.inputs).max().unwrap_or(1);
         let rows = (ROWS_PER_INPUT * inputs).min(ROWS).max(task.batch_rows());
         let rows = rows.div_ceil(task.batch_rows()).min(task.batches) * task.batch_rows();
-        let x = task.x[..rows * task.layers[0].inputs].to_vec();
+        let x = task.x[..rows * task.network.inputs()].to_vec();
         let mut display = Self {
             probe: Forward::new(task, task.probe.x.clone(), task.probe.sequence),
             training: Training {
@@ -224,7 +225,7 @@ impl Kept {
 
 /// Layers that a lane adapts.
 fn adapted<'a>(task: &'a TaskData, lane: &'a Lane) -> impl Iterator<Item = (usize, (usize, usize))> + 'a {
-    let layers = task.layers.iter().enumerate();
+    let layers = task.network.sites().iter().enumerate();
     layers.filter(|&(l, _)| lane.adapts(l)).map(|(l, layer)| (l, (layer.inputs, layer.outputs)))
 }
 
@@ -254,16 +255,16 @@ pub fn started(lab: &Lab, fallback: Option<String>) -> Started {
     let task = &lab.task;
     let lanes = (0..lab.lane_count()).map(|l| lab.lane(l).clone()).collect();
     let config = Config { lanes, ..lab.config.clone() };
-    let layer = |layer: &crate::task::Layer| LayerInfo {
-        inputs: layer.inputs,
-        outputs: layer.outputs,
-        activation: if layer.activation == Activation::Gelu { "gelu" } else { "" }.into(),
+    let layer = |(l, site): (usize, &LinearSite)| LayerInfo {
+        inputs: site.inputs,
+        outputs: site.outputs,
+        activation: if task.network.gelu_follows(l) { "gelu" } else { "" }.into(),
     };
     Started {
         backend: lab.backend().into(),
         adapter: lab.adapter().into(),
         fallback,
-        layers: task.layers.iter().map(layer).collect(),
+        layers: task.network.sites().iter().enumerate().map(layer).collect(),
         domains: task.domain_names.clone(),
         energy: task.energy as f32,
         true_rank: task.true_rank,
@@ -275,7 +276,7 @@ pub fn started(lab: &Lab, fallback: Option<String>) -> Started {
 /// What can be watched.
 pub fn shape(lab: &Lab) -> Shape {
     Shape {
-        lanes: (0..lab.lane_count()).map(|l| LaneShape::new(lab.lane(l), lab.task.layers.len())).collect(),
+        lanes: (0..lab.lane_count()).map(|l| LaneShape::new(lab.lane(l), lab.task.network.sites().len())).collect(),
         domains: lab.task.domain_names.len(),
         tokens: lab.task.probe.rows(),
     }

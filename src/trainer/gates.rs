@@ -101,7 +101,7 @@ pub fn ablation(
     let mut own = gates.values.clone();
     own.iter_mut().enumerate().filter(|(at, _)| at % gates.experts != expert).for_each(|(_, gate)| *gate = 0.0);
     let own = matrix(&own, gates.experts);
-    let x = matrix(&probe.input(index, layer), task.layers[layer].inputs);
+    let x = matrix(&probe.input(index, layer), task.network.sites()[layer].inputs);
     let added = experts.routed(&x, &own);
     let y: Vec<f32> = probe.layer_output(index, layer).iter().zip(&added).map(|(&y, &own)| y - own as f32).collect();
     let without = per_domain(task, &probe.resume(index, layer, &y));

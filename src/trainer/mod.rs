@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab;
 use crate::lab::prepare::{Plan, Prepared, Progress, Source};
-use crate::model::kernels;
+use crate::net::kernels;
 use crate::protocol::{Command, Event};
 use run::Run;
 use state::{Effect, State};

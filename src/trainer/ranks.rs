@@ -54,7 +54,7 @@ fn last_kept(budget: &Budget, steps: usize, most: usize) -> usize {
 pub fn budgets(lab: &Lab, probe: &Forward, now: &Readback) -> Vec<BudgetFrame> {
     let frame = |lane: usize| {
         let budget = budget(lab.lane(lane)).filter(|budget| kept_after(budget, now.step))?;
-        let layers = kept(&budget, probe.program(lane), &now.params[lane])?;
+        let layers = kept(&budget, probe.compiled(lane), &now.params[lane])?;
         Some(BudgetFrame { lane, step: now.step.checked_sub(1)?, layers })
     };
     (0..lab.lane_count()).filter_map(frame).collect()
@@ -89,7 +89,7 @@ impl Cuts {
         let task = &lab.task;
         let batch = task.batch_rows();
         let rows = ROWS.div_ceil(batch).min(task.batches) * batch;
-        let mut forward = Forward::new(task, task.x[..rows * task.layers[0].inputs].to_vec(), task.sequence);
+        let mut forward = Forward::new(task, task.x[..rows * task.network.inputs()].to_vec(), task.sequence);
         let ranked = |l: usize| Some((l, lab.lane(l).method.extras.cut?, whole_rank(lab.lane(l))?));
         let lanes: Vec<(usize, Cut, usize)> = (0..lab.lane_count()).filter_map(ranked).collect();
         for (index, &(lane, ..)) in lanes.iter().enumerate() {
@@ -244,13 +244,13 @@ mod tests {
                 // Every layer's change as a weight of its own, from the first `rank` columns of B and rows of A.
                 let mut by_hand = Forward::new(&lab.task, lab.task.x[..1024 * 16].to_vec(), lab.task.sequence);
                 by_hand.set_lane(0, &(&FULL).into(), &lab.config.optimizer);
-                let mut params = vec![0.0; by_hand.program(0).padded];
+                let mut params = vec![0.0; by_hand.compiled(0).padded];
                 for layer in 0..2 {
                     let get = |name: &str| block_on(lab.tensor(lane, &format!("layers.{layer}.{name}"))).unwrap();
                     let (a, b) = (get("lora_A"), get("lora_B"));
                     let entry = |o: usize, i: usize| (0..rank).map(|k| b[o * 8 + k] * a[k * 16 + i]).sum::<f32>();
                     let delta: Vec<f32> = (0..256).map(|at| 2.0 * entry(at / 16, at % 16)).collect();
-                    by_hand.program(0).tensors[layer].scatter(&mut params, &delta);
+                    by_hand.compiled(0).sites[layer].parameters[0].scatter(&mut params, &delta);
                 }
                 let rows = row_losses(&lab.task, &lab.task.y, &by_hand.run(0, &params).output);
                 let missed = row_losses(&lab.task, &lab.task.y, &by_hand.run(0, &vec![0.0; params.len()]).output);

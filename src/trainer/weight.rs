@@ -38,14 +38,11 @@ impl Change {
         (at, layer): (usize, usize),
         params: &[f32],
     ) -> Option<Self> {
-        let spec = task.layers[layer];
+        let spec = &task.network.sites()[layer];
         let shape = (spec.inputs, spec.outputs);
         let get = |name: &str| {
-            let full = format!("layers.{layer}.{name}");
-            probe.made(at, &full).or_else(|| {
-                let tensor = probe.program(at).tensors.iter().find(|t| t.name == full);
-                tensor.map(|t| t.gather(params))
-            })
+            let made = probe.effective_factor(at, &format!("{}.{name}", spec.name));
+            made.or_else(|| probe.compiled(at).sites[layer].parameter(name).map(|tensor| tensor.gather(params)))
         };
         let settings = lane.settings_at(layer);
         let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
@@ -115,7 +112,7 @@ pub fn frame(
 ) -> Option<WeightFrame> {
     let answer = probe.run(watch.lane, params);
     let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
-    let spec = task.layers[watch.layer];
+    let spec = &task.network.sites()[watch.layer];
     let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
     let readers = match (lane.method.change)(&lane.settings_at(watch.layer), widths) {
         description::Change::Product(product) => product.readers,
@@ -132,7 +129,8 @@ pub fn frame(
         }
         Change::Experts { experts, .. } if finite => mixture(task, watch, experts, &answer, params, probe, training)?,
         Change::Experts { .. } => {
-            let shape = (task.layers[watch.layer].outputs, task.layers[watch.layer].inputs);
+            let spec = &task.network.sites()[watch.layer];
+            let shape = (spec.outputs, spec.inputs);
             (Array2::from_elem(shape, f64::NAN), MergeFrame::Mixture { routed: f32::NAN, modes: Vec::new() })
         }
     };
@@ -165,7 +163,7 @@ fn experts_frame(change: &Change, shared: Option<usize>) -> Option<ExpertsFrame>
 
 /// `max |merged(x) − adapted(x)|` in f32, as the merged weight would be used.
 fn exact(task: &TaskData, watch: Watch, delta: &Array2<f64>, probe: &Forward) -> MergeFrame {
-    let (spec, base) = (task.layers[watch.layer], &task.base[watch.layer]);
+    let (spec, base) = (&task.network.sites()[watch.layer], &task.base[watch.layer]);
     let merged: Vec<f32> = base.weight.iter().zip(delta).map(|(&w, &d)| w + d as f32).collect();
     let x = probe.input(watch.lane, watch.layer);
     let adapted = probe.layer_output(watch.lane, watch.layer);
@@ -192,7 +190,7 @@ fn mixture(
     training: &Training,
 ) -> Option<(Array2<f64>, MergeFrame)> {
     let Watch { lane, layer, token, domain, .. } = watch;
-    let spec = task.layers[layer];
+    let spec = &task.network.sites()[layer];
     let of_layer = |answer: &Answer| {
         let gates = answer.gates.iter().find(|gates| gates.layer == layer)?;
         Some(matrix(&gates.values, gates.experts))

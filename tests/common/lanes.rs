@@ -3,10 +3,10 @@
 
 use lora_playground::config::Lane;
 use lora_playground::method::{ADALORA, DORA, DYLORA, FULL, LORA, METHODS, MOLORA, MOR1E, MORA};
-use lora_playground::model::LaneProgram;
+use lora_playground::net::CompiledLane;
 use lora_playground::rng::Rng;
 use lora_playground::task::custom::{Shape, custom};
-use lora_playground::task::{Activation, BaseLayer, Layer, LossKind, Targets, TaskData};
+use lora_playground::task::{BaseLayer, LossKind, Network, Targets, TaskData};
 
 /// With a term that evens the use of experts: a coefficient that f32 holds exactly, large enough to matter.
 fn balanced(lane: Lane, kind: &'static str) -> Lane {
@@ -97,6 +97,9 @@ pub fn cases() -> Vec<(String, TaskData, Lane)> {
     for method in [lora(8, 4.0), molora(2, 6, 3.0), molora(4, 6, 3.0), molora(4, 8, 4.0), molora(6, 8, 4.0)] {
         all.push((format!("many tokens, {method:?}"), many_tokens(), method.into()));
     }
+    for lane in [Lane::from(&FULL), lora(4, 6.0), mor1e(5, 1.5, "pooled")] {
+        all.push((format!("residual paths, {lane:?}"), residual(), lane));
+    }
     all
 }
 
@@ -127,14 +130,9 @@ fn one_layer_of(shape: Shape) -> TaskData {
 pub fn three_layers() -> TaskData {
     let mut rng = Rng::new(12, 1);
     let widths = [11, 9, 13, 5];
-    let layers: Vec<Layer> = (0..3)
-        .map(|l| Layer {
-            inputs: widths[l],
-            outputs: widths[l + 1],
-            activation: if l < 2 { Activation::Gelu } else { Activation::None },
-        })
-        .collect();
-    let base = layers
+    let network = Network::stack(&widths);
+    let base = network
+        .sites()
         .iter()
         .map(|l| BaseLayer {
             weight: normals(l.inputs * l.outputs, 0.5, &mut rng),
@@ -142,7 +140,7 @@ pub fn three_layers() -> TaskData {
         })
         .collect();
     TaskData {
-        layers,
+        network,
         base,
         loss: LossKind::CrossEntropy,
         batches: 2,
@@ -153,11 +151,43 @@ pub fn three_layers() -> TaskData {
     }
 }
 
+/// Paths that meet and part, under mean squared error: a value that three nodes read, sums of each other and of the data
+/// themselves, a GELU before a sum and one behind it. Names are not numbers; two batches.
+pub fn residual() -> TaskData {
+    let mut rng = Rng::new(13, 1);
+    let (mut network, x) = Network::new(11);
+    let up = network.linear("block.up", x, 11);
+    let inner = network.gelu(up);
+    let mixed = network.linear("block.mix", inner, 11);
+    let sum = network.add(inner, mixed);
+    let sum = network.gelu(sum);
+    let down = network.linear("block.down", sum, 11);
+    let both = network.add(down, inner);
+    network.add(x, both);
+    let base = network
+        .sites()
+        .iter()
+        .map(|site| BaseLayer {
+            weight: normals(site.inputs * site.outputs, 0.2, &mut rng),
+            bias: normals(site.outputs, 0.2, &mut rng),
+        })
+        .collect();
+    TaskData {
+        network,
+        base,
+        batches: 2,
+        x: normals(30 * 11, 0.15, &mut rng),
+        y: Targets::Dense(normals(30 * 11, 0.15, &mut rng)),
+        row_domains: vec![0; 30],
+        ..one_layer()
+    }
+}
+
 /// Random values in every tensor, factors that start at zero included, and in what is fixed; zeros in the padding.
-pub fn random_params(program: &LaneProgram, seed: u64) -> Vec<f32> {
+pub fn random_params(compiled: &CompiledLane, seed: u64) -> Vec<f32> {
     let mut rng = Rng::new(seed, 2);
-    let mut params = vec![0.0; program.padded];
-    for tensor in program.tensors.iter().chain(&program.fixed) {
+    let mut params = vec![0.0; compiled.padded];
+    for tensor in compiled.tensors().chain(compiled.frozen_parameters()) {
         // w stands behind a sigmoid a hundred times as steep as usual.
         let scale = if tensor.name.ends_with("gate.mix") { 0.005 } else { 0.5 };
         tensor.scatter(&mut params, &normals(tensor.len(), scale, &mut rng));

@@ -4,7 +4,7 @@ use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
 use lora_playground::kernel::Step;
 use lora_playground::lab::Lab;
-use lora_playground::model::{compile, share};
+use lora_playground::net::{compile, share};
 use lora_playground::task::{BaseLayer, Targets, TaskData};
 
 /// What a lane makes of some rows.
@@ -17,7 +17,7 @@ pub struct Reading {
 
 /// `task` with these rows as its only batch.
 pub fn with_rows(task: &TaskData, sequence: usize, x: &[f32], y: Targets) -> TaskData {
-    let rows = x.len() / task.layers[0].inputs;
+    let rows = x.len() / task.network.inputs();
     assert_eq!(rows % sequence, 0);
     TaskData {
         batch_sequences: rows / sequence,
@@ -32,19 +32,19 @@ pub fn with_rows(task: &TaskData, sequence: usize, x: &[f32], y: Targets) -> Tas
 
 /// Lane `lane` of `lab`, as trained so far, on the rows of `task`, which differs from the lab's in its rows only.
 pub fn read(lab: &Lab, lane: usize, task: &TaskData) -> Reading {
-    let program = compile(task, lab.lane(lane), &lab.config.optimizer);
-    let mut params = vec![0.0; program.padded];
-    for tensor in &program.tensors {
+    let compiled = compile(task, lab.lane(lane), &lab.config.optimizer);
+    let mut params = vec![0.0; compiled.padded];
+    for tensor in compiled.tensors() {
         tensor.scatter(&mut params, &pollster::block_on(lab.tensor(lane, &tensor.name)).unwrap());
     }
-    let output = program.output_tensor.clone();
-    let gate = program.gates.first().cloned();
+    let output = compiled.output_tensor.clone();
+    let gate = compiled.gates().next().map(|(_, buffer, tensor)| (buffer, tensor.clone()));
     let mut cpu = Cpu::<f32>::new(share(task));
-    cpu.set_lane(0, program, &params);
+    cpu.set_lane(0, compiled, &params);
     cpu.run(0, Recording::Output, Step::default());
     Reading {
         output: output.1.gather(&cpu.read(0, output.0)),
-        gates: gate.map_or(vec![], |(_, buffer, tensor)| tensor.gather(&cpu.read(0, buffer))),
+        gates: gate.map_or(vec![], |(buffer, tensor)| tensor.gather(&cpu.read(0, buffer))),
     }
 }
 

@@ -1,26 +1,29 @@
 //! Where a lane's parameters begin: as its method declares, drawn from the seed or made from what is known of the layer.
 
-use super::LaneProgram;
+use super::CompiledLane;
 use crate::method::Lane;
 use crate::method::description::{Layer, Parameter, Start, Widths};
 use crate::rng::Rng;
 use crate::task::TaskData;
 
-/// Initial parameters of a lane, in the padded layout. Trained ones come first, so that what is frozen takes no draws.
-pub fn params(task: &TaskData, lane: &Lane, program: &LaneProgram, seed: u64, rng: &mut Rng) -> Vec<f32> {
-    let mut params = vec![0.0; program.padded];
-    for tensor in program.tensors.iter().chain(&program.fixed) {
-        let (index, name) = tensor.layer();
+/// Initial parameters of a lane, in the padded layout.
+pub fn params(task: &TaskData, lane: &Lane, compiled: &CompiledLane, seed: u64, rng: &mut Rng) -> Vec<f32> {
+    let mut params = vec![0.0; compiled.padded];
+    for (index, site) in compiled.sites.iter().enumerate() {
         let layer = layer(task, index, seed);
         let settings = lane.settings_at(index);
         let declared = (lane.method.parameters)(&settings, layer.widths);
-        let Some(parameter) = declared.into_iter().find(|parameter| parameter.name == name) else { continue };
-        let values = match parameter.start {
-            Start::Made(make) => make(&settings, &layer),
-            Start::InputCentroids => super::prototypes::prototypes(task, index, tensor.shape[0]),
-            _ => drawn(&parameter, layer.widths, rng),
-        };
-        tensor.scatter(&mut params, &values);
+        for tensor in site.parameters.iter().chain(&site.frozen_parameters) {
+            let Some(parameter) = declared.iter().find(|parameter| parameter.name == site.key(tensor)) else {
+                continue;
+            };
+            let values = match parameter.start {
+                Start::Made(make) => make(&settings, &layer),
+                Start::InputCentroids => super::prototypes::prototypes(task, index, tensor.shape[0]),
+                _ => drawn(parameter, layer.widths, rng),
+            };
+            tensor.scatter(&mut params, &values);
+        }
     }
     params
 }
@@ -42,7 +45,7 @@ fn drawn(parameter: &Parameter, widths: Widths, rng: &mut Rng) -> Vec<f32> {
 
 /// A layer as it is before training.
 pub fn layer(task: &TaskData, index: usize, seed: u64) -> Layer<'_> {
-    let spec = task.layers[index];
-    let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
+    let site = &task.network.sites()[index];
+    let widths = Widths { inputs: site.inputs, outputs: site.outputs };
     Layer { widths, weight: &task.base[index].weight, seed }
 }

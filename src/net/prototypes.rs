@@ -7,8 +7,8 @@
 
 use ndarray::Array2;
 
-use crate::kernel::gelu;
-use crate::task::{Activation, TaskData};
+use crate::task::TaskData;
+use crate::task::evaluate::{evaluate, frozen};
 use crate::tensor::widened;
 
 /// As much of the data as is looked at: sequences, spread evenly over the pool, and tokens in them.
@@ -24,7 +24,7 @@ pub fn prototypes(task: &TaskData, layer: usize, count: usize) -> Vec<f32> {
 
 /// Mean inputs of sequences, at length 1, `[sequences, inputs]`; one that is zero stays so.
 fn means(task: &TaskData, layer: usize) -> Array2<f64> {
-    let (s, first) = (task.sequence, task.layers[0].inputs);
+    let (s, first) = (task.sequence, task.network.inputs());
     let all = task.rows() / s;
     let kept = all.min(SEQUENCES).min((TOKENS / s).max(1));
     let rows: Vec<f32> = (0..kept)
@@ -34,17 +34,8 @@ fn means(task: &TaskData, layer: usize) -> Array2<f64> {
         })
         .copied()
         .collect();
-    let mut x = widened(&rows, (kept * s, first));
-    for (spec, base) in task.layers.iter().zip(&task.base).take(layer) {
-        let mut y = x.dot(&widened(&base.weight, (spec.outputs, spec.inputs)).t());
-        for mut row in y.rows_mut() {
-            row.iter_mut().zip(&base.bias).for_each(|(y, &bias)| *y += f64::from(bias));
-        }
-        if spec.activation == Activation::Gelu {
-            y.mapv_inplace(gelu::value);
-        }
-        x = y;
-    }
+    let rows = widened(&rows, (kept * s, first));
+    let x = evaluate(&task.network, task.network.site_input(layer), &rows, frozen(&task.network, &task.base));
     let mut means = Array2::zeros((kept, x.ncols()));
     for (t, row) in x.rows().into_iter().enumerate() {
         means.row_mut(t / s).scaled_add(1.0, &row);
@@ -102,6 +93,7 @@ mod tests {
     use super::*;
     use crate::args::Domains;
     use crate::task::domains;
+    use crate::task::evaluate::gelu;
 
     fn task(depth: usize) -> TaskData {
         domains(&Domains { dim: 32, depth, batch: 16, ..Domains::default() }, 3).unwrap()
@@ -150,7 +142,7 @@ mod tests {
                 for base in &task.base[..2] {
                     let row = |o: usize| {
                         let sum: f64 = (0..32).map(|i| f64::from(base.weight[o * 32 + i]) * h[i]).sum();
-                        gelu::value(sum + f64::from(base.bias[o]))
+                        gelu(sum + f64::from(base.bias[o]))
                     };
                     h = (0..32).map(row).collect();
                 }

@@ -1,0 +1,282 @@
+//! A network and a lane, compiled: nodes walked forward, then backward with gradients added where paths meet, adapters
+//! called at the sites that the lane adapts. Knows no kernel; `node` does.
+
+use super::initial;
+use super::lane::{CompiledLane, CompiledSite};
+use super::node::{Batch, Operation, Recorder, Site, Value, add, gelu, linear, loss};
+use super::shared::Frozen;
+use super::{LOSS_SLOTS, rewrite, shared};
+use crate::args::Optimizer;
+use crate::kernel::adamw::{LOSS_PARTS, Update};
+use crate::kernel::recording::{Arena, Buffer, MOMENTS, PARAMS, Pass, Tensor};
+use crate::kernel::{PAD, pad};
+use crate::method::Lane;
+use crate::method::modifier::pissa;
+use crate::method::site::Place;
+use crate::task::network::{Network, Node, Wire};
+use crate::task::{LossKind, TaskData};
+
+/// Compile `lane` on `task`'s base network.
+pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> CompiledLane {
+    let batch = Batch { sequences: task.batch_sequences, sequence: task.sequence };
+    network(&task.network, task.loss, batch, lane, optimizer, &|site| own_weight(task, lane, site))
+}
+
+/// The kernels that training `lane` takes on a network of one layer under MSE, with dims that mean nothing but for what
+/// pipelines are made with: what a device may compile while the data are still being made.
+pub fn kernels(lane: &Lane) -> Vec<Pass> {
+    let (task, batch) = (Network::stack(&[PAD, PAD]), Batch { sequences: PAD, sequence: 1 });
+    network(&task, LossKind::Mse, batch, lane, &Optimizer::default(), &|_| None).train
+}
+
+/// A frozen weight of the lane's own, as the kernels read it, with its base and, where that is another with it, the target.
+type OwnWeight = (Vec<f32>, Vec<f32>, Option<Vec<f32>>);
+
+/// What is left of the frozen weight of a lane that begins at its largest directions.
+fn own_weight(task: &TaskData, lane: &Lane, site: usize) -> Option<OwnWeight> {
+    let settings = lane.settings_at(site);
+    pissa::is_on(&settings).then(|| {
+        // The residual is the same whatever the seed.
+        let layer = initial::layer(task, site, 0);
+        let split = pissa::split(&layer, settings.whole("rank"), (lane.method.scaling)(&settings));
+        shared::frozen(task, site, &split.residual)
+    })
+}
+
+fn network(
+    network: &Network,
+    loss: LossKind,
+    batch: Batch,
+    lane: &Lane,
+    optimizer: &Optimizer,
+    own_weight: &dyn Fn(usize) -> Option<OwnWeight>,
+) -> CompiledLane {
+    let parts = loss::parts(loss, batch, network.outputs());
+    let loss_at = LOSS_SLOTS * LOSS_PARTS;
+    let mut recorder = Recorder::new(network, batch, loss_at, loss_at + parts);
+    let gradients = Gradients::new(network, &|site| lane.adapts(site));
+    let mut constants = Vec::new();
+    let mut sites = Vec::new();
+    adapt(lane, &gradients, own_weight, &mut recorder, &mut sites, &mut constants);
+
+    let mut forward = forward(&mut recorder);
+    rewrite::constant_products(network, &mut forward);
+    let mut step = forward.clone();
+    step.push(loss::compare(loss, &mut recorder));
+    step.extend(backward(&gradients, &mut recorder));
+    rewrite::loss_in_last_layer(network, &mut step);
+    rewrite::gelu_in_layer_backward(&mut step);
+
+    for (at, operation) in forward.iter().enumerate() {
+        if let Operation::Linear(linear) = operation {
+            sites[linear.site].passes = at + 1;
+        }
+    }
+    let output = recorder.passes(forward).iter().map(Pass::at_rest).collect();
+    let gradients = recorder.passes(step.clone());
+    recorder.arena.seal();
+    let padded = recorder.arena.len_of(PARAMS);
+    // A training step is the same passes with AdamW in those, or after those, that leave a parameter's whole gradient.
+    let update = Update {
+        elements: padded as u32,
+        loss_at: loss_at as u32,
+        tiles: parts as u32,
+        beta1: optimizer.beta1 as f32,
+        beta2: optimizer.beta2 as f32,
+        rest1: (1.0 - optimizer.beta1) as f32,
+        rest2: (1.0 - optimizer.beta2) as f32,
+        eps: optimizer.eps as f32,
+        loss_scale: 1.0 / loss::elements(loss, batch, network.outputs()) as f32,
+    };
+    let (step, updated) = rewrite::updates(&recorder.sites, &update, step);
+    let trainable = recorder.arena.params - recorder.arena.frozen_elements;
+    debug_assert_eq!(updated, trainable, "every parameter has a pass that trains it");
+    let mut train = recorder.passes(step);
+    let adapted = || recorder.sites.iter().filter_map(|site| site.adapted.as_ref());
+    train.extend(adapted().flat_map(|a| a.after.iter().cloned()));
+    train.extend(adapted().flat_map(|a| a.last.iter().cloned()));
+    let mut state = vec![PARAMS, MOMENTS];
+    state.extend(adapted().flat_map(|a| a.state.iter().copied()));
+    let output_tensor = (recorder.buffer(Value::Output(network.output())), output_tensor(network, batch));
+    let parameters = sites.iter().flat_map(|site| &site.parameters).map(Tensor::len).sum();
+    let buffers = recorder.arena.buffers;
+    CompiledLane { buffers, gradients, train, output, state, constants, sites, output_tensor, parameters, padded }
+}
+
+fn output_tensor(network: &Network, batch: Batch) -> Tensor {
+    let width = pad(network.outputs());
+    Tensor {
+        name: "output".into(),
+        shape: vec![batch.sequences, batch.sequence, network.outputs()],
+        offset: 0,
+        strides: vec![batch.sequence * width, width, 1],
+    }
+}
+
+/// Call the adapters, in the order of the sites, which is that of their parameters.
+fn adapt(
+    lane: &Lane,
+    gradients: &Gradients,
+    own_weight: &dyn Fn(usize) -> Option<OwnWeight>,
+    recorder: &mut Recorder,
+    sites: &mut Vec<CompiledSite>,
+    constants: &mut Vec<(Buffer, Vec<f32>)>,
+) {
+    let network = recorder.network;
+    let chosen: Vec<usize> = (0..network.sites().len()).filter(|&site| lane.adapts(site)).collect();
+    for (l, site) in network.sites().iter().enumerate() {
+        let (from, wire) = (network.site_input(l), network.site_output(l));
+        let (x, y) = (recorder.buffer(Value::Output(from)), recorder.buffer(Value::Output(wire)));
+        let mut frozen = recorder.shared.frozen(l);
+        let first = (recorder.arena.params, recorder.arena.frozen_elements);
+        let dy = gradients.value[wire.index()];
+        let adapted = chosen.iter().position(|&c| c == l).zip(dy).map(|(index, dy)| {
+            let place = Place {
+                name: &site.name,
+                x,
+                weight: frozen.weight,
+                x_batched: recorder.is_rows(from),
+                dy: recorder.buffer(dy),
+                tokens: recorder.batch.tokens(),
+                real_tokens: recorder.batch.real_tokens(),
+                sequence: recorder.batch.sequence,
+                index,
+                count: chosen.len(),
+                inputs: site.inputs,
+                outputs: site.outputs,
+            };
+            let adapted = (lane.method.record)(&lane.settings_at(l), &place, &mut recorder.arena);
+            if let Some(own) = own_weight(l) {
+                frozen = own_frozen(&site.name, own, frozen, &mut recorder.arena, constants);
+            }
+            adapted
+        });
+        let trained = recorder.arena.params - first.0 - (recorder.arena.frozen_elements - first.1);
+        sites.push(CompiledSite {
+            name: site.name.clone(),
+            input: x,
+            output: y,
+            passes: 0,
+            parameters: std::mem::take(&mut recorder.arena.tensors),
+            frozen_parameters: std::mem::take(&mut recorder.arena.frozen_parameters),
+            effective_factors: adapted.as_ref().map_or_else(Vec::new, |a| a.made.clone()),
+            gate: adapted.as_ref().and_then(|a| a.gate.clone()),
+            gate_parts: adapted.as_ref().and_then(|a| a.parts.clone()),
+        });
+        recorder.sites.push(Site { adapted, frozen, parameters: (first.0, trained) });
+    }
+}
+
+/// A frozen weight in buffers of the lane's own.
+fn own_frozen(
+    site: &str,
+    (weight, base, target): OwnWeight,
+    shared: Frozen,
+    arena: &mut Arena,
+    constants: &mut Vec<(Buffer, Vec<f32>)>,
+) -> Frozen {
+    let mut put = |what: &str, values: Vec<f32>| {
+        let buffer = arena.buffer(format!("{site}.frozen.{what}"), values.len());
+        constants.push((buffer, values));
+        buffer
+    };
+    let target = target.map_or(shared.target, |target| put("target", target));
+    Frozen { weight: put("weight", weight), base: put("base", base), target }
+}
+
+fn forward(recorder: &mut Recorder) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for (wire, node) in recorder.network.nodes() {
+        match node {
+            Node::Rows => {}
+            Node::Linear { site, .. } => operations.extend(linear::forward(site, recorder)),
+            Node::Gelu(from) => operations.push(gelu::forward(wire, from, recorder)),
+            Node::Add(a, b) => operations.push(add::forward(wire, a, b, recorder)),
+        }
+    }
+    operations
+}
+
+/// From the output's gradient to those of all parameters.
+fn backward(gradients: &Gradients, recorder: &mut Recorder) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for (wire, node) in recorder.network.nodes().rev() {
+        let Some(dy) = gradients.value[wire.index()].filter(|_| gradients.wanted[wire.index()]) else { continue };
+        operations.extend(add::sum(wire, &gradients.shares[wire.index()], recorder));
+        let to = |from| gradients.share(recorder.network, from, wire);
+        match node {
+            Node::Rows | Node::Add(..) => {}
+            Node::Linear { site, from } => operations.extend(linear::backward(site, dy, to(from), recorder)),
+            Node::Gelu(from) => {
+                let dx = to(from).map(|dx| Operation::GeluBackward(gelu::Backward { wire, from, dy, dx }));
+                operations.extend(dx);
+            }
+        }
+    }
+    operations
+}
+
+/// Where gradients flow: by wire, whether a parameter at or before it asks for its gradient, what those that read it send
+/// back, and what the sum of that is, which is the one share itself where there is no other.
+struct Gradients {
+    wanted: Vec<bool>,
+    shares: Vec<Vec<Value>>,
+    value: Vec<Option<Value>>,
+}
+
+impl Gradients {
+    fn new(network: &Network, adapts: &dyn Fn(usize) -> bool) -> Self {
+        let count = network.nodes().len();
+        let mut wanted: Vec<bool> = Vec::with_capacity(count);
+        for (_, node) in network.nodes() {
+            let own = matches!(node, Node::Linear { site, .. } if adapts(site));
+            wanted.push(own || node.reads().any(|wire| wanted[wire.index()]));
+        }
+        let mut flow = Self { wanted, shares: vec![Vec::new(); count], value: vec![None; count] };
+        // The loss writes the output's, whether or not anything is trained.
+        flow.shares[count - 1].push(Value::Gradient(network.output()));
+        for (wire, node) in network.nodes().rev() {
+            let value = match flow.shares[wire.index()][..] {
+                [] => continue,
+                [only] => only,
+                _ => Value::Gradient(wire),
+            };
+            flow.value[wire.index()] = Some(value);
+            for from in node.reads() {
+                let share = if matches!(node, Node::Add(..)) { Some(value) } else { flow.share(network, from, wire) };
+                flow.shares[from.index()].extend(share.filter(|_| flow.wanted[from.index()]));
+            }
+        }
+        flow
+    }
+
+    /// Where the node at `by` writes its share of the gradient of a wire that it reads; `None` where nothing asks for it.
+    fn share(&self, network: &Network, of: Wire, by: Wire) -> Option<Value> {
+        let alone =
+            network.readers(of).map(|(_, node)| node.reads().filter(|&wire| wire == of).count()).sum::<usize>() == 1;
+        self.wanted[of.index()].then_some(if alone { Value::Gradient(of) } else { Value::Share { of, by } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Domains};
+    use crate::kernel::Target;
+    use crate::task::domains;
+
+    /// A pipeline compiled ahead and never used would be waited for like any other.
+    #[test]
+    fn what_is_compiled_ahead_is_what_a_step_takes() {
+        let Config { lanes, optimizer, .. } = Config::default();
+        let task = domains(&Domains { dim: 16, batch: 4, ..Domains::default() }, 1).unwrap();
+        for lane in lanes {
+            for target in Target::ALL {
+                let made = |pass: &Pass| (pass.kernel, pass.on(target).entry, pass.on(target).constants);
+                let ahead: Vec<_> = kernels(&lane).iter().map(made).collect();
+                let step: Vec<_> = compile(&task, &lane, &optimizer).train.iter().map(made).collect();
+                assert_eq!(ahead, step, "{lane:?}");
+            }
+        }
+    }
+}

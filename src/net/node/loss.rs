@@ -1,0 +1,59 @@
+//! What the output is compared with: the loss in parts that AdamW's passes add up, and the gradient of the output.
+
+use super::{Batch, Operation, Recorder, Value};
+use crate::kernel::cross_entropy::{self, CROSS_ENTROPY};
+use crate::kernel::mse::{self, MSE};
+use crate::kernel::pad;
+use crate::kernel::recording::{LOSSES, Pass};
+use crate::task::LossKind;
+
+/// Mean squared error.
+#[derive(Clone, Copy, Debug)]
+pub struct Mse {
+    pub dims: mse::Dims,
+}
+
+/// Partial sums that the loss is written in.
+pub fn parts(loss: LossKind, batch: Batch, outputs: usize) -> usize {
+    match loss {
+        LossKind::Mse => batch.tokens() / 8 * (pad(outputs) / 8),
+        LossKind::CrossEntropy => batch.tokens(),
+    }
+}
+
+/// What it is a mean over.
+pub fn elements(loss: LossKind, batch: Batch, outputs: usize) -> usize {
+    match loss {
+        LossKind::Mse => batch.real_tokens() * outputs,
+        LossKind::CrossEntropy => batch.real_tokens(),
+    }
+}
+
+/// Reads the output and writes its gradient.
+pub fn compare(loss: LossKind, recorder: &mut Recorder) -> Operation {
+    let (batch, real_outputs) = (recorder.batch, recorder.network.outputs());
+    let (tokens, outputs, loss_at) = (batch.tokens() as u32, pad(real_outputs) as u32, recorder.loss_at as u32);
+    let (real_tokens, elements) = (batch.real_tokens() as u32, elements(loss, batch, real_outputs));
+    let real_outputs = real_outputs as u32;
+    match loss {
+        LossKind::Mse => {
+            let grad_scale = (2.0 / elements as f64) as f32;
+            Operation::Mse(Mse { dims: mse::Dims { tokens, outputs, real_tokens, real_outputs, loss_at, grad_scale } })
+        }
+        LossKind::CrossEntropy => {
+            let dims = cross_entropy::Dims { tokens, outputs, real_tokens, real_outputs, loss_at };
+            let output = recorder.network.output();
+            let [y, dy] = [Value::Output(output), Value::Gradient(output)].map(|value| recorder.buffer(value));
+            let buffers = [("y", y), ("labels", recorder.shared.target), ("dy", dy), ("losses", LOSSES)];
+            Operation::Pass(CROSS_ENTROPY.pass(dims, &buffers))
+        }
+    }
+}
+
+impl Mse {
+    pub fn pass(&self, recorder: &mut Recorder) -> Pass {
+        let output = recorder.network.output();
+        let [y, dy] = [Value::Output(output), Value::Gradient(output)].map(|value| recorder.buffer(value));
+        MSE.pass(self.dims, &[("y", y), ("expected", recorder.shared.target), ("dy", dy), ("losses", LOSSES)])
+    }
+}

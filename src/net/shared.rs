@@ -1,0 +1,150 @@
+//! What all lanes share: the pool of batches, the targets and the frozen base, in the padded layout of the
+//! kernels. What reads the data themselves has a frozen product that never changes and is made once, here.
+
+use ndarray::linalg::general_mat_mul;
+
+use super::rewrite;
+use crate::kernel::recording::{Buffer, NOTHING, NOTHING_LEN};
+use crate::kernel::{Real, pad, view, view_mut};
+use crate::task::{LossKind, Network, Targets, TaskData};
+
+/// Values of the shared buffers, by the number in their [`Buffer`], and the sizes every lane needs.
+pub struct Shared<F> {
+    pub buffers: Vec<(String, Vec<F>)>,
+    /// Padded and real tokens per batch.
+    pub tokens: usize,
+    pub real_tokens: usize,
+    pub batches: usize,
+}
+
+impl<F> Shared<F> {
+    /// First row of batch `index` in the pool.
+    pub fn batch_row(&self, index: usize) -> usize {
+        index % self.batches * self.tokens
+    }
+}
+
+/// The shared buffers of a network, by what is in them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedBuffers {
+    pub x: Buffer,
+    pub target: Buffer,
+    /// The frozen weight of each site.
+    pub weight: Vec<Buffer>,
+    /// Its bias; where it reads the data themselves, its whole frozen output for every row of the pool.
+    pub base: Vec<Buffer>,
+}
+
+/// A site's frozen weight `[outputs, inputs]`, its base, and the target, which is without that where it is left out.
+#[derive(Clone, Copy, Debug)]
+pub struct Frozen {
+    pub weight: Buffer,
+    pub base: Buffer,
+    pub target: Buffer,
+}
+
+impl SharedBuffers {
+    pub fn new(network: &Network) -> Self {
+        let mut last = NOTHING;
+        let mut next = || {
+            last = last.next();
+            last
+        };
+        let (x, target) = (next(), next());
+        let (weight, base) = network.sites().iter().map(|_| (next(), next())).unzip();
+        Self { x, target, weight, base }
+    }
+
+    pub fn frozen(&self, site: usize) -> Frozen {
+        Frozen { weight: self.weight[site], base: self.base[site], target: self.target }
+    }
+}
+
+pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
+    let real_tokens = task.batch_rows();
+    let tokens = pad(real_tokens);
+    let (pool, place) = pool(task);
+    let x = rows(&task.x, task.network.inputs(), pool, &place);
+    let mut target = match &task.y {
+        Targets::Dense(y) => rows(y, task.network.outputs(), pool, &place),
+        Targets::Classes(labels) => {
+            let mut out = vec![F::zero(); pool];
+            labels.iter().enumerate().for_each(|(r, &c)| out[place(r)] = F::of(f64::from(c)));
+            out
+        }
+    };
+    let own = SharedBuffers::new(&task.network);
+    let mut filled = vec![(NOTHING, "nothing".to_owned(), vec![F::zero(); NOTHING_LEN])];
+    for (l, (site, frozen)) in task.network.sites().iter().zip(&task.base).enumerate() {
+        let (weight, base) = layer(task, l, &frozen.weight, &x);
+        if rewrite::left_out_of_target(&task.network, task.loss) == Some(l) {
+            without(&mut target, &base);
+        }
+        filled.push((own.weight[l], format!("{}.base.weight", site.name), weight));
+        filled.push((own.base[l], format!("{}.base", site.name), base));
+    }
+    filled.extend([(own.x, "x".to_owned(), x), (own.target, "target".to_owned(), target)]);
+    filled.sort_by_key(|(buffer, ..)| buffer.index());
+    debug_assert!(matches!(
+        (task.loss, &task.y),
+        (LossKind::Mse, Targets::Dense(_)) | (LossKind::CrossEntropy, Targets::Classes(_))
+    ));
+    let buffers = filled.into_iter().map(|(_, name, values)| (name, values)).collect();
+    Shared { buffers, tokens, real_tokens, batches: task.batches }
+}
+
+fn without<F: Real>(target: &mut [F], base: &[F]) {
+    target.iter_mut().zip(base).for_each(|(target, &base)| *target = *target - base);
+}
+
+/// Rows of the padded pool, and the one for a row of the task's.
+fn pool(task: &TaskData) -> (usize, impl Fn(usize) -> usize + use<>) {
+    let real_tokens = task.batch_rows();
+    let tokens = pad(real_tokens);
+    (tokens * task.batches, move |row: usize| row / real_tokens * tokens + row % real_tokens)
+}
+
+/// Weight and base of a site with this weight `[outputs, inputs]`, as the kernels read them; `x` is the padded pool.
+fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>, Vec<F>) {
+    let layer = &task.network.sites()[l];
+    let (i, o) = (pad(layer.inputs), pad(layer.outputs));
+    let w = rows(weight, layer.inputs, o, |r| r);
+    let bias = rows::<F>(&task.base[l].bias, layer.outputs, 1, |r| r);
+    if !rewrite::is_constant(&task.network, l) {
+        return (w, bias);
+    }
+    let pool = x.len() / i;
+    let mut y = vec![F::zero(); pool * o];
+    let mut out = view_mut(&mut y, 0, pool, o, o);
+    out.assign(&view(&bias, 0, pool, o, 0));
+    general_mat_mul(F::one(), &view(x, 0, pool, i, i), &view(&w, 0, o, i, i).t(), F::one(), &mut out);
+    (w, y)
+}
+
+/// The same of a frozen weight that one lane has to itself, and the target where that is another with it.
+pub(super) fn frozen(task: &TaskData, l: usize, weight: &[f32]) -> (Vec<f32>, Vec<f32>, Option<Vec<f32>>) {
+    let (pool, place) = pool(task);
+    let constant = rewrite::is_constant(&task.network, l);
+    let x = if constant { rows(&task.x, task.network.inputs(), pool, &place) } else { vec![] };
+    let (weight, base) = layer(task, l, weight, &x);
+    let target = match &task.y {
+        Targets::Dense(y) if rewrite::left_out_of_target(&task.network, task.loss) == Some(l) => {
+            let mut target = rows(y, task.network.sites()[l].outputs, pool, place);
+            without(&mut target, &base);
+            Some(target)
+        }
+        _ => None,
+    };
+    (weight, base, target)
+}
+
+/// `values`, rows `width` wide, spread over `count` padded rows.
+fn rows<F: Real>(values: &[f32], width: usize, count: usize, place: impl Fn(usize) -> usize) -> Vec<F> {
+    let stride = pad(width);
+    let mut out = vec![F::zero(); count * stride];
+    for (r, row) in values.chunks_exact(width).enumerate() {
+        let at = place(r) * stride;
+        out[at..at + width].iter_mut().zip(row).for_each(|(o, &v)| *o = F::of(f64::from(v)));
+    }
+    out
+}
