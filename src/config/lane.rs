@@ -6,7 +6,7 @@ use super::limits::Whole;
 use crate::args::object::{self, Object, refuse};
 use crate::args::{Kind, Setting, Value, limits};
 use crate::error::Result;
-use crate::method::{Lane, METHODS, find};
+use crate::method::{Lane, METHODS, USUAL, find};
 
 /// Every setting that has a value, and the layers where they are not all.
 pub fn write(lane: &Lane) -> Json {
@@ -52,7 +52,7 @@ pub fn shown(value: &Value) -> Json {
 /// # Errors
 /// `Error::Config` with the key's path, its value and what is allowed there.
 pub fn read(value: &Json, path: &str) -> Result<Lane> {
-    let name = Object::peek(value, path, "method", "lora")?;
+    let name = Object::peek(value, path, "method", USUAL.name)?;
     let Some(method) = find(name) else {
         let names: Vec<String> = METHODS.iter().map(|method| format!("\"{}\"", method.name)).collect();
         return Err(refuse(format!("{path}.method"), &name.into(), format_args!("one of {}", names.join(", "))));

@@ -349,3 +349,26 @@ fn hostile_queries_are_errors() {
         assert!(message.len() < 600, "{message}");
     }
 }
+
+/// Every method, with each of its choices and switches: a link and a document bring it back, or say what is not allowed.
+#[test]
+fn every_lane_comes_back_from_links_and_documents() {
+    for method in crate::method::METHODS {
+        let usual = Lane::from(*method);
+        let mut lanes = vec![usual.clone()];
+        for setting in usual.described() {
+            match setting.kind {
+                crate::args::Kind::Choice(names) => lanes.extend(names.iter().map(|&name| usual.clone().with(setting.key, name))),
+                crate::args::Kind::Flag => lanes.push(usual.clone().with(setting.key, true)),
+                crate::args::Kind::Divisor(_) => lanes.extend([2, 3].map(|p: usize| usual.clone().with(setting.key, p))),
+                _ => {}
+            }
+        }
+        for lane in lanes {
+            assert_eq!(Lane::from_text(&lane.to_text()).unwrap(), lane);
+            let all = Config { lanes: vec![lane.clone()], ..Config::default() };
+            let read = Config::from_value(&all.to_value()).ok().map(|config| config.lanes[0].clone());
+            assert_eq!(read, lane.broken_limit(1).is_none().then_some(lane));
+        }
+    }
+}

@@ -37,6 +37,9 @@ static MODIFIERS: &[&Modifier] = &[
     &RANK_PER_LAYER,
 ];
 
+/// What a lane is whose document names no method, and what a new lane begins as.
+pub static USUAL: &Method = &LORA;
+
 /// The method of that name.
 pub fn find(name: &str) -> Option<&'static Method> {
     METHODS.iter().copied().find(|method| method.name == name)

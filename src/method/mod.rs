@@ -34,7 +34,7 @@ pub use dylora::DYLORA;
 pub use full::FULL;
 pub use lane::{Broken, Lane};
 
-pub use list::{METHODS, find};
+pub use list::{METHODS, USUAL, find};
 pub use lora::LORA;
 pub use molora::MOLORA;
 pub use mor1e::MOR1E;

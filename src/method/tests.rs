@@ -116,16 +116,6 @@ fn formulas_come_to_the_counts() {
 }
 
 #[test]
-fn links_and_documents_come_back_as_they_were() {
-    for lane in lanes() {
-        assert_eq!(Lane::from_text(&lane.to_text()).unwrap(), lane);
-        let all = crate::config::Config { lanes: vec![lane.clone()], ..Default::default() };
-        let read = crate::config::Config::from_value(&all.to_value());
-        assert_eq!(read.map(|config| config.lanes[0].clone()).ok(), lane.broken_limit(1).is_none().then_some(lane));
-    }
-}
-
-#[test]
 fn sizes_that_a_slider_can_reach_are_allowed() {
     for lane in lanes() {
         let Some(size) = lane.method.extras.size else { continue };

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::args::Shown;
 use crate::config::{Config, Lane, Task};
-use crate::method::METHODS;
+use crate::method::{METHODS, USUAL};
 use crate::protocol::LaneFrame;
 use crate::view::{
     action::Action,
@@ -20,9 +20,6 @@ use crate::view::{
     table::Table,
     words::lane_names,
 };
-
-/// The method that a new lane has.
-const NEW_LANE: usize = 1;
 
 pub struct LanesProps {
     pub config: Snap<Config>,
@@ -48,7 +45,7 @@ pub fn lanes(props: &LanesProps) -> Html {
         let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
         Callback::from(move |()| {
             let mut config = Config::clone(&config);
-            config.lanes.push(Lane::from(METHODS[NEW_LANE]));
+            config.lanes.push(Lane::from(USUAL));
             dispatch.emit(Action::Edit(config));
         })
     };
@@ -97,7 +94,7 @@ fn LaneRow(props: &LaneProps) -> Html {
     let on_method = {
         let layers = props.lane.layers.clone();
         edit.reform(move |index: usize| {
-            let method = METHODS.get(index).copied().unwrap_or(METHODS[NEW_LANE]);
+            let method = METHODS.get(index).copied().unwrap_or(USUAL);
             Lane { layers: layers.clone(), ..method.into() }
         })
     };
