@@ -7,6 +7,7 @@
 mod check;
 mod default;
 pub mod limits;
+mod link;
 mod name;
 mod object;
 mod parse;
@@ -19,8 +20,8 @@ mod round_trip;
 #[cfg(test)]
 mod tests;
 
+pub use link::PAGE_KEYS;
 pub use name::Named;
-pub use query::PAGE_KEYS;
 
 /// A complete run: task, lanes, optimiser and schedule, reproducible from `seed`.
 #[derive(Clone, Debug, PartialEq)]
