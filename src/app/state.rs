@@ -3,7 +3,7 @@
 
 use super::address::{Address, Part};
 use crate::adapter::budget::{lane_count, match_parameters};
-use crate::config::{Config, Method};
+use crate::config::{BackendChoice, Config, Method};
 use crate::protocol::{Command, Event, MergeMode, Watch};
 use crate::view::{action::Action, run::Run, snap::Snap, words::is_gated};
 
@@ -24,6 +24,8 @@ pub struct State {
     /// Lane and layer shown in the gates panel.
     pub gate: Option<(usize, usize)>,
     pub problems: Vec<String>,
+    /// Why the run, which insists on WebGPU, cannot begin.
+    pub no_gpu: Option<String>,
     pub dark: bool,
     /// The link being shared, and whether it is in the clipboard.
     pub share: Option<(String, bool)>,
@@ -71,6 +73,7 @@ impl State {
             watch,
             gate: None,
             problems: address.problems,
+            no_gpu: None,
             dark,
             share: None,
             embed: address.embed,
@@ -88,6 +91,7 @@ impl State {
     fn restart(&mut self) -> Vec<Effect> {
         let drawn = self.run.drawing.is_some();
         self.run = Run::default();
+        self.no_gpu = None;
         let lanes = self.config.lanes.len();
         if self.watch.lane >= lanes || self.watch.layer >= self.config.task.layer_count() {
             self.watch = first_watch(&self.config);
@@ -135,7 +139,13 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             if fatal {
                 state.run.running = false;
             }
+            state.run.failed = state.run.started.is_none();
             state.problem(message);
+            vec![]
+        }
+        Msg::Engine(Event::NoGpu { reason }) => {
+            state.run.failed = true;
+            state.no_gpu = Some(reason);
             vec![]
         }
         Msg::Engine(event) => {
@@ -213,6 +223,10 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             Some(draft) => edit(state, draft),
             None => vec![],
         },
+        Action::WithoutGpu => {
+            let backend = BackendChoice::Auto;
+            edit(state, Snap::new(Config { backend, ..Config::clone(&state.config) }))
+        }
         Action::KeepRunning => {
             state.draft = None;
             vec![]
