@@ -91,6 +91,11 @@ pub enum Event {
     /// A run is set up.
     Started(Box<Started>),
     Frame(Box<Frame>),
+    /// The run asked for cannot begin, because it insists on WebGPU, which cannot be had: what is missing and what helps, in
+    /// words. On the CPU it could.
+    NoGpu {
+        reason: String,
+    },
     /// Something went wrong that the person should know; the run, if any, is unharmed unless `fatal`.
     Problem {
         message: String,

@@ -239,7 +239,10 @@ fn the_test_sees_circles() {
     };
     let of = |texts: &[(&str, &str)]| circles(&imports(&files(texts))).len();
     assert_eq!(of(&[("a.rs", "use crate::b::{self, X};"), ("b.rs", "fn f() { crate::c::g(); }"), ("c.rs", "")]), 0);
-    assert_eq!(of(&[("a.rs", "use crate::b::{d::E, X};"), ("b.rs", "fn f() { crate::c::g(); }"), ("c.rs", "use super::a;")]), 3);
+    assert_eq!(
+        of(&[("a.rs", "use crate::b::{d::E, X};"), ("b.rs", "fn f() { crate::c::g(); }"), ("c.rs", "use super::a;")]),
+        3
+    );
     assert_eq!(of(&[("a/mod.rs", "pub use self::b::X;"), ("a/b.rs", "use super::Y;")]), 2);
     assert_eq!(of(&[("a/mod.rs", "pub mod b;"), ("a/b.rs", "use super::Y;"), ("a/c.rs", "use super::b::X;")]), 0);
 }

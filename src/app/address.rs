@@ -1,7 +1,11 @@
 //! What the page reads from its own address: the run's configuration and the page's own wishes. Pure.
 
 use crate::config::Config;
+use crate::error::Error;
 use crate::view::edit::LANES;
+
+/// Errors of one link that are said at length.
+const SAID: usize = 3;
 
 /// The parts of the page that an embedding page can ask for by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +42,8 @@ pub struct Address {
 /// Reads a query such as "?seed=2&embed=loss,gates&paused".
 pub fn read(query: &str) -> Address {
     let mut problems = Vec::new();
-    let mut config = Config::from_query(query).unwrap_or_else(|error| {
-        problems.push(format!("The link could not be read, so the page starts with its defaults. {error}."));
-        Config::default()
-    });
+    let (mut config, errors) = Config::read_link(query);
+    problems.extend(unread(&errors));
     if config.lanes.len() > LANES {
         config.lanes.truncate(LANES);
         problems.push(format!("The page has room for {LANES} lanes; the link's others are left out."));
@@ -57,6 +59,17 @@ pub fn read(query: &str) -> Address {
         }
     }
     Address { config, paused, embed, problems }
+}
+
+/// What of the link could not be read, in one message.
+fn unread(errors: &[Error]) -> Option<String> {
+    let said: Vec<String> = errors.iter().take(SAID).map(|error| format!("{error}.")).collect();
+    let more = match errors.len().saturating_sub(SAID) {
+        0 => String::new(),
+        more => format!(" And {more} more."),
+    };
+    let begin = "Not all of the link could be read; defaults stand in the place of the rest.";
+    (!said.is_empty()).then(|| format!("{begin} {}{more}", said.join(" ")))
 }
 
 fn parts(value: &str, problems: &mut Vec<String>) -> Option<Vec<Part>> {
@@ -99,6 +112,18 @@ mod tests {
         let address = read("?lanes=full~full~full~full~full");
         assert_eq!(address.config.lanes.len(), LANES);
         assert_eq!(address.problems.len(), 1);
+    }
+
+    #[test]
+    fn a_bad_part_of_a_link_is_said_and_the_rest_runs() {
+        let address = read("?seed=7&colour=red&lanes=full~lora.r2&utm_source=x&paused");
+        assert_eq!(address.config, Config::from_query("seed=7&lanes=full~lora.r2").unwrap());
+        assert!(address.paused);
+        assert_eq!(address.problems.len(), 1);
+        assert!(address.problems[0].contains("colour") && !address.problems[0].contains("utm"));
+        assert!(read("?seed=7&fbclid=x&gclid=y").problems.is_empty());
+        let many = &read("a=1&b=2&c=3&d=4&e=5").problems;
+        assert!(many.len() == 1 && many[0].ends_with("And 2 more."), "{many:?}");
     }
 
     #[test]

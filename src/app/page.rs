@@ -247,6 +247,12 @@ fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
     html! {
         <>
             { for problems }
+            if let Some(reason) = &state.no_gpu {
+                <div class="notice" role="alert">
+                    <p>{ format!("This run asks for WebGPU, which cannot be had: {reason}. It can train on the CPU instead, which is slower.") }</p>
+                    { Button::primary("Continue on the CPU", "Begin this run without WebGPU.").acts(dispatch, Action::WithoutGpu) }
+                </div>
+            }
             if state.draft.is_some() {
                 <div class="notice" role="status">
                     <p>{ format!("Restart at step 0 with this change? The {} steps done so far would be lost.", count(state.run.step)) }</p>
@@ -345,6 +351,9 @@ fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &'s
 
 /// What is being done before the first step.
 fn loading(state: &State) -> Html {
+    if state.run.failed {
+        return html! { <p>{ "This run has not begun: see above." }</p> };
+    }
     let stage = state.run.stage.as_deref().unwrap_or("Starting the engine");
     html! {
         <>

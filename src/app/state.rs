@@ -2,7 +2,7 @@
 //! each transition can be tested without a browser.
 
 use super::address::{Address, Part};
-use crate::config::Config;
+use crate::config::{BackendChoice, Config};
 use crate::method::description::Reach;
 use crate::method::match_size::{lane_count, match_parameters};
 use crate::protocol::{Command, Event, MergeMode, Watch};
@@ -25,6 +25,8 @@ pub struct State {
     /// Lane and layer shown in the gates panel.
     pub gate: Option<(usize, usize)>,
     pub problems: Vec<String>,
+    /// Why the run, which insists on WebGPU, cannot begin.
+    pub no_gpu: Option<String>,
     pub dark: bool,
     /// The link being shared, and whether it is in the clipboard.
     pub share: Option<(String, bool)>,
@@ -72,6 +74,7 @@ impl State {
             watch,
             gate: None,
             problems: address.problems,
+            no_gpu: None,
             dark,
             share: None,
             embed: address.embed,
@@ -89,6 +92,7 @@ impl State {
     fn restart(&mut self) -> Vec<Effect> {
         let drawn = self.run.drawing.is_some();
         self.run = Run::default();
+        self.no_gpu = None;
         let lanes = self.config.lanes.len();
         if self.watch.lane >= lanes || self.watch.layer >= self.config.task.layer_count() {
             self.watch = first_watch(&self.config);
@@ -136,7 +140,13 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             if fatal {
                 state.run.running = false;
             }
+            state.run.failed = state.run.started.is_none();
             state.problem(message);
+            vec![]
+        }
+        Msg::Engine(Event::NoGpu { reason }) => {
+            state.run.failed = true;
+            state.no_gpu = Some(reason);
             vec![]
         }
         Msg::Engine(event) => {
@@ -214,6 +224,10 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             Some(draft) => edit(state, draft),
             None => vec![],
         },
+        Action::WithoutGpu => {
+            let backend = BackendChoice::Auto;
+            edit(state, Snap::new(Config { backend, ..Config::clone(&state.config) }))
+        }
         Action::KeepRunning => {
             state.draft = None;
             vec![]

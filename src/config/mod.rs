@@ -8,6 +8,7 @@ mod check;
 mod default;
 mod lane;
 mod lane_text;
+mod link;
 mod parse;
 mod query;
 mod wire;
@@ -22,7 +23,7 @@ pub use crate::args::{
     BackendChoice, DigitDomain, Digits, Domains, Named, Optimizer, Schedule, Spectrum, Task, limits,
 };
 pub use crate::method::Lane;
-pub use query::PAGE_KEYS;
+pub use link::PAGE_KEYS;
 
 /// A complete run: task, lanes, optimiser and schedule, reproducible from `seed`.
 #[derive(Clone, Debug, PartialEq)]

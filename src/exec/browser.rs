@@ -26,6 +26,22 @@ impl Own {
         Self(asked.await.unwrap_or_default())
     }
 
+    /// What an adapter is missing for, where wgpu found none.
+    pub fn missing() -> String {
+        let global = js_sys::global();
+        let get = |of: &JsValue, key: &str| Reflect::get(of, &key.into()).unwrap_or_default();
+        let gpu = get(&get(&global, "navigator"), "gpu");
+        match (gpu.is_object(), get(&global, "isSecureContext").is_falsy()) {
+            (true, _) => {
+                "this browser knows WebGPU but has no GPU for it; switch hardware acceleration on in its settings, or \
+                 update the GPU's driver"
+            }
+            (false, true) => "browsers offer WebGPU only to pages that come by https; open this one so",
+            (false, false) => "this browser does not know WebGPU; update it, or take another, such as Chrome or Edge",
+        }
+        .into()
+    }
+
     pub fn name(&self, info: &wgpu::AdapterInfo) -> String {
         let own = Reflect::get(&self.0, &"info".into()).unwrap_or_default();
         let part = |key: &str| Reflect::get(&own, &key.into()).ok().and_then(|v| v.as_string()).unwrap_or_default();

@@ -73,8 +73,15 @@ pub struct Gpu {
     table_bindings: wgpu::BindGroup,
 }
 
-fn unavailable(reason: impl ToString) -> Error {
-    Error::Backend { backend: "webgpu", reason: reason.to_string() }
+fn unavailable(reason: impl Into<String>) -> Error {
+    Error::Backend { backend: "webgpu", reason: reason.into() }
+}
+
+/// Why a device could not be opened on an adapter that is there.
+fn refused(name: &str, error: wgpu::RequestDeviceError) -> String {
+    format!(
+        "the GPU ({name}) is there but refused to be opened; reload the page, or close others that use it ({error})"
+    )
 }
 
 impl Device {
@@ -88,7 +95,7 @@ impl Device {
             power_preference: wgpu::PowerPreference::HighPerformance,
             ..Default::default()
         };
-        let adapter = instance.request_adapter(&options).await.map_err(unavailable)?;
+        let adapter = instance.request_adapter(&options).await.map_err(|_| unavailable(Own::missing()))?;
         let own = Own::find().await;
         let found = own.name(&adapter.get_info());
         let name = if found.is_empty() { "unnamed GPU".to_owned() } else { found };
@@ -102,7 +109,8 @@ impl Device {
             ..Default::default()
         };
         let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
-        let (device, queue, subgroups) = own.open(&adapter, descriptor, software).await.map_err(unavailable)?;
+        let (device, queue, subgroups) =
+            own.open(&adapter, descriptor, software).await.map_err(|error| unavailable(refused(&name, error)))?;
         let target = match software {
             false => Target::Gpu,
             true if subgroups => Target::Quads,

@@ -8,6 +8,11 @@ impl Own {
         Self
     }
 
+    /// What an adapter is missing for, where wgpu found none.
+    pub fn missing() -> String {
+        "no Vulkan driver was found; install one, such as Mesa's (mesa-vulkan-drivers)".into()
+    }
+
     pub fn name(&self, info: &wgpu::AdapterInfo) -> String {
         info.name.clone()
     }

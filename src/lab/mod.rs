@@ -80,6 +80,7 @@ pub async fn open(choice: BackendChoice) -> Result<(Option<Device>, Option<Strin
         BackendChoice::WebGpu => Device::open().await.map(|device| (Some(device), None)),
         BackendChoice::Auto => Ok(match Device::open().await {
             Ok(device) => (Some(device), None),
+            Err(Error::Backend { reason, .. }) => (None, Some(reason)),
             Err(error) => (None, Some(error.to_string())),
         }),
     }

@@ -43,9 +43,6 @@ const BASE_SCALE: f64 = 0.25;
 /// # Errors
 /// `Error::Config` where `dim` has no room for the orthogonal directions the task needs.
 pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
-    if config.depth > 1 {
-        return super::deep::domains(config, seed);
-    }
     let dim = config.dim;
     let teacher = Teacher::new(config, &mut Rng::new(seed, stream::TEACHER))?;
     let mut rng = Rng::new(seed, stream::BASE);

@@ -11,9 +11,19 @@ pub mod network;
 
 pub use custom::custom;
 pub use digits::{DigitsTask, HeldOut, digits};
-pub use domains::domains;
 pub use floors::floors;
 pub use network::Network;
+
+/// The teacher–student task on as many layers as it asks for.
+///
+/// # Errors
+/// `Error::Config` where `dim` has no room for the orthogonal directions the task needs.
+pub fn domains(config: &crate::args::Domains, seed: u64) -> crate::error::Result<TaskData> {
+    match config.depth {
+        0 | 1 => domains::domains(config, seed),
+        _ => deep::domains(config, seed),
+    }
+}
 
 use ndarray::Array2;
 

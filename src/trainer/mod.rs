@@ -79,7 +79,10 @@ impl Trainer {
                 let running = self.run.is_some();
                 if let Err(error) = self.start(config, paused, transport).await {
                     let fatal = running && self.run.is_none();
-                    transport.emit(Event::Problem { message: error.to_string(), fatal });
+                    transport.emit(match error {
+                        Error::Backend { reason, .. } => Event::NoGpu { reason },
+                        error => Event::Problem { message: error.to_string(), fatal },
+                    });
                 }
             }
             Some(Effect::Tune { lane, to }) => {

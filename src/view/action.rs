@@ -16,6 +16,9 @@ pub enum Action {
     Edit(Config),
     /// Restart with the edited configuration.
     Restart,
+    /// Begin the present configuration on the CPU, where there is no GPU: with the backend left to the machine, so that the
+    /// link stays good for machines that have one.
+    WithoutGpu,
     /// Drop the edit and keep the run.
     KeepRunning,
     /// Rank (MoR1E: experts) of a trained lane, in place.

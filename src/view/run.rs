@@ -24,6 +24,8 @@ pub struct Run {
     /// What is being done before training begins.
     pub stage: Option<String>,
     pub pretraining: Option<Pretraining>,
+    /// It could not begin; why has been said.
+    pub failed: bool,
     /// `None` until the run is set up; frames of an earlier run are dropped until then.
     pub started: Option<Snap<Started>>,
     pub step: usize,
@@ -50,7 +52,7 @@ pub struct Pretraining {
 }
 
 impl Run {
-    /// Takes in one event. Problems are not of the run and are left to the caller.
+    /// Takes in one event. What went wrong is not of the run and are left to the caller.
     pub fn apply(&mut self, event: Event) {
         match event {
             Event::Stage(stage) => {
@@ -66,7 +68,7 @@ impl Run {
                 self.started = Some(Snap::new(*started));
             }
             Event::Frame(frame) => self.frame(*frame),
-            Event::Problem { .. } => {}
+            Event::Problem { .. } | Event::NoGpu { .. } => {}
         }
     }
 

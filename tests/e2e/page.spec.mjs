@@ -152,6 +152,81 @@ describe("the page, with WebGPU", () => {
     });
   }
 
+  it("runs what a link says, whatever a site has put behind it", async () => {
+    const run = "seed=7&lanes=full~lora.r2";
+    for (const [more, alerts] of [["&utm_source=x&fbclid=y&gclid=z&ref=w", 0], ["&colour=red", 1]]) {
+      await visiting(`?${run}${more}`, {}, async (page) => {
+        await trained(page, 3);
+        assert.equal(await slider(page, "LoRA rank").inputValue(), "2");
+        assert.equal(await slider(page, "MoLoRA rank").count(), 0);
+        assert.equal(await page.getByRole("alert").count(), alerts);
+        await button(page, "Share").click();
+        assert.ok((await page.getByRole("textbox", { name: "Link to this run" }).inputValue()).endsWith(`?${run}`));
+      });
+    }
+  });
+
+  // What is drawn of each panel, as boxes: what another element cuts off or scrolls ends where that does.
+  const drawn = (page) =>
+    page.locator(".panel").evaluateAll((panels) =>
+      panels.map((panel) => {
+        const box = { left: Infinity, right: -Infinity, top: Infinity, bottom: -Infinity };
+        for (const element of [panel, ...panel.querySelectorAll("*")]) {
+          if (!element.checkVisibility({ visibilityProperty: true })) continue;
+          let { left, right, top, bottom, width, height } = element.getBoundingClientRect();
+          if (!width || !height) continue;
+          for (let outer = element.parentElement; outer !== panel.parentElement && outer; outer = outer.parentElement) {
+            if (!(outer instanceof HTMLElement) || getComputedStyle(outer).overflowX === "visible") continue;
+            const frame = outer.getBoundingClientRect();
+            [left, right] = [Math.max(left, frame.left), Math.min(right, frame.right)];
+            [top, bottom] = [Math.max(top, frame.top), Math.min(bottom, frame.bottom)];
+          }
+          if (left >= right || top >= bottom) continue;
+          box.left = Math.min(box.left, left);
+          box.right = Math.max(box.right, right);
+          box.top = Math.min(box.top, top);
+          box.bottom = Math.max(box.bottom, bottom);
+        }
+        return { id: panel.id, ...box };
+      }),
+    );
+
+  for (const query of ["", "?task=digits&pretrain=100"]) {
+    it(`has room for every panel at every width, with ${query || "the default task"}`, async () => {
+      await visiting(query, {}, async (page) => {
+        await trained(page, 10, 120_000);
+        if (query) {
+          const pad = page.getByLabel(/^Drawing pad/).first();
+          await pad.scrollIntoViewIfNeeded();
+          const box = await pad.boundingBox();
+          await page.mouse.move(box.x + box.width / 2, box.y + box.height * 0.2);
+          await page.mouse.down();
+          await page.mouse.move(box.x + box.width / 2, box.y + box.height * 0.8, { steps: 4 });
+          await page.mouse.up();
+          await page.getByLabel(/most probable \d/).first().waitFor({ timeout: 15_000 });
+        }
+        await button(page, "Pause").click();
+        for (const width of [1440, 1280, 1024, 760, 390]) {
+          await page.setViewportSize({ width, height: 900 });
+          // Charts are drawn anew to the new size.
+          await page.waitForTimeout(500);
+          const wide = await page.evaluate(() => document.scrollingElement.scrollWidth);
+          assert.ok(wide <= width, `${wide} px of ${width}`);
+          const panels = await drawn(page);
+          assert.ok(panels.length >= 4, `${panels.length} panels`);
+          for (const [index, one] of panels.entries()) {
+            assert.ok(one.right <= width, `${one.id} ends at ${one.right} of ${width} px`);
+            for (const other of panels.slice(index + 1)) {
+              const across = Math.min(one.right, other.right) - Math.max(one.left, other.left);
+              const down = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
+              assert.ok(across <= 1 || down <= 1, `at ${width} px ${one.id} and ${other.id} overlap by ${across} × ${down} px`);
+            }
+          }
+        }
+      });
+    });
+  }
+
   it("shows only the panels that an embedding asks for", async () => {
     await visiting("?embed=loss", { viewport: { width: 640, height: 400 } }, async (page) => {
       await page.getByRole("img", { name: /loss/i }).first().waitFor({ timeout: 30_000 });
@@ -291,9 +366,19 @@ describe("the page, without WebGPU", () => {
     await page.context().close();
   });
 
-  it("says that WebGPU cannot be had when the link insists on it", async () => {
-    const page = await site.visit("?backend=webgpu");
-    await page.getByRole("alert").filter({ hasText: /webgpu/i }).first().waitFor({ timeout: 30_000 });
+  it("says what is missing when the link insists on WebGPU, and goes on without it", async () => {
+    const page = await site.visit("?backend=webgpu&seed=7");
+    const alert = page.getByRole("alert").filter({ hasText: /asks for WebGPU/ });
+    await alert.waitFor({ timeout: 30_000 });
+    const text = await alert.innerText();
+    assert.match(text, /this browser .*; (switch|update)/, "what is missing, and what helps");
+    assert.doesNotMatch(text, /wgpu|adapter|vulkan|noop|backend "/i);
+    await button(page, "Continue on the CPU").click();
+    await trained(page, 10);
+    assert.match(await status(page).innerText(), /CPU/);
+    assert.equal(await alert.count(), 0);
+    assert.equal(new URL(page.url()).search, "?seed=7");
+    assert.deepEqual(page.errors, []);
     await page.context().close();
   });
 });

@@ -20,10 +20,14 @@ pub fn package() -> Result {
 fn complete() -> Result {
     let manifest = read("www/npm/package.json")?.replace("\"0.0.0\"", &format!("\"{}\"", env!("CARGO_PKG_VERSION")));
     write("pkg/package.json", manifest)?;
+    fs::create_dir_all("pkg/data").map_err(|e| format!("cannot make the folder pkg/data: {e}"))?;
     for (from, to) in [
         ("www/npm/README.md", "pkg/README.md"),
         ("LICENSE-MIT", "pkg/LICENSE-MIT"),
         ("LICENSE-APACHE", "pkg/LICENSE-APACHE"),
+        // The digits, which the engine looks for beside itself.
+        ("www/data/digits.csv", "pkg/data/digits.csv"),
+        ("www/data/ORIGIN.md", "pkg/data/ORIGIN.md"),
     ] {
         write(to, read(from)?)?;
     }

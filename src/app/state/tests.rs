@@ -116,6 +116,18 @@ fn matching_parameters_brings_lanes_to_one_size() {
 }
 
 #[test]
+fn a_run_that_insists_on_a_gpu_goes_on_without_one() {
+    let (mut state, _) = State::start(read("?backend=webgpu&seed=7"), false);
+    update(&mut state, Msg::Engine(Event::NoGpu { reason: "there is none".into() }));
+    assert_eq!(state.no_gpu.as_deref(), Some("there is none"));
+    assert!(state.problems.is_empty() && state.run.failed);
+    let effects = update(&mut state, Msg::Act(Action::WithoutGpu));
+    assert_eq!((state.config.backend, state.config.seed), (BackendChoice::Auto, 7));
+    assert!(starts(&effects) && effects.contains(&Effect::Address("seed=7".into())), "{effects:?}");
+    assert_eq!((state.no_gpu, state.run.failed), (None, false));
+}
+
+#[test]
 fn problems_do_not_pile_up() {
     let mut state = started_state();
     for k in 0..10 {

@@ -33,7 +33,7 @@ pub fn place() -> Place {
 /// The configuration that the lab runs: the address says it.
 pub fn lab_config() -> Config {
     // A query that cannot be read is the lab's to tell; it then runs the defaults.
-    Config::from_query(&query()).unwrap_or_default()
+    Config::read_link(&query()).0
 }
 
 /// Takes keyboard and eyes to where the address leads: an experiment, or the view's heading.

@@ -6,6 +6,7 @@ use crate::decimal::tenths;
 use crate::protocol::Accuracy;
 use crate::view::{axis::path, format::three, lane_view::LaneView};
 
+/// The course of one accuracy; the style sheet fits it into its column.
 const WIDTH: f64 = 56.0;
 const HEIGHT: f64 = 20.0;
 
@@ -19,10 +20,12 @@ pub fn accuracies(lanes: &[LaneView], names: &[String], domains: &[String], step
         let d = path(values.iter().map(|&(s, v)| (s / last * WIDTH, 1.0 + (1.0 - v) * (HEIGHT - 2.0))));
         html! {
             <td>
-                <svg class="spark" aria-hidden="true" width={tenths(WIDTH)} height={tenths(HEIGHT)}>
-                    <path class={format!("curve lane-{index}")} {d} />
-                </svg>
-                <span>{ text }</span>
+                <span class="course">
+                    <svg class="spark" aria-hidden="true" preserveAspectRatio="none" viewBox={format!("0 0 {} {}", tenths(WIDTH), tenths(HEIGHT))}>
+                        <path class={format!("curve lane-{index}")} {d} />
+                    </svg>
+                    <span>{ text }</span>
+                </span>
             </td>
         }
     };

@@ -73,6 +73,9 @@ pub fn header(props: &HeaderProps) -> Html {
 
 /// The status line: step, rate, backend and device.
 pub fn status(run: &Run) -> String {
+    if run.failed {
+        return "not begun".into();
+    }
     let Some(started) = &run.started else {
         return run.stage.clone().unwrap_or_else(|| "starting".into());
     };
