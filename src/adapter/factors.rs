@@ -160,7 +160,7 @@ impl Factors {
             ..*dims
         };
         let Gated { hz, g, hg } = *gated;
-        GATE_FORWARD.pass(dims, &[("hz", hz), ("g", g), ("hg", hg), ("x", place.x), ("w", self.at)])
+        GATE_FORWARD.pass(dims, &[("down", hz), ("g", g), ("gated", hg), ("x", place.x), ("w", self.at)])
     }
 
     /// The way back: from the output's gradient to dhz, and dg.
@@ -177,7 +177,7 @@ impl Factors {
         let Gated { hz, g, .. } = *gated;
         GATE_BACKWARD.pass(
             dims,
-            &[("hz", hz), ("g", g), ("bal", bal), ("x", place.dy), ("w", self.at), ("dhz", dhz), ("dg", dg)],
+            &[("down", hz), ("g", g), ("balance", bal), ("x", place.dy), ("w", self.at), ("d_down", dhz), ("dg", dg)],
         )
     }
 
@@ -202,7 +202,7 @@ impl Factors {
             right_offset1: 0,
             right_batched1: place.x_batched.into(),
             out1: self.grad_a as u32,
-            boost0: self.boost as f32,
+            extra_rate0: self.boost as f32,
             ..Default::default()
         };
         WEIGHT_GRAD.pass(

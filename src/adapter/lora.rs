@@ -25,8 +25,8 @@ pub(super) fn place_factors(rank: usize, place: &Place, arena: &mut Arena) -> Fa
 /// Factors without a gate: the scaling goes into the projections, and nothing stands between them and the layer.
 /// `first` makes the factors, where that is to be done.
 pub(super) fn ungated(factors: &Factors, scaling: f64, first: Vec<Pass>, place: &Place, arena: &mut Arena) -> Adapted {
-    let hg = arena.buffer(format!("{}.hg", place.name), place.tokens * factors.slots);
-    let dhz = arena.buffer(format!("{}.dhz", place.name), place.tokens * factors.slots);
+    let hg = arena.buffer(format!("{}.gated", place.name), place.tokens * factors.slots);
+    let dhz = arena.buffer(format!("{}.d_down", place.name), place.tokens * factors.slots);
     let mut forward = first;
     forward.push(factors.down(place, scaling, hg));
     Adapted {

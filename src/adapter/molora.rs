@@ -28,12 +28,12 @@ pub fn record(routing: &Routing, scaling: f64, place: &Place, arena: &mut Arena)
     }
     let logits = pad(n);
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), len);
-    let hz = buffer("hz", t * factors.down_rows);
+    let hz = buffer("down", t * factors.down_rows);
     let g = buffer("g", t * logits);
-    let hg = buffer("hg", t * factors.slots);
-    let dhz = buffer("dhz", t * factors.down_rows);
+    let hg = buffer("gated", t * factors.slots);
+    let dhz = buffer("d_down", t * factors.down_rows);
     let dg = buffer("dg", t * logits);
-    let bal = buffer("bal", logits);
+    let bal = buffer("balance", logits);
     let dims = gate::Dims {
         tokens: t as u32,
         real_tokens: place.real_tokens as u32,
@@ -46,7 +46,7 @@ pub fn record(routing: &Routing, scaling: f64, place: &Place, arena: &mut Arena)
         given: 0,
         gate_tokens: 1,
         scale: scaling as f32,
-        cool: (1.0 / routing.options.temperature) as f32,
+        inverse_temperature: (1.0 / routing.options.temperature) as f32,
         noise: routing.options.noise as f32,
         ..Default::default()
     };
@@ -89,18 +89,18 @@ pub(super) fn balance_pass(
         kind,
         coefficient: config.coefficient as f32,
     };
-    passes.push(BALANCE.pass(dims, &[("g", g), ("bal", bal)]));
+    passes.push(BALANCE.pass(dims, &[("g", g), ("balance", bal)]));
     bal
 }
 
 /// Gates as `[batch, sequence, experts]`, `gate_tokens` tokens sharing a row.
 pub(super) fn gate_tensor(place: &Place, experts: usize, gate_tokens: usize) -> Tensor {
     let (width, s) = (pad(experts), place.sequence);
-    let within = if gate_tokens == 1 { width } else { 0 };
+    let token_stride = if gate_tokens == 1 { width } else { 0 };
     Tensor {
         name: format!("{}.gate", place.name),
         shape: vec![place.real_tokens / s, s, experts],
         offset: 0,
-        strides: vec![s / gate_tokens * width, within, 1],
+        strides: vec![s / gate_tokens * width, token_stride, 1],
     }
 }

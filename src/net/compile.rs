@@ -72,16 +72,17 @@ fn network(
     recorder.arena.seal();
     let padded = recorder.arena.len_of(PARAMS);
     // A training step is the same passes with AdamW in those, or after those, that leave a parameter's whole gradient.
+    let loss_scale = 1.0 / loss::elements(loss, batch, network.outputs()) as f32;
     let update = Update {
         elements: padded as u32,
         loss_at: loss_at as u32,
         tiles: parts as u32,
         beta1: optimizer.beta1 as f32,
         beta2: optimizer.beta2 as f32,
-        rest1: (1.0 - optimizer.beta1) as f32,
-        rest2: (1.0 - optimizer.beta2) as f32,
+        one_minus_beta1: (1.0 - optimizer.beta1) as f32,
+        one_minus_beta2: (1.0 - optimizer.beta2) as f32,
         eps: optimizer.eps as f32,
-        loss_scale: 1.0 / loss::elements(loss, batch, network.outputs()) as f32,
+        loss_scale,
     };
     let (step, updated) = rewrite::updates(&recorder.sites, &update, step);
     let trainable = recorder.arena.params - recorder.arena.frozen_elements;

@@ -23,7 +23,7 @@ pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena
     let e = arena.param(format!("{}.lora_E", place.name), pad(rank), vec![rank], vec![1]);
     let len = arena.params - begin;
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), len);
-    let (at, grads) = (buffer("factors", whole.elements()), buffer("dfactors", whole.elements()));
+    let (at, grads) = (buffer("factors", whole.elements()), buffer("d_factors", whole.elements()));
     let made = whole.read_from(at);
     let factors = Factors { grads, grad_a: made.a, grad_b: made.b, ..made };
     let dims = diagonal::Dims {
@@ -60,15 +60,15 @@ pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena
     let first = DIAGONAL_FORWARD.pass(dims, &[("params", PARAMS), ("factors", at)]);
     Adapted {
         backward_factors: vec![
-            DIAGONAL_BACKWARD.pass(dims, &[("params", PARAMS), ("dfactors", grads), ("grads", GRADS)]),
+            DIAGONAL_BACKWARD.pass(dims, &[("params", PARAMS), ("d_factors", grads), ("grads", GRADS)]),
         ],
         updates: Some((begin, len)),
         made: factors.tensors((1, rank), place),
         after: vec![
             IMPORTANCE.pass(budget, &[("params", PARAMS), ("grads", GRADS), ("state", state)]),
-            SCORE.pass(budget, &[("scores", scores), ("averages", state)]),
+            SCORE.pass(budget, &[("scores", scores), ("state", state)]),
         ],
-        last: vec![ALLOCATE.pass(budget, &[("scores", scores), ("values", PARAMS)])],
+        last: vec![ALLOCATE.pass(budget, &[("scores", scores), ("params", PARAMS)])],
         state: vec![state],
         ..ungated(&factors, scaling, vec![first], place, arena)
     }
