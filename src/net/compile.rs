@@ -124,7 +124,6 @@ fn adapt(
         let (from, wire) = (network.site_input(l), network.site_output(l));
         let (x, y) = (recorder.buffer(Value::Output(from)), recorder.buffer(Value::Output(wire)));
         let mut frozen = recorder.shared.frozen(l);
-        let first = (recorder.arena.params, recorder.arena.frozen_elements);
         let dy = gradients.value[wire.index()];
         let adapted = chosen.iter().position(|&c| c == l).zip(dy).map(|(index, dy)| {
             let place = Place {
@@ -147,7 +146,6 @@ fn adapt(
             }
             adapted
         });
-        let trained = recorder.arena.params - first.0 - (recorder.arena.frozen_elements - first.1);
         sites.push(CompiledSite {
             name: site.name.clone(),
             input: x,
@@ -159,7 +157,7 @@ fn adapt(
             gate: adapted.as_ref().and_then(|a| a.gate.clone()),
             gate_parts: adapted.as_ref().and_then(|a| a.parts.clone()),
         });
-        recorder.sites.push(Site { adapted, frozen, parameters: (first.0, trained) });
+        recorder.sites.push(Site { adapted, frozen });
     }
 }
 
