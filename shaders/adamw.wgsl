@@ -8,7 +8,7 @@
 
 struct Dims {
   begin: u32, count: u32, elements: u32, loss_at: u32, tiles: u32,
-  beta1: f32, beta2: f32, rest1: f32, rest2: f32, eps: f32, loss_scale: f32,
+  beta1: f32, beta2: f32, one_minus_beta1: f32, one_minus_beta2: f32, eps: f32, loss_scale: f32,
 }
 
 @group(1) @binding(0) var<uniform> dims: Dims;

@@ -1,6 +1,6 @@
 // Load balance: the derivative of the weighted balance term by one token's gate.
 //
-//   g [rows, logits]   bal [logits]
+//   g [rows, logits]   balance [logits]
 //
 // kind 1, entropy: Σ p̄ log(p̄ + 1e-12).  kind 2, switch: N Σ f P̄, no gradient through f. One workgroup, one
 // invocation an expert.
@@ -9,7 +9,7 @@ struct Dims { rows: u32, tokens: u32, experts: u32, logits: u32, kind: u32, coef
 
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> g: array<f32>;
-@group(1) @binding(2) var<storage, read_write> bal: array<f32>;
+@group(1) @binding(2) var<storage, read_write> balance: array<f32>;
 
 @compute @workgroup_size(64)
 fn forward(@builtin(local_invocation_id) id: vec3u) {
@@ -32,5 +32,5 @@ fn forward(@builtin(local_invocation_id) id: vec3u) {
   let mean = sum / f32(dims.rows);
   let safe = mean + 1e-12;
   let derivative = select(f32(dims.experts) * mean, log(safe) + mean / safe, dims.kind == 1u);
-  bal[e] = dims.coefficient / f32(dims.tokens) * derivative;
+  balance[e] = dims.coefficient / f32(dims.tokens) * derivative;
 }

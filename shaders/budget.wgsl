@@ -41,9 +41,9 @@ fn importance(@builtin(global_invocation_id) id: vec3u) {
 }
 
 @group(1) @binding(1) var<storage, read_write> scores: array<f32>;
-@group(1) @binding(2) var<storage, read> averages: array<f32>;
+@group(1) @binding(2) var<storage, read> state_read: array<f32>;
 
-fn one(at: u32) -> f32 { return averages[at] * averages[dims.elements + at]; }
+fn one(at: u32) -> f32 { return state_read[at] * state_read[dims.elements + at]; }
 
 // A direction's: its singular value's, and the means of its two vectors'.
 @compute @workgroup_size(SIZE)
@@ -57,7 +57,7 @@ fn score(@builtin(global_invocation_id) id: vec3u) {
   scores[dims.layer * WIDTH + k] = one(dims.e + k) + read / f32(dims.real_inputs) + write / f32(dims.real_outputs);
 }
 
-@group(1) @binding(2) var<storage, read_write> values: array<f32>;
+@group(1) @binding(2) var<storage, read_write> params_written: array<f32>;
 
 @compute @workgroup_size(SIZE)
 fn allocate(@builtin(global_invocation_id) id: vec3u) {
@@ -74,5 +74,5 @@ fn allocate(@builtin(global_invocation_id) id: vec3u) {
       if (scores[other] > scores[own] || (scores[other] == scores[own] && other < own)) { ahead++; }
     }
   }
-  if (ahead >= budget) { values[dims.e + k] = 0.0; }
+  if (ahead >= budget) { params_written[dims.e + k] = 0.0; }
 }

@@ -1,6 +1,6 @@
 // AdaLoRA's factors, P Λ Q, and back.
 //
-//   factors, dfactors: Λ Q [slots, inputs], then P [slots, outputs]
+//   factors, d_factors: Λ Q [slots, inputs], then P [slots, outputs]
 //   params, grads: Q from a on, P from b on, Λ's diagonal [slots] from `values` on
 
 #import lib/total
@@ -25,7 +25,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   }
 }
 
-@group(1) @binding(2) var<storage, read> dfactors: array<f32>;
+@group(1) @binding(2) var<storage, read> d_factors: array<f32>;
 @group(1) @binding(3) var<storage, read_write> grads: array<f32>;
 
 var<workgroup> gram: array<f32, 512>;
@@ -56,7 +56,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) l
   for (var i = local.x; i < width; i += SIZE) {
     var sum = 0.0;
     for (var j = 0u; j < dims.rank; j++) { sum += gram[j] * params[rows + j * width + i]; }
-    let d = dfactors[begin + i];
+    let d = d_factors[begin + i];
     along += d * params[own + i];
     grads[own + i] = sum + select(value * d, d, up);
   }

@@ -1,6 +1,6 @@
 // DoRA: a weight whose direction is W0 + s B A and whose rows have trained lengths, as a change of W0.
 //
-//   w0, delta, v, ddelta, dv [outputs, inputs]   params: lora_A [slots, inputs] from a on, lora_B [slots, outputs] from
+//   w0, delta, v, d_delta, dv [outputs, inputs]   params: lora_A [slots, inputs] from a on, lora_B [slots, outputs] from
 //   b on, the magnitudes [outputs] from m on
 //
 // v is the direction before it is scaled. Its length is a constant to the gradient, as in the paper.
@@ -43,7 +43,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
   for (var i = local.x; i < dims.inputs; i += SIZE) { delta[row + i] = share * v[row + i] - w0[row + i]; }
 }
 
-@group(1) @binding(3) var<storage, read> ddelta: array<f32>;
+@group(1) @binding(3) var<storage, read> d_delta: array<f32>;
 @group(1) @binding(4) var<storage, read_write> dv: array<f32>;
 @group(1) @binding(5) var<storage, read_write> grads: array<f32>;
 
@@ -56,24 +56,24 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) l
   var along = 0.0;
   for (var i = local.x; i < dims.inputs; i += SIZE) {
     square += v[row + i] * v[row + i];
-    along += v[row + i] * ddelta[row + i];
+    along += v[row + i] * d_delta[row + i];
   }
   square = total(local.x, square);
   along = total(local.x, along);
   if (local.x == 0u) { grads[dims.m + o] = select(along / sqrt(square), 0.0, square == 0.0); }
   let share = ratio(o, square);
-  for (var i = local.x; i < dims.inputs; i += SIZE) { dv[row + i] = share * ddelta[row + i]; }
+  for (var i = local.x; i < dims.inputs; i += SIZE) { dv[row + i] = share * d_delta[row + i]; }
   for (var k = local.x; k < dims.rank; k += SIZE) {
     var sum = 0.0;
-    for (var i = 0u; i < dims.inputs; i++) { sum += ddelta[row + i] * params[dims.a + k * dims.inputs + i]; }
+    for (var i = 0u; i < dims.inputs; i++) { sum += d_delta[row + i] * params[dims.a + k * dims.inputs + i]; }
     grads[dims.b + k * dims.outputs + o] = dims.scale * share * sum;
   }
 }
 
-@group(1) @binding(2) var<storage, read> slope: array<f32>;
-@group(1) @binding(3) var<storage, read_write> down: array<f32>;
+@group(1) @binding(2) var<storage, read> dv_down: array<f32>;
+@group(1) @binding(3) var<storage, read_write> grads_down: array<f32>;
 
-// lora_A's gradient, s Bᵀ dv, with slope for dv; one invocation per element.
+// lora_A's gradient, s Bᵀ dv; one invocation per element.
 @compute @workgroup_size(SIZE)
 fn down_backward(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= dims.rank * dims.inputs) { return; }
@@ -81,7 +81,7 @@ fn down_backward(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x % dims.inputs;
   var sum = 0.0;
   for (var o = 0u; o < dims.real_outputs; o++) {
-    sum += params[dims.b + k * dims.outputs + o] * slope[o * dims.inputs + i];
+    sum += params[dims.b + k * dims.outputs + o] * dv_down[o * dims.inputs + i];
   }
-  down[dims.a + id.x] = dims.scale * sum;
+  grads_down[dims.a + id.x] = dims.scale * sum;
 }

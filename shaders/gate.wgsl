@@ -1,11 +1,12 @@
 // Gates of a mixture, with the projections on either side of them: forward h = x Aᵀ and the router's logits, softmax,
-// top-k, optional renormalisation, then hg = scale · g h; backward the gradient of hg, dy B, and on to those of h and of
-// the logits.
+// top-k, optional renormalisation, then scale · g h; backward the gradient of that, dy B, and on to those of h and of the
+// logits.
 //
-//   hz, dhz [tokens, slots + logits]   h, then the router's logits (slots alone where the gates are given)
-//   g   [rows, logits]                 hg [tokens, slots]   bal [logits]   dg [tokens, logits]
-//   x   [tokens, inner]                x going forward, dy going back
-//   w   [columns, inner]               in params from w_offset on: A and the router, or B
+//   down  [tokens, slots + logits]   h, then the router's logits (slots alone where the gates are given); d_down likewise
+//   gated [tokens, slots]            scale · g h, of each token's own gates
+//   g     [rows, logits]             dg [tokens, logits]   balance [logits]
+//   x     [tokens, inner]            x going forward, dy going back
+//   w     [columns, inner]           in params from w_offset on: A and the router, or B
 //
 // Slot p belongs to expert p / rank. A workgroup does 32 tokens: its invocations split the projection into tiles of
 // 8 tokens × 8 columns, then the tokens. Where a workgroup stays on one core anyway, each invocation does 8 tokens
@@ -16,13 +17,14 @@
 
 struct Dims {
   tokens: u32, real_tokens: u32, experts: u32, rank: u32, slots: u32, logits: u32, top_k: u32, renormalize: u32,
-  given: u32, gate_tokens: u32, scale: f32, inner: u32, x_batched: u32, w_offset: u32, cool: f32, noise: f32,
+  given: u32, gate_tokens: u32, scale: f32, inner: u32, x_batched: u32, w_offset: u32,
+  inverse_temperature: f32, noise: f32,
 }
 
 @group(1) @binding(0) var<uniform> dims: Dims;
-@group(1) @binding(1) var<storage, read_write> hz: array<f32>;
+@group(1) @binding(1) var<storage, read_write> down: array<f32>;
 @group(1) @binding(2) var<storage, read_write> g: array<f32>;
-@group(1) @binding(3) var<storage, read_write> hg: array<f32>;
+@group(1) @binding(3) var<storage, read_write> gated: array<f32>;
 @group(1) @binding(4) var<storage, read> x: array<vec4f>;
 @group(1) @binding(5) var<storage, read> w: array<vec4f>;
 
@@ -34,10 +36,10 @@ fn width() -> u32 { return dims.slots + select(dims.logits, 0u, dims.given == 1u
 // Whether expert e's logit, of those from `z` on, is among the top k.
 fn kept(z: u32, e: u32) -> bool {
   if (dims.top_k == 0u) { return true; }
-  let own = hz[z + e];
+  let own = down[z + e];
   var ahead = 0u;
   for (var j = 0u; j < dims.experts; j++) {
-    let other = hz[z + j];
+    let other = down[z + j];
     if (other > own || (other == own && j < e)) { ahead++; }
   }
   return ahead < dims.top_k;
@@ -48,7 +50,7 @@ fn disturbed(t: u32, z: u32) {
   for (var e = 0u; e < dims.experts; e++) {
     let h = pcg(pcg(pcg(clock.index) ^ t) ^ e);
     let sum = (h & 255u) + ((h >> 8u) & 255u) + ((h >> 16u) & 255u) + (h >> 24u);
-    hz[z + e] = dims.cool * hz[z + e] + dims.noise * (f32(sum) - 510.0) / 147.8016689;
+    down[z + e] = dims.inverse_temperature * down[z + e] + dims.noise * (f32(sum) - 510.0) / 147.8016689;
   }
 }
 
@@ -59,15 +61,15 @@ fn route(t: u32) {
   let z = row + dims.slots;
   let gate = t / dims.gate_tokens * dims.logits;
   if (dims.given == 0u) {
-    if (dims.cool != 1.0 || dims.noise > 0.0) { disturbed(t, z); }
-    var top = hz[z];
-    for (var e = 1u; e < experts; e++) { top = max(top, hz[z + e]); }
+    if (dims.inverse_temperature != 1.0 || dims.noise > 0.0) { disturbed(t, z); }
+    var top = down[z];
+    for (var e = 1u; e < experts; e++) { top = max(top, down[z + e]); }
     var sum = 0.0;
     for (var e = 0u; e < experts; e++) {
-      if (dims.renormalize == 0u || kept(z, e)) { sum += exp(hz[z + e] - top); }
+      if (dims.renormalize == 0u || kept(z, e)) { sum += exp(down[z + e] - top); }
     }
     for (var e = 0u; e < experts; e++) {
-      g[gate + e] = select(0.0, exp(hz[z + e] - top) / sum, kept(z, e));
+      g[gate + e] = select(0.0, exp(down[z + e] - top) / sum, kept(z, e));
     }
   }
   let scale = dims.scale;
@@ -75,7 +77,7 @@ fn route(t: u32) {
   var to = t * dims.slots;
   for (var e = 0u; e < experts; e++) {
     let share = scale * g[gate + e];
-    for (var r = 0u; r < rank; r++) { hg[to] = share * hz[at]; to++; at++; }
+    for (var r = 0u; r < rank; r++) { gated[to] = share * down[at]; to++; at++; }
   }
 }
 
@@ -105,16 +107,16 @@ fn project(x_row: u32, w_row: u32) -> Tile {
   return Tile(a0, a1, a2, a3, a4, a5, a6, a7, b0, b1, b2, b3, b4, b5, b6, b7);
 }
 
-fn store_h(o: u32, a: vec4f, b: vec4f) {
-  hz[o] = a.x; hz[o + 1u] = a.y; hz[o + 2u] = a.z; hz[o + 3u] = a.w;
-  hz[o + 4u] = b.x; hz[o + 5u] = b.y; hz[o + 6u] = b.z; hz[o + 7u] = b.w;
+fn store_down(o: u32, a: vec4f, b: vec4f) {
+  down[o] = a.x; down[o + 1u] = a.y; down[o + 2u] = a.z; down[o + 3u] = a.w;
+  down[o + 4u] = b.x; down[o + 5u] = b.y; down[o + 6u] = b.z; down[o + 7u] = b.w;
 }
 
 // Tokens from t on, columns from c on.
-fn down(t: u32, c: u32) {
+fn project_down(t: u32, c: u32) {
   let n = width();
   var y = rows_of(project(t + dims.x_batched * clock.x_row, c));
-  for (var q = 0u; q < 8u; q++) { store_h((t + q) * n + c, y[2u * q], y[2u * q + 1u]); }
+  for (var q = 0u; q < 8u; q++) { store_down((t + q) * n + c, y[2u * q], y[2u * q + 1u]); }
 }
 
 @compute @workgroup_size(SIZE)
@@ -123,7 +125,7 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
   for (var i = local.x; i < SIZE / 8u * columns; i += SIZE) {
     let t = group.x * SIZE + i / columns * 8u;
     if (t >= dims.tokens) { break; }
-    down(t, i % columns * 8u);
+    project_down(t, i % columns * 8u);
   }
   storageBarrier();
   let t = group.x * SIZE + local.x;
@@ -134,15 +136,15 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
 fn forward_alone(@builtin(global_invocation_id) id: vec3u) {
   let t = id.x * 8u;
   if (t >= dims.tokens) { return; }
-  for (var c = 0u; c < width(); c += 8u) { down(t, c); }
+  for (var c = 0u; c < width(); c += 8u) { project_down(t, c); }
   for (var q = 0u; q < 8u; q++) { route(t + q); }
 }
 
-@group(1) @binding(3) var<storage, read> bal: array<f32>;
-@group(1) @binding(6) var<storage, read_write> dhz: array<f32>;
+@group(1) @binding(3) var<storage, read> balance: array<f32>;
+@group(1) @binding(6) var<storage, read_write> d_down: array<f32>;
 @group(1) @binding(7) var<storage, read_write> dg: array<f32>;
 
-// dhz holds the gradient of hg in its first columns, and is left holding that of h and of the logits.
+// d_down holds the gradient of gated in its first columns, and is left holding that of h and of the logits.
 fn route_back(t: u32) {
   let experts = dims.experts;
   let rank = dims.rank;
@@ -158,9 +160,9 @@ fn route_back(t: u32) {
   let given = dims.given == 1u;
   let full = !given && dims.renormalize == 0u && dims.top_k > 0u;
   if (full) {
-    top = hz[z];
-    for (var e = 1u; e < experts; e++) { top = max(top, hz[z + e]); }
-    for (var e = 0u; e < experts; e++) { sum += exp(hz[z + e] - top); }
+    top = down[z];
+    for (var e = 1u; e < experts; e++) { top = max(top, down[z + e]); }
+    for (var e = 0u; e < experts; e++) { sum += exp(down[z + e] - top); }
   }
   var mean = 0.0;
   var p = row;
@@ -168,38 +170,38 @@ fn route_back(t: u32) {
     let share = scale * g[gate + e];
     var carried = 0.0;
     for (var r = 0u; r < rank; r++) {
-      let dh = dhz[p];
-      carried += dh * hz[p];
-      dhz[p] = share * dh;
+      let dh = d_down[p];
+      carried += dh * down[p];
+      d_down[p] = share * dh;
       p++;
     }
-    let grad = scale * carried + select(0.0, bal[e], real);
+    let grad = scale * carried + select(0.0, balance[e], real);
     dg[gradient + e] = grad;
     if (!given && kept(z, e)) {
       var soft = g[gate + e];
-      if (full) { soft = exp(hz[z + e] - top) / sum; }
+      if (full) { soft = exp(down[z + e] - top) / sum; }
       mean += grad * soft;
     }
   }
   if (!given) {
     for (var e = 0u; e < experts; e++) {
       var soft = g[gate + e];
-      if (full) { soft = exp(hz[z + e] - top) / sum; }
+      if (full) { soft = exp(down[z + e] - top) / sum; }
       let grad = select(0.0, dg[gradient + e], kept(z, e));
-      dhz[z + e] = select(0.0, dims.cool * soft * (grad - mean), real);
+      d_down[z + e] = select(0.0, dims.inverse_temperature * soft * (grad - mean), real);
     }
   }
 }
 
-fn store_dh(o: u32, a: vec4f, b: vec4f) {
-  dhz[o] = a.x; dhz[o + 1u] = a.y; dhz[o + 2u] = a.z; dhz[o + 3u] = a.w;
-  dhz[o + 4u] = b.x; dhz[o + 5u] = b.y; dhz[o + 6u] = b.z; dhz[o + 7u] = b.w;
+fn store_d_down(o: u32, a: vec4f, b: vec4f) {
+  d_down[o] = a.x; d_down[o + 1u] = a.y; d_down[o + 2u] = a.z; d_down[o + 3u] = a.w;
+  d_down[o + 4u] = b.x; d_down[o + 5u] = b.y; d_down[o + 6u] = b.z; d_down[o + 7u] = b.w;
 }
 
-fn back(t: u32, c: u32) {
+fn project_back(t: u32, c: u32) {
   let n = width();
   var y = rows_of(project(t, c));
-  for (var q = 0u; q < 8u; q++) { store_dh((t + q) * n + c, y[2u * q], y[2u * q + 1u]); }
+  for (var q = 0u; q < 8u; q++) { store_d_down((t + q) * n + c, y[2u * q], y[2u * q + 1u]); }
 }
 
 @compute @workgroup_size(SIZE)
@@ -208,7 +210,7 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) l
   for (var i = local.x; i < SIZE / 8u * columns; i += SIZE) {
     let t = group.x * SIZE + i / columns * 8u;
     if (t >= dims.tokens) { break; }
-    back(t, i % columns * 8u);
+    project_back(t, i % columns * 8u);
   }
   storageBarrier();
   let t = group.x * SIZE + local.x;
@@ -219,6 +221,6 @@ fn backward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) l
 fn backward_alone(@builtin(global_invocation_id) id: vec3u) {
   let t = id.x * 8u;
   if (t >= dims.tokens) { return; }
-  for (var c = 0u; c < dims.slots; c += 8u) { back(t, c); }
+  for (var c = 0u; c < dims.slots; c += 8u) { project_back(t, c); }
   for (var q = 0u; q < 8u; q++) { route_back(t + q); }
 }

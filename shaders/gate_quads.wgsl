@@ -66,7 +66,7 @@ fn forward_quads(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocati
       if (m < real && t < dims.tokens) {
         let v = y[e];
         let o = t * n + m;
-        hz[o] = v.x; hz[o + n] = v.y; hz[o + 2u * n] = v.z; hz[o + 3u * n] = v.w;
+        down[o] = v.x; down[o + n] = v.y; down[o + 2u * n] = v.z; down[o + 3u * n] = v.w;
       }
     }
   }
@@ -87,7 +87,7 @@ fn backward_quads(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocat
       if (m < dims.slots && t < dims.tokens) {
         let v = y[e];
         let o = t * n + m;
-        dhz[o] = v.x; dhz[o + n] = v.y; dhz[o + 2u * n] = v.z; dhz[o + 3u * n] = v.w;
+        d_down[o] = v.x; d_down[o + n] = v.y; d_down[o + 2u * n] = v.z; d_down[o + 3u * n] = v.w;
       }
     }
   }

@@ -14,11 +14,11 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   out[id.x] = gelu4(pre[id.x]);
 }
 
-@group(1) @binding(2) var<storage, read> dout: array<vec4f>;
-@group(1) @binding(3) var<storage, read_write> dpre: array<vec4f>;
+@group(1) @binding(2) var<storage, read> d_out: array<vec4f>;
+@group(1) @binding(3) var<storage, read_write> d_pre: array<vec4f>;
 
 @compute @workgroup_size(64)
 fn backward(@builtin(global_invocation_id) id: vec3u) {
   if (id.x * 4u >= dims.elements) { return; }
-  dpre[id.x] = dout[id.x] * gelu_derivative4(pre[id.x]);
+  d_pre[id.x] = d_out[id.x] * gelu_derivative4(pre[id.x]);
 }

@@ -1,7 +1,8 @@
 // MoR1E's intuition gate: q → Linear → GELU → LayerNorm → Linear → Linear → softmax, and back.
 //
 //   x [pool, inputs]   q, dq [rows, inputs]   g [rows, logits]   dg [tokens, logits]
-//   acts [rows, 4 hidden + 8] = a | x̂ | n | c | 1/σ      dacts [rows, logits + 3 hidden] = dz | dc | dn | da
+//   activations [rows, 4 hidden + 8] = a | x̂ | n | c | 1/σ
+//   d_activations [rows, logits + 3 hidden] = dz | dc | dn | da
 //   params: w1 [hidden, inputs], w2 [hidden, hidden], gate.w [logits, hidden] and the vectors, at their offsets
 //
 // One workgroup does one row; invocations share its hidden units. Padding rows are left at zero.
@@ -11,7 +12,8 @@
 struct Dims {
   rows: u32, real_rows: u32, gate_tokens: u32, inputs: u32, hidden: u32, real_hidden: u32, logits: u32, experts: u32,
   x_batched: u32, w1: u32, b1: u32, ln_weight: u32, ln_bias: u32, w2: u32, b2: u32, gate_w: u32, gate_b: u32,
-  elements: u32, loss_at: u32, tiles: u32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, eps: f32, loss_scale: f32,
+  elements: u32, loss_at: u32, tiles: u32,
+  beta1: f32, beta2: f32, one_minus_beta1: f32, one_minus_beta2: f32, eps: f32, loss_scale: f32,
 }
 
 // Invocations of a workgroup: set by the device. All of them make the sums over a row's hidden units.
@@ -23,7 +25,7 @@ const EXPERTS = 64u;
 @group(1) @binding(1) var<storage, read> x: array<f32>;
 @group(1) @binding(2) var<storage, read> params: array<f32>;
 @group(1) @binding(3) var<storage, read_write> q: array<f32>;
-@group(1) @binding(4) var<storage, read_write> acts: array<f32>;
+@group(1) @binding(4) var<storage, read_write> activations: array<f32>;
 @group(1) @binding(5) var<storage, read_write> g: array<f32>;
 
 // Hidden values of the row, as the stages of the network pass them on.
@@ -48,7 +50,7 @@ fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) gr
   for (var j = id; j < h; j += SIZE) {
     var a = params[dims.b1 + j];
     for (var c = 0u; c < dims.inputs; c++) { a += q[row * dims.inputs + c] * params[dims.w1 + j * dims.inputs + c]; }
-    acts[act + j] = a;
+    activations[act + j] = a;
     stage0[j] = gelu(a);
   }
   workgroupBarrier();
@@ -58,19 +60,19 @@ fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) gr
   var variance = 0.0;
   for (var j = 0u; j < h; j++) { variance += (stage0[j] - mean) * (stage0[j] - mean); }
   let inverse = 1.0 / sqrt(variance / f32(h) + 1e-5);
-  if (id == 0u) { acts[act + 4u * dims.hidden] = inverse; }
+  if (id == 0u) { activations[act + 4u * dims.hidden] = inverse; }
   for (var j = id; j < h; j += SIZE) {
     let normal = (stage0[j] - mean) * inverse;
     let n = normal * params[dims.ln_weight + j] + params[dims.ln_bias + j];
-    acts[act + dims.hidden + j] = normal;
-    acts[act + 2u * dims.hidden + j] = n;
+    activations[act + dims.hidden + j] = normal;
+    activations[act + 2u * dims.hidden + j] = n;
     stage1[j] = n;
   }
   workgroupBarrier();
   for (var j = id; j < h; j += SIZE) {
     var c = params[dims.b2 + j];
     for (var k = 0u; k < h; k++) { c += stage1[k] * params[dims.w2 + j * dims.hidden + k]; }
-    acts[act + 3u * dims.hidden + j] = c;
+    activations[act + 3u * dims.hidden + j] = c;
     stage0[j] = c;
   }
   workgroupBarrier();
@@ -88,10 +90,10 @@ fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) gr
 }
 
 @group(1) @binding(1) var<storage, read> params_back: array<f32>;
-@group(1) @binding(2) var<storage, read> acts_back: array<f32>;
+@group(1) @binding(2) var<storage, read> activations_back: array<f32>;
 @group(1) @binding(3) var<storage, read> g_back: array<f32>;
 @group(1) @binding(4) var<storage, read> dg: array<f32>;
-@group(1) @binding(5) var<storage, read_write> dacts: array<f32>;
+@group(1) @binding(5) var<storage, read_write> d_activations: array<f32>;
 @group(1) @binding(6) var<storage, read_write> dq: array<f32>;
 
 @compute @workgroup_size(SIZE)
@@ -113,20 +115,20 @@ fn backward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) g
   workgroupBarrier();
   for (var e = id; e < dims.experts; e += SIZE) {
     logit[e] = g_back[row * dims.logits + e] * (logit[e] - mean);
-    dacts[out + e] = logit[e];
+    d_activations[out + e] = logit[e];
   }
   workgroupBarrier();
   for (var j = id; j < h; j += SIZE) {
     var dc = 0.0;
     for (var e = 0u; e < dims.experts; e++) { dc += logit[e] * params_back[dims.gate_w + e * dims.hidden + j]; }
-    dacts[out + dims.logits + j] = dc;
+    d_activations[out + dims.logits + j] = dc;
     stage0[j] = dc;
   }
   workgroupBarrier();
   for (var j = id; j < h; j += SIZE) {
     var dn = 0.0;
     for (var k = 0u; k < h; k++) { dn += stage0[k] * params_back[dims.w2 + k * dims.hidden + j]; }
-    dacts[out + dims.logits + dims.hidden + j] = dn;
+    d_activations[out + dims.logits + dims.hidden + j] = dn;
     stage1[j] = dn * params_back[dims.ln_weight + j];
   }
   workgroupBarrier();
@@ -134,13 +136,13 @@ fn backward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) g
   var along = 0.0;
   for (var j = 0u; j < h; j++) {
     total += stage1[j];
-    along += stage1[j] * acts_back[act + dims.hidden + j];
+    along += stage1[j] * activations_back[act + dims.hidden + j];
   }
   for (var j = id; j < h; j += SIZE) {
-    let normal = acts_back[act + dims.hidden + j];
-    let de = acts_back[act + 4u * dims.hidden] * (stage1[j] - total / f32(h) - normal * along / f32(h));
-    let da = de * gelu_derivative(acts_back[act + j]);
-    dacts[out + dims.logits + 2u * dims.hidden + j] = da;
+    let normal = activations_back[act + dims.hidden + j];
+    let de = activations_back[act + 4u * dims.hidden] * (stage1[j] - total / f32(h) - normal * along / f32(h));
+    let da = de * gelu_derivative(activations_back[act + j]);
+    d_activations[out + dims.logits + 2u * dims.hidden + j] = da;
     stage0[j] = da;
   }
   workgroupBarrier();
@@ -151,15 +153,15 @@ fn backward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) g
   }
 }
 
-@group(1) @binding(1) var<storage, read> acts_sum: array<f32>;
-@group(1) @binding(2) var<storage, read> dacts_sum: array<f32>;
+@group(1) @binding(1) var<storage, read> activations_sum: array<f32>;
+@group(1) @binding(2) var<storage, read> d_activations_sum: array<f32>;
 @group(1) @binding(3) var<storage, read_write> grads: array<f32>;
 
 @group(1) @binding(4) var<storage, read_write> params_step: array<f32>;
 @group(1) @binding(5) var<storage, read_write> moments: array<f32>;
 
-// Gradients of gate.b, b2, ln_bias and b1, sums of dacts over rows, and of ln_weight, of dn ∘ x̂. Returns the element's
-// place, or `elements` where there is none.
+// Gradients of gate.b, b2, ln_bias and b1, sums of d_activations over rows, and of ln_weight, of dn ∘ x̂. Returns the
+// element's place, or `elements` where there is none.
 fn sum_up(id: u32) -> u32 {
   let vectors = dims.logits + 3u * dims.hidden;
   if (id >= vectors + dims.hidden) { return dims.elements; }
@@ -167,8 +169,8 @@ fn sum_up(id: u32) -> u32 {
   let column = select(id, dims.logits + dims.hidden + id - vectors, weight);
   var sum = 0.0;
   for (var r = 0u; r < dims.real_rows; r++) {
-    let d = dacts_sum[r * vectors + column];
-    let normal = acts_sum[r * (4u * dims.hidden + 8u) + dims.hidden + select(0u, id - vectors, weight)];
+    let d = d_activations_sum[r * vectors + column];
+    let normal = activations_sum[r * (4u * dims.hidden + 8u) + dims.hidden + select(0u, id - vectors, weight)];
     sum += select(d, d * normal, weight);
   }
   let j = id - dims.logits;

@@ -1,9 +1,11 @@
-// Gradient of a layer's input: dx = dy (w0 + delta) + dhz A + dq / tokens per gate, times GELU'(pre).
+// Gradient of a layer's input: dx = dy (w0 + delta) + d_down A + dq / tokens per gate, times GELU'(pre).
 //
-//   dy [tokens, outputs]   w0, delta [outputs, inputs]   dhz [tokens, slots]   A (lora_A, then the router) [slots, inputs]
+//   dy [tokens, outputs]   w0, delta [outputs, inputs]   d_down [tokens, slots]
+//   A (lora_A, then the router) [slots, inputs]
 //   dq [rows, inputs]      pre [tokens, inputs]          dx [tokens, inputs]
 //
-// One invocation owns a tile of 8 tokens × 8 inputs, a and e holding four each (see lib/tiles.wgsl). delta and A lie in `params`.
+// One invocation owns a tile of 8 tokens × 8 inputs, a and e holding four each (see lib/tiles.wgsl). delta and A lie in
+// `params`.
 
 #import lib/gelu, lib/tiles
 
@@ -20,7 +22,7 @@ override DENSE: bool = false;
 @group(1) @binding(1) var<storage, read> dy: array<vec4f>;
 @group(1) @binding(2) var<storage, read> w0: array<vec4f>;
 @group(1) @binding(3) var<storage, read> params: array<vec4f>;
-@group(1) @binding(4) var<storage, read> dhz: array<vec4f>;
+@group(1) @binding(4) var<storage, read> d_down: array<vec4f>;
 @group(1) @binding(5) var<storage, read> dq: array<vec4f>;
 @group(1) @binding(6) var<storage, read> pre: array<vec4f>;
 @group(1) @binding(7) var<storage, read_write> dx: array<vec4f>;
@@ -80,14 +82,14 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
     let b0 = params[j]; let b1 = params[j + columns]; let b2 = params[j + 2u * columns]; let b3 = params[j + 3u * columns];
     let d0 = params[j + 1u]; let d1 = params[j + columns + 1u];
     let d2 = params[j + 2u * columns + 1u]; let d3 = params[j + 3u * columns + 1u];
-    v = dhz[i + 0u * p]; a0 += mix4(v, b0, b1, b2, b3); e0 += mix4(v, d0, d1, d2, d3);
-    v = dhz[i + 1u * p]; a1 += mix4(v, b0, b1, b2, b3); e1 += mix4(v, d0, d1, d2, d3);
-    v = dhz[i + 2u * p]; a2 += mix4(v, b0, b1, b2, b3); e2 += mix4(v, d0, d1, d2, d3);
-    v = dhz[i + 3u * p]; a3 += mix4(v, b0, b1, b2, b3); e3 += mix4(v, d0, d1, d2, d3);
-    v = dhz[i + 4u * p]; a4 += mix4(v, b0, b1, b2, b3); e4 += mix4(v, d0, d1, d2, d3);
-    v = dhz[i + 5u * p]; a5 += mix4(v, b0, b1, b2, b3); e5 += mix4(v, d0, d1, d2, d3);
-    v = dhz[i + 6u * p]; a6 += mix4(v, b0, b1, b2, b3); e6 += mix4(v, d0, d1, d2, d3);
-    v = dhz[i + 7u * p]; a7 += mix4(v, b0, b1, b2, b3); e7 += mix4(v, d0, d1, d2, d3);
+    v = d_down[i + 0u * p]; a0 += mix4(v, b0, b1, b2, b3); e0 += mix4(v, d0, d1, d2, d3);
+    v = d_down[i + 1u * p]; a1 += mix4(v, b0, b1, b2, b3); e1 += mix4(v, d0, d1, d2, d3);
+    v = d_down[i + 2u * p]; a2 += mix4(v, b0, b1, b2, b3); e2 += mix4(v, d0, d1, d2, d3);
+    v = d_down[i + 3u * p]; a3 += mix4(v, b0, b1, b2, b3); e3 += mix4(v, d0, d1, d2, d3);
+    v = d_down[i + 4u * p]; a4 += mix4(v, b0, b1, b2, b3); e4 += mix4(v, d0, d1, d2, d3);
+    v = d_down[i + 5u * p]; a5 += mix4(v, b0, b1, b2, b3); e5 += mix4(v, d0, d1, d2, d3);
+    v = d_down[i + 6u * p]; a6 += mix4(v, b0, b1, b2, b3); e6 += mix4(v, d0, d1, d2, d3);
+    v = d_down[i + 7u * p]; a7 += mix4(v, b0, b1, b2, b3); e7 += mix4(v, d0, d1, d2, d3);
     i++; j += 4u * columns;
   }
 

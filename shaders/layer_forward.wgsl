@@ -1,11 +1,12 @@
-// One adapted linear layer: y = base (+ x w0ᵀ) (+ x deltaᵀ) (+ hg lora_B).
+// One adapted linear layer: y = base (+ x w0ᵀ) (+ x deltaᵀ) (+ gated lora_B).
 //
-//   x [tokens, inputs]        w0, delta [outputs, inputs]   hg [tokens, slots]   lora_B [slots, outputs]
+//   x [tokens, inputs]        w0, delta [outputs, inputs]   gated [tokens, slots]   lora_B [slots, outputs]
 //   base [pool, outputs] cached, or the bias [outputs]      target [pool, outputs]; under MSE, without a cached base
 //   out [tokens, outputs]     y, or under MSE the gradient 2 (y − target) / (tokens · outputs)
 //   losses                    under MSE, from loss_at on, each tile's sum of squared errors [tiles]
 //
-// One invocation owns a tile of 8 tokens × 8 outputs, a and b holding four each (see lib/tiles.wgsl). delta and lora_B lie in `params`.
+// One invocation owns a tile of 8 tokens × 8 outputs, a and b holding four each (see lib/tiles.wgsl). delta and
+// lora_B lie in `params`.
 
 #import lib/step, lib/tiles
 
@@ -25,7 +26,7 @@ override MSE: bool = false;
 @group(1) @binding(1) var<storage, read> x: array<vec4f>;
 @group(1) @binding(2) var<storage, read> w0: array<vec4f>;
 @group(1) @binding(3) var<storage, read> params: array<vec4f>;
-@group(1) @binding(4) var<storage, read> hg: array<vec4f>;
+@group(1) @binding(4) var<storage, read> gated: array<vec4f>;
 @group(1) @binding(5) var<storage, read> base: array<vec4f>;
 @group(1) @binding(6) var<storage, read> expected: array<vec4f>;
 @group(1) @binding(7) var<storage, read_write> out: array<vec4f>;
@@ -92,14 +93,14 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     let c0 = params[j]; let c1 = params[j + columns]; let c2 = params[j + 2u * columns]; let c3 = params[j + 3u * columns];
     let d0 = params[j + 1u]; let d1 = params[j + columns + 1u];
     let d2 = params[j + 2u * columns + 1u]; let d3 = params[j + 3u * columns + 1u];
-    v = hg[i + 0u * p]; a0 += mix4(v, c0, c1, c2, c3); b0 += mix4(v, d0, d1, d2, d3);
-    v = hg[i + 1u * p]; a1 += mix4(v, c0, c1, c2, c3); b1 += mix4(v, d0, d1, d2, d3);
-    v = hg[i + 2u * p]; a2 += mix4(v, c0, c1, c2, c3); b2 += mix4(v, d0, d1, d2, d3);
-    v = hg[i + 3u * p]; a3 += mix4(v, c0, c1, c2, c3); b3 += mix4(v, d0, d1, d2, d3);
-    v = hg[i + 4u * p]; a4 += mix4(v, c0, c1, c2, c3); b4 += mix4(v, d0, d1, d2, d3);
-    v = hg[i + 5u * p]; a5 += mix4(v, c0, c1, c2, c3); b5 += mix4(v, d0, d1, d2, d3);
-    v = hg[i + 6u * p]; a6 += mix4(v, c0, c1, c2, c3); b6 += mix4(v, d0, d1, d2, d3);
-    v = hg[i + 7u * p]; a7 += mix4(v, c0, c1, c2, c3); b7 += mix4(v, d0, d1, d2, d3);
+    v = gated[i + 0u * p]; a0 += mix4(v, c0, c1, c2, c3); b0 += mix4(v, d0, d1, d2, d3);
+    v = gated[i + 1u * p]; a1 += mix4(v, c0, c1, c2, c3); b1 += mix4(v, d0, d1, d2, d3);
+    v = gated[i + 2u * p]; a2 += mix4(v, c0, c1, c2, c3); b2 += mix4(v, d0, d1, d2, d3);
+    v = gated[i + 3u * p]; a3 += mix4(v, c0, c1, c2, c3); b3 += mix4(v, d0, d1, d2, d3);
+    v = gated[i + 4u * p]; a4 += mix4(v, c0, c1, c2, c3); b4 += mix4(v, d0, d1, d2, d3);
+    v = gated[i + 5u * p]; a5 += mix4(v, c0, c1, c2, c3); b5 += mix4(v, d0, d1, d2, d3);
+    v = gated[i + 6u * p]; a6 += mix4(v, c0, c1, c2, c3); b6 += mix4(v, d0, d1, d2, d3);
+    v = gated[i + 7u * p]; a7 += mix4(v, c0, c1, c2, c3); b7 += mix4(v, d0, d1, d2, d3);
     i++; j += 4u * columns;
   }
 

@@ -1,7 +1,7 @@
-// layer_forward.wgsl where all that is left to multiply is hg lora_B of 32 slots at most,
+// layer_forward.wgsl where all that is left to multiply is gated lora_B of 32 slots at most,
 // for four invocations that swap what they read: where reading is dear, in software. Each workgroup is one quad, with 16
 // outputs of many tokens: an invocation holds four columns of lora_B, all of their rows, so that nothing is carried from token
-// to token; of every four tokens it reads one row of hg, and three swaps bring it the others'.
+// to token; of every four tokens it reads one row of gated, and three swaps bring it the others'.
 
 #import layer_forward
 
@@ -64,10 +64,10 @@ fn forward_quads(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocati
   var squares = 0.0;
   for (var t = first; t < last; t += 4u) {
     var q = Tokens(start(t + lane, o), start(t + (lane ^ 1u), o), start(t + (lane ^ 2u), o), start(t + (lane ^ 3u), o));
-    add(&q, b0, hg[i]); add(&q, b1, hg[i + 1u]);
-    if (BLOCKS > 2u) { add(&q, b2, hg[i + 2u]); add(&q, b3, hg[i + 3u]); }
-    if (BLOCKS > 4u) { add(&q, b4, hg[i + 4u]); add(&q, b5, hg[i + 5u]); }
-    if (BLOCKS > 6u) { add(&q, b6, hg[i + 6u]); add(&q, b7, hg[i + 7u]); }
+    add(&q, b0, gated[i]); add(&q, b1, gated[i + 1u]);
+    if (BLOCKS > 2u) { add(&q, b2, gated[i + 2u]); add(&q, b3, gated[i + 3u]); }
+    if (BLOCKS > 4u) { add(&q, b4, gated[i + 4u]); add(&q, b5, gated[i + 5u]); }
+    if (BLOCKS > 6u) { add(&q, b6, gated[i + 6u]); add(&q, b7, gated[i + 7u]); }
     i += 4u * BLOCKS;
     if (o < columns) {
       squares += finish(t + lane, o, q.a) + finish(t + (lane ^ 1u), o, q.b)

@@ -2,7 +2,8 @@
 //
 //   x [tokens, inner]   w [outputs, inner]   out [tokens, outputs]
 //
-// Down (x onto lora_A) and back (the output's gradient onto lora_B) for LoRA; mixtures have it in gate.wgsl. All dims are multiples of 8.
+// Down (x onto lora_A) and back (the output's gradient onto lora_B) for LoRA; mixtures have it in gate.wgsl.
+// All dims are multiples of 8.
 // One invocation owns a tile of 8 tokens × 4 outputs and reads along `inner`, four values at a time, so that 12
 // reads feed 128 multiply-adds: reads, not arithmetic, bound these kernels.
 

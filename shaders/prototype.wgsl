@@ -1,8 +1,8 @@
 // MoR1E's gate by prototypes: g = N ω softmax(W_r q) + 4 (1 − ω) ⟨c, e⟩ with ω = σ(100 w), e = q/‖q‖, and back.
 //
 //   x [pool, inputs]   q, dq [rows, inputs]   g [rows, logits]   dg [tokens, logits]
-//   acts [rows, 2 logits + 16] = softmax | ⟨c, e⟩ | 1 and seven zeros | 1/‖q‖, ω and six zeros
-//   dacts [rows, logits + 8] = dz | dw and seven zeros
+//   activations [rows, 2 logits + 16] = softmax | ⟨c, e⟩ | 1 and seven zeros | 1/‖q‖, ω and six zeros
+//   d_activations [rows, logits + 8] = dz | dw and seven zeros
 //   params: W_r and c [logits, inputs] and w, at their offsets
 //
 // One workgroup does one row. Padding rows are left at zero.
@@ -21,7 +21,7 @@ const EXPERTS = 64u;
 @group(1) @binding(1) var<storage, read> x: array<f32>;
 @group(1) @binding(2) var<storage, read> params: array<f32>;
 @group(1) @binding(3) var<storage, read_write> q: array<f32>;
-@group(1) @binding(4) var<storage, read_write> acts: array<f32>;
+@group(1) @binding(4) var<storage, read_write> activations: array<f32>;
 @group(1) @binding(5) var<storage, read_write> g: array<f32>;
 
 var<workgroup> squares: array<f32, SIZE>;
@@ -70,22 +70,22 @@ fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) gr
   let omega = 1.0 / (1.0 + exp(-clamp(100.0 * params[dims.mix], -80.0, 80.0)));
   if (id < dims.experts) {
     let soft = exp(stage[id] - top) / sum;
-    acts[act + id] = soft;
-    acts[act + dims.logits + id] = like;
+    activations[act + id] = soft;
+    activations[act + dims.logits + id] = like;
     g[row * dims.logits + id] = f32(dims.experts) * omega * soft + 4.0 * (1.0 - omega) * like;
   }
   if (id == 0u) {
-    acts[act + 2u * dims.logits] = 1.0;
-    acts[act + 2u * dims.logits + 8u] = inverse;
-    acts[act + 2u * dims.logits + 9u] = omega;
+    activations[act + 2u * dims.logits] = 1.0;
+    activations[act + 2u * dims.logits + 8u] = inverse;
+    activations[act + 2u * dims.logits + 9u] = omega;
   }
 }
 
 @group(1) @binding(1) var<storage, read> params_back: array<f32>;
 @group(1) @binding(2) var<storage, read> q_back: array<f32>;
-@group(1) @binding(3) var<storage, read> acts_back: array<f32>;
+@group(1) @binding(3) var<storage, read> activations_back: array<f32>;
 @group(1) @binding(4) var<storage, read> dg: array<f32>;
-@group(1) @binding(5) var<storage, read_write> dacts: array<f32>;
+@group(1) @binding(5) var<storage, read_write> d_activations: array<f32>;
 @group(1) @binding(6) var<storage, read_write> dq: array<f32>;
 
 @compute @workgroup_size(SIZE)
@@ -104,21 +104,21 @@ fn backward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) g
   var mean = 0.0;
   var along = 0.0;
   for (var e = 0u; e < dims.experts; e++) {
-    mean += acts_back[act + e] * stage[e];
-    along += acts_back[act + dims.logits + e] * stage[e];
+    mean += activations_back[act + e] * stage[e];
+    along += activations_back[act + dims.logits + e] * stage[e];
   }
-  let inverse = acts_back[act + 2u * dims.logits + 8u];
-  let omega = acts_back[act + 2u * dims.logits + 9u];
+  let inverse = activations_back[act + 2u * dims.logits + 8u];
+  let omega = activations_back[act + 2u * dims.logits + 9u];
   let count = f32(dims.experts);
-  if (id < dims.experts) { dacts[out + id] = count * omega * acts_back[act + id] * (stage[id] - mean); }
-  if (id == 0u) { dacts[out + dims.logits] = 100.0 * omega * (1.0 - omega) * (count * mean - 4.0 * along); }
+  if (id < dims.experts) { d_activations[out + id] = count * omega * activations_back[act + id] * (stage[id] - mean); }
+  if (id == 0u) { d_activations[out + dims.logits] = 100.0 * omega * (1.0 - omega) * (count * mean - 4.0 * along); }
   storageBarrier();
   let liked = 4.0 * (1.0 - omega) * inverse;
   for (var c = id; c < dims.inputs; c += SIZE) {
     var router = 0.0;
     var likeness = 0.0;
     for (var e = 0u; e < dims.experts; e++) {
-      router += dacts[out + e] * params_back[dims.router + e * dims.inputs + c];
+      router += d_activations[out + e] * params_back[dims.router + e * dims.inputs + c];
       likeness += stage[e] * params_back[dims.prototypes + e * dims.inputs + c];
     }
     dq[row * dims.inputs + c] = router + liked * (likeness - along * inverse * q_back[row * dims.inputs + c]);

@@ -1,6 +1,6 @@
 // MoRA's factors: a square matrix M behind a fold of the input, and the fold's tiling of the output; and back.
 //
-//   factors, dfactors: M behind the fold [slots, inputs], then the tiling [slots, outputs]
+//   factors, d_factors: M behind the fold [slots, inputs], then the tiling [slots, outputs]
 //   params, grads: M [side, slots] from `matrix` on
 
 struct Dims {
@@ -27,7 +27,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   }
 }
 
-@group(1) @binding(1) var<storage, read> dfactors: array<f32>;
+@group(1) @binding(1) var<storage, read> d_factors: array<f32>;
 @group(1) @binding(2) var<storage, read_write> grads: array<f32>;
 
 // One invocation does one element of M, which stands in the factors once for each input that folds onto it.
@@ -37,6 +37,6 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
   let p = id.x / dims.side;
   let q = id.x % dims.side;
   var sum = 0.0;
-  for (var i = q; i < dims.real_inputs; i += dims.side) { sum += dfactors[p * dims.inputs + i]; }
+  for (var i = q; i < dims.real_inputs; i += dims.side) { sum += d_factors[p * dims.inputs + i]; }
   grads[dims.matrix + p * dims.slots + q] = sum;
 }

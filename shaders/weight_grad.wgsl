@@ -14,9 +14,13 @@
 
 struct Dims {
   rows: u32,
-  m0: u32, n0: u32, left_stride0: u32, left_offset0: u32, right_stride0: u32, right_offset0: u32, right_batched0: u32, out0: u32,
-  m1: u32, n1: u32, left_stride1: u32, left_offset1: u32, right_stride1: u32, right_offset1: u32, right_batched1: u32, out1: u32, boost0: f32,
-  elements: u32, loss_at: u32, tiles: u32, beta1: f32, beta2: f32, rest1: f32, rest2: f32, eps: f32, loss_scale: f32,
+  m0: u32, n0: u32, left_stride0: u32, left_offset0: u32, right_stride0: u32, right_offset0: u32, right_batched0: u32,
+  out0: u32,
+  m1: u32, n1: u32, left_stride1: u32, left_offset1: u32, right_stride1: u32, right_offset1: u32, right_batched1: u32,
+  out1: u32,
+  extra_rate0: f32,
+  elements: u32, loss_at: u32, tiles: u32,
+  beta1: f32, beta2: f32, one_minus_beta1: f32, one_minus_beta2: f32, eps: f32, loss_scale: f32,
 }
 
 // Invocations of a workgroup: set by the device.
@@ -122,22 +126,25 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
 }
 
 // What an update takes beside its gradient, read once: with how many times the rate weights learn (LoRA+).
-struct Rates { beta1: f32, beta2: f32, rest1: f32, rest2: f32, eps: f32, rate: f32, keep: f32, second: f32, half: u32 }
+struct Rates {
+  beta1: f32, beta2: f32, one_minus_beta1: f32, one_minus_beta2: f32, eps: f32,
+  rate: f32, decay: f32, inv_sqrt_bias2: f32, half: u32,
+}
 
 fn rates(faster: f32) -> Rates {
   return Rates(
-    dims.beta1, dims.beta2, dims.rest1, dims.rest2, dims.eps,
-    faster * clock.rate, 1.0 - faster * (1.0 - clock.keep), clock.second, dims.elements / 4u,
+    dims.beta1, dims.beta2, dims.one_minus_beta1, dims.one_minus_beta2, dims.eps,
+    faster * clock.rate, 1.0 - faster * (1.0 - clock.decay), clock.inv_sqrt_bias2, dims.elements / 4u,
   );
 }
 
 fn update(i: u32, g: vec4f, by: Rates) {
-  let m = by.beta1 * moments[i] + by.rest1 * g;
-  let v = by.beta2 * moments[by.half + i] + by.rest2 * g * g;
+  let m = by.beta1 * moments[i] + by.one_minus_beta1 * g;
+  let v = by.beta2 * moments[by.half + i] + by.one_minus_beta2 * g * g;
   grads[i] = g;
   moments[i] = m;
   moments[by.half + i] = v;
-  params[i] = by.keep * params[i] - by.rate * m / (sqrt(v) * by.second + by.eps);
+  params[i] = by.decay * params[i] - by.rate * m / (sqrt(v) * by.inv_sqrt_bias2 + by.eps);
 }
 
 @compute @workgroup_size(SIZE)
@@ -149,7 +156,7 @@ fn step(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
   let tile = (group.x - 1u) * SIZE + local.x;
   // The first product's weights may learn faster.
-  let by = rates(1.0 + select(0.0, dims.boost0, tile < dims.m0 / 8u * (dims.n0 / 8u)));
+  let by = rates(1.0 + select(0.0, dims.extra_rate0, tile < dims.m0 / 8u * (dims.n0 / 8u)));
   let out = product(tile);
   if (out.columns == 0u) { return; }
   var g = rows_of(out.tile);

@@ -92,7 +92,7 @@ fn step_quads(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_
   let c = tile % blocks * 4u + lane;
   var y: array<vec4f, 40>;
   if (first) { product0(m, c, lane, &y); } else { product1(m, c, lane, &y); }
-  let by = rates(1.0 + select(0.0, dims.boost0, first));
+  let by = rates(1.0 + select(0.0, dims.extra_rate0, first));
   let last = select(dims.m1, dims.m0, first);
   let columns = select(dims.n1, dims.n0, first) / 4u;
   let out = select(dims.out1, dims.out0, first) / 4u;

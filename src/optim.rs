@@ -25,8 +25,8 @@ pub fn step(optimizer: &Optimizer, schedule: &Schedule, t: usize, x_row: usize, 
         x_row: x_row as u32,
         slot: slot as u32,
         rate: (lr / correction(optimizer.beta1)) as f32,
-        keep: (1.0 - lr * optimizer.weight_decay) as f32,
-        second: (1.0 / libm::sqrt(correction(optimizer.beta2))) as f32,
+        decay: (1.0 - lr * optimizer.weight_decay) as f32,
+        inv_sqrt_bias2: (1.0 / libm::sqrt(correction(optimizer.beta2))) as f32,
         index: t as u32,
     }
 }

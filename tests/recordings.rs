@@ -1,11 +1,14 @@
 //! What a training step is, as text: kernel by kernel with the buffers it reads and writes, for the lanes that the page
-//! begins with on networks of one layer and of three. How networks are compiled may change; a step that changes with it
+//! begins with on networks of one layer and of three, and for one of them on paths that meet. How networks are compiled may change; a step that changes with it
 //! changes `fixtures/recordings.txt`, where a person sees it. `WRITE_RECORDINGS=1` writes it anew.
 #![cfg(not(target_arch = "wasm32"))]
 
+mod common;
+
 use std::fmt::Write;
 
-use lora_playground::config::{Config, Digits, Domains, Lane, Optimizer};
+use common::lanes::residual;
+use lora_playground::config::{Config, Digits, Domains, Lane, Method, Optimizer};
 use lora_playground::kernel::Access;
 use lora_playground::kernel::recording::{Buffer, Pass};
 use lora_playground::net::{compile, share};
@@ -50,6 +53,7 @@ fn steps_are_those_written_down() {
             write!(text, "{} on {network}\n{}\n", lane.method.name, step(&task, &lane)).unwrap();
         }
     }
+    write!(text, "lora on residual paths\n{}\n", step(&residual(), &Method::lora().into())).unwrap();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/recordings.txt");
     let expected = std::fs::read_to_string(path).unwrap_or_default();
     if std::env::var("WRITE_RECORDINGS").is_ok() {

@@ -19,8 +19,8 @@ pub struct Update {
     pub beta1: f32,
     pub beta2: f32,
     /// 1 − beta1 and 1 − beta2, rounded once from f64: 1 − 0.999 in f32 is off by 1e-5.
-    pub rest1: f32,
-    pub rest2: f32,
+    pub one_minus_beta1: f32,
+    pub one_minus_beta2: f32,
     pub eps: f32,
     /// 1 / the number of elements the loss is a mean over.
     pub loss_scale: f32,
@@ -38,17 +38,49 @@ macro_rules! updates {
                     tiles,
                     beta1,
                     beta2,
-                    rest1,
-                    rest2,
+                    one_minus_beta1,
+                    one_minus_beta2,
                     eps,
                     loss_scale,
                 } = *update;
-                Self { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale, ..self }
+                Self {
+                    elements,
+                    loss_at,
+                    tiles,
+                    beta1,
+                    beta2,
+                    one_minus_beta1,
+                    one_minus_beta2,
+                    eps,
+                    loss_scale,
+                    ..self
+                }
             }
 
             pub fn update(&self) -> crate::kernel::adamw::Update {
-                let Self { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale, .. } = *self;
-                crate::kernel::adamw::Update { elements, loss_at, tiles, beta1, beta2, rest1, rest2, eps, loss_scale }
+                let Self {
+                    elements,
+                    loss_at,
+                    tiles,
+                    beta1,
+                    beta2,
+                    one_minus_beta1,
+                    one_minus_beta2,
+                    eps,
+                    loss_scale,
+                    ..
+                } = *self;
+                crate::kernel::adamw::Update {
+                    elements,
+                    loss_at,
+                    tiles,
+                    beta1,
+                    beta2,
+                    one_minus_beta1,
+                    one_minus_beta2,
+                    eps,
+                    loss_scale,
+                }
             }
         }
     };
@@ -65,8 +97,8 @@ dims!(
         tiles: u32,
         beta1: f32,
         beta2: f32,
-        rest1: f32,
-        rest2: f32,
+        one_minus_beta1: f32,
+        one_minus_beta2: f32,
         eps: f32,
         loss_scale: f32,
     }
@@ -94,14 +126,14 @@ impl Update {
     /// Update the parameters in `range`.
     pub fn apply<F: Real>(&self, step: &Step, range: std::ops::Range<usize>, p: &mut [F], g: &[F], moments: &mut [F]) {
         let of = |value: f32| F::of(f64::from(value));
-        let (beta1, beta2, rest1, rest2, eps) =
-            (of(self.beta1), of(self.beta2), of(self.rest1), of(self.rest2), of(self.eps));
-        let (rate, keep, root) = (of(step.rate), of(step.keep), of(step.second));
+        let (beta1, beta2, one_minus_beta1, one_minus_beta2, eps) =
+            (of(self.beta1), of(self.beta2), of(self.one_minus_beta1), of(self.one_minus_beta2), of(self.eps));
+        let (rate, keep, root) = (of(step.rate), of(step.decay), of(step.inv_sqrt_bias2));
         let (first, second) = moments.split_at_mut(self.elements as usize);
         let values = p[range.clone()].iter_mut().zip(&g[range.clone()]);
         for ((p, &g), (m, v)) in values.zip(first[range.clone()].iter_mut().zip(&mut second[range])) {
-            *m = beta1 * *m + rest1 * g;
-            *v = beta2 * *v + rest2 * g * g;
+            *m = beta1 * *m + one_minus_beta1 * g;
+            *v = beta2 * *v + one_minus_beta2 * g * g;
             *p = keep * *p - rate * *m / (v.sqrt() * root + eps);
         }
     }

@@ -6,7 +6,7 @@
 use super::{Bound, Real, Step, dims, kernel};
 
 dims!(
-    /// g `[rows, logits]`, bal `[logits]`: the derivative of the weighted term by one token's gate.
+    /// g `[rows, logits]`, balance `[logits]`: the derivative of the weighted term by one token's gate.
     Dims {
         /// Rows of g that are not padding.
         rows: u32,
@@ -23,17 +23,17 @@ dims!(
 kernel!(
     /// The balance term.
     pub static BALANCE: Dims = "balance", "forward";
-    bindings: [g: Read, bal: Write],
+    bindings: [g: Read, balance: Write],
     workgroups: |_, _| 1,
     twin: forward,
 );
 
 fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
-    let (g, mut bal) = (b.read("g"), b.write("bal"));
+    let (g, mut balance) = (b.read("g"), b.write("balance"));
     let (rows, n, logits) = (d.rows as usize, d.experts as usize, d.logits as usize);
     let coefficient = F::of(f64::from(d.coefficient)) / F::of(f64::from(d.tokens));
     let gates = || (0..rows).map(|r| &g[r * logits..r * logits + n]);
-    for (e, out) in bal.iter_mut().enumerate().take(n) {
+    for (e, out) in balance.iter_mut().enumerate().take(n) {
         *out = coefficient
             * if d.kind == 1 {
                 let mean = gates().map(|gate| gate[e]).sum::<F>() / F::of(rows as f64);

@@ -40,14 +40,14 @@ kernel!(
 kernel!(
     /// Importance of each of the layer's directions.
     pub static SCORE: Dims = "budget", "score";
-    bindings: [scores: Write, averages: Read],
+    bindings: [scores: Write, state: Read],
     workgroups: |d, _| d.rank.div_ceil(SIZE),
     twin: score,
 );
 kernel!(
     /// Singular values of directions beyond the budget become zero.
     pub static ALLOCATE: Dims = "budget", "allocate";
-    bindings: [scores: Write, values: Write],
+    bindings: [scores: Write, params: Write],
     workgroups: |d, _| d.rank.div_ceil(SIZE),
     twin: allocate,
 );
@@ -81,7 +81,7 @@ fn importance<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
 }
 
 fn score<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
-    let (mut scores, state) = (b.write("scores"), b.read("averages"));
+    let (mut scores, state) = (b.write("scores"), b.read("state"));
     let one = |at: usize| state[at] * state[d.elements as usize + at];
     let mean = |from: u32, k: usize, width: u32, real: u32| {
         let from = from as usize + k * width as usize;
@@ -97,14 +97,14 @@ fn allocate<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     if step.index < d.begin || (step.index < d.end && !step.index.is_multiple_of(d.interval)) {
         return;
     }
-    let (scores, mut values) = (b.read("scores"), b.write("values"));
+    let (scores, mut params) = (b.read("scores"), b.write("params"));
     let budget = d.budget(step.index) as usize;
     let all = || (0..d.layers as usize).flat_map(|l| (0..d.rank as usize).map(move |j| l * WIDTH + j));
     for k in 0..d.rank as usize {
         let own = d.layer as usize * WIDTH + k;
         let ahead = |&other: &usize| scores[other] > scores[own] || (scores[other] == scores[own] && other < own);
         if all().filter(ahead).count() >= budget {
-            values[d.e as usize + k] = F::zero();
+            params[d.e as usize + k] = F::zero();
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::{Bound, Real, Step, dims, kernel};
 
 dims!(
-    /// factors and their gradients, dfactors: Λ Q `[slots, inputs]`, then P `[slots, outputs]`; in params and grads Q from
+    /// factors and their gradients, d_factors: Λ Q `[slots, inputs]`, then P `[slots, outputs]`; in params and grads Q from
     /// `a` on, P from `b` on, Λ's diagonal `[slots]` from `values` on.
     Dims {
         rank: u32,
@@ -30,7 +30,7 @@ kernel!(
 kernel!(
     /// From the factors' gradients to those of P, Λ and Q.
     pub static DIAGONAL_BACKWARD: Dims = "diagonal", "backward";
-    bindings: [params: Read, dfactors: Read, grads: Write],
+    bindings: [params: Read, d_factors: Read, grads: Write],
     workgroups: |d, _| 2 * d.rank,
     twin: backward,
 );
@@ -57,14 +57,14 @@ fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
 }
 
 fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
-    let (params, dfactors, mut grads) = (b.read("params"), b.read("dfactors"), b.write("grads"));
+    let (params, d_factors, mut grads) = (b.read("params"), b.read("d_factors"), b.write("grads"));
     let (rank, four) = (d.rank as usize, F::of(4.0 * f64::from(d.orthogonal)));
     for (up, [rows, from, width]) in [false, true].into_iter().zip(d.halves()) {
         let row = |k: usize| &params[rows + k * width..rows + (k + 1) * width];
         let dot = |x: &[F], y: &[F]| x.iter().zip(y).map(|(&x, &y)| x * y).sum::<F>();
         for k in 0..rank {
             let value = params[d.values as usize + k];
-            let own = &dfactors[from + k * width..from + (k + 1) * width];
+            let own = &d_factors[from + k * width..from + (k + 1) * width];
             if !up {
                 grads[d.values as usize + k] = dot(own, row(k));
             }

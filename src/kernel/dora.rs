@@ -28,14 +28,14 @@ kernel!(
 kernel!(
     /// Gradients of magnitudes, of the direction and of lora_B.
     pub static DORA_BACKWARD: Dims = "dora", "backward";
-    bindings: [params: Read, v: Write, ddelta: Read, dv: Write, grads: Write],
+    bindings: [params: Read, v: Write, d_delta: Read, dv: Write, grads: Write],
     workgroups: |d, _| d.real_outputs,
     twin: backward,
 );
 kernel!(
     /// The gradient of lora_A.
     pub static DORA_DOWN: Dims = "dora", "down_backward";
-    bindings: [params: Read, slope: Read, down: Write],
+    bindings: [params: Read, dv: Read, grads: Write],
     workgroups: |d, _| (d.rank * d.inputs).div_ceil(SIZE),
     twin: down_backward,
 );
@@ -74,18 +74,18 @@ fn ratio<F: Real>(magnitude: F, square: F) -> F {
 }
 
 fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
-    let (params, v, ddelta, mut dv, mut grads) =
-        (b.read("params"), b.read("v"), b.read("ddelta"), b.write("dv"), b.write("grads"));
+    let (params, v, d_delta, mut dv, mut grads) =
+        (b.read("params"), b.read("v"), b.read("d_delta"), b.write("dv"), b.write("grads"));
     let ((inputs, outputs, rank), scale) = (d.sizes(), F::of(f64::from(d.scale)));
     for o in 0..d.real_outputs as usize {
         let row = o * inputs..(o + 1) * inputs;
-        let (own, change) = (&v[row.clone()], &ddelta[row.clone()]);
+        let (own, change) = (&v[row.clone()], &d_delta[row.clone()]);
         let square = square(own);
         let along: F = own.iter().zip(change).map(|(&x, &y)| x * y).sum();
         grads[d.m as usize + o] = ratio(along, square);
         let share = ratio(params[d.m as usize + o], square);
         for i in row {
-            dv[i] = share * ddelta[i];
+            dv[i] = share * d_delta[i];
         }
         for k in 0..rank {
             let a = &params[d.a as usize + k * inputs..][..inputs];
@@ -96,11 +96,11 @@ fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
 }
 
 fn down_backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
-    let (params, slope, mut grads) = (b.read("params"), b.read("slope"), b.write("down"));
+    let (params, dv, mut grads) = (b.read("params"), b.read("dv"), b.write("grads"));
     let ((inputs, outputs, rank), scale) = (d.sizes(), F::of(f64::from(d.scale)));
     for k in 0..rank {
         for i in 0..inputs {
-            let at = |o: usize| params[d.b as usize + k * outputs + o] * slope[o * inputs + i];
+            let at = |o: usize| params[d.b as usize + k * outputs + o] * dv[o * inputs + i];
             grads[d.a as usize + k * inputs + i] = scale * (0..d.real_outputs as usize).map(at).sum::<F>();
         }
     }

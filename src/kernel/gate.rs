@@ -8,12 +8,12 @@ use ndarray::linalg::general_mat_mul;
 
 use super::random::pcg;
 use super::row::Form;
-use super::{Bound, Real, Step, Target, at_a_time, dims, kernel, view, view_mut, wgsl};
+use super::{Bound, Real, Step, Target, dims, kernel, parts_per_turn, view, view_mut, wgsl};
 
 dims!(
-    /// hz `[tokens, slots + logits]` holds A x and, unless the gates are given, the router's logits;
-    /// g `[rows, logits]`, hg `[tokens, slots]`, x `[tokens, inner]`, w `[columns, inner]`; backward: bal `[logits]`,
-    /// x is the output's gradient, dhz as hz, dg `[tokens, logits]`. Slot p belongs to expert p / rank.
+    /// down `[tokens, slots + logits]` holds A x and, unless the gates are given, the router's logits; g `[rows, logits]`;
+    /// gated `[tokens, slots]` is `scale · g ∘ A x`; x `[tokens, inner]`, w `[columns, inner]`. Backward x is the output's
+    /// gradient, d_down is as down, dg `[tokens, logits]`, balance `[logits]`. Slot p belongs to expert p / rank.
     Dims {
         tokens: u32,
         real_tokens: u32,
@@ -37,7 +37,7 @@ dims!(
         /// First element of the projection's matrix in `w`.
         w_offset: u32,
         /// 1 / temperature, which the router's logits are multiplied by.
-        cool: f32,
+        inverse_temperature: f32,
         /// Standard deviation of the noise then added to them.
         noise: f32,
     }
@@ -46,7 +46,7 @@ dims!(
 kernel!(
     /// Projection down, gates, and the gated projection.
     pub static GATE_FORWARD: Dims = "gate", "forward";
-    bindings: [hz: Write, g: Write, hg: Write, x: Read, w: Read],
+    bindings: [down: Write, g: Write, gated: Write, x: Read, w: Read],
     workgroups: |d, _| d.tokens.div_ceil(32),
     form: |d, target| {
         let columns = d.slots + if d.given == 1 { 0 } else { d.experts };
@@ -58,7 +58,7 @@ kernel!(
 kernel!(
     /// The output's gradient taken back to the projection and the gates.
     pub static GATE_BACKWARD: Dims = "gate", "backward";
-    bindings: [hz: Write, g: Write, bal: Read, x: Read, w: Read, dhz: Write, dg: Write],
+    bindings: [down: Write, g: Write, balance: Read, x: Read, w: Read, d_down: Write, dg: Write],
     workgroups: |d, _| d.tokens.div_ceil(32),
     form: |d, target| d.form(target, ["backward_alone", "backward_quads"], d.slots),
     twin: backward,
@@ -92,7 +92,7 @@ impl Dims {
 
 /// Of every four columns one: two to ten at a time.
 fn rows(columns: u32) -> u32 {
-    at_a_time(columns.div_ceil(4), 10).max(2)
+    parts_per_turn(columns.div_ceil(4), 10).max(2)
 }
 
 /// The gate of one token from its logits: softmax, then the `top_k` largest (ties: the lower index), then
@@ -128,25 +128,25 @@ fn project<F: Real>(step: &Step, d: &Dims, columns: usize, x: &[F], w: &[F], out
 }
 
 fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (mut hz, mut g, mut hg) = (b.write("hz"), b.write("g"), b.write("hg"));
-    project(step, d, d.width(), &b.read("x"), &b.read("w"), &mut hz);
+    let (mut down, mut g, mut gated) = (b.write("down"), b.write("g"), b.write("gated"));
+    project(step, d, d.width(), &b.read("x"), &b.read("w"), &mut down);
     let (n, rank, slots, logits, width) =
         (d.experts as usize, d.rank as usize, d.slots as usize, d.logits as usize, d.width());
     let scale = F::of(f64::from(d.scale));
     for t in 0..d.tokens as usize {
-        let row = &mut hz[t * width..(t + 1) * width];
+        let row = &mut down[t * width..(t + 1) * width];
         let gate_at = t / d.gate_tokens as usize * logits;
         if d.given == 0 {
-            if d.cool != 1.0 || d.noise > 0.0 {
+            if d.inverse_temperature != 1.0 || d.noise > 0.0 {
                 for (e, z) in row[slots..slots + n].iter_mut().enumerate() {
                     let off = f64::from(d.noise) * noise(step.index, t as u32, e as u32);
-                    *z = F::of(f64::from(d.cool)) * *z + F::of(off);
+                    *z = F::of(f64::from(d.inverse_temperature)) * *z + F::of(off);
                 }
             }
             let gate = softmax_top_k(&row[slots..slots + n], d.top_k as usize, d.renormalize == 1);
             g[gate_at..gate_at + n].copy_from_slice(&gate);
         }
-        let out = &mut hg[t * slots..(t + 1) * slots];
+        let out = &mut gated[t * slots..(t + 1) * slots];
         for (p, (o, &h)) in out.iter_mut().zip(&*row).enumerate().take(n * rank) {
             *o = scale * g[gate_at + p / rank] * h;
         }
@@ -154,21 +154,22 @@ fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
 }
 
 fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (hz, g, bal, mut dhz, mut dg) = (b.read("hz"), b.read("g"), b.read("bal"), b.write("dhz"), b.write("dg"));
-    project(step, d, d.slots as usize, &b.read("x"), &b.read("w"), &mut dhz);
+    let (down, g, balance, mut d_down, mut dg) =
+        (b.read("down"), b.read("g"), b.read("balance"), b.write("d_down"), b.write("dg"));
+    project(step, d, d.slots as usize, &b.read("x"), &b.read("w"), &mut d_down);
     let (n, rank, slots, logits, width) =
         (d.experts as usize, d.rank as usize, d.slots as usize, d.logits as usize, d.width());
-    let (scale, cool) = (F::of(f64::from(d.scale)), F::of(f64::from(d.cool)));
+    let (scale, inverse_temperature) = (F::of(f64::from(d.scale)), F::of(f64::from(d.inverse_temperature)));
     let mut gate_grad = vec![F::zero(); n];
     for t in 0..d.tokens as usize {
-        let row = &hz[t * width..(t + 1) * width];
-        // The gradient of hg, from which that of h is made in place.
-        let out = &mut dhz[t * width..(t + 1) * width];
+        let row = &down[t * width..(t + 1) * width];
+        // The gradient of gated, from which that of h is made in place.
+        let out = &mut d_down[t * width..(t + 1) * width];
         let gate = &g[t / d.gate_tokens as usize * logits..][..n];
         let real = t < d.real_tokens as usize;
         for (e, grad) in gate_grad.iter_mut().enumerate() {
             let carried: F = (e * rank..(e + 1) * rank).map(|p| out[p] * row[p]).sum();
-            *grad = scale * carried + if real { bal[e] } else { F::zero() };
+            *grad = scale * carried + if real { balance[e] } else { F::zero() };
         }
         for (p, d) in out.iter_mut().enumerate().take(n * rank) {
             *d = scale * gate[p / rank] * *d;
@@ -185,7 +186,7 @@ fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
             };
             let mean: F = (0..n).map(|e| p[e] * dp(e)).sum();
             for e in 0..n {
-                out[slots + e] = if real { cool * p[e] * (dp(e) - mean) } else { F::zero() };
+                out[slots + e] = if real { inverse_temperature * p[e] * (dp(e) - mean) } else { F::zero() };
             }
         }
     }

@@ -15,9 +15,9 @@ kernel!(
     twin: forward,
 );
 kernel!(
-    /// `dpre = dout ∘ GELU'(pre)`. Where a linear layer's gradient is all that comes back, `layer_backward` ends in this.
+    /// `d_pre = d_out ∘ GELU'(pre)`. Where a linear layer's gradient is all that comes back, `layer_backward` ends in this.
     pub static GELU_BACKWARD: Dims = "gelu", "backward";
-    bindings: [pre: Read, dout: Read, dpre: Write],
+    bindings: [pre: Read, d_out: Read, d_pre: Write],
     workgroups: |d, _| (d.elements / 4).div_ceil(64),
     twin: backward,
 );
@@ -45,7 +45,7 @@ fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
 }
 
 fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
-    let (pre, dout, mut dpre) = (b.read("pre"), b.read("dout"), b.write("dpre"));
-    let given = pre.iter().zip(dout.iter());
-    dpre.iter_mut().zip(given).take(d.elements as usize).for_each(|(d, (&a, &g))| *d = g * derivative(a));
+    let (pre, d_out, mut d_pre) = (b.read("pre"), b.read("d_out"), b.write("d_pre"));
+    let given = pre.iter().zip(d_out.iter());
+    d_pre.iter_mut().zip(given).take(d.elements as usize).for_each(|(d, (&a, &g))| *d = g * derivative(a));
 }

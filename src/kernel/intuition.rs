@@ -9,8 +9,8 @@ use super::{Bound, Real, Step, adamw, dims, gelu, kernel};
 pub const LAYER_NORM_EPS: f64 = 1e-5;
 
 dims!(
-    /// x `[pool, inputs]`, q `[rows, inputs]`, acts `[rows, 4 hidden + 8]` = a | x̂ | n | c | 1/σ,
-    /// g `[rows, logits]`, dg `[tokens, logits]`, dacts `[rows, logits + 3 hidden]` = dz | dc | dn | da,
+    /// x `[pool, inputs]`, q `[rows, inputs]`, activations `[rows, 4 hidden + 8]` = a | x̂ | n | c | 1/σ,
+    /// g `[rows, logits]`, dg `[tokens, logits]`, d_activations `[rows, logits + 3 hidden]` = dz | dc | dn | da,
     /// dq `[rows, inputs]`; w1 `[hidden, inputs]`, w2 `[hidden, hidden]`, gate.w `[logits, hidden]`, the vectors
     /// `[hidden]` and `[logits]`, all in `params` at their offsets.
     Dims {
@@ -39,8 +39,8 @@ dims!(
         tiles: u32,
         beta1: f32,
         beta2: f32,
-        rest1: f32,
-        rest2: f32,
+        one_minus_beta1: f32,
+        one_minus_beta2: f32,
         eps: f32,
         loss_scale: f32,
     }
@@ -50,7 +50,7 @@ adamw::updates!(Dims);
 kernel!(
     /// From x to the gates.
     pub static INTUITION_FORWARD: Dims = "intuition", "forward";
-    bindings: [x: Read, params: Read, q: Write, acts: Write, g: Write],
+    bindings: [x: Read, params: Read, q: Write, activations: Write, g: Write],
     workgroups: |d, _| d.rows,
     constants: |_, target| vec![target.size()],
     twin: forward,
@@ -58,7 +58,7 @@ kernel!(
 kernel!(
     /// From the gates' gradient to that of everything in between, and of q.
     pub static INTUITION_BACKWARD: Dims = "intuition", "backward";
-    bindings: [params: Read, acts: Read, g: Read, dg: Read, dacts: Write, dq: Write],
+    bindings: [params: Read, activations: Read, g: Read, dg: Read, d_activations: Write, dq: Write],
     workgroups: |d, _| d.rows,
     constants: |_, target| vec![target.size()],
     twin: backward,
@@ -66,7 +66,7 @@ kernel!(
 kernel!(
     /// Gradients of the five vectors.
     pub static INTUITION_SUMS: Dims = "intuition", "sums";
-    bindings: [acts: Read, dacts: Read, grads: Write],
+    bindings: [activations: Read, d_activations: Read, grads: Write],
     workgroups: |d, _| d.vectors().div_ceil(32),
     update: INTUITION_STEP of Dims::vectors,
     twin: sums,
@@ -74,18 +74,18 @@ kernel!(
 kernel!(
     /// [`INTUITION_SUMS`] and AdamW.
     pub static INTUITION_STEP: Dims = "intuition", "step";
-    bindings: [acts: Read, dacts: Read, grads: Write, params: Write, moments: Write],
+    bindings: [activations: Read, d_activations: Read, grads: Write, params: Write, moments: Write],
     workgroups: |d, _| d.vectors().div_ceil(32),
     twin: step,
 );
 
 impl Dims {
-    /// Width of a row of `acts`.
-    pub fn acts(&self) -> usize {
+    /// Width of a row of `activations`.
+    pub fn activations(&self) -> usize {
         4 * self.hidden as usize + 8
     }
-    /// Width of a row of `dacts`.
-    pub fn dacts(&self) -> usize {
+    /// Width of a row of `d_activations`.
+    pub fn d_activations(&self) -> usize {
         (self.logits + 3 * self.hidden) as usize
     }
     /// Elements of the five vectors, each with an invocation of its own.
@@ -99,8 +99,8 @@ fn dot<F: Real>(a: &[F], b: &[F]) -> F {
 }
 
 fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (x, params, mut q, mut acts, mut g) =
-        (b.read("x"), b.read("params"), b.write("q"), b.write("acts"), b.write("g"));
+    let (x, params, mut q, mut activations, mut g) =
+        (b.read("x"), b.read("params"), b.write("q"), b.write("activations"), b.write("g"));
     let (i, h, n, logits) = (d.inputs as usize, d.hidden as usize, d.experts as usize, d.logits as usize);
     let (real_h, s) = (d.real_hidden as usize, d.gate_tokens as usize);
     let at = |offset: u32, row: usize, width: usize| &params[offset as usize + row * width..][..width];
@@ -110,7 +110,7 @@ fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
         for (c, out) in q.iter_mut().enumerate() {
             *out = (0..s).map(|t| x[(first + r * s + t) * i + c]).sum::<F>() / F::of(s as f64);
         }
-        let row = &mut acts[r * d.acts()..(r + 1) * d.acts()];
+        let row = &mut activations[r * d.activations()..(r + 1) * d.activations()];
         for (j, a) in row[..real_h].iter_mut().enumerate() {
             *a = dot(q, at(d.w1, j, i)) + at(d.b1, 0, h)[j];
         }
@@ -134,15 +134,15 @@ fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
 }
 
 fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
-    let (params, acts, g, dg, mut dacts, mut dq) =
-        (b.read("params"), b.read("acts"), b.read("g"), b.read("dg"), b.write("dacts"), b.write("dq"));
+    let (params, activations, g, dg, mut d_activations, mut dq) =
+        (b.read("params"), b.read("activations"), b.read("g"), b.read("dg"), b.write("d_activations"), b.write("dq"));
     let (i, h, n, logits) = (d.inputs as usize, d.hidden as usize, d.experts as usize, d.logits as usize);
     let (real_h, s) = (d.real_hidden as usize, d.gate_tokens as usize);
     let size = F::of(real_h as f64);
     for r in 0..d.real_rows as usize {
-        let row = &acts[r * d.acts()..(r + 1) * d.acts()];
+        let row = &activations[r * d.activations()..(r + 1) * d.activations()];
         let gate = &g[r * logits..r * logits + n];
-        let out = &mut dacts[r * d.dacts()..(r + 1) * d.dacts()];
+        let out = &mut d_activations[r * d.d_activations()..(r + 1) * d.d_activations()];
         let (dz, rest) = out.split_at_mut(logits);
         let (dc, rest) = rest.split_at_mut(h);
         let (dn, da) = rest.split_at_mut(h);
@@ -170,12 +170,12 @@ fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     }
 }
 
-/// Gradients of the five vectors: sums of dacts over rows (LayerNorm's weight: of dn ∘ x̂).
+/// Gradients of the five vectors: sums of d_activations over rows (LayerNorm's weight: of dn ∘ x̂).
 fn sums<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
-    let (acts, dacts, mut grads) = (b.read("acts"), b.read("dacts"), b.write("grads"));
+    let (activations, d_activations, mut grads) = (b.read("activations"), b.read("d_activations"), b.write("grads"));
     let (h, logits) = (d.hidden as usize, d.logits as usize);
     let rows = 0..d.real_rows as usize;
-    let column = |c: usize| rows.clone().map(|r| dacts[r * d.dacts() + c]).sum::<F>();
+    let column = |c: usize| rows.clone().map(|r| d_activations[r * d.d_activations() + c]).sum::<F>();
     for e in 0..logits {
         grads[d.gate_b as usize + e] = column(e);
     }
@@ -183,8 +183,10 @@ fn sums<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
         grads[d.b2 as usize + j] = column(logits + j);
         grads[d.ln_bias as usize + j] = column(logits + h + j);
         grads[d.b1 as usize + j] = column(logits + 2 * h + j);
-        grads[d.ln_weight as usize + j] =
-            rows.clone().map(|r| dacts[r * d.dacts() + logits + h + j] * acts[r * d.acts() + h + j]).sum();
+        grads[d.ln_weight as usize + j] = rows
+            .clone()
+            .map(|r| d_activations[r * d.d_activations() + logits + h + j] * activations[r * d.activations() + h + j])
+            .sum();
     }
 }
 

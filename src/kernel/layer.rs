@@ -1,4 +1,4 @@
-//! One adapted linear layer: `y = base + x deltaᵀ + hg B`, and the gradient of its input.
+//! One adapted linear layer: `y = base + x deltaᵀ + gated B`, and the gradient of its input.
 //!
 //! The forward pass ends in what the layer is for: its output, or, for the last layer under MSE, the loss and
 //! the output's gradient in one go, so that y itself is never written while training.
@@ -9,7 +9,7 @@ use super::row::Form;
 use super::{Bound, Real, Step, Target, dims, gelu, kernel, mse, view, view_mut, wgsl};
 
 dims!(
-    /// x `[tokens, inputs]`, w0 and delta `[outputs, inputs]`, hg `[tokens, slots]`, lora_B `[slots, outputs]`,
+    /// x `[tokens, inputs]`, w0 and delta `[outputs, inputs]`, gated `[tokens, slots]`, lora_B `[slots, outputs]`,
     /// base `[pool, outputs]` or `[outputs]`, expected `[pool, outputs]`, out `[tokens, outputs]`,
     /// losses: one partial sum per tile from `loss_at` on.
     ForwardDims {
@@ -40,7 +40,7 @@ dims!(
 kernel!(
     /// The layer's output, or the loss and the output's gradient.
     pub static LAYER_FORWARD: ForwardDims = "layer_forward", "forward";
-    bindings: [x: Read, w0: Read, params: Read, hg: Read, base: Read, expected: Read, out: Write, losses: Write],
+    bindings: [x: Read, w0: Read, params: Read, gated: Read, base: Read, expected: Read, out: Write, losses: Write],
     workgroups: |d, target| d.tiles().div_ceil(target.workgroup()),
     constants: |d, target| {
         vec![target.size(), ("CACHED", d.base_cached.into()), ("DENSE", d.dense.into()), ("MSE", d.mse.into())]
@@ -73,7 +73,7 @@ impl ForwardDims {
 
 fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
     let (t, i, o, p) = (d.tokens as usize, d.inputs as usize, d.outputs as usize, d.slots as usize);
-    let (x, w0, params, hg, base) = (b.read("x"), b.read("w0"), b.read("params"), b.read("hg"), b.read("base"));
+    let (x, w0, params, gated, base) = (b.read("x"), b.read("w0"), b.read("params"), b.read("gated"), b.read("base"));
     let mut out = b.write("out");
     let one = F::one();
     let row = step.x_row as usize;
@@ -96,7 +96,7 @@ fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
         }
         if p > 0 {
             let bt = view(&params, d.offset as usize, p, o, o);
-            general_mat_mul(one, &view(&hg, 0, t, p, p), &bt, one, &mut y);
+            general_mat_mul(one, &view(&gated, 0, t, p, p), &bt, one, &mut y);
         }
     }
     if d.mse == 1 {
@@ -113,13 +113,13 @@ fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
 }
 
 dims!(
-    /// dy `[tokens, outputs]`, dhz `[tokens, slots]` with lora_A (and router) `[slots, inputs]`,
+    /// dy `[tokens, outputs]`, d_down `[tokens, slots]` with lora_A (and router) `[slots, inputs]`,
     /// dq `[rows, inputs]`, pre `[tokens, inputs]`, dx `[tokens, inputs]`.
     BackwardDims {
         tokens: u32,
         inputs: u32,
         outputs: u32,
-        /// Rows of lora_A and the router that dhz belongs to; 0 for none.
+        /// Rows of lora_A and the router that d_down belongs to; 0 for none.
         slots: u32,
         /// 1: delta adds to w0.
         dense: u32,
@@ -135,7 +135,7 @@ dims!(
 kernel!(
     /// The gradient of the layer's input.
     pub static LAYER_BACKWARD: BackwardDims = "layer_backward", "backward";
-    bindings: [dy: Read, w0: Read, params: Read, dhz: Read, dq: Read, pre: Read, dx: Write],
+    bindings: [dy: Read, w0: Read, params: Read, d_down: Read, dq: Read, pre: Read, dx: Write],
     workgroups: |d, target| d.tiles().div_ceil(target.workgroup()),
     constants: |d, target| vec![target.size(), ("DENSE", d.dense.into())],
     twin: backward,
@@ -149,8 +149,8 @@ impl BackwardDims {
 
 fn backward<F: Real>(_: &Step, d: &BackwardDims, b: &Bound<F>) {
     let (t, i, o, p) = (d.tokens as usize, d.inputs as usize, d.outputs as usize, d.slots as usize);
-    let (dy, w0, params, dhz, dq, pre) =
-        (b.read("dy"), b.read("w0"), b.read("params"), b.read("dhz"), b.read("dq"), b.read("pre"));
+    let (dy, w0, params, d_down, dq, pre) =
+        (b.read("dy"), b.read("w0"), b.read("params"), b.read("d_down"), b.read("dq"), b.read("pre"));
     let mut dx = b.write("dx");
     let one = F::one();
     let dy = view(&dy, 0, t, o, o);
@@ -161,7 +161,7 @@ fn backward<F: Real>(_: &Step, d: &BackwardDims, b: &Bound<F>) {
     }
     if p > 0 {
         let a = view(&params, d.offset as usize, p, i, i);
-        general_mat_mul(one, &view(&dhz, 0, t, p, p), &a, one, &mut out);
+        general_mat_mul(one, &view(&d_down, 0, t, p, p), &a, one, &mut out);
     }
     if d.gate_tokens > 0 {
         let s = d.gate_tokens as usize;

@@ -44,7 +44,7 @@ pub const fn pad(n: usize) -> usize {
 }
 
 /// How many of `count` equal parts to take at a time, at most `most`, where a turn costs about as much as one part more.
-fn at_a_time(count: u32, most: u32) -> u32 {
+fn parts_per_turn(count: u32, most: u32) -> u32 {
     (1..=most).min_by_key(|&parts| count.div_ceil(parts) * (parts + 1)).unwrap_or(1)
 }
 
@@ -93,9 +93,9 @@ pub struct Step {
     /// Learning rate over the first bias correction.
     pub rate: f32,
     /// `1 − lr · weight_decay`.
-    pub keep: f32,
+    pub decay: f32,
     /// `1 / √(second bias correction)`.
-    pub second: f32,
+    pub inv_sqrt_bias2: f32,
     /// Number of the step, from 0.
     pub index: u32,
 }
@@ -103,7 +103,16 @@ pub struct Step {
 impl Step {
     /// As the shaders' `Step` struct reads it.
     pub fn words(&self) -> [u32; 8] {
-        [self.x_row, self.slot, self.rate.to_bits(), self.keep.to_bits(), self.second.to_bits(), self.index, 0, 0]
+        [
+            self.x_row,
+            self.slot,
+            self.rate.to_bits(),
+            self.decay.to_bits(),
+            self.inv_sqrt_bias2.to_bits(),
+            self.index,
+            0,
+            0,
+        ]
     }
 }
 

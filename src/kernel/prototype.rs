@@ -9,9 +9,9 @@ use super::gate::softmax_top_k;
 use super::{Bound, PAD, Real, Step, dims, kernel};
 
 dims!(
-    /// x `[pool, inputs]`, q `[rows, inputs]`, acts `[rows, 2 logits + 16]` = softmax | ⟨c, e⟩ | 1 and seven zeros |
-    /// 1/‖q‖, ω and six zeros, g `[rows, logits]`, dg `[tokens, logits]`, dacts `[rows, logits + 8]` = dz | dw and seven
-    /// zeros, dq `[rows, inputs]`; W_r and c `[logits, inputs]` and w, in `params` at their offsets.
+    /// x `[pool, inputs]`, q `[rows, inputs]`, activations `[rows, 2 logits + 16]` = softmax | ⟨c, e⟩ | 1 and seven zeros |
+    /// 1/‖q‖, ω and six zeros, g `[rows, logits]`, dg `[tokens, logits]`, d_activations `[rows, logits + 8]` = dz | dw and
+    /// seven zeros, dq `[rows, inputs]`; W_r and c `[logits, inputs]` and w, in `params` at their offsets.
     Dims {
         /// Padded rows, each with a workgroup of its own.
         rows: u32,
@@ -31,14 +31,14 @@ dims!(
 kernel!(
     /// From x to the gates.
     pub static PROTOTYPE_FORWARD: Dims = "prototype", "forward";
-    bindings: [x: Read, params: Read, q: Write, acts: Write, g: Write],
+    bindings: [x: Read, params: Read, q: Write, activations: Write, g: Write],
     workgroups: |d, _| d.rows,
     twin: forward,
 );
 kernel!(
     /// From the gates' gradient to that of router, mix and q.
     pub static PROTOTYPE_BACKWARD: Dims = "prototype", "backward";
-    bindings: [params: Read, q: Read, acts: Read, dg: Read, dacts: Write, dq: Write],
+    bindings: [params: Read, q: Read, activations: Read, dg: Read, d_activations: Write, dq: Write],
     workgroups: |d, _| d.rows,
     twin: backward,
 );
@@ -51,8 +51,8 @@ const FLAT: f64 = 80.0;
 pub const LIKENESS: f64 = 4.0;
 
 impl Dims {
-    /// Width of a row of `acts`.
-    pub fn acts(&self) -> usize {
+    /// Width of a row of `activations`.
+    pub fn activations(&self) -> usize {
         self.one() + 2 * PAD
     }
     /// Where in it the constant 1 is, whose weight w is.
@@ -63,8 +63,8 @@ impl Dims {
     pub fn share(&self) -> usize {
         self.one() + PAD + 1
     }
-    /// Width of a row of `dacts`.
-    pub fn dacts(&self) -> usize {
+    /// Width of a row of `d_activations`.
+    pub fn d_activations(&self) -> usize {
         self.logits as usize + PAD
     }
 }
@@ -80,8 +80,8 @@ fn share<F: Real>(w: F) -> F {
 }
 
 fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (x, params, mut q, mut acts, mut g) =
-        (b.read("x"), b.read("params"), b.write("q"), b.write("acts"), b.write("g"));
+    let (x, params, mut q, mut activations, mut g) =
+        (b.read("x"), b.read("params"), b.write("q"), b.write("activations"), b.write("g"));
     let (i, n, logits, s) = (d.inputs as usize, d.experts as usize, d.logits as usize, d.gate_tokens as usize);
     let first = (d.x_batched * step.x_row) as usize;
     let row = |offset: u32, e: usize| &params[offset as usize + e * i..][..i];
@@ -96,29 +96,29 @@ fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
         let inverse = if square > F::zero() { F::one() / square.sqrt() } else { F::zero() };
         let z: Vec<F> = (0..n).map(|e| dot(q, row(d.router, e))).collect();
         let soft = softmax_top_k(&z, 0, false);
-        let acts = &mut acts[r * d.acts()..(r + 1) * d.acts()];
+        let activations = &mut activations[r * d.activations()..(r + 1) * d.activations()];
         for e in 0..n {
             let like = inverse * dot(q, row(d.prototypes, e));
-            (acts[e], acts[logits + e]) = (soft[e], like);
+            (activations[e], activations[logits + e]) = (soft[e], like);
             g[r * logits + e] = routed * soft[e] + liked * like;
         }
-        acts[d.one()] = F::one();
-        (acts[d.share() - 1], acts[d.share()]) = (inverse, omega);
+        activations[d.one()] = F::one();
+        (activations[d.share() - 1], activations[d.share()]) = (inverse, omega);
     }
 }
 
 fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
-    let (params, q, acts, dg, mut dacts, mut dq) =
-        (b.read("params"), b.read("q"), b.read("acts"), b.read("dg"), b.write("dacts"), b.write("dq"));
+    let (params, q, activations, dg, mut d_activations, mut dq) =
+        (b.read("params"), b.read("q"), b.read("activations"), b.read("dg"), b.write("d_activations"), b.write("dq"));
     let (i, n, logits, s) = (d.inputs as usize, d.experts as usize, d.logits as usize, d.gate_tokens as usize);
     let (count, four) = (F::of(n as f64), F::of(LIKENESS));
     for r in 0..d.real_rows as usize {
-        let acts = &acts[r * d.acts()..(r + 1) * d.acts()];
-        let (soft, like) = (&acts[..n], &acts[logits..logits + n]);
-        let (inverse, omega) = (acts[d.share() - 1], acts[d.share()]);
+        let activations = &activations[r * d.activations()..(r + 1) * d.activations()];
+        let (soft, like) = (&activations[..n], &activations[logits..logits + n]);
+        let (inverse, omega) = (activations[d.share() - 1], activations[d.share()]);
         let slope: Vec<F> = (0..n).map(|e| (0..s).map(|t| dg[(r * s + t) * logits + e]).sum()).collect();
         let (mean, along) = (dot(soft, &slope), dot(like, &slope));
-        let out = &mut dacts[r * d.dacts()..(r + 1) * d.dacts()];
+        let out = &mut d_activations[r * d.d_activations()..(r + 1) * d.d_activations()];
         for e in 0..n {
             out[e] = count * omega * soft[e] * (slope[e] - mean);
         }

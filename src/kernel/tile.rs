@@ -4,7 +4,7 @@
 use super::{Bound, Real, Step, dims, kernel};
 
 dims!(
-    /// factors: M behind the fold `[slots, inputs]`, then the tiling `[slots, outputs]`; dfactors: their gradients; in params
+    /// factors: M behind the fold `[slots, inputs]`, then the tiling `[slots, outputs]`; d_factors: their gradients; in params
     /// and grads M `[side, slots]` from `matrix` on.
     Dims {
         side: u32,
@@ -28,7 +28,7 @@ kernel!(
 kernel!(
     /// From the factors' gradients to M's.
     pub static TILE_BACKWARD: Dims = "tile", "backward";
-    bindings: [dfactors: Read, grads: Write],
+    bindings: [d_factors: Read, grads: Write],
     workgroups: |d, _| (d.side * d.side).div_ceil(64),
     twin: backward,
 );
@@ -47,11 +47,11 @@ fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
 }
 
 fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
-    let (dfactors, mut grads) = (b.read("dfactors"), b.write("grads"));
+    let (d_factors, mut grads) = (b.read("d_factors"), b.write("grads"));
     let (side, inputs) = (d.side as usize, d.inputs as usize);
     for p in 0..side {
         for q in 0..side {
-            let sum = (q..d.real_inputs as usize).step_by(side).map(|i| dfactors[p * inputs + i]).sum();
+            let sum = (q..d.real_inputs as usize).step_by(side).map(|i| d_factors[p * inputs + i]).sum();
             grads[d.matrix as usize + p * d.slots as usize + q] = sum;
         }
     }

@@ -5,7 +5,7 @@
 use ndarray::linalg::general_mat_mul;
 
 use super::row::Form;
-use super::{Bound, Real, Step, Target, adamw, at_a_time, dims, kernel, view, view_mut, wgsl};
+use super::{Bound, Real, Step, Target, adamw, dims, kernel, parts_per_turn, view, view_mut, wgsl};
 
 dims!(
     /// For each product: left `[rows, m]` from column `left_offset` of rows `left_stride` wide, right `[rows, n]`
@@ -29,15 +29,15 @@ dims!(
         right_batched1: u32,
         out1: u32,
         /// By how much the first product's weights learn faster than the others: 0 not at all, 15 sixteen times (LoRA+).
-        boost0: f32,
+        extra_rate0: f32,
         /// From here on those of [`adamw::Update`], for `step`.
         elements: u32,
         loss_at: u32,
         tiles: u32,
         beta1: f32,
         beta2: f32,
-        rest1: f32,
-        rest2: f32,
+        one_minus_beta1: f32,
+        one_minus_beta2: f32,
         eps: f32,
         loss_scale: f32,
     }
@@ -83,7 +83,7 @@ impl Dims {
 
     /// A quad's tiles are some groups of eight rows × 16 columns, as many groups as are done at a time.
     fn quads(&self) -> Form {
-        let groups = |m: u32| at_a_time(m / 8, 5);
+        let groups = |m: u32| parts_per_turn(m / 8, 5);
         let tiles = |m: u32, n: u32| (m / 8).div_ceil(groups(m)) * n.div_ceil(16);
         Form {
             entry: "step_quads",
@@ -104,8 +104,8 @@ fn step<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     backward(step, d, b);
     let update = d.update();
     let (grads, mut params, mut moments) = (b.read("grads"), b.write("params"), b.write("moments"));
-    let faster = 1.0 + d.boost0;
-    let faster = Step { rate: faster * step.rate, keep: 1.0 - faster * (1.0 - step.keep), ..*step };
+    let faster = 1.0 + d.extra_rate0;
+    let faster = Step { rate: faster * step.rate, decay: 1.0 - faster * (1.0 - step.decay), ..*step };
     for (m, n, out, step) in [(d.m0, d.n0, d.out0, &faster), (d.m1, d.n1, d.out1, step)] {
         let range = out as usize..(out + m * n) as usize;
         update.apply(step, range, &mut params, &grads, &mut moments);

@@ -92,7 +92,7 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     let e = arena.param(format!("{}.lora_E", place.name), pad(rank), vec![rank], vec![1]);
     let len = arena.params - begin;
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), len);
-    let (at, grads) = (buffer("factors", whole.elements()), buffer("dfactors", whole.elements()));
+    let (at, grads) = (buffer("factors", whole.elements()), buffer("d_factors", whole.elements()));
     let made = whole.read_from(at);
     let factors = Factors { grads, grad_a: made.a, grad_b: made.b, ..made };
     let dims = diagonal::Dims {
@@ -129,15 +129,15 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     let scores = arena.shared("scores", place.count * kernel_budget::WIDTH);
     Adapted {
         backward_factors: vec![
-            DIAGONAL_BACKWARD.pass(dims, &[("params", PARAMS), ("dfactors", grads), ("grads", GRADS)]),
+            DIAGONAL_BACKWARD.pass(dims, &[("params", PARAMS), ("d_factors", grads), ("grads", GRADS)]),
         ],
         updates: Some((begin, len)),
         made: factors.tensors((1, rank), place),
         after: vec![
             IMPORTANCE.pass(budget, &[("params", PARAMS), ("grads", GRADS), ("state", state)]),
-            SCORE.pass(budget, &[("scores", scores), ("averages", state)]),
+            SCORE.pass(budget, &[("scores", scores), ("state", state)]),
         ],
-        last: vec![ALLOCATE.pass(budget, &[("scores", scores), ("values", PARAMS)])],
+        last: vec![ALLOCATE.pass(budget, &[("scores", scores), ("params", PARAMS)])],
         state: vec![state],
         ..ungated(&factors, scaling(settings), vec![first], place, arena)
     }

@@ -92,8 +92,9 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
             &[("left0", place.dy), ("right0", place.x), ("left1", NOTHING), ("right1", NOTHING), ("grads", ddelta)],
         )],
         backward_factors: vec![
-            DORA_BACKWARD.pass(dims, &[("params", PARAMS), ("v", v), ("ddelta", ddelta), ("dv", dv), ("grads", GRADS)]),
-            DORA_DOWN.pass(dims, &[("params", PARAMS), ("slope", dv), ("down", GRADS)]),
+            DORA_BACKWARD
+                .pass(dims, &[("params", PARAMS), ("v", v), ("d_delta", ddelta), ("dv", dv), ("grads", GRADS)]),
+            DORA_DOWN.pass(dims, &[("params", PARAMS), ("dv", dv), ("grads", GRADS)]),
         ],
         updates: Some((begin, arena.params - begin)),
         delta: Some((delta, 0)),

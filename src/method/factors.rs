@@ -160,7 +160,7 @@ impl Factors {
             ..*dims
         };
         let Gated { hz, g, hg } = *gated;
-        GATE_FORWARD.pass(dims, &[("hz", hz), ("g", g), ("hg", hg), ("x", place.x), ("w", self.at)])
+        GATE_FORWARD.pass(dims, &[("down", hz), ("g", g), ("gated", hg), ("x", place.x), ("w", self.at)])
     }
 
     /// The way back: from the output's gradient to dhz, and dg.
@@ -177,7 +177,7 @@ impl Factors {
         let Gated { hz, g, .. } = *gated;
         GATE_BACKWARD.pass(
             dims,
-            &[("hz", hz), ("g", g), ("bal", bal), ("x", place.dy), ("w", self.at), ("dhz", dhz), ("dg", dg)],
+            &[("down", hz), ("g", g), ("balance", bal), ("x", place.dy), ("w", self.at), ("d_down", dhz), ("dg", dg)],
         )
     }
 
@@ -202,7 +202,7 @@ impl Factors {
             right_offset1: 0,
             right_batched1: place.x_batched.into(),
             out1: self.grad_a as u32,
-            boost0: self.boost as f32,
+            extra_rate0: self.boost as f32,
             ..Default::default()
         };
         WEIGHT_GRAD.pass(
@@ -223,8 +223,8 @@ impl Factors {
 /// Factors without a gate: the scaling goes into the projections, and nothing stands between them and the layer.
 /// `first` makes the factors, where that is to be done.
 pub fn ungated(factors: &Factors, scaling: f64, first: Vec<Pass>, place: &Place, arena: &mut Arena) -> Adapted {
-    let hg = arena.buffer(format!("{}.hg", place.name), place.tokens * factors.slots);
-    let dhz = arena.buffer(format!("{}.dhz", place.name), place.tokens * factors.slots);
+    let hg = arena.buffer(format!("{}.gated", place.name), place.tokens * factors.slots);
+    let dhz = arena.buffer(format!("{}.d_down", place.name), place.tokens * factors.slots);
     let mut forward = first;
     forward.push(factors.down(place, scaling, hg));
     Adapted {
@@ -239,11 +239,11 @@ pub fn ungated(factors: &Factors, scaling: f64, first: Vec<Pass>, place: &Place,
 /// Gates as `[batch, sequence, experts]`, `gate_tokens` tokens sharing a row.
 pub fn gate_tensor(place: &Place, experts: usize, gate_tokens: usize) -> Tensor {
     let (width, s) = (pad(experts), place.sequence);
-    let within = if gate_tokens == 1 { width } else { 0 };
+    let token_stride = if gate_tokens == 1 { width } else { 0 };
     Tensor {
         name: format!("{}.gate", place.name),
         shape: vec![place.real_tokens / s, s, experts],
         offset: 0,
-        strides: vec![s / gate_tokens * width, within, 1],
+        strides: vec![s / gate_tokens * width, token_stride, 1],
     }
 }

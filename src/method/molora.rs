@@ -122,13 +122,13 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     }
     let logits = pad(n);
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), len);
-    let hz = buffer("hz", t * factors.down_rows);
+    let hz = buffer("down", t * factors.down_rows);
     let g = buffer("g", t * logits);
-    let hg = buffer("hg", t * factors.slots);
-    let dhz = buffer("dhz", t * factors.down_rows);
+    let hg = buffer("gated", t * factors.slots);
+    let dhz = buffer("d_down", t * factors.down_rows);
     let dg = buffer("dg", t * logits);
-    let bal = buffer("bal", logits);
-    let (cool, noise) = router::router(settings);
+    let bal = buffer("balance", logits);
+    let (inverse_temperature, noise) = router::router(settings);
     let dims = gate::Dims {
         tokens: t as u32,
         real_tokens: place.real_tokens as u32,
@@ -141,7 +141,7 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
         given: 0,
         gate_tokens: 1,
         scale: scaling(settings) as f32,
-        cool,
+        inverse_temperature,
         noise,
         ..Default::default()
     };

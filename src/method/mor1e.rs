@@ -229,7 +229,7 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     // Padding tokens index the row after the last sequence's.
     let g = buffer("g", pad(t.div_ceil(gate_tokens).max(rows)) * logits);
     let dg = buffer("dg", t * logits);
-    let bal = buffer("bal", logits);
+    let bal = buffer("balance", logits);
     let mut backward = vec![];
     let bal = balance_pass(settings, g, bal, real_rows, place.real_tokens, n, &mut backward);
     let gates = Gates { experts: n, logits, tokens: gate_tokens, rows, real_rows, g, dg, bal };
@@ -271,7 +271,7 @@ fn each_its_own(gates: &Gates, scaling: f64, place: &Place, arena: &mut Arena) -
     let names = Names { a: "v", b: "u", experts: Some(gates.experts), rank: None };
     let factors = Factors::place(&names, 0, place, arena);
     let mut buffer = |what: &str| arena.buffer(format!("{}.{what}", place.name), place.tokens * factors.slots);
-    let (h, hg, dh) = (buffer("h"), buffer("hg"), buffer("dh"));
+    let (h, hg, dh) = (buffer("down"), buffer("gated"), buffer("d_down"));
     let dims = gate::Dims {
         tokens: place.tokens as u32,
         real_tokens: place.real_tokens as u32,
@@ -300,16 +300,24 @@ fn each_its_own(gates: &Gates, scaling: f64, place: &Place, arena: &mut Arena) -
 fn network(hidden: usize, gates: &Gates, place: &Place, arena: &mut Arena) -> GateSource {
     let dims = place_network(hidden, gates, place, arena);
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), gates.rows * len);
-    let (q, acts) = (buffer("q", dims.inputs as usize), buffer("acts", dims.acts()));
-    let (dacts, dq) = (buffer("dacts", dims.dacts()), buffer("dq", dims.inputs as usize));
-    let mut gradients = vec![INTUITION_SUMS.pass(dims, &[("acts", acts), ("dacts", dacts), ("grads", GRADS)])];
+    let (q, acts) = (buffer("q", dims.inputs as usize), buffer("activations", dims.activations()));
+    let (dacts, dq) = (buffer("d_activations", dims.d_activations()), buffer("dq", dims.inputs as usize));
+    let mut gradients =
+        vec![INTUITION_SUMS.pass(dims, &[("activations", acts), ("d_activations", dacts), ("grads", GRADS)])];
     gradients.extend(network_gradients(&dims, q, acts, dacts));
     GateSource {
         forward: INTUITION_FORWARD
-            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("acts", acts), ("g", gates.g)]),
+            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", acts), ("g", gates.g)]),
         backward: INTUITION_BACKWARD.pass(
             dims,
-            &[("params", PARAMS), ("acts", acts), ("g", gates.g), ("dg", gates.dg), ("dacts", dacts), ("dq", dq)],
+            &[
+                ("params", PARAMS),
+                ("activations", acts),
+                ("g", gates.g),
+                ("dg", gates.dg),
+                ("d_activations", dacts),
+                ("dq", dq),
+            ],
         ),
         gradients,
         dq,
@@ -360,7 +368,7 @@ fn place_network(hidden: usize, gates: &Gates, place: &Place, arena: &mut Arena)
 /// Gradients of the three matrices: dzᵀc and dcᵀn together, then daᵀq.
 fn network_gradients(d: &intuition::Dims, q: Buffer, acts: Buffer, dacts: Buffer) -> [Pass; 2] {
     let (h, logits) = (d.hidden, d.logits);
-    let (left, right) = (d.dacts() as u32, d.acts() as u32);
+    let (left, right) = (d.d_activations() as u32, d.activations() as u32);
     let upper = weight_grad::Dims {
         rows: d.rows,
         m0: logits,

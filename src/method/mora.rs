@@ -74,7 +74,7 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     };
     let first = TILE_FORWARD.pass(dims, &[("params", PARAMS), ("factors", at)]);
     Adapted {
-        backward_factors: vec![TILE_BACKWARD.pass(dims, &[("dfactors", grads), ("grads", GRADS)])],
+        backward_factors: vec![TILE_BACKWARD.pass(dims, &[("d_factors", grads), ("grads", GRADS)])],
         updates: Some((m, slots * slots)),
         made: factors.tensors((1, side), place),
         ..ungated(&factors, 1.0, vec![first], place, arena)

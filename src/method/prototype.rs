@@ -1,6 +1,6 @@
 //! MoR1E's gate as the paper's own code has it (arXiv 2404.08985): `g = N·ω·softmax(W_r q) + 4(1−ω)·⟨cᵢ, e⟩`,
 //! `ω = σ(100 w)`, for one sequence with mean input q of direction e. `gate.router` is W_r and `gate.mix` w, both zero at
-//! first; `gate.prototypes` are c, which `model` finds in the task's data and nothing trains. Knows nothing of those data.
+//! first; `gate.prototypes` are c, which `net` finds in the task's data and nothing trains. Knows nothing of those data.
 
 use super::description::{Axis, Parameter, Start};
 use super::gates::{GateSource, Gates};
@@ -44,30 +44,37 @@ pub fn record(gates: &Gates, place: &Place, arena: &mut Arena) -> GateSource {
         prototypes: prototypes as u32,
     };
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), gates.rows * len);
-    let (q, acts) = (buffer("q", inputs), buffer("acts", dims.acts()));
-    let (dacts, dq) = (buffer("dacts", dims.dacts()), buffer("dq", inputs));
+    let (q, acts) = (buffer("q", inputs), buffer("activations", dims.activations()));
+    let (dacts, dq) = (buffer("d_activations", dims.d_activations()), buffer("dq", inputs));
     let gradients = weight_grad::Dims {
         rows: dims.rows,
         m0: dims.logits,
         n0: dims.inputs,
-        left_stride0: dims.dacts() as u32,
+        left_stride0: dims.d_activations() as u32,
         right_stride0: dims.inputs,
         out0: dims.router,
         m1: PAD as u32,
         n1: PAD as u32,
-        left_stride1: dims.dacts() as u32,
+        left_stride1: dims.d_activations() as u32,
         left_offset1: dims.logits,
-        right_stride1: dims.acts() as u32,
+        right_stride1: dims.activations() as u32,
         right_offset1: dims.one() as u32,
         out1: dims.mix,
         ..Default::default()
     };
     GateSource {
         forward: PROTOTYPE_FORWARD
-            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("acts", acts), ("g", gates.g)]),
+            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", acts), ("g", gates.g)]),
         backward: PROTOTYPE_BACKWARD.pass(
             dims,
-            &[("params", PARAMS), ("q", q), ("acts", acts), ("dg", gates.dg), ("dacts", dacts), ("dq", dq)],
+            &[
+                ("params", PARAMS),
+                ("q", q),
+                ("activations", acts),
+                ("dg", gates.dg),
+                ("d_activations", dacts),
+                ("dq", dq),
+            ],
         ),
         gradients: vec![
             WEIGHT_GRAD.pass(
@@ -82,7 +89,7 @@ pub fn record(gates: &Gates, place: &Place, arena: &mut Arena) -> GateSource {
                 name: name("parts"),
                 shape: vec![2, gates.real_rows, place.sequence, n],
                 offset: 0,
-                strides: vec![logits, dims.acts(), 0, 1],
+                strides: vec![logits, dims.activations(), 0, 1],
             },
             share: Tensor { name: name("share"), shape: vec![1], offset: dims.share(), strides: vec![1] },
         }),

@@ -77,16 +77,17 @@ fn network(
     recorder.arena.seal();
     let padded = recorder.arena.len_of(PARAMS);
     // A training step is the same passes with AdamW in those, or after those, that leave a parameter's whole gradient.
+    let loss_scale = 1.0 / loss::elements(loss, batch, network.outputs()) as f32;
     let update = Update {
         elements: padded as u32,
         loss_at: loss_at as u32,
         tiles: parts as u32,
         beta1: optimizer.beta1 as f32,
         beta2: optimizer.beta2 as f32,
-        rest1: (1.0 - optimizer.beta1) as f32,
-        rest2: (1.0 - optimizer.beta2) as f32,
+        one_minus_beta1: (1.0 - optimizer.beta1) as f32,
+        one_minus_beta2: (1.0 - optimizer.beta2) as f32,
         eps: optimizer.eps as f32,
-        loss_scale: 1.0 / loss::elements(loss, batch, network.outputs()) as f32,
+        loss_scale,
     };
     let (step, updated) = rewrite::updates(&recorder.sites, &update, step);
     let trainable = recorder.arena.params - recorder.arena.frozen_elements;
@@ -128,7 +129,6 @@ fn adapt(
         let (from, wire) = (network.site_input(l), network.site_output(l));
         let (x, y) = (recorder.buffer(Value::Output(from)), recorder.buffer(Value::Output(wire)));
         let mut frozen = recorder.shared.frozen(l);
-        let first = (recorder.arena.params, recorder.arena.frozen_elements);
         let dy = gradients.value[wire.index()];
         let adapted = chosen.iter().position(|&c| c == l).zip(dy).map(|(index, dy)| {
             let place = Place {
@@ -151,7 +151,6 @@ fn adapt(
             }
             adapted
         });
-        let trained = recorder.arena.params - first.0 - (recorder.arena.frozen_elements - first.1);
         sites.push(CompiledSite {
             name: site.name.clone(),
             input: x,
@@ -163,7 +162,7 @@ fn adapt(
             gate: adapted.as_ref().and_then(|a| a.gate.clone()),
             gate_parts: adapted.as_ref().and_then(|a| a.parts.clone()),
         });
-        recorder.sites.push(Site { adapted, frozen, parameters: (first.0, trained) });
+        recorder.sites.push(Site { adapted, frozen });
     }
 }
 

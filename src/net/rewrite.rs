@@ -72,22 +72,22 @@ pub fn gelu_in_layer_backward(operations: &mut Vec<Operation>) {
 pub fn updates(sites: &[Site], update: &Update, operations: Vec<Operation>) -> (Vec<Operation>, usize) {
     let mut update = *update;
     let mut updated = 0;
-    let whole = |site: usize| sites[site].adapted.as_ref().is_some_and(|adapted| adapted.updates.is_none());
+    let own_pass = |site: usize| sites[site].adapted.as_ref().and_then(|adapted| adapted.updates);
     let mut out = Vec::with_capacity(operations.len());
     for operation in operations {
         match operation {
-            Operation::ParameterGradient { site, pass } if whole(site) => {
+            Operation::ParameterGradient { site, pass } if own_pass(site).is_none() => {
                 if let Some((pass, count)) = with_update(&pass, &mut update) {
                     updated += count;
                     out.push(Operation::Pass(pass));
                 }
             }
-            Operation::Update { site } if whole(site) => {}
             Operation::Update { site } => {
-                let range = sites[site].adapted.as_ref().and_then(|a| a.updates).unwrap_or(sites[site].parameters);
-                updated += range.1;
-                out.push(Operation::Pass(adamw(range, &update)));
-                update.tiles = 0;
+                if let Some(range) = own_pass(site) {
+                    updated += range.1;
+                    out.push(Operation::Pass(adamw(range, &update)));
+                    update.tiles = 0;
+                }
             }
             other => out.push(other),
         }

@@ -41,7 +41,7 @@ pub fn frozen<'a>(network: &'a Network, base: &'a [BaseLayer]) -> impl Fn(usize,
     }
 }
 
-/// The tanh form.
+/// The tanh form, with √(2/π) as the shaders write it.
 pub fn gelu(a: f64) -> f64 {
     0.5 * a * (1.0 + libm::tanh(0.797_884_560_8 * (a + 0.044_715 * a * a * a)))
 }

@@ -76,7 +76,10 @@ impl Network {
         self.push(Node::Linear { site, from }, outputs)
     }
 
+    /// # Panics
+    /// Of the data themselves: what is known beforehand is no part of a network.
     pub fn gelu(&mut self, from: Wire) -> Wire {
+        assert_ne!(self.node(from), Node::Rows, "GELU of the data can be taken before they are data");
         self.push(Node::Gelu(from), self.width(from))
     }
 

@@ -55,6 +55,6 @@ pub fn balance_pass(
         kind,
         coefficient: settings.real(COEFFICIENT) as f32,
     };
-    passes.push(BALANCE.pass(dims, &[("g", g), ("bal", bal)]));
+    passes.push(BALANCE.pass(dims, &[("g", g), ("balance", bal)]));
     bal
 }

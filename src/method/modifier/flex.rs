@@ -40,8 +40,8 @@ pub fn record(readers: usize, gates: &Gates, scaling: f64, place: &Place, arena:
     let writers = gates.experts / readers;
     let factors = factors((readers, writers), place, arena);
     let mut buffer = |what: &str, width| arena.buffer(format!("{}.{what}", place.name), place.tokens * width);
-    let (h, dh) = (buffer("h", factors.down_rows), buffer("dh", factors.down_rows));
-    let (hg, dhg) = (buffer("hg", factors.slots), buffer("dhg", factors.slots));
+    let (h, dh) = (buffer("down", factors.down_rows), buffer("d_down", factors.down_rows));
+    let (hg, dhg) = (buffer("gated", factors.slots), buffer("d_gated", factors.slots));
     let dims = flex::Dims {
         tokens: place.tokens as u32,
         real_tokens: place.real_tokens as u32,
@@ -55,12 +55,22 @@ pub fn record(readers: usize, gates: &Gates, scaling: f64, place: &Place, arena:
     };
     Mixed {
         factors,
-        forward: vec![factors.down(place, 1.0, h), FLEX_FORWARD.pass(dims, &[("h", h), ("g", gates.g), ("hg", hg)])],
+        forward: vec![
+            factors.down(place, 1.0, h),
+            FLEX_FORWARD.pass(dims, &[("down", h), ("g", gates.g), ("gated", hg)]),
+        ],
         backward: vec![
             factors.back(place, 1.0, dhg),
             FLEX_BACKWARD.pass(
                 dims,
-                &[("h", h), ("g", gates.g), ("bal", gates.bal), ("dhg", dhg), ("dh", dh), ("dg", gates.dg)],
+                &[
+                    ("down", h),
+                    ("g", gates.g),
+                    ("balance", gates.bal),
+                    ("d_gated", dhg),
+                    ("d_down", dh),
+                    ("dg", gates.dg),
+                ],
             ),
         ],
         hg,

@@ -23,8 +23,8 @@ pub fn forward(wire: Wire, from: Wire, recorder: &mut Recorder) -> Operation {
 
 impl Backward {
     pub fn pass(&self, recorder: &mut Recorder) -> Pass {
-        let [pre, dout, dpre] = [Value::Output(self.from), self.dy, self.dx].map(|value| recorder.buffer(value));
+        let [pre, d_out, d_pre] = [Value::Output(self.from), self.dy, self.dx].map(|value| recorder.buffer(value));
         let dims = gelu::Dims { elements: recorder.elements(self.wire) as u32 };
-        GELU_BACKWARD.pass(dims, &[("pre", pre), ("dout", dout), ("dpre", dpre)])
+        GELU_BACKWARD.pass(dims, &[("pre", pre), ("d_out", d_out), ("d_pre", d_pre)])
     }
 }

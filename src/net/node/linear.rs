@@ -74,12 +74,12 @@ impl Forward {
             grad_scale: self.loss.map_or(0.0, |mse| mse.dims.grad_scale),
         };
         let (target, losses) = if self.loss.is_some() { (site.frozen.target, LOSSES) } else { (NOTHING, SINK) };
-        let hg = up.map_or(NOTHING, |up| up.hg);
+        let gated = up.map_or(NOTHING, |up| up.hg);
         let buffers = [
             ("x", x),
             ("w0", site.frozen.weight),
             ("params", at),
-            ("hg", hg),
+            ("gated", gated),
             ("base", site.frozen.base),
             ("expected", target),
             ("out", out),
@@ -106,13 +106,13 @@ impl Backward {
             gate_tokens: gate.map_or(0, |gate| gate.gate_tokens) as u32,
             gelu: self.gelu.is_some().into(),
         };
-        let dhz = down.map_or(NOTHING, |down| down.dhz);
+        let d_down = down.map_or(NOTHING, |down| down.dhz);
         let dq = gate.map_or(NOTHING, |gate| gate.dq);
         let buffers = [
             ("dy", dy),
             ("w0", site.frozen.weight),
             ("params", at),
-            ("dhz", dhz),
+            ("d_down", d_down),
             ("dq", dq),
             ("pre", pre),
             ("dx", dx),

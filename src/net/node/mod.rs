@@ -77,8 +77,6 @@ pub struct Site {
     pub adapted: Option<Adapted>,
     /// Shared, or the lane's own.
     pub frozen: Frozen,
-    /// First of its parameters, and how many.
-    pub parameters: (usize, usize),
 }
 
 /// What nodes record with: the network, the lane's sites and buffers.
