@@ -9,10 +9,9 @@ use lora_playground::adapter::variant::adalora::ORTHOGONAL;
 use lora_playground::config::{Balance, BalanceKind, Form, Lane, Method, Optimizer, Options, Weights};
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
-use lora_playground::kernel::Step;
-use lora_playground::kernel::adamw::LOSS_PARTS;
-use lora_playground::kernel::recording::{Buffer, GRADS, LOSSES, MOMENTS, PARAMS};
+use lora_playground::graph::{Buffer, GRADS, LOSSES, MOMENTS, PARAMS, Step};
 use lora_playground::model::{LOSS_SLOTS, compile, share};
+use lora_playground::op::adamw::LOSS_PARTS;
 use lora_playground::optim;
 use lora_playground::order::within;
 use lora_playground::task::{LossKind, TaskData};
@@ -59,7 +58,7 @@ impl<'a> Bench<'a> {
 
     /// By layer, then by token.
     fn gates(&self) -> Vec<Vec<Vec<f64>>> {
-        let of = |(_, buffer, tensor): &(usize, Buffer, lora_playground::kernel::recording::Tensor)| {
+        let of = |(_, buffer, tensor): &(usize, Buffer, lora_playground::graph::Tensor)| {
             let values = tensor.gather(&self.cpu.values(0, *buffer));
             values.chunks_exact(tensor.shape[2]).map(<[f64]>::to_vec).collect()
         };
@@ -247,7 +246,7 @@ fn gradients_at(task: &TaskData, lane: &Lane, values: &[(String, Vec<f64>)]) -> 
 
 /// What a lane's layers read in its last run, by name.
 fn made(bench: &Bench) -> Vec<(String, Vec<f64>)> {
-    let of = |(buffer, tensor): &(Buffer, lora_playground::kernel::recording::Tensor)| {
+    let of = |(buffer, tensor): &(Buffer, lora_playground::graph::Tensor)| {
         (tensor.name.clone(), tensor.gather(&bench.cpu.values(0, *buffer)))
     };
     bench.cpu.program(0).made.iter().map(of).collect()

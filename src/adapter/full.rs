@@ -1,9 +1,9 @@
 //! Full fine-tuning: a dense change `delta [O,I]`, zero at first; adds `x deltaᵀ`.
 
 use super::{Adapted, Place};
-use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS};
-use crate::kernel::weight_grad::WEIGHT_GRAD;
-use crate::kernel::{pad, weight_grad};
+use crate::graph::{Arena, GRADS, NOTHING, PARAMS};
+use crate::op::weight_grad::WEIGHT_GRAD;
+use crate::op::{pad, weight_grad};
 
 pub fn record(place: &Place, arena: &mut Arena) -> Adapted {
     let (i, o) = (pad(place.inputs), pad(place.outputs));

@@ -4,7 +4,7 @@
 use super::factors::{Factors, Names};
 use super::{Adapted, Place, variant};
 use crate::config::Options;
-use crate::kernel::recording::{Arena, Pass};
+use crate::graph::{Arena, Pass};
 
 pub fn record(rank: usize, options: &Options, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let mut factors = place_factors(rank, place, arena);

@@ -17,7 +17,7 @@ pub mod pissa;
 pub mod variant;
 
 use crate::config::{Method, Options};
-use crate::kernel::recording::{Arena, Buffer, Pass, Tensor};
+use crate::graph::{Arena, Buffer, Pass, Tensor};
 use crate::rng::Rng;
 
 /// Where an adapter sits. Widths are the real ones; `tokens` is padded.

@@ -4,9 +4,9 @@
 use super::factors::{Factors, Gated, Names};
 use super::{Adapted, Place, variant};
 use crate::config::{Balance, BalanceKind, Options};
-use crate::kernel::balance::BALANCE;
-use crate::kernel::recording::{Arena, Buffer, NOTHING, Pass, Tensor};
-use crate::kernel::{balance, gate, pad};
+use crate::graph::{Arena, Buffer, NOTHING, Pass, Tensor};
+use crate::op::balance::BALANCE;
+use crate::op::{balance, gate, pad};
 
 pub struct Routing<'a> {
     pub experts: usize,

@@ -7,10 +7,10 @@ use super::factors::{Factors, Gated, Names};
 use super::molora::{balance_pass, gate_tensor};
 use super::{Adapted, GateInput, Place, variant};
 use crate::config::{Balance, Gate};
-use crate::kernel::intuition::{INTUITION_BACKWARD, INTUITION_FORWARD, INTUITION_SUMS};
-use crate::kernel::recording::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
-use crate::kernel::weight_grad::WEIGHT_GRAD;
-use crate::kernel::{gate, intuition, pad, weight_grad};
+use crate::graph::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
+use crate::op::intuition::{INTUITION_BACKWARD, INTUITION_FORWARD, INTUITION_SUMS};
+use crate::op::weight_grad::WEIGHT_GRAD;
+use crate::op::{gate, intuition, pad, weight_grad};
 
 pub struct Intuition {
     pub experts: usize,

@@ -7,10 +7,10 @@ use ndarray::Array2;
 use crate::config::{Lane, Optimizer};
 use crate::exec::Recording;
 use crate::exec::cpu::Cpu;
-use crate::kernel::layer::LAYER_FORWARD;
-use crate::kernel::recording::{Buffer, PARAMS, Tensor};
-use crate::kernel::{Step, pad};
+use crate::graph::{Buffer, PARAMS, Step, Tensor};
 use crate::model::{LaneProgram, compile, share};
+use crate::op::layer::LAYER_FORWARD;
+use crate::op::pad;
 use crate::task::{LossKind, Probe, Targets, TaskData};
 use crate::tensor::widened;
 

@@ -6,8 +6,8 @@ use crate::adapter::count::{hidden_width, scaling};
 use crate::config::{Lane, Method, limits};
 use crate::error::{Error, Result};
 use crate::exec::Recording;
+use crate::graph::{MOMENTS, PARAMS, Tensor};
 use crate::inspect::{Parameter, experts, resize};
-use crate::kernel::recording::{MOMENTS, PARAMS, Tensor};
 use crate::model::{LaneProgram, compile};
 use crate::rng::{Rng, stream};
 

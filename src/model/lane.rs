@@ -6,13 +6,13 @@ use crate::adapter::Parts;
 use crate::adapter::{Adapted, Frozen, Place, record};
 use crate::config::Init;
 use crate::config::{Lane, Optimizer};
-use crate::kernel::adamw::ADAMW;
-use crate::kernel::adamw::LOSS_PARTS;
-use crate::kernel::cross_entropy::CROSS_ENTROPY;
-use crate::kernel::gelu::GELU;
-use crate::kernel::layer::{LAYER_BACKWARD, LAYER_FORWARD};
-use crate::kernel::recording::{Arena, Buffer, GRADS, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor};
-use crate::kernel::{PAD, adamw, cross_entropy, gelu, layer, pad};
+use crate::graph::{Arena, Buffer, GRADS, LOSSES, MOMENTS, NOTHING, PARAMS, Pass, SINK, Tensor, Update};
+use crate::op::adamw::ADAMW;
+use crate::op::adamw::LOSS_PARTS;
+use crate::op::cross_entropy::CROSS_ENTROPY;
+use crate::op::gelu::GELU;
+use crate::op::layer::{LAYER_BACKWARD, LAYER_FORWARD};
+use crate::op::{PAD, adamw, cross_entropy, gelu, layer, pad};
 use crate::task::{Activation, LossKind, TaskData};
 
 /// A compiled lane.
@@ -144,7 +144,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> LaneProgr
     // A training step is the same passes with AdamW in those, or after those, that leave a parameter's whole gradient.
     let mut train = Training {
         passes: gradients.clone(),
-        update: adamw::Update {
+        update: Update {
             elements: padded as u32,
             loss_at: loss_at as u32,
             tiles: tiles as u32,
@@ -269,7 +269,7 @@ pub fn kernels(lane: &Lane) -> Vec<Pass> {
 struct Training {
     passes: Vec<Pass>,
     /// Its `tiles` are 0 once a pass has been given the loss to gather.
-    update: adamw::Update,
+    update: Update,
     /// Parameters that have been given their update.
     covered: u32,
 }
@@ -400,7 +400,7 @@ fn frozen_at(l: usize, adapted: Option<&Adapted>) -> Frozen {
 mod tests {
     use super::*;
     use crate::config::{Config, Domains};
-    use crate::kernel::Target;
+    use crate::graph::Target;
     use crate::task::domains;
 
     /// A pipeline compiled ahead and never used would be waited for like any other.

@@ -7,7 +7,7 @@
 
 use ndarray::Array2;
 
-use crate::kernel::gelu;
+use crate::op::gelu;
 use crate::task::{Activation, TaskData};
 use crate::tensor::widened;
 

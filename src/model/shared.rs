@@ -3,8 +3,8 @@
 
 use ndarray::linalg::general_mat_mul;
 
-use crate::kernel::recording::{Buffer, NOTHING_LEN};
-use crate::kernel::{Real, pad, view, view_mut};
+use crate::graph::{Buffer, NOTHING_LEN, Real};
+use crate::op::{pad, view, view_mut};
 use crate::task::{LossKind, Targets, TaskData};
 
 /// Values of the shared buffers, by index, and the sizes every lane needs.

@@ -268,7 +268,7 @@ pub fn cuts_table(cuts: &CutsFrame, names: &[String], unit: &str) -> Table {
 mod tests {
     use super::*;
     use crate::config::{Form, Options};
-    use crate::kernel::budget::Dims;
+    use crate::op::budget::Dims;
     use crate::protocol::CutLane;
 
     fn lane(rank: usize, target: usize, begin: usize, end: usize) -> Lane {

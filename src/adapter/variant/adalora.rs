@@ -6,10 +6,10 @@ use super::super::factors::{Factors, Names};
 use super::super::lora::ungated;
 use super::super::{Adapted, Place};
 use crate::config::Options;
-use crate::kernel::budget::{self, ALLOCATE, IMPORTANCE, SCORE};
-use crate::kernel::diagonal::{self, DIAGONAL_BACKWARD, DIAGONAL_FORWARD};
-use crate::kernel::pad;
-use crate::kernel::recording::{Arena, GRADS, PARAMS};
+use crate::graph::{Arena, GRADS, PARAMS};
+use crate::op::budget::{self, ALLOCATE, IMPORTANCE, SCORE};
+use crate::op::diagonal::{self, DIAGONAL_BACKWARD, DIAGONAL_FORWARD};
+use crate::op::pad;
 
 /// PEFT's coefficient of the orthogonality term is 0.5 on the norm; of the paper's squared norm, its published runs use 0.1.
 pub const ORTHOGONAL: f32 = 0.1;

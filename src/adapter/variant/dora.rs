@@ -3,10 +3,10 @@
 
 use super::super::lora::place_factors;
 use super::super::{Adapted, Place};
-use crate::kernel::dora::{self, DORA_BACKWARD, DORA_DOWN, DORA_FORWARD};
-use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS, Tensor};
-use crate::kernel::weight_grad::WEIGHT_GRAD;
-use crate::kernel::{pad, weight_grad};
+use crate::graph::{Arena, GRADS, NOTHING, PARAMS, Tensor};
+use crate::op::dora::{self, DORA_BACKWARD, DORA_DOWN, DORA_FORWARD};
+use crate::op::weight_grad::WEIGHT_GRAD;
+use crate::op::{pad, weight_grad};
 
 pub fn record(rank: usize, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let begin = arena.params;

@@ -3,8 +3,8 @@
 
 use super::super::lora::{place_factors, ungated};
 use super::super::{Adapted, Place};
-use crate::kernel::recording::{Arena, PARAMS};
-use crate::kernel::truncate::{self, TRUNCATE};
+use crate::graph::{Arena, PARAMS};
+use crate::op::truncate::{self, TRUNCATE};
 
 pub fn record(rank: usize, scaling: f64, place: &Place, arena: &mut Arena) -> Adapted {
     let whole = place_factors(rank, place, arena);

@@ -4,9 +4,9 @@
 use super::super::Place;
 use super::super::factors::Factors;
 use super::super::mor1e::{Gates, Mixed};
-use crate::kernel::flex::{self, FLEX_BACKWARD, FLEX_FORWARD};
-use crate::kernel::pad;
-use crate::kernel::recording::{Arena, GRADS, PARAMS};
+use crate::graph::{Arena, GRADS, PARAMS};
+use crate::op::flex::{self, FLEX_BACKWARD, FLEX_FORWARD};
+use crate::op::pad;
 
 pub fn record(readers: usize, gates: &Gates, scaling: f64, place: &Place, arena: &mut Arena) -> Mixed {
     let writers = gates.experts / readers;

@@ -13,8 +13,8 @@ use super::factors::Factors;
 use super::mor1e::{Gates, Mixed, Source};
 use super::{Adapted, Place};
 use crate::config::{Form, Options, Weights};
-use crate::kernel::orthogonal::{self, ORTHOGONAL};
-use crate::kernel::recording::{Arena, GRADS, PARAMS, Pass};
+use crate::graph::{Arena, GRADS, PARAMS, Pass};
+use crate::op::orthogonal::{self, ORTHOGONAL};
 
 /// Record a form of low-rank change at `place`.
 pub fn record(

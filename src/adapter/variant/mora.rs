@@ -5,9 +5,9 @@
 use super::super::factors::Factors;
 use super::super::lora::ungated;
 use super::super::{Adapted, Place, count};
-use crate::kernel::pad;
-use crate::kernel::recording::{Arena, GRADS, PARAMS};
-use crate::kernel::tile::{self, TILE_BACKWARD, TILE_FORWARD};
+use crate::graph::{Arena, GRADS, PARAMS};
+use crate::op::pad;
+use crate::op::tile::{self, TILE_BACKWARD, TILE_FORWARD};
 
 pub fn record(rank: usize, place: &Place, arena: &mut Arena) -> Adapted {
     let side = count::mora_side(rank, place.inputs, place.outputs);

@@ -4,10 +4,10 @@
 
 use super::super::mor1e::{Gates, Source};
 use super::super::{Parts, Place};
-use crate::kernel::prototype::{self, PROTOTYPE_BACKWARD, PROTOTYPE_FORWARD};
-use crate::kernel::recording::{Arena, GRADS, PARAMS, Tensor};
-use crate::kernel::weight_grad::WEIGHT_GRAD;
-use crate::kernel::{PAD, pad, weight_grad};
+use crate::graph::{Arena, GRADS, PARAMS, Tensor};
+use crate::op::prototype::{self, PROTOTYPE_BACKWARD, PROTOTYPE_FORWARD};
+use crate::op::weight_grad::WEIGHT_GRAD;
+use crate::op::{PAD, pad, weight_grad};
 
 pub fn record(gates: &Gates, place: &Place, arena: &mut Arena) -> Source {
     let (n, logits, inputs) = (gates.experts, gates.logits, pad(place.inputs));

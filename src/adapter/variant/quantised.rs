@@ -4,8 +4,8 @@
 use super::super::Place;
 use super::super::factors::Factors;
 use crate::config::Weights;
-use crate::kernel::quantise::{self, QUANTISE};
-use crate::kernel::recording::{Arena, PARAMS, Pass};
+use crate::graph::{Arena, PARAMS, Pass};
+use crate::op::quantise::{self, QUANTISE};
 
 /// The factors as the forward pass is to read them, of (experts, rank), and the pass that makes them.
 pub fn made(
