@@ -2,7 +2,7 @@
 //! read them. Knows nothing of parameters.
 
 use crate::args::{Optimizer, Schedule};
-use crate::kernel::Step;
+use crate::graph::Step;
 
 /// Learning rate of step `t` (0-based): linear warmup from 0, then linear decay to 0 at `total`.
 pub fn learning_rate(lr: f64, schedule: &Schedule, t: usize) -> f64 {

@@ -5,17 +5,17 @@ mod common;
 
 use common::lanes::{lora, molora, three_layers};
 use lora_playground::config::{Domains, Lane, Optimizer};
-use lora_playground::kernel::cross_entropy::CROSS_ENTROPY;
-use lora_playground::kernel::gate::{GATE_BACKWARD, GATE_FORWARD};
-use lora_playground::kernel::gelu::GELU;
-use lora_playground::kernel::layer::{LAYER_BACKWARD, LAYER_FORWARD};
-use lora_playground::kernel::pad;
-use lora_playground::kernel::project::PROJECT;
-use lora_playground::kernel::recording::Pass;
-use lora_playground::kernel::weight_grad::WEIGHT_STEP;
+use lora_playground::graph::Pass;
 use lora_playground::method::FULL;
 use lora_playground::method::cost::cost;
 use lora_playground::net::compile;
+use lora_playground::op::cross_entropy::CROSS_ENTROPY;
+use lora_playground::op::gate::{GATE_BACKWARD, GATE_FORWARD};
+use lora_playground::op::gelu::GELU;
+use lora_playground::op::layer::{LAYER_BACKWARD, LAYER_FORWARD};
+use lora_playground::op::pad;
+use lora_playground::op::project::PROJECT;
+use lora_playground::op::weight_grad::WEIGHT_STEP;
 use lora_playground::task::{Network, TaskData, domains};
 
 /// Multiply-adds of one pass; padding counts, so widths should have none.

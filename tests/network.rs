@@ -7,7 +7,7 @@ use common::lanes::{one_layer, residual, three_layers, variants};
 use lora_playground::config::Optimizer;
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
-use lora_playground::kernel::Step;
+use lora_playground::graph::Step;
 use lora_playground::net::{compile, initial, share};
 use lora_playground::rng::Rng;
 use lora_playground::task::evaluate::{evaluate, frozen};

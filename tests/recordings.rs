@@ -8,9 +8,8 @@ mod common;
 use std::fmt::Write;
 
 use common::lanes::residual;
-use lora_playground::config::{Config, Digits, Domains, Lane, Method, Optimizer};
-use lora_playground::kernel::Access;
-use lora_playground::kernel::recording::{Buffer, Pass};
+use lora_playground::config::{Config, Digits, Domains, Lane, Optimizer};
+use lora_playground::graph::{Access, Buffer, Pass};
 use lora_playground::net::{compile, share};
 use lora_playground::task::{TaskData, digits, domains};
 
@@ -53,7 +52,7 @@ fn steps_are_those_written_down() {
             write!(text, "{} on {network}\n{}\n", lane.method.name, step(&task, &lane)).unwrap();
         }
     }
-    write!(text, "lora on residual paths\n{}\n", step(&residual(), &Method::lora().into())).unwrap();
+    write!(text, "lora on residual paths\n{}\n", step(&residual(), &(&lora_playground::method::LORA).into())).unwrap();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/recordings.txt");
     let expected = std::fs::read_to_string(path).unwrap_or_default();
     if std::env::var("WRITE_RECORDINGS").is_ok() {

@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::lanes::cases;
 use lora_playground::config::Optimizer;
-use lora_playground::kernel::row::Form;
-use lora_playground::kernel::{Access, Kernel, Target};
+use lora_playground::graph::{Access, Form, Kernel, Target};
 use lora_playground::net::compile;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess};

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{cases, follow, on};
-use lora_playground::kernel::Target;
+use lora_playground::graph::Target;
 
 #[test]
 fn cpu_follows_pytorch() {

@@ -3,8 +3,7 @@
 use std::cell::RefCell;
 
 use super::Recording;
-use crate::kernel::recording::{Buffer, PARAMS, Pass};
-use crate::kernel::{Bound, Real, Step};
+use crate::graph::{Bound, Buffer, PARAMS, Pass, Step, Twin};
 use crate::net::{CompiledLane, Shared};
 
 struct Lane<F> {
@@ -18,7 +17,7 @@ pub struct Cpu<F> {
     lanes: Vec<Lane<F>>,
 }
 
-impl<F: Real> Cpu<F> {
+impl<F: Twin> Cpu<F> {
     pub fn new(shared: Shared<F>) -> Self {
         Self { shared: shared.buffers.into_iter().map(|(_, values)| RefCell::new(values)).collect(), lanes: Vec::new() }
     }
@@ -68,7 +67,7 @@ impl<F: Real> Cpu<F> {
     /// Run one pass; tests compare it with the shader's.
     pub fn pass(&self, lane: usize, pass: &Pass, step: &Step) {
         let buffers: Vec<_> = pass.buffers.iter().map(|&buffer| self.buffer(lane, buffer)).collect();
-        F::twin(step, &pass.dims, &Bound { kernel: pass.kernel, buffers: &buffers });
+        F::run(step, &pass.dims, &Bound { kernel: pass.kernel, buffers: &buffers });
     }
 
     fn buffer(&self, lane: usize, buffer: Buffer) -> &RefCell<Vec<F>> {

@@ -13,9 +13,7 @@ use wgpu::util::DeviceExt;
 use super::Recording;
 use super::platform::Own;
 use crate::error::{Error, Result};
-use crate::kernel::recording::{Buffer, PARAMS, Pass};
-use crate::kernel::row::Form;
-use crate::kernel::{Access, Kernel, Step, Target};
+use crate::graph::{Access, Buffer, Form, Kernel, PARAMS, Pass, Step, Target};
 use crate::net::{CompiledLane, LOSS_SLOTS, Shared};
 
 /// Steps of a command buffer: the GPU begins with the first ones while the others are still being recorded.

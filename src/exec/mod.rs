@@ -10,8 +10,7 @@ mod platform;
 use std::pin::Pin;
 
 use crate::error::Result;
-use crate::kernel::Step;
-use crate::kernel::recording::Buffer;
+use crate::graph::{Buffer, Step};
 use crate::net::CompiledLane;
 
 /// Which of a lane's recordings to run once.

@@ -7,9 +7,9 @@ use ndarray::Array2;
 use crate::config::{Lane, Optimizer};
 use crate::exec::Recording;
 use crate::exec::cpu::Cpu;
-use crate::kernel::recording::{Buffer, PARAMS, Tensor};
-use crate::kernel::{Step, pad};
+use crate::graph::{Buffer, PARAMS, Step, Tensor};
 use crate::net::{CompiledLane, compile, share};
+use crate::op::pad;
 use crate::task::{LossKind, Probe, Targets, TaskData};
 use crate::tensor::widened;
 

@@ -5,7 +5,7 @@ use super::Lab;
 use crate::args::Kind;
 use crate::error::{Error, Result};
 use crate::exec::Recording;
-use crate::kernel::recording::{MOMENTS, PARAMS, Tensor};
+use crate::graph::{MOMENTS, PARAMS, Tensor};
 use crate::method::Lane;
 use crate::method::description::{Sizes, Widths};
 use crate::method::resize::{Parameter, Tensors};

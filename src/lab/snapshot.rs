@@ -8,7 +8,7 @@ use crate::exec::Engine;
 use crate::exec::Reading;
 use crate::exec::cpu::Cpu;
 use crate::exec::gpu::{Device, Gpu};
-use crate::kernel::recording::PARAMS;
+use crate::graph::PARAMS;
 use crate::net::{compile, share};
 
 /// Everything that training changes, after `step` steps.

@@ -3,7 +3,7 @@
 use super::Lab;
 use crate::error::{Error, Result};
 use crate::exec::Recording;
-use crate::kernel::recording::{GRADS, PARAMS, Tensor};
+use crate::graph::{GRADS, PARAMS, Tensor};
 use crate::task::network::LinearSite;
 
 /// A tensor's name and shape.
@@ -16,7 +16,7 @@ pub struct TensorInfo {
 enum Source {
     Parameter(Tensor),
     Gradient(Tensor),
-    Gate(crate::kernel::recording::Buffer, Tensor),
+    Gate(crate::graph::Buffer, Tensor),
     Output,
     Weight(usize),
     Bias(usize),
@@ -109,7 +109,7 @@ impl Lab {
         Ok(())
     }
 
-    pub(super) async fn read_one(&self, lane: usize, buffer: crate::kernel::recording::Buffer) -> Result<Vec<f32>> {
+    pub(super) async fn read_one(&self, lane: usize, buffer: crate::graph::Buffer) -> Result<Vec<f32>> {
         Ok(self.engine.read(&[(lane, buffer)]).await?.swap_remove(0))
     }
 

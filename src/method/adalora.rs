@@ -7,10 +7,10 @@ use super::factors::{Factors, Names, ungated};
 use super::lora::{ALPHA, RANK, products};
 use super::site::{Adapted, Place};
 use crate::args::{Setting, Settings, Shown, limits};
-use crate::kernel::budget::{self as kernel_budget, ALLOCATE, IMPORTANCE, SCORE};
-use crate::kernel::diagonal::{self, DIAGONAL_BACKWARD, DIAGONAL_FORWARD};
-use crate::kernel::pad;
-use crate::kernel::recording::{Arena, GRADS, PARAMS};
+use crate::graph::{Arena, GRADS, PARAMS};
+use crate::op::budget::{self as kernel_budget, ALLOCATE, IMPORTANCE, SCORE};
+use crate::op::diagonal::{self, DIAGONAL_BACKWARD, DIAGONAL_FORWARD};
+use crate::op::pad;
 
 /// PEFT's coefficient of the orthogonality term is 0.5 on the norm; of the paper's squared norm, its published runs use 0.1.
 pub const ORTHOGONAL: f32 = 0.1;

@@ -3,7 +3,7 @@
 
 use crate::args::{Setting, Settings};
 use crate::error::Result;
-use crate::kernel::recording::Arena;
+use crate::graph::Arena;
 use crate::method::resize::Tensors;
 use crate::method::site::{Adapted, Place};
 

@@ -7,10 +7,10 @@ use super::description::{
 use super::lora::{ALPHA, RANK, pair, place_factors, resize_factors};
 use super::site::{Adapted, Place};
 use crate::args::Settings;
-use crate::kernel::dora::{self, DORA_BACKWARD, DORA_DOWN, DORA_FORWARD};
-use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS, Tensor};
-use crate::kernel::weight_grad::WEIGHT_GRAD;
-use crate::kernel::{pad, weight_grad};
+use crate::graph::{Arena, GRADS, NOTHING, PARAMS, Tensor};
+use crate::op::dora::{self, DORA_BACKWARD, DORA_DOWN, DORA_FORWARD};
+use crate::op::weight_grad::WEIGHT_GRAD;
+use crate::op::{pad, weight_grad};
 
 pub static DORA: Method = Method {
     name: "dora",

@@ -6,8 +6,8 @@ use super::factors::ungated;
 use super::lora::{ALPHA, RANK, pair, place_factors, products, resize_factors};
 use super::site::{Adapted, Place};
 use crate::args::Settings;
-use crate::kernel::recording::{Arena, PARAMS};
-use crate::kernel::truncate::{self, TRUNCATE};
+use crate::graph::{Arena, PARAMS};
+use crate::op::truncate::{self, TRUNCATE};
 
 pub static DYLORA: Method = Method {
     name: "dylora",

@@ -5,11 +5,11 @@
 //! transposed, `[slots, outputs]`.
 
 use super::site::{Adapted, Down, Place, Up};
-use crate::kernel::gate::{GATE_BACKWARD, GATE_FORWARD};
-use crate::kernel::project::PROJECT;
-use crate::kernel::recording::{Arena, Buffer, GRADS, PARAMS, Pass, Tensor};
-use crate::kernel::weight_grad::WEIGHT_GRAD;
-use crate::kernel::{gate, pad, project, weight_grad};
+use crate::graph::{Arena, Buffer, GRADS, PARAMS, Pass, Tensor};
+use crate::op::gate::{GATE_BACKWARD, GATE_FORWARD};
+use crate::op::project::PROJECT;
+use crate::op::weight_grad::WEIGHT_GRAD;
+use crate::op::{gate, pad, project, weight_grad};
 
 /// The factors of one adapter: padded sizes, and where they are read and their gradients go, usually `params` and `grads`.
 #[derive(Clone, Copy, Debug)]

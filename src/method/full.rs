@@ -3,9 +3,9 @@
 use super::description::{Axis, Change, Extras, Method, Parameter, Products, Reach, Start};
 use super::site::{Adapted, Place};
 use crate::args::Settings;
-use crate::kernel::recording::{Arena, GRADS, NOTHING, PARAMS};
-use crate::kernel::weight_grad::WEIGHT_GRAD;
-use crate::kernel::{pad, weight_grad};
+use crate::graph::{Arena, GRADS, NOTHING, PARAMS};
+use crate::op::weight_grad::WEIGHT_GRAD;
+use crate::op::{pad, weight_grad};
 
 pub static FULL: Method = Method {
     name: "full",

@@ -3,7 +3,7 @@
 
 use super::factors::Factors;
 use super::site::Parts;
-use crate::kernel::recording::{Buffer, Pass};
+use crate::graph::{Buffer, Pass};
 
 /// A layer's gates, and what goes back to them.
 #[derive(Clone, Copy, Debug)]

@@ -11,7 +11,7 @@ use super::resize::{Tensors, factors};
 use super::site::{Adapted, Place};
 use crate::args::{Setting, Settings, Shown, limits};
 use crate::error::Result;
-use crate::kernel::recording::Arena;
+use crate::graph::Arena;
 
 pub static LORA: Method = Method {
     name: "lora",

@@ -10,8 +10,8 @@ use super::modifier::balance::balance_pass;
 use super::modifier::{lora_plus, quantised, router};
 use super::site::{Adapted, Place};
 use crate::args::{Setting, Settings, Shown, limits};
-use crate::kernel::recording::Arena;
-use crate::kernel::{gate, pad};
+use crate::graph::Arena;
+use crate::op::{gate, pad};
 
 pub static MOLORA: Method = Method {
     name: "molora",

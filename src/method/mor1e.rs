@@ -14,10 +14,10 @@ use super::resize::{Tensors, experts};
 use super::site::{Adapted, GateInput, Place};
 use crate::args::{Setting, Settings, Shown, limits};
 use crate::error::Result;
-use crate::kernel::intuition::{self, INTUITION_BACKWARD, INTUITION_FORWARD, INTUITION_SUMS};
-use crate::kernel::recording::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
-use crate::kernel::weight_grad::{self, WEIGHT_GRAD};
-use crate::kernel::{gate, pad};
+use crate::graph::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
+use crate::op::intuition::{self, INTUITION_BACKWARD, INTUITION_FORWARD, INTUITION_SUMS};
+use crate::op::weight_grad::{self, WEIGHT_GRAD};
+use crate::op::{gate, pad};
 
 pub static MOR1E: Method = Method {
     name: "mor1e",

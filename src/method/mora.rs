@@ -7,9 +7,9 @@ use super::factors::{Factors, ungated};
 use super::lora::RANK;
 use super::site::{Adapted, Place};
 use crate::args::Settings;
-use crate::kernel::pad;
-use crate::kernel::recording::{Arena, GRADS, PARAMS};
-use crate::kernel::tile::{self, TILE_BACKWARD, TILE_FORWARD};
+use crate::graph::{Arena, GRADS, PARAMS};
+use crate::op::pad;
+use crate::op::tile::{self, TILE_BACKWARD, TILE_FORWARD};
 
 pub static MORA: Method = Method {
     name: "mora",

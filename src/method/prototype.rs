@@ -5,10 +5,10 @@
 use super::description::{Axis, Parameter, Start};
 use super::gates::{GateSource, Gates};
 use super::site::{Parts, Place};
-use crate::kernel::prototype::{self, PROTOTYPE_BACKWARD, PROTOTYPE_FORWARD};
-use crate::kernel::recording::{Arena, GRADS, PARAMS, Tensor};
-use crate::kernel::weight_grad::WEIGHT_GRAD;
-use crate::kernel::{PAD, pad, weight_grad};
+use crate::graph::{Arena, GRADS, PARAMS, Tensor};
+use crate::op::prototype::{self, PROTOTYPE_BACKWARD, PROTOTYPE_FORWARD};
+use crate::op::weight_grad::WEIGHT_GRAD;
+use crate::op::{PAD, pad, weight_grad};
 
 /// gate.router `[N,I]` and gate.mix `[1]`; gate.prototypes `[N,I]`, which nothing trains.
 pub fn parameters(experts: usize) -> [Parameter; 3] {

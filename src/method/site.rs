@@ -1,7 +1,7 @@
 //! The boundary between a method and the network it adapts: a linear layer as the method finds it, and the passes and
 //! buffers that the method hands back. Knows no method, and no network.
 
-use crate::kernel::recording::{Buffer, Pass, Tensor};
+use crate::graph::{Buffer, Pass, Tensor};
 
 /// Where an adapter sits. Widths are the real ones; `tokens` is padded.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use super::description::{Axis, Change, Parameter, Widths};
 use super::site::Place;
 use super::{Lane, METHODS, count};
 use crate::args::{Kind, Value};
-use crate::kernel::recording::{Arena, NOTHING, SINK};
+use crate::graph::{Arena, NOTHING, SINK};
 
 const WIDTHS: [Widths; 3] =
     [Widths { inputs: 64, outputs: 64 }, Widths { inputs: 11, outputs: 7 }, Widths { inputs: 16, outputs: 40 }];
@@ -56,7 +56,7 @@ fn what_is_declared_is_what_is_recorded() {
                 all.sort();
                 all
             };
-            let recorded = |tensors: &[crate::kernel::recording::Tensor]| {
+            let recorded = |tensors: &[crate::graph::Tensor]| {
                 let mut all: Vec<_> = tensors.iter().map(|t| (t.name.clone(), t.shape.clone())).collect();
                 all.sort();
                 all

@@ -7,12 +7,12 @@ use super::node::{Batch, Operation, Recorder, Site, Value, add, gelu, linear, lo
 use super::shared::Frozen;
 use super::{LOSS_SLOTS, rewrite, shared};
 use crate::args::Optimizer;
-use crate::kernel::adamw::{LOSS_PARTS, Update};
-use crate::kernel::recording::{Arena, Buffer, MOMENTS, PARAMS, Pass, Tensor};
-use crate::kernel::{PAD, pad};
+use crate::graph::{Arena, Buffer, MOMENTS, PARAMS, Pass, Tensor, Update};
 use crate::method::Lane;
 use crate::method::modifier::pissa;
 use crate::method::site::Place;
+use crate::op::adamw::LOSS_PARTS;
+use crate::op::{PAD, pad};
 use crate::task::network::{Network, Node, Wire};
 use crate::task::{LossKind, TaskData};
 
@@ -261,7 +261,7 @@ impl Gradients {
 mod tests {
     use super::*;
     use crate::config::{Config, Domains};
-    use crate::kernel::Target;
+    use crate::graph::Target;
     use crate::task::domains;
 
     /// A pipeline compiled ahead and never used would be waited for like any other.

@@ -1,7 +1,7 @@
 //! A compiled lane: its recordings, and where everything in them lies, by the site it belongs to. Knows neither how it was
 //! compiled nor how it is run.
 
-use crate::kernel::recording::{Buffer, Pass, Tensor};
+use crate::graph::{Buffer, Pass, Tensor};
 use crate::method::site::Parts;
 
 /// A lane's recordings and buffers.

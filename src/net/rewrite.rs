@@ -3,8 +3,7 @@
 //! network is for.
 
 use super::node::{Operation, Site, Value, adamw};
-use crate::kernel::adamw::Update;
-use crate::kernel::recording::Pass;
+use crate::graph::{Pass, Update};
 use crate::task::LossKind;
 use crate::task::network::{Network, Node};
 

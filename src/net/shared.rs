@@ -4,8 +4,8 @@
 use ndarray::linalg::general_mat_mul;
 
 use super::rewrite;
-use crate::kernel::recording::{Buffer, NOTHING, NOTHING_LEN};
-use crate::kernel::{Real, pad, view, view_mut};
+use crate::graph::{Buffer, NOTHING, NOTHING_LEN, Real};
+use crate::op::{pad, view, view_mut};
 use crate::task::{LossKind, Network, Targets, TaskData};
 
 /// Values of the shared buffers, by the number in their [`Buffer`], and the sizes every lane needs.

@@ -115,7 +115,7 @@ mod tests {
             for (l, weights) in changed.iter().enumerate() {
                 h = weights[domain as usize].dot(&h);
                 if l < 2 {
-                    h.mapv_inplace(crate::kernel::gelu::value);
+                    h.mapv_inplace(crate::op::gelu::value);
                 }
             }
             for (o, &expected) in h.iter().enumerate() {

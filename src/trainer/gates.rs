@@ -3,9 +3,9 @@
 
 use super::weight::Change;
 use crate::config::Lane;
-use crate::kernel::prototype::LIKENESS;
 use crate::lab::forward::LayerParts;
 use crate::lab::forward::{Forward, LayerGates, matrix, row_losses};
+use crate::op::prototype::LIKENESS;
 use crate::protocol::GateParts;
 use crate::protocol::{AblationFrame, GateFrame};
 use crate::task::TaskData;

@@ -266,8 +266,8 @@ pub fn cuts_table(cuts: &CutsFrame, names: &[String], unit: &str) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernel::budget::Dims;
     use crate::method::{ADALORA, LORA};
+    use crate::op::budget::Dims;
     use crate::protocol::CutLane;
 
     fn lane(rank: usize, target: usize, begin: usize, end: usize) -> Lane {

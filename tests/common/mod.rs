@@ -6,7 +6,7 @@ pub mod rows;
 
 use lora_playground::config::Config;
 use lora_playground::exec::gpu::Device;
-use lora_playground::kernel::Target;
+use lora_playground::graph::Target;
 use lora_playground::lab::Lab;
 use lora_playground::method::METHODS;
 use lora_playground::task::TaskData;

@@ -2,7 +2,7 @@
 
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
-use lora_playground::kernel::Step;
+use lora_playground::graph::Step;
 use lora_playground::lab::Lab;
 use lora_playground::net::{compile, share};
 use lora_playground::task::{BaseLayer, Targets, TaskData};

@@ -3,10 +3,10 @@
 //! gate is i (1 when balanced).
 
 use crate::args::{Setting, Settings, limits};
-use crate::kernel::balance::{self, BALANCE};
-use crate::kernel::pad;
-use crate::kernel::recording::{Buffer, NOTHING, Pass};
+use crate::graph::{Buffer, NOTHING, Pass};
 use crate::method::modifier::description::Modifier;
+use crate::op::balance::{self, BALANCE};
+use crate::op::pad;
 
 const KIND: &str = "balance.kind";
 const COEFFICIENT: &str = "balance.coefficient";

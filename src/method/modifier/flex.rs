@@ -3,13 +3,13 @@
 
 use super::description::{Mark, Modifier};
 use crate::args::{Setting, Settings};
-use crate::kernel::flex::{self, FLEX_BACKWARD, FLEX_FORWARD};
-use crate::kernel::pad;
-use crate::kernel::recording::{Arena, GRADS, PARAMS};
+use crate::graph::{Arena, GRADS, PARAMS};
 use crate::method::description::{Axis, Parameter, Start, Widths};
 use crate::method::factors::Factors;
 use crate::method::gates::{Gates, Mixed};
 use crate::method::site::Place;
+use crate::op::flex::{self, FLEX_BACKWARD, FLEX_FORWARD};
+use crate::op::pad;
 
 pub static FLEX: Modifier = Modifier {
     name: "flex",

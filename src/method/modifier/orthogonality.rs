@@ -2,9 +2,9 @@
 
 use super::description::Modifier;
 use crate::args::{Setting, Settings, limits};
-use crate::kernel::orthogonal::{self, ORTHOGONAL};
-use crate::kernel::recording::{GRADS, PARAMS, Pass};
+use crate::graph::{GRADS, PARAMS, Pass};
 use crate::method::factors::Factors;
+use crate::op::orthogonal::{self, ORTHOGONAL};
 
 const COEFFICIENT: &str = "orthogonality";
 

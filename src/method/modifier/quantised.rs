@@ -3,10 +3,10 @@
 
 use super::description::{Mark, Modifier};
 use crate::args::{Setting, Settings};
-use crate::kernel::quantise::{self, QUANTISE};
-use crate::kernel::recording::{Arena, PARAMS, Pass};
+use crate::graph::{Arena, PARAMS, Pass};
 use crate::method::factors::Factors;
 use crate::method::site::Place;
+use crate::op::quantise::{self, QUANTISE};
 
 pub static QUANTISED: Modifier = Modifier {
     name: "quantised",

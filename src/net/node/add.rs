@@ -2,9 +2,9 @@
 //! with the same kernel.
 
 use super::{Operation, Recorder, Value};
-use crate::kernel::add::{self, ADD};
-use crate::kernel::pad;
-use crate::kernel::recording::{Buffer, Pass};
+use crate::graph::{Buffer, Pass};
+use crate::op::add::{self, ADD};
+use crate::op::pad;
 use crate::task::network::Wire;
 
 pub fn forward(wire: Wire, a: Wire, b: Wire, recorder: &mut Recorder) -> Operation {

@@ -1,8 +1,8 @@
 //! GELU of a wire, and its derivative times what comes back.
 
 use super::{Operation, Recorder, Value};
-use crate::kernel::gelu::{self, GELU, GELU_BACKWARD};
-use crate::kernel::recording::Pass;
+use crate::graph::Pass;
+use crate::op::gelu::{self, GELU, GELU_BACKWARD};
 use crate::task::network::Wire;
 
 /// `dx = dy ∘ gelu'(x)`.

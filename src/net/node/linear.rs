@@ -3,9 +3,9 @@
 
 use super::loss::Mse;
 use super::{Operation, Recorder, Value};
-use crate::kernel::layer::{self, LAYER_BACKWARD, LAYER_FORWARD};
-use crate::kernel::pad;
-use crate::kernel::recording::{LOSSES, NOTHING, PARAMS, Pass, SINK};
+use crate::graph::{LOSSES, NOTHING, PARAMS, Pass, SINK};
+use crate::op::layer::{self, LAYER_BACKWARD, LAYER_FORWARD};
+use crate::op::pad;
 use crate::task::network::Wire;
 
 /// The site's own forward pass, behind its adapter's.

@@ -1,10 +1,10 @@
 //! What the output is compared with: the loss in parts that AdamW's passes add up, and the gradient of the output.
 
 use super::{Batch, Operation, Recorder, Value};
-use crate::kernel::cross_entropy::{self, CROSS_ENTROPY};
-use crate::kernel::mse::{self, MSE};
-use crate::kernel::pad;
-use crate::kernel::recording::{LOSSES, Pass};
+use crate::graph::{LOSSES, Pass};
+use crate::op::cross_entropy::{self, CROSS_ENTROPY};
+use crate::op::mse::{self, MSE};
+use crate::op::pad;
 use crate::task::LossKind;
 
 /// Mean squared error.

@@ -7,10 +7,10 @@ pub mod linear;
 pub mod loss;
 
 use super::shared::{Frozen, SharedBuffers};
-use crate::kernel::adamw::{self, ADAMW};
-use crate::kernel::pad;
-use crate::kernel::recording::{Arena, Buffer, GRADS, LOSSES, MOMENTS, PARAMS, Pass};
+use crate::graph::{Arena, Buffer, GRADS, LOSSES, MOMENTS, PARAMS, Pass};
 use crate::method::site::Adapted;
+use crate::op::adamw::{self, ADAMW};
+use crate::op::pad;
 use crate::task::Network;
 use crate::task::network::{Node, Wire};
 
@@ -147,7 +147,7 @@ impl<'a> Recorder<'a> {
 }
 
 /// AdamW for parameters (first, how many) in a pass of its own, which gathers the loss too.
-pub fn adamw((begin, count): (usize, usize), update: &adamw::Update) -> Pass {
+pub fn adamw((begin, count): (usize, usize), update: &crate::graph::Update) -> Pass {
     let dims = adamw::Dims { begin: begin as u32, count: count as u32, ..Default::default() };
     let buffers = [("grads", GRADS), ("params", PARAMS), ("moments", MOMENTS), ("losses", LOSSES)];
     ADAMW.pass(dims.with_update(update), &buffers)

@@ -1,7 +1,7 @@
 //! Factors of few values, one scale and signs for each matrix of each expert: {−1, 1} about the mean (BitNet, arXiv
 //! 2310.11453), or {−1, 0, 1} (arXiv 2402.17764). Gradients pass straight through, so there is no way back.
 
-use super::{Bound, Real, Step, Target, dims, kernel};
+use crate::graph::{Bound, Real, Step, Target, dims, kernel};
 
 dims!(
     /// factors: lora_A `[slots, inputs]` and the router `[router, inputs]`, which is copied, then lora_B `[slots, outputs]`;

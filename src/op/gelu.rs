@@ -1,6 +1,6 @@
 //! GELU in its tanh form (Hendrycks & Gimpel, arXiv 1606.08415; PyTorch's `approximate="tanh"`).
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// pre, out and their gradients have `elements` values, a multiple of 4.

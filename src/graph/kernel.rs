@@ -7,16 +7,75 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use super::adamw::Update;
-use super::recording::{Buffer, Pass};
-use super::{Access, Step, Target, Uniform};
+use super::{Buffer, Pass, Step, Update};
+
+/// What a kernel is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Workgroups that fill a GPU's 32 lanes.
+    Gpu,
+    /// Software, where a workgroup runs on one core: small ones spread over the cores, and need no barrier.
+    Software,
+    /// Software with subgroups, where the kernels that read most swap what they read among four invocations.
+    Quads,
+}
+
+impl Target {
+    pub const ALL: [Self; 3] = [Self::Gpu, Self::Software, Self::Quads];
+
+    /// Invocations of a workgroup, where a shader leaves that to the device.
+    pub fn workgroup(self) -> u32 {
+        if self == Self::Gpu { 32 } else { 8 }
+    }
+
+    /// The constant that tells such a shader.
+    pub(crate) fn size(self) -> (&'static str, f64) {
+        ("SIZE", self.workgroup().into())
+    }
+}
+
+/// How a kernel binds a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+}
+
+/// Dims as the GPU's uniform holds them: one word a field.
+pub trait Uniform: Copy + 'static {
+    const FIELDS: &'static [&'static str];
+    fn words(&self) -> Vec<u32>;
+    fn from_words(words: &[u32]) -> Self;
+}
+
+/// A value as the GPU's uniform holds it.
+pub trait Word {
+    fn word(self) -> u32;
+    fn from_word(word: u32) -> Self;
+}
+impl Word for u32 {
+    fn word(self) -> u32 {
+        self
+    }
+    fn from_word(word: u32) -> Self {
+        word
+    }
+}
+impl Word for f32 {
+    fn word(self) -> u32 {
+        self.to_bits()
+    }
+    fn from_word(word: u32) -> Self {
+        Self::from_bits(word)
+    }
+}
 
 /// What is fixed when a pipeline is made: `SIZE`, where workgroups have as many invocations as the device wants, and what
 /// decides inside a product's loop.
 pub type Constants = Vec<(&'static str, f64)>;
 
-/// One entry point of a shader, with its CPU twin. Made by [`kernel!`](super::kernel); what takes dims takes them as words,
-/// as the GPU's uniform holds them.
+/// One entry point of a shader, with its CPU twin. Made by `kernel!`; what takes dims takes them as words, as the GPU's
+/// uniform holds them.
 pub struct Kernel {
     /// `<file>.<entry>`.
     pub name: &'static str,
@@ -39,7 +98,8 @@ pub struct Kernel {
     pub update: Option<Updating>,
     /// The twin, to train with.
     pub run: fn(&Step, &[u32], &Bound<f32>),
-    /// The twin, to check with.
+    /// The twin, to check with; browsers have no use for it.
+    #[cfg(not(target_arch = "wasm32"))]
     pub check: fn(&Step, &[u32], &Bound<f64>),
 }
 
@@ -53,7 +113,8 @@ pub struct Form {
     pub constants: Constants,
 }
 
-/// A kernel that does what another does, and AdamW behind it. It has the other's bindings first, by the same names.
+/// A kernel that does what another does, and AdamW behind it. It has the other's bindings, by the same names, and `params`
+/// and `moments`; `losses` too, if it can gather the step's.
 pub struct Updating {
     pub kernel: &'static Kernel,
     pub words: fn(&[u32], &Update) -> Vec<u32>,
@@ -77,6 +138,7 @@ impl Kernel {
             at_rest: |words| words.to_vec(),
             update: None,
             run: |_, _, _| {},
+            #[cfg(not(target_arch = "wasm32"))]
             check: |_, _, _| {},
         }
     }
@@ -195,6 +257,27 @@ impl<F> Bound<'_, F> {
     }
 }
 
+/// Declares a kernel's dims once: the Rust struct, and its words and field names for the GPU's uniform, which a test
+/// compares with the shader's own struct.
+macro_rules! dims {
+    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident : $ty:ident),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq)]
+        pub struct $name { $($(#[$fdoc])* pub $field: $ty),* }
+        impl $crate::graph::Uniform for $name {
+            const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+            fn words(&self) -> Vec<u32> {
+                vec![$($crate::graph::Word::word(self.$field)),*]
+            }
+            fn from_words(words: &[u32]) -> Self {
+                let mut words = words.iter().copied();
+                Self { $($field: $crate::graph::Word::from_word(words.next().unwrap_or_default())),* }
+            }
+        }
+    };
+}
+pub(crate) use dims;
+
 /// Declares a kernel: its row as a static, named in capitals.
 ///
 /// ```ignore
@@ -221,45 +304,46 @@ macro_rules! kernel {
         twin: $twin:ident $(,)?
     ) => {
         $(#[$doc])*
-        $vis static $name: $crate::kernel::row::Typed<$dims> =
-            $crate::kernel::row::Typed::new($crate::kernel::row::Kernel {
-                bindings: &[$((stringify!($binding), $crate::kernel::Access::$access)),*],
-                dims: <$dims as $crate::kernel::Uniform>::FIELDS,
+        $vis static $name: $crate::graph::Typed<$dims> =
+            $crate::graph::Typed::new($crate::graph::Kernel {
+                bindings: &[$((stringify!($binding), $crate::graph::Access::$access)),*],
+                dims: <$dims as $crate::graph::Uniform>::FIELDS,
                 workgroups: |words, target| {
-                    let workgroups: fn(&$dims, $crate::kernel::Target) -> u32 = $workgroups;
-                    workgroups(&<$dims as $crate::kernel::Uniform>::from_words(words), target)
+                    let workgroups: fn(&$dims, $crate::graph::Target) -> u32 = $workgroups;
+                    workgroups(&<$dims as $crate::graph::Uniform>::from_words(words), target)
                 },
                 $(constants: |words, target| {
-                    let constants: fn(&$dims, $crate::kernel::Target) -> $crate::kernel::row::Constants = $constants;
-                    constants(&<$dims as $crate::kernel::Uniform>::from_words(words), target)
+                    let constants: fn(&$dims, $crate::graph::Target) -> $crate::graph::Constants = $constants;
+                    constants(&<$dims as $crate::graph::Uniform>::from_words(words), target)
                 },)?
                 $(form: |words, target| {
-                    let form: fn(&$dims, $crate::kernel::Target) -> Option<$crate::kernel::row::Form> = $form;
-                    form(&<$dims as $crate::kernel::Uniform>::from_words(words), target)
+                    let form: fn(&$dims, $crate::graph::Target) -> Option<$crate::graph::Form> = $form;
+                    form(&<$dims as $crate::graph::Uniform>::from_words(words), target)
                 },)?
                 $(at_rest: |words| {
                     let at_rest: fn($dims) -> $dims = $at_rest;
-                    let dims = at_rest(<$dims as $crate::kernel::Uniform>::from_words(words));
-                    $crate::kernel::Uniform::words(&dims)
+                    let dims = at_rest(<$dims as $crate::graph::Uniform>::from_words(words));
+                    $crate::graph::Uniform::words(&dims)
                 },)?
-                $(update: Some($crate::kernel::row::Updating {
+                $(update: Some($crate::graph::Updating {
                     kernel: $updated.row(),
                     words: |words, update| {
-                        let dims = <$dims as $crate::kernel::Uniform>::from_words(words).with_update(update);
-                        $crate::kernel::Uniform::words(&dims)
+                        let dims = <$dims as $crate::graph::Uniform>::from_words(words).with_update(update);
+                        $crate::graph::Uniform::words(&dims)
                     },
                     elements: |words| {
                         let elements: fn(&$dims) -> u32 = $elements;
-                        elements(&<$dims as $crate::kernel::Uniform>::from_words(words))
+                        elements(&<$dims as $crate::graph::Uniform>::from_words(words))
                     },
                 }),)?
                 run: |step, words, bound| {
-                    $twin::<f32>(step, &<$dims as $crate::kernel::Uniform>::from_words(words), bound)
+                    $twin::<f32>(step, &<$dims as $crate::graph::Uniform>::from_words(words), bound)
                 },
+                #[cfg(not(target_arch = "wasm32"))]
                 check: |step, words, bound| {
-                    $twin::<f64>(step, &<$dims as $crate::kernel::Uniform>::from_words(words), bound)
+                    $twin::<f64>(step, &<$dims as $crate::graph::Uniform>::from_words(words), bound)
                 },
-                ..$crate::kernel::row::Kernel::plain(
+                ..$crate::graph::Kernel::plain(
                     concat!($file, ".", $entry),
                     $file,
                     include_str!(concat!(env!("OUT_DIR"), "/", $file, ".wgsl")),

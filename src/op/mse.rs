@@ -1,7 +1,7 @@
 //! Mean squared error over all elements together with its gradient, for an output that no linear layer ends in; where one
 //! does, `layer_forward` ends in the same.
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// y and dy `[tokens, outputs]`, expected `[pool, outputs]`, losses: one partial sum per tile of 8 × 8 from `loss_at` on.

@@ -5,8 +5,9 @@
 //! normalised and may be negative. The router reads the same mean as the intuition; methods.md gives it no other input.
 //! Source: methods.md's reading of arXiv 2404.08985 and of the code published as T-REX.
 
+use super::PAD;
 use super::gate::softmax_top_k;
-use super::{Bound, PAD, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// x `[pool, inputs]`, q `[rows, inputs]`, activations `[rows, 2 logits + 16]` = softmax | ⟨c, e⟩ | 1 and seven zeros |

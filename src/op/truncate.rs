@@ -1,7 +1,7 @@
 //! The first directions of two factors, as DyLoRA (arXiv 2210.07558) trains them: as many as a step draws, the rest zero.
 
 use super::random::pcg;
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// factors: lora_A `[slots, inputs]`, then lora_B `[slots, outputs]`; in params the same from `a` and from `b` on.

@@ -2,85 +2,27 @@
 //! 1711.05101), and the gathering of a step's loss. Where a kernel's gradient is a parameter's whole gradient, that kernel
 //! applies it, and these constants end its dims; elsewhere `step` does, from gradients that lie ready.
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, Update, dims, kernel};
 
 /// Partial sums of the loss per step; whoever reads them adds them up (in f64).
 pub const LOSS_PARTS: usize = 32;
 
-/// What the update needs beyond the step's own numbers.
-///
-/// moments holds `elements` first ones, then as many second ones; losses `[slots, 32]`, then from `loss_at` on `tiles`
-/// partial losses. `tiles` of 0 leaves the loss to another pass of the step.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Update {
-    pub elements: u32,
-    pub loss_at: u32,
-    pub tiles: u32,
-    pub beta1: f32,
-    pub beta2: f32,
-    /// 1 − beta1 and 1 − beta2, rounded once from f64: 1 − 0.999 in f32 is off by 1e-5.
-    pub one_minus_beta1: f32,
-    pub one_minus_beta2: f32,
-    pub eps: f32,
-    /// 1 / the number of elements the loss is a mean over.
-    pub loss_scale: f32,
-}
-
 /// Gives dims that end in the fields of [`Update`] the two ways between them.
 macro_rules! updates {
     ($dims:ident) => {
+        $crate::op::adamw::updates!(
+            $dims: elements, loss_at, tiles, beta1, beta2, one_minus_beta1, one_minus_beta2, eps, loss_scale
+        );
+    };
+    ($dims:ident: $($field:ident),*) => {
         impl $dims {
             /// The same, followed by AdamW.
-            pub fn with_update(self, update: &crate::kernel::adamw::Update) -> Self {
-                let crate::kernel::adamw::Update {
-                    elements,
-                    loss_at,
-                    tiles,
-                    beta1,
-                    beta2,
-                    one_minus_beta1,
-                    one_minus_beta2,
-                    eps,
-                    loss_scale,
-                } = *update;
-                Self {
-                    elements,
-                    loss_at,
-                    tiles,
-                    beta1,
-                    beta2,
-                    one_minus_beta1,
-                    one_minus_beta2,
-                    eps,
-                    loss_scale,
-                    ..self
-                }
+            pub fn with_update(self, update: &$crate::graph::Update) -> Self {
+                Self { $($field: update.$field,)* ..self }
             }
 
-            pub fn update(&self) -> crate::kernel::adamw::Update {
-                let Self {
-                    elements,
-                    loss_at,
-                    tiles,
-                    beta1,
-                    beta2,
-                    one_minus_beta1,
-                    one_minus_beta2,
-                    eps,
-                    loss_scale,
-                    ..
-                } = *self;
-                crate::kernel::adamw::Update {
-                    elements,
-                    loss_at,
-                    tiles,
-                    beta1,
-                    beta2,
-                    one_minus_beta1,
-                    one_minus_beta2,
-                    eps,
-                    loss_scale,
-                }
+            pub fn update(&self) -> $crate::graph::Update {
+                $crate::graph::Update { $($field: self.$field),* }
             }
         }
     };

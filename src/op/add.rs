@@ -1,7 +1,7 @@
 //! The sum of two paths: a residual connection forward, and the gradients of a value that is read twice backward. Its own
 //! gradient needs no kernel: it is that of the sum, on both sides.
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// a, b and out have `elements` values in rows of `width`, both multiples of 4.

@@ -2,7 +2,7 @@
 //! kept. Importance of a parameter is an average of `|w · ∂w|` times an average of its deviation; a direction's is its
 //! singular value's with the means of its two vectors'. The budget falls as `b_T + (b₀ − b_T)(1 − τ)³`.
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// params and grads hold lora_A `[rank, inputs]` from `a` on, lora_B `[rank, outputs]` from `b` on, lora_E `[rank]`

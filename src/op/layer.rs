@@ -5,8 +5,8 @@
 
 use ndarray::linalg::general_mat_mul;
 
-use super::row::Form;
-use super::{Bound, Real, Step, Target, dims, gelu, kernel, mse, view, view_mut, wgsl};
+use super::{gelu, mse, view, view_mut};
+use crate::graph::{Bound, Form, Real, Step, Target, dims, kernel, wgsl};
 
 dims!(
     /// x `[tokens, inputs]`, w0 and delta `[outputs, inputs]`, gated `[tokens, slots]`, lora_B `[slots, outputs]`,

@@ -1,6 +1,6 @@
 //! Cross-entropy over the classes of each token (mean over tokens) together with its gradient.
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// y and dy `[tokens, outputs]`, labels `[pool]`, losses: one value per token from `loss_at` on.

@@ -1,7 +1,7 @@
 //! Rank-1 experts that share their vectors (MoR1E's flex form): `gated = s Gᵀ down`, G a token's gate as `p × q`, down what
 //! p vectors read of it, gated what q vectors are to write; and back to down and G.
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// down, d_down `[tokens, read_slots]`, gated, d_gated `[tokens, write_slots]`, g `[rows, logits]`, a row for every

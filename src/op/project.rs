@@ -3,7 +3,8 @@
 
 use ndarray::linalg::general_mat_mul;
 
-use super::{Bound, Real, Step, dims, kernel, view, view_mut};
+use super::{view, view_mut};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// x `[tokens, inner]`, w `[outputs, inner]`, out `[tokens, outputs]`.

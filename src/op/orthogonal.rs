@@ -1,7 +1,7 @@
 //! The gradient of `coefficient · Σ_{i<j} cos²(vᵢ, vⱼ)`, added to that of v: the directions that rank-1 experts read should
 //! differ, for where two are alike one of them is idle.
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// In params and grads v `[experts, inputs]` from `v` on; at most 64 experts.

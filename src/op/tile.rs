@@ -1,7 +1,7 @@
 //! MoRA's factors (arXiv 2405.12130): a square matrix M behind a fold of the input, in which inputs that agree modulo its
 //! side are added, and the same fold's tiling of the output. Backward: from the factors' gradients to M's.
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// factors: M behind the fold `[slots, inputs]`, then the tiling `[slots, outputs]`; d_factors: their gradients; in params

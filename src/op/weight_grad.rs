@@ -4,8 +4,8 @@
 
 use ndarray::linalg::general_mat_mul;
 
-use super::row::Form;
-use super::{Bound, Real, Step, Target, adamw, dims, kernel, parts_per_turn, view, view_mut, wgsl};
+use super::{adamw, parts_per_turn, view, view_mut};
+use crate::graph::{Bound, Form, Real, Step, Target, dims, kernel, wgsl};
 
 dims!(
     /// For each product: left `[rows, m]` from column `left_offset` of rows `left_stride` wide, right `[rows, n]`
@@ -30,7 +30,7 @@ dims!(
         out1: u32,
         /// By how much the first product's weights learn faster than the others: 0 not at all, 15 sixteen times (LoRA+).
         extra_rate0: f32,
-        /// From here on those of [`adamw::Update`], for `step`.
+        /// From here on those of [`Update`](crate::graph::Update), for `step`.
         elements: u32,
         loss_at: u32,
         tiles: u32,

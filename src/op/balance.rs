@@ -3,7 +3,7 @@
 //! `entropy`: `Σ p̄ᵢ log(p̄ᵢ + 1e-12)`, p̄ the mean gate. `switch`: `N Σ fᵢ P̄ᵢ`, fᵢ the share of tokens whose top
 //! expert is i, through which no gradient flows (Fedus et al., arXiv 2101.03961).
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// g `[rows, logits]`, balance `[logits]`: the derivative of the weighted term by one token's gate.

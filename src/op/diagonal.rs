@@ -1,7 +1,7 @@
 //! AdaLoRA's factors (arXiv 2303.10512), `P Λ Q`: rows of Q times their singular value, and P as it is. Backward: from the
 //! factors' gradients to those of P, Q and Λ, with the term that keeps P and Q near orthogonal.
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// factors and their gradients, d_factors: Λ Q `[slots, inputs]`, then P `[slots, outputs]`; in params and grads Q from

@@ -3,7 +3,8 @@
 //!
 //! Source: methods.md's reading of arXiv 2404.08985 ("pooled", the default of popular write-ups).
 
-use super::{Bound, Real, Step, adamw, dims, gelu, kernel};
+use super::{adamw, gelu};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 /// PyTorch's LayerNorm default.
 pub const LAYER_NORM_EPS: f64 = 1e-5;
@@ -33,7 +34,7 @@ dims!(
         b2: u32,
         gate_w: u32,
         gate_b: u32,
-        /// From here on those of [`adamw::Update`], for `step`.
+        /// From here on those of [`Update`](crate::graph::Update), for `step`.
         elements: u32,
         loss_at: u32,
         tiles: u32,

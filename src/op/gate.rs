@@ -7,8 +7,8 @@
 use ndarray::linalg::general_mat_mul;
 
 use super::random::pcg;
-use super::row::Form;
-use super::{Bound, Real, Step, Target, dims, kernel, parts_per_turn, view, view_mut, wgsl};
+use super::{parts_per_turn, view, view_mut};
+use crate::graph::{Bound, Form, Real, Step, Target, dims, kernel, wgsl};
 
 dims!(
     /// down `[tokens, slots + logits]` holds A x and, unless the gates are given, the router's logits; g `[rows, logits]`;

@@ -1,9 +1,7 @@
 //! A recorded step: passes over named buffers, as data. Compiled once from a configuration, replayed for every
 //! step. Knows neither what the passes mean nor how they are run.
 
-use super::Target;
-use super::adamw::Update;
-use super::row::{Form, Kernel};
+use super::{Form, Kernel, Target, Update};
 
 /// A buffer of a recording: one that all lanes share (data, frozen weights), or one of the lane's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

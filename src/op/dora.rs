@@ -1,7 +1,7 @@
 //! DoRA (arXiv 2402.09353): a weight whose direction is `W0 + s B A` and whose rows have trained lengths, as a change of
 //! W0. The direction's length is a constant to the gradient, as in the paper.
 
-use super::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
     /// w0, delta, v, dv `[outputs, inputs]`; in params lora_A `[slots, inputs]` from `a` on, lora_B `[slots, outputs]`
