@@ -13,6 +13,7 @@ pub mod error;
 pub mod exec;
 pub mod experiments;
 pub mod files;
+#[cfg(all(target_arch = "wasm32", feature = "app"))]
 pub mod host;
 pub mod inspect;
 pub mod kernel;

@@ -39,7 +39,7 @@ const RANKS: &[(&str, u8)] = &[
 
 /// Imports that their ranks would allow and the design does not: views draw snapshots and know nothing of how they came,
 /// experiments are told the same wherever they run,
-/// and page and studio are two builds, neither of which holds the other.
+/// and lab and studio hold nothing of each other.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("view", "trainer"),
     ("view", "exec"),

@@ -3,13 +3,11 @@
 
 mod bench;
 mod experiments;
-mod hook;
 mod package;
 mod serve;
 mod shell;
 mod test;
 mod tools;
-mod trim;
 
 use shell::Result;
 
@@ -49,8 +47,6 @@ fn dispatch(command: &str, args: &[String]) -> Result {
         "bench" => bench::bench(args),
         "experiments" => experiments::experiments(args),
         "shots" => bench::shots(args),
-        // Not for people: Trunk's hook, see Trunk.toml.
-        "hook" => none(args).and_then(|()| hook::hook()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())
