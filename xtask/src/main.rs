@@ -20,6 +20,8 @@ cargo xtask <command>
   test [--fast]          everything that must hold; --fast leaves out what needs a browser
   bench [--rows 64,256] [--no-peers]
                          time training steps beside other libraries; writes bench.json to the target directory
+  bench --start [--dist dist,OTHER] [--starts 5]
+                         time the page's start on slow lines, beside other builds of it
   experiments [--only ID] [--backend cpu|gpu]
                          every claim's prediction, run and verdict; on the CPU writes docs/EXPERIMENTS.md
   shots [DIR]            screenshots of the page, light and dark, desktop and phone
