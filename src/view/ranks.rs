@@ -1,5 +1,5 @@
 //! Ranks that are not one fixed number, as the page keeps them: AdaLoRA's directions in use over training, beside the budget
-//! that is prescribed for them, and the losses of cut factors. Pure; knows no markup. The page's first download does without.
+//! that is prescribed for them, and the losses of cut factors. Pure; knows no markup.
 
 use super::{
     format::{count, three},

@@ -59,7 +59,7 @@ pub fn line(state: &State<'_>) -> Line {
     let (sentence, kind) = said.unwrap_or_else(|| (standing(state), sentences.len()));
     let mut letters = sentence.chars();
     let text = match letters.next() {
-        // Sentences begin with ASCII letters; Unicode's tables of capitals need not be downloaded.
+        // Sentences begin with ASCII letters.
         Some(first) => std::iter::once(first.to_ascii_uppercase()).chain(letters).collect(),
         None => sentence,
     };

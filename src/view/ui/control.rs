@@ -140,7 +140,7 @@ pub fn Switch(props: &SwitchProps) -> Html {
     }
 }
 
-/// A button's looks. A plain function of them: it keeps no state, and a component is code to download.
+/// A button's looks. A plain function of them: it keeps no state.
 #[derive(Default)]
 pub struct Button {
     pub label: &'static str,

@@ -1,5 +1,5 @@
-//! What the page's first download can tell a lane beyond size and strength; `lane_options` has the rest, and takes this
-//! one's place in the build that has all of it.
+//! What a lane can be told beyond size and strength: what the four methods have in their papers. `lane_options` has the
+//! rest.
 
 use yew::prelude::*;
 
