@@ -14,6 +14,7 @@ pub mod exec;
 pub mod experiments;
 pub mod files;
 pub mod graph;
+#[cfg(all(target_arch = "wasm32", feature = "app"))]
 pub mod host;
 pub mod inspect;
 pub mod lab;
@@ -21,7 +22,6 @@ pub mod method;
 pub mod net;
 pub mod op;
 pub mod optim;
-pub mod order;
 pub mod peft;
 pub mod protocol;
 pub mod rng;

@@ -4,8 +4,6 @@
 use nalgebra::{DMatrix, Dyn, SVD};
 use ndarray::Array2;
 
-use crate::order::{descending, order};
-
 /// `[rows, cols]` with `at(row, col)` in each cell, row by row.
 pub fn matrix((rows, cols): (usize, usize), at: &mut dyn FnMut(usize, usize) -> f64) -> Array2<f64> {
     let mut out = Array2::zeros((rows, cols));
@@ -30,21 +28,22 @@ pub fn to_nalgebra(matrix: &Array2<f64>) -> DMatrix<f64> {
 /// Far more steps than a decomposition takes, so that it ends whatever it is given.
 const ITERATIONS: usize = 10_000;
 
-/// nalgebra's own order would take another sort.
+/// nalgebra's own order would panic at NaN.
 fn decomposed(matrix: DMatrix<f64>, vectors: bool) -> Option<SVD<f64, Dyn, Dyn>> {
     SVD::try_new_unordered(matrix, vectors, vectors, 5.0 * f64::EPSILON, ITERATIONS)
 }
 
 /// Singular values, largest first; none where they cannot be found.
 pub fn singular_values(matrix: DMatrix<f64>) -> Vec<f64> {
-    decomposed(matrix, false).map_or_else(Vec::new, |svd| descending(svd.singular_values.as_slice()))
+    decomposed(matrix, false).map_or_else(Vec::new, |svd| descending(svd.singular_values.as_slice().to_vec()))
 }
 
 /// `U`, singular values largest first, and `V`, their vectors in columns; `None` where they cannot be found.
 pub fn svd(matrix: DMatrix<f64>) -> Option<(DMatrix<f64>, Vec<f64>, DMatrix<f64>)> {
     let svd = decomposed(matrix, true)?;
     let (u, v, values) = (svd.u?, svd.v_t?, svd.singular_values);
-    let order = order(values.len(), &|i, j| values[i] > values[j]);
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&i, &j| values[j].total_cmp(&values[i]));
     let ordered =
         |rows: usize, at: &dyn Fn(usize, usize) -> f64| DMatrix::from_fn(rows, order.len(), |r, c| at(r, order[c]));
     let left = ordered(u.nrows(), &|r, c| u[(r, c)]);
@@ -54,7 +53,12 @@ pub fn svd(matrix: DMatrix<f64>) -> Option<(DMatrix<f64>, Vec<f64>, DMatrix<f64>
 
 /// Eigenvalues of a symmetric matrix, largest first.
 pub fn eigenvalues(symmetric: &Array2<f64>) -> Vec<f64> {
-    descending(to_nalgebra(symmetric).symmetric_eigenvalues().as_slice())
+    descending(to_nalgebra(symmetric).symmetric_eigenvalues().as_slice().to_vec())
+}
+
+fn descending(mut values: Vec<f64>) -> Vec<f64> {
+    values.sort_by(|a, b| b.total_cmp(a));
+    values
 }
 
 #[cfg(test)]

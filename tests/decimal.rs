@@ -1,6 +1,6 @@
-//! Numbers are read and written alike natively, by the standard library, and in a browser, by the browser.
+//! Numbers as links and pictures have them, alike natively and in a browser.
 
-use lora_playground::decimal::{fixed, parse, plain, scientific, tenths};
+use lora_playground::decimal::{parse, plain, tenths};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -29,11 +29,18 @@ fn what_is_written_is_read_back() {
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
 #[cfg_attr(not(target_arch = "wasm32"), test)]
 fn numbers_are_written_alike_everywhere() {
-    for (number, text) in [(0.0, "0"), (3.0, "3"), (-0.25, "-0.25"), (5e-5, "0.00005"), (1e-7, "1e-7")] {
+    for (number, text) in [
+        (0.0, "0"),
+        (3.0, "3"),
+        (-0.25, "-0.25"),
+        (5e-5, "0.00005"),
+        (1e-7, "1e-7"),
+        (-1e-8, "-1e-8"),
+        (1e21, "1e21"),
+        (2.5e-9, "2.5e-9"),
+    ] {
         assert_eq!(plain(number), text);
     }
-    assert_eq!((fixed(0.75, 3), fixed(-1.006, 2), fixed(99.96, 1)), ("0.750".into(), "-1.01".into(), "100.0".into()));
-    assert_eq!((scientific(2.4e-7, 2), scientific(999.96, 2)), ("2.40e-7".into(), "1.00e3".into()));
     for (number, text) in [(12.5, "12.5"), (3.0, "3"), (-0.04, "0"), (-1.26, "-1.3"), (0.95, "1"), (f64::NAN, "0")] {
         assert_eq!(tenths(number), text);
     }

@@ -14,7 +14,6 @@ use lora_playground::method::{DORA, FULL};
 use lora_playground::net::{LOSS_SLOTS, compile, share};
 use lora_playground::op::adamw::LOSS_PARTS;
 use lora_playground::optim;
-use lora_playground::order::within;
 use lora_playground::task::{LossKind, TaskData};
 use ndarray::{Array2, Axis};
 
@@ -286,7 +285,7 @@ fn signs_let_the_gradient_through() {
                     let scale = own.iter().map(|w| w.abs()).sum::<f64>() / own.len() as f64;
                     for (low, w) in low.iter().zip(own) {
                         let expected = match lane.settings.choice("weights") {
-                            "ternary" => scale * within((w / scale).round_ties_even(), -1.0, 1.0),
+                            "ternary" => scale * (w / scale).round_ties_even().clamp(-1.0, 1.0),
                             _ => scale * (w - mean).signum(),
                         };
                         assert!((low - expected).abs() < 1e-12, "{name}: {low} instead of {expected}");

@@ -16,7 +16,6 @@ const RANKS: &[(&str, u8)] = &[
     ("spectrum", 0),
     ("clock", 0),
     ("decimal", 0),
-    ("order", 0),
     ("files", 1),
     ("graph", 1),
     ("op", 1),
@@ -42,7 +41,7 @@ const RANKS: &[(&str, u8)] = &[
 
 /// Imports that their ranks would allow and the design does not: what a pass is knows no operation, views draw snapshots and know nothing of how they came,
 /// experiments are told the same wherever they run,
-/// and page and studio are two builds, neither of which holds the other.
+/// and lab and studio hold nothing of each other.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("graph", "op"),
     ("view", "trainer"),

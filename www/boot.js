@@ -1,7 +1,11 @@
-// Starts what the address asks for: the lab in #app, or the studio (experiments, sweeps and adapters, a build of its own) in
-// #studio. Anything that goes wrong before either can speak for itself is said here, in words.
+// Starts what the address asks for: the lab in #app, or the studio (experiments, sweeps and adapters) in #studio, both of
+// one engine. How far its download is, and anything that goes wrong before either can speak for itself, is said here.
 const ofStudio = /^#(experiments|sweeps|adapters)\b/;
 const element = (id) => document.getElementById(id);
+
+function say(selector, words) {
+  for (const line of document.querySelectorAll(selector)) line.textContent = words;
+}
 
 function explain(error) {
   if (typeof WebAssembly !== "object") {
@@ -13,31 +17,65 @@ function explain(error) {
   return `The engine could not be started: ${error?.message ?? error}. Reloading the page may help.`;
 }
 
-async function startLab() {
-  // Some links need more than the first download has: variants of the methods, several layers.
-  const all = new URLSearchParams(location.search).has("all");
-  // The trainer's worker loads its script while the engine is fetched and compiled.
-  const worker = new Worker(all ? "worker.js?all" : "worker.js", { type: "module" });
-  if (all) document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "studio/lab.css" }));
-  let failed = false;
-  worker.addEventListener("error", () => (failed = true));
-  const engine = await (all ? import("./studio/engine.js") : import("./lora-playground.js"));
-  await engine.default();
-  // From here on the page itself listens.
-  if (failed) throw new Error("its worker could not be loaded");
-  engine.start_app(worker);
+// The engine, compiled while it arrives. What is counted has been decompressed, so the whole is the file's own size, which
+// index.html holds where `cargo xtask build` made it; elsewhere only what has come is said.
+async function download() {
+  const link = element("engine");
+  const response = await fetch(link.href);
+  if (!response.ok) throw new Error(`${link.href} was answered with status ${response.status}`);
+  const whole = Number(link.dataset.bytes);
+  let come = 0;
+  const counted = new TransformStream({
+    transform(chunk, stream) {
+      come += chunk.length;
+      say(".come", whole > 0 ? `${Math.floor((100 * come) / whole)} %` : `${Math.round(come / 1000)} KB`);
+      stream.enqueue(chunk);
+    },
+  });
+  return new Response(response.body.pipeThrough(counted), { headers: { "Content-Type": "application/wasm" } });
 }
 
-let lab;
+let engine;
+const load = () =>
+  (engine ??= (async () => {
+    const bytes = download();
+    // Reported below, even where the glue fails first.
+    bytes.catch(() => {});
+    const glue = await import("./lora-playground.js");
+    await glue.default({ module_or_path: bytes });
+    return glue;
+  })());
+
+async function startLab() {
+  // The trainer's worker loads its script while the engine is fetched and compiled.
+  const worker = new Worker("worker.js?trainer", { type: "module" });
+  let failed = false;
+  worker.addEventListener("error", () => (failed = true));
+  const glue = await load();
+  // From here on the page itself listens.
+  if (failed) throw new Error("its worker could not be loaded");
+  glue.start_lab(worker);
+}
+
+async function startStudio() {
+  const glue = await load();
+  // The lab sets the theme where it has been started; where it has not, the system's is the one.
+  document.documentElement.dataset.theme ||= matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  glue.start_studio(element("studio"));
+}
+
+let lab, studio;
 async function route() {
   const asked = ofStudio.test(location.hash);
+  const returned = !asked && element("app").hidden;
   element("app").hidden = asked;
   element("studio").hidden = !asked;
+  // Back in the lab, the keyboard is where it left.
+  if (returned) document.querySelector('#app a[href="#experiments"]')?.focus();
   try {
-    await (asked ? import("./studio/boot.js") : (lab ??= startLab()));
+    await (asked ? (studio ??= startStudio()) : (lab ??= startLab()));
   } catch (error) {
-    const line = element(asked ? "studio-boot" : "boot");
-    if (line) line.textContent = explain(error);
+    say(asked ? "#studio .boot" : "#app .boot", explain(error));
     console.error(error);
   }
   // The lab waits while it is not shown, as in a hidden tab.

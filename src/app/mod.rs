@@ -1,12 +1,7 @@
 //! The page: composes views, worker and URL into one application. State and its transitions are plain Rust; only
-//! `page` and `browser` touch the browser.
+//! `page` touches the browser.
 
 pub mod address;
 #[cfg(all(target_arch = "wasm32", feature = "app"))]
-mod browser;
-#[cfg(all(target_arch = "wasm32", feature = "app"))]
 mod page;
 pub mod state;
-
-#[cfg(all(target_arch = "wasm32", feature = "app"))]
-pub use page::start_app;

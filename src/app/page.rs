@@ -1,5 +1,7 @@
 //! The application itself: holds the state, carries out effects, and lays the views out.
 
+mod browser;
+
 use std::{cell::RefCell, rc::Rc};
 
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -7,7 +9,6 @@ use yew::prelude::*;
 
 use super::{
     address::{self, Part},
-    browser,
     state::{Effect, Msg, State, update},
 };
 use crate::config::Task;
@@ -35,9 +36,9 @@ use crate::view::{
     words::{lane_names, run_title},
 };
 
-/// Starts the page in `#app`, its trainer in `worker`. Called once, by the page's script.
+/// Starts the lab in `#app`, its trainer in `worker`. Called once, by the page's script.
 #[wasm_bindgen]
-pub fn start_app(worker: web_sys::Worker) {
+pub fn start_lab(worker: web_sys::Worker) {
     console_error_panic_hook::set_once();
     let root = web_sys::window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("app"));
     if let Some(root) = root {

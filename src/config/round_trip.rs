@@ -8,7 +8,6 @@ use super::{
 };
 use crate::args::{Kind, Setting, Value};
 use crate::method::METHODS;
-use crate::order::within;
 
 /// A linear congruential generator (Knuth's MMIX constants): the test needs variety, not quality.
 struct Draw(u64);
@@ -76,7 +75,7 @@ impl Draw {
                 let span = if self.flag() { (max - min).min(16) } else { max - min };
                 (min + self.below(span + 1)).into()
             }
-            Kind::Real(limits::Real { min, max, .. }) => within(self.real(), min, max).into(),
+            Kind::Real(limits::Real { min, max, .. }) => self.real().clamp(min, max).into(),
             Kind::Flag => self.flag().into(),
             Kind::Choice(names) => names[self.below(names.len())].into(),
             Kind::Divisor(_) => (1 + self.below(8)).into(),

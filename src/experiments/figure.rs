@@ -5,7 +5,6 @@ use std::fmt::Write;
 
 use super::draw::{Look, head, line, text, upright};
 use super::{Expected, Measured, Quantity};
-use crate::order::within;
 
 /// Which quantities are drawn, and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,7 +121,7 @@ impl Scale {
     /// Vertical place of a value, kept inside the chart.
     fn at(&self, value: f64, layout: &Layout) -> f64 {
         let value = if self.log { libm::log10(value.max(f64::MIN_POSITIVE)) } else { value };
-        let share = within((value - self.low) / (self.high - self.low), 0.0, 1.0);
+        let share = ((value - self.low) / (self.high - self.low)).clamp(0.0, 1.0);
         layout.height - layout.bottom - share * (layout.height - layout.top - layout.bottom)
     }
 

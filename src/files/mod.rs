@@ -3,7 +3,7 @@
 //!
 //! Whatever a file claims is checked against its size before memory is taken for it.
 
-#[cfg(all(target_arch = "wasm32", any(feature = "api", feature = "studio")))]
+#[cfg(target_arch = "wasm32")]
 pub mod blob;
 pub mod checkpoint;
 pub mod dtype;

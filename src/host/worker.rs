@@ -18,7 +18,7 @@ use crate::trainer::{self, Transport};
 /// # Errors
 /// If this is no dedicated worker.
 #[wasm_bindgen]
-pub fn start_worker() -> std::result::Result<(), JsValue> {
+pub fn trainer_worker() -> std::result::Result<(), JsValue> {
     let scope = Scope::own(|info| Event::Problem { message: format!("the trainer failed: {info}"), fatal: true })?;
     let queue = Rc::new(RefCell::new(Queue::default()));
     let (incoming, answering) = (queue.clone(), scope.clone());

@@ -24,7 +24,6 @@ use crate::graph::{LOSSES, Step};
 use crate::net::{LOSS_SLOTS, compile, initial, share};
 use crate::op::adamw::LOSS_PARTS;
 use crate::optim;
-use crate::order::within;
 use crate::rng::{Rng, stream};
 use crate::task::TaskData;
 
@@ -195,7 +194,7 @@ impl Lab {
     pub fn note_pace(&mut self, steps: usize, elapsed: f64) {
         let measured = steps as f64 / elapsed.max(0.01);
         // Never more than double at once: a first submission with its shaders' compilation says little.
-        self.pace = within(measured, 0.5 * self.pace, 2.0 * self.pace);
+        self.pace = measured.clamp(0.5 * self.pace, 2.0 * self.pace);
     }
 
     /// Submit up to `steps` steps and ask for their losses. Returns how many were submitted.

@@ -60,7 +60,6 @@ fn sizes(lane: &Lane) -> Vec<Lane> {
 mod tests {
     use super::*;
     use crate::method::{FULL, LORA, METHODS, MOLORA, MOR1E};
-    use crate::order::within;
 
     const SQUARE: &[(usize, usize)] = &[(64, 64)];
 
@@ -93,7 +92,7 @@ mod tests {
                 let own = described.iter().find(|setting| setting.key == key).map(|setting| setting.kind);
                 let Some(Kind::Whole(range)) = own else { panic!("{key} is no whole number") };
                 for neighbour in [size + 1, size - 1] {
-                    let other = lane.resized(within(neighbour, range.min, range.max));
+                    let other = lane.resized(neighbour.clamp(range.min, range.max));
                     assert!(lane_count(&other, layers).abs_diff(target) >= distance, "{lane:?}");
                 }
             }

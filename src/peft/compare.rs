@@ -9,7 +9,6 @@ use super::change::Change;
 use super::keys::counted;
 use crate::error::{Error, Result};
 use crate::files::Source;
-use crate::order::within;
 use crate::spectrum::Svd;
 
 /// Singular values below this share of the largest span nothing.
@@ -107,7 +106,7 @@ pub fn of(first: &Change, second: &Change) -> Comparison {
     };
     Comparison {
         norms,
-        cosine: if both > 0.0 { within(dot / both, -1.0, 1.0) } else { 0.0 },
+        cosine: if both > 0.0 { (dot / both).clamp(-1.0, 1.0) } else { 0.0 },
         together: libm::sqrt((norms.0 * norms.0 + norms.1 * norms.1 + 2.0 * dot).max(0.0)),
         read: cosines(&one.1, &two.1),
         written: cosines(&one.0, &two.0),

@@ -6,7 +6,6 @@ use std::fmt::Write;
 use super::sweep::{Cell, Swept};
 use crate::experiments::draw::{Look, head, text, upright};
 use crate::experiments::{Expected, Figure, Measured, Quantity, Series, Verdict, svg};
-use crate::order::within;
 use crate::view::format::three;
 use crate::view::scale::Scale;
 
@@ -69,7 +68,7 @@ impl Depth {
 
     fn at(&self, loss: f64) -> f64 {
         let span = libm::log(self.high / self.low).max(1e-9);
-        within(libm::log(self.high / loss.max(self.low)) / span, 0.0, 1.0)
+        (libm::log(self.high / loss.max(self.low)) / span).clamp(0.0, 1.0)
     }
 }
 

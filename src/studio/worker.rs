@@ -23,7 +23,7 @@ const PACE: f64 = 80.0;
 /// # Errors
 /// If this is no dedicated worker.
 #[wasm_bindgen]
-pub fn start_studio_worker() -> std::result::Result<(), JsValue> {
+pub fn studio_worker() -> std::result::Result<(), JsValue> {
     let scope = Scope::own(|info| Report::Crashed(format!("it failed: {info}")))?;
     let bench = Rc::new(Bench { scope: scope.clone(), device: RefCell::default(), csv: RefCell::default() });
     let working = bench.clone();
@@ -117,7 +117,7 @@ impl Bench {
         if let Some(csv) = kept {
             return Ok(csv);
         }
-        let csv = self.scope.fetch("../data/digits.csv").await?;
+        let csv = self.scope.fetch("data/digits.csv").await?;
         *self.csv.borrow_mut() = Some(csv.clone());
         Ok(csv)
     }

@@ -6,7 +6,6 @@
 use super::{BaseLayer, LossKind, Network, Probe, Targets, TaskData};
 use crate::args::{DigitDomain, Digits};
 use crate::error::{Error, Result};
-use crate::order::within;
 use crate::rng::{Rng, stream};
 
 /// Side of an image.
@@ -99,7 +98,7 @@ pub fn digits(config: &Digits, seed: u64, csv: &str) -> Result<DigitsTask> {
 /// counts as paper.
 pub fn input(pixels: &[f32]) -> Vec<f32> {
     let ink = f32::from(INK);
-    pixels.iter().map(|&p| if p.is_nan() { 0.0 } else { within(p, 0.0, ink) / ink }).collect()
+    pixels.iter().map(|&p| if p.is_nan() { 0.0 } else { p.clamp(0.0, ink) / ink }).collect()
 }
 
 impl DigitsTask {

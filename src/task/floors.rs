@@ -13,10 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{TaskData, domains};
 use crate::args::{Domains, Task};
-use crate::decimal;
 use crate::method::Lane;
 use crate::method::description::Reach;
-use crate::order::descending;
 use crate::tensor::eigenvalues;
 
 /// A predicted floor of the loss.
@@ -188,12 +186,13 @@ fn assigned(domains: &Domains, experts: usize, rank: usize, top_k: usize) -> f64
     let squares: Vec<f64> = domains::singular_values(domains).iter().map(|s| s * s).collect();
     let total = squares.iter().sum::<f64>() * domains.domains as f64;
     let limit = if top_k == 0 { experts } else { top_k };
-    let gains: Vec<f64> = squares
+    let mut gains: Vec<f64> = squares
         .chunks(rank.max(1))
         .take(limit)
         .flat_map(|chunk| std::iter::repeat_n(chunk.iter().sum::<f64>(), domains.domains))
         .collect();
-    (1.0 - descending(&gains).iter().take(experts).sum::<f64>() / total).max(0.0)
+    gains.sort_by(|a, b| b.total_cmp(a));
+    (1.0 - gains.iter().take(experts).sum::<f64>() / total).max(0.0)
 }
 
 fn tail(values: &[f64], count: usize, total: f64) -> f64 {
@@ -208,8 +207,8 @@ fn number(value: f64) -> String {
     if value.abs() < 1e-9 {
         return "0".into();
     }
-    let digits = (2 - libm::floor(libm::log10(value.abs())) as i32).clamp(0, 9) as u8;
-    let text = decimal::fixed(value, digits);
+    let digits = (2 - libm::floor(libm::log10(value.abs())) as i32).clamp(0, 9) as usize;
+    let text = format!("{value:.digits$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
 }
 

@@ -165,7 +165,6 @@ mod tests {
     use crate::config::{Config, Domains, Schedule, Spectrum, Task};
     use crate::lab::forward::row_losses;
     use crate::method::{ADALORA, DYLORA, FULL, LORA};
-    use crate::order::within;
     use crate::task::domains;
     use pollster::block_on;
 
@@ -215,7 +214,7 @@ mod tests {
         assert_eq!(steps, [(0..11).collect(), vec![20, 30], (40..60).collect()].concat());
         for frame in told {
             // b_T + (b₀ − b_T)(1 − τ)³, by hand.
-            let left = 1.0 - within((frame.step as f64 - 10.0) / 30.0, 0.0, 1.0);
+            let left = 1.0 - ((frame.step as f64 - 10.0) / 30.0).clamp(0.0, 1.0);
             let total: usize = frame.layers.iter().map(|&(_, kept)| kept).sum();
             assert_eq!((frame.lane, total), (1, 9 + (15.0 * left.powi(3)) as usize), "step {}", frame.step);
             assert_eq!(frame.layers.iter().map(|&(layer, _)| layer).collect::<Vec<_>>(), [0, 1, 2]);

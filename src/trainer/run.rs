@@ -13,7 +13,6 @@ use crate::config::Lane;
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab::{Lab, Snapshot};
-use crate::order::within;
 use crate::protocol::{Event, Started};
 use crate::task::DigitsTask;
 
@@ -121,7 +120,7 @@ impl Run {
         }
         self.keep();
         if steps == 0 && !self.in_flight() && state.training() {
-            transport.sleep(within(state.wait(), 1.0, 16.0) as u32).await;
+            transport.sleep(state.wait().clamp(1.0, 16.0) as u32).await;
         } else if !gpu {
             transport.sleep(0).await;
         }

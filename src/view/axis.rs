@@ -3,7 +3,6 @@
 
 use super::scale::nice_below;
 use crate::decimal::tenths;
-use crate::order::{order, within};
 
 /// A logarithmic axis from `low` (bottom, at pixel `to`) to `high` (top, at pixel `from`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,12 +113,13 @@ pub fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
 /// Moves labels that want to stand at `wanted` (pixels) apart to at least `gap`, within `low..=high`, each staying
 /// as near to its place as the others allow. Order is kept.
 pub fn spread(wanted: &[f64], gap: f64, low: f64, high: f64) -> Vec<f64> {
-    let order = order(wanted.len(), &|a, b| wanted[a].total_cmp(&wanted[b]).is_lt());
+    let mut order: Vec<usize> = (0..wanted.len()).collect();
+    order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
     // Runs of touching labels: (sum of wanted tops, first index, count); merged while they overlap.
     let mut runs: Vec<(f64, usize, usize)> = Vec::new();
     let top = |sum: f64, count: usize| {
         let height = (count - 1) as f64 * gap;
-        within(sum / count as f64, low, (high - height).max(low))
+        (sum / count as f64).clamp(low, (high - height).max(low))
     };
     for (position, &index) in order.iter().enumerate() {
         let mut run = (wanted[index], position, 1);

@@ -1,7 +1,6 @@
 //! How numbers, lists and lanes are written, the same everywhere on the page. Knows no markup.
 
 use crate::config::Lane;
-use crate::decimal::{fixed, scientific};
 
 /// Three significant digits: "0.750", "12,300", "2.40e-7"; "0" is exactly zero.
 pub fn three(value: f64) -> String {
@@ -16,11 +15,11 @@ pub fn three(value: f64) -> String {
     }
     let sign = if value < 0.0 { "−" } else { "" };
     // Rounding first: 0.9996 has the magnitude of 1.00, not of 0.100.
-    let rounded = scientific(value.abs(), 2);
+    let rounded = format!("{:.2e}", value.abs());
     let (digits, exponent) = rounded.split_once('e').unwrap_or((&rounded, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let magnitude = match exponent {
-        -3..=2 => fixed(value.abs(), (2 - exponent) as u8),
+        -3..=2 => format!("{:.*}", (2 - exponent) as usize, value.abs()),
         3..=8 => {
             let leading: usize = digits.replace('.', "").parse().unwrap_or(0);
             count(leading * 10usize.pow(exponent as u32 - 2))

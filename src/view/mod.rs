@@ -14,6 +14,6 @@ pub mod run;
 pub mod scale;
 pub mod snap;
 pub mod table;
-#[cfg(all(target_arch = "wasm32", any(feature = "app", feature = "studio")))]
+#[cfg(all(target_arch = "wasm32", feature = "app"))]
 pub mod ui;
 pub mod words;

@@ -7,8 +7,6 @@ use super::{
     table::Table,
 };
 use crate::config::Lane;
-use crate::decimal::fixed;
-use crate::order::within;
 use crate::protocol::{BudgetFrame, CutsFrame, RanksFrame};
 
 /// Changes of the directions in use that are remembered.
@@ -65,7 +63,7 @@ impl Budget {
     /// After a step; whole directions are kept, so the measured number is this rounded down.
     pub fn at(&self, step: f64) -> f64 {
         let (begin, end) = (self.begin as f64, self.end as f64);
-        let left = 1.0 - within((step - begin) / (end - begin), 0.0, 1.0);
+        let left = 1.0 - ((step - begin) / (end - begin)).clamp(0.0, 1.0);
         self.last as f64 + (self.first - self.last) as f64 * left.powi(3)
     }
 
@@ -169,7 +167,7 @@ impl Usage {
 
 /// A budget as it is written: finely enough to see which whole number it is rounded down to.
 pub fn decimals(budget: f64) -> String {
-    fixed(budget, 2)
+    format!("{budget:.2}")
 }
 
 /// What stands at a step: "step 412: budget 18.40, in use 18 = 6 + 4 + 5 + 3".

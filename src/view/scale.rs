@@ -1,8 +1,6 @@
 //! The two colour scales of the page: a diverging one for signed weights, neutral at zero, and a sequential one for
 //! gates from 0 to 1. Both are safe for colour-blind eyes and have a twin for the dark theme. Pure.
 
-use crate::order::within;
-
 /// Which scale a picture uses.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Scale {
@@ -69,7 +67,7 @@ impl Scale {
             };
             let [r, g, b] = match at.is_nan() {
                 true => [0x80; 3],
-                false => table[(within(at, 0.0, 1.0) * last).round() as usize],
+                false => table[(at.clamp(0.0, 1.0) * last).round() as usize],
             };
             pixels.extend_from_slice(&[r, g, b, 0xff]);
         }

@@ -6,7 +6,6 @@ use super::{
     words::merge_name,
 };
 use crate::config::Task;
-use crate::decimal::fixed;
 use crate::method::cost::{Cost, cost};
 use crate::protocol::{Accuracy, GateFrame, Started, WeightFrame};
 
@@ -171,7 +170,7 @@ pub fn weight(frame: &WeightFrame, row: usize, col: usize) -> Table {
         match (frame.w0.get(at), frame.delta.get(at)) {
             (Some(&w), Some(&d)) => {
                 let sign = if d < 0.0 { "" } else { "+" };
-                let [w, d, sum] = [w, d, w + d].map(|value| fixed(f64::from(value), 3));
+                let [w, d, sum] = [w, d, w + d].map(|value| format!("{value:.3}"));
                 format!("{w} {sign}{d} = {sum}")
             }
             _ => "–".into(),

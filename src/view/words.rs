@@ -2,7 +2,6 @@
 
 use super::format::lane_name;
 use crate::config::{Lane, Task};
-use crate::decimal::fixed;
 use crate::protocol::MergeMode;
 
 /// Names of all lanes, as they are called everywhere on the page.
@@ -14,7 +13,7 @@ pub fn lane_names(lanes: &[Lane]) -> Vec<String> {
 /// A signed value with a fixed number of decimals, for columns.
 pub fn signed(value: f64) -> String {
     let sign = if value < 0.0 { '−' } else { '+' };
-    format!("{sign}{}", fixed(value.abs(), 3))
+    format!("{sign}{:.3}", value.abs())
 }
 
 /// The short description of a task in its panel's summary.

@@ -1,8 +1,9 @@
 // A static server for tests and benches: mounts folders and texts under paths, as any static host would serve them
-// (no special headers), and keeps a log of what was asked for.
+// (no special headers; compressed where `gzip` is asked for), and keeps a log of what was asked for.
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
+import { gzipSync } from "node:zlib";
 
 const TYPES = {
   ".css": "text/css",
@@ -15,9 +16,10 @@ const TYPES = {
 
 // `mounts`: { "/some/path/": folder, "/file.html": { body, type } }. Returns { origin, requests, files, close }:
 // `requests` are the paths asked for, `files` the bytes of each path that was found.
-export async function serve(mounts) {
+export async function serve(mounts, { gzip = false } = {}) {
   const requests = [];
   const files = new Map();
+  const compressed = new Map();
 
   async function find(path) {
     if (mounts[path]?.body !== undefined) return mounts[path];
@@ -35,7 +37,11 @@ export async function serve(mounts) {
     const found = await find(path).catch(() => null);
     if (!found) return response.writeHead(404).end();
     files.set(path, Buffer.from(found.body));
-    response.writeHead(200, { "content-type": found.type }).end(found.body);
+    if (!gzip) return response.writeHead(200, { "content-type": found.type }).end(found.body);
+    // Once, so that no time is spent on it when a page is timed.
+    if (!compressed.has(path)) compressed.set(path, gzipSync(found.body, { level: 9 }));
+    const body = compressed.get(path);
+    response.writeHead(200, { "content-type": found.type, "content-encoding": "gzip", "content-length": body.length }).end(body);
   });
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));

@@ -1,8 +1,8 @@
-// The studio in Chromium: loaded only when asked for, experiments and sweeps from Run to file, and what can go wrong.
+// The studio in Chromium: experiments and sweeps from Run to file, and what can go wrong.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, it } from "node:test";
-import { BASE, openSite, step, trained } from "./page.mjs";
+import { openSite, step, trained } from "./page.mjs";
 
 const button = (page, name) => page.getByRole("button", { name, exact: true });
 const link = (page, name) => page.getByRole("link", { name, exact: true });
@@ -44,14 +44,12 @@ describe("the studio, with WebGPU", () => {
     }
   }
 
-  it("is not loaded with the lab, pauses it while open, and gives it back", async () => {
+  it("needs no second engine, pauses the lab while open, and gives it back", async () => {
     await visiting("", {}, async (page) => {
       await trained(page, 20);
-      const ofStudio = () => page.asked.filter((url) => url.includes("/studio/"));
-      assert.deepEqual(ofStudio(), []);
       await link(page, "Experiments").click();
       await ready(page);
-      assert.ok(ofStudio().every((url) => url.startsWith(`${site.server.origin}${BASE}studio/`)), "its own files only");
+      assert.equal(page.asked.filter((url) => url.endsWith(".wasm")).length, 1);
       assert.ok(await page.getByText("The lab is paused while you are here").isVisible());
       assert.equal(await page.evaluate(() => document.activeElement?.id), "studio-title");
       await page.waitForTimeout(1500);
@@ -183,19 +181,22 @@ describe("the studio, with WebGPU", () => {
     });
   });
 
-  for (const [what, file, query, words] of [
-    ["the studio's engine", "studio/engine_bg.wasm", "#experiments", /could not be started|cannot compile/],
-    ["its worker", "studio/worker.js", "#experiments", /worker that measures has stopped/],
-  ]) {
-    it(`says when ${what} cannot be loaded`, async () => {
-      const page = await site.visit("?paused");
-      await page.route(`**/${file}`, (route) => route.fulfill({ status: 404, body: "" }));
-      await page.evaluate((hash) => (location.hash = hash), query);
-      await page.locator("#studio").getByText(words).first().waitFor({ timeout: 20_000 });
-      assert.equal(await page.getByText("Starting the worker").count(), 0, "nothing is started any more");
-      await page.context().close();
-    });
-  }
+  it("says when its worker cannot be loaded", async () => {
+    const page = await site.visit("?paused");
+    await trained(page, 0);
+    await page.route("**/worker.js?studio", (route) => route.fulfill({ status: 404, body: "" }));
+    await page.evaluate(() => (location.hash = "#experiments"));
+    await page.locator("#studio").getByText(/worker that measures has stopped/).first().waitFor({ timeout: 20_000 });
+    assert.equal(await page.getByText("Starting the worker").count(), 0, "nothing is started any more");
+    await page.context().close();
+  });
+
+  it("says when the engine cannot be loaded", async () => {
+    const missing = "const real = fetch; window.fetch = (what, ...rest) => real(String(what).replace('.wasm', '.missing'), ...rest);";
+    const page = await site.visit("#experiments", { init: missing });
+    await page.locator("#studio").getByText(/could not be started: .* status 404/).waitFor({ timeout: 20_000 });
+    await page.context().close();
+  });
 
   it("names the file that an experiment misses", async () => {
     const page = await site.visit("#experiments");

@@ -1,9 +1,9 @@
-// The whole build of the lab, which the first download asks for when a lane needs it: variants, options, several layers.
+// What lanes can be beyond the four methods, in Chromium: variants, options, several layers.
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { openSite, step, trained } from "./page.mjs";
 
-describe("the whole lab", () => {
+describe("variants", () => {
   let site;
   before(async () => (site = await openSite()));
   after(() => site?.close());
@@ -25,7 +25,7 @@ describe("the whole lab", () => {
     it(`trains every variant on ${backend}`, async () => {
       for (const lanes of ["dora.r4~mora.r4~adalora.r4~dylora.r4", "lora.r4.plus8~lora.r4.pissa~molora.n3.r2.binary.noise0.5~mor1e.n4.orth0.1",
         "mor1e.n4.prototype~mor1e.n6.prototype.flex2~mor1e.n6.token.flex3~mor1e.n4.prototype.orth0.1"]) {
-        await visiting(`?all&backend=${backend}&dim=32&batch=8&lanes=${lanes}`, async (page) => {
+        await visiting(`?backend=${backend}&dim=32&batch=8&lanes=${lanes}`, async (page) => {
           await trained(page, 40);
           for (const lane of ["1", "2", "3", "4"]) {
             assert.equal(await page.getByLabel(`Method of lane ${lane}`).count(), 1, `lane ${lane}`);
@@ -36,29 +36,40 @@ describe("the whole lab", () => {
     });
   }
 
-  it("is loaded by a lane that the first download lacks, and keeps its link", async () => {
+  // Something in the page that another load of it would take along.
+  const mark = (page) => page.evaluate(() => (window.marked = true));
+  const marked = (page) => page.evaluate(() => window.marked === true);
+
+  it("are trained without loading anything more, and their links open", async () => {
     await visiting("", async (page) => {
       await trained(page, 5);
-      assert.ok(!page.asked.some((url) => url.includes("/studio/")), "nothing of it in the first load");
+      await mark(page);
+      const asked = page.asked.length;
       await page.getByLabel("Method of lane 2").selectOption({ label: "DoRA" });
       await button(page, "Restart").click();
-      await page.waitForURL(/\?all&/);
-      await page.getByText("Loading the engine").waitFor({ state: "detached" });
+      await page.waitForURL(/~dora\.r8~/);
+      await page.getByRole("slider", { name: "DoRA rank", exact: true }).waitFor();
       await trained(page, 5);
+      assert.ok(await marked(page), "the page was not loaded again");
+      assert.deepEqual(page.asked.slice(asked), []);
       assert.match(query(page).get("lanes"), /~dora\.r8~/);
-      assert.ok(page.asked.some((url) => url.endsWith("/studio/engine_bg.wasm")));
       await page.reload();
       await trained(page, 5);
       assert.match(await page.getByRole("slider", { name: /^DoRA/ }).getAttribute("aria-label"), /^DoRA rank$/);
     });
   });
 
-  it("is there for more options", async () => {
-    await visiting("?lanes=molora.n4.r2", async (page) => {
+  it("open from links of the time when they were a build of their own", async () => {
+    await visiting("?all&dim=32&depth=8&batch=8&lanes=dora.r4~lora.r4", async (page) => {
       await trained(page, 5);
-      await page.locator(".lane summary").first().click();
-      await button(page, "More options").first().click();
-      await page.waitForURL(/\?all&/);
+      await page.getByText(/a frozen network of (eight|8) layers/).waitFor();
+      assert.equal(await page.getByRole("slider", { name: "DoRA rank", exact: true }).count(), 1);
+      assert.equal(await page.getByRole("alert").count(), 0, "nothing to complain of");
+    });
+  });
+
+  it("have their options on every lane", async () => {
+    await visiting("?lanes=molora.n4.r2", async (page) => {
       await trained(page, 5);
       await page.locator(".lane summary").first().click();
       assert.equal(await page.getByLabel("router noise").count(), 1);
@@ -66,7 +77,7 @@ describe("the whole lab", () => {
   });
 
   it("changes noise and balance in mid-training, without a new start", async () => {
-    await visiting("?all&lanes=molora.n4.r2", async (page) => {
+    await visiting("?lanes=molora.n4.r2", async (page) => {
       const before = await trained(page, 30);
       await page.locator(".lane summary").first().click();
       await page.getByLabel("router noise").fill("0.5");
@@ -82,7 +93,7 @@ describe("the whole lab", () => {
   });
 
   it("adapts several layers, each with its own experts, and shows them by themselves", async () => {
-    await visiting("?all&dim=32&depth=4&batch=8&lanes=molora.n4.r2.nl6-2-2-6", async (page) => {
+    await visiting("?dim=32&depth=4&batch=8&lanes=molora.n4.r2.nl6-2-2-6", async (page) => {
       await trained(page, 20);
       await page.getByText("a frozen network of four layers").waitFor();
       const layers = page.getByLabel("Layer of the weight");
@@ -113,7 +124,7 @@ describe("the whole lab", () => {
   };
 
   it("draws AdaLoRA's directions in use beside the budget that is prescribed", async () => {
-    await visiting("?all&dim=16&depth=3&batch=4&total=400&lanes=lora.r4~adalora.r6.to2.begin20.end220", async (page) => {
+    await visiting("?dim=16&depth=3&batch=4&total=400&lanes=lora.r4~adalora.r6.to2.begin20.end220", async (page) => {
       await page.getByLabel("Speed").selectOption({ label: "100 steps/s" });
       await trained(page, 400);
       const panel = page.getByRole("region", { name: "Directions in use" });
@@ -139,7 +150,7 @@ describe("the whole lab", () => {
 
   it("draws what cut lanes lose beside the floor of every rank", async () => {
     const task = "domains=1&true_rank=8&spectrum=harmonic&dim=32&batch=8";
-    await visiting(`?all&${task}&total=1500&lanes=dylora.r8~lora.r8`, async (page) => {
+    await visiting(`?${task}&total=1500&lanes=dylora.r8~lora.r8`, async (page) => {
       const panel = page.getByRole("region", { name: "Smaller ranks" });
       await trained(page, 1500);
       await panel.scrollIntoViewIfNeeded();
@@ -163,7 +174,7 @@ describe("the whole lab", () => {
 
   it("measures cut lanes only while somebody looks", async () => {
     const low = { viewport: { width: 1440, height: 400 } };
-    await visiting("?all&dim=16&batch=4&total=100000&lanes=dylora.r4~lora.r4", async (page) => {
+    await visiting("?dim=16&batch=4&total=100000&lanes=dylora.r4~lora.r4", async (page) => {
       const panel = page.getByRole("region", { name: "Smaller ranks" });
       await trained(page, 200);
       await panel.getByText(/^Measuring what is lost/).waitFor();
@@ -179,7 +190,7 @@ describe("the whole lab", () => {
   });
 
   it("has panels for changing ranks only where a lane has such", async () => {
-    await visiting("?all&dim=16&batch=4&lanes=dora.r4~lora.r4", async (page) => {
+    await visiting("?dim=16&batch=4&lanes=dora.r4~lora.r4", async (page) => {
       await trained(page, 5);
       for (const name of ["Directions in use", "Smaller ranks"]) {
         assert.equal(await page.getByRole("region", { name }).count(), 0, name);
@@ -188,7 +199,7 @@ describe("the whole lab", () => {
   });
 
   it("shows a gate by prototypes in its two parts, and experts that share vectors", async () => {
-    await visiting("?all&dim=32&batch=8&lanes=mor1e.n6", async (page) => {
+    await visiting("?dim=32&batch=8&lanes=mor1e.n6", async (page) => {
       await trained(page, 5);
       await page.locator(".lane summary").first().click();
       await page.getByLabel("load balance").selectOption({ label: "entropy" });
@@ -225,7 +236,7 @@ describe("the whole lab", () => {
   });
 
   it("says what is wrong with a link of its own", async () => {
-    await visiting("?all&lanes=molora.n4.nl8-2", async (page) => {
+    await visiting("?lanes=molora.n4.nl8-2", async (page) => {
       await page.getByRole("alert").getByText(/experts_per_layer/).waitFor();
       await trained(page, 5);
     });

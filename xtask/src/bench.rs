@@ -11,9 +11,13 @@ use crate::{
 
 pub fn bench(args: &[String]) -> Result {
     let browser = tools::for_browser()?;
-    package::package()?;
     serve::build()?;
     tools::node_modules("tests/e2e")?;
+    if let Some((_, rest)) = args.split_first().filter(|(first, _)| *first == "--start") {
+        let rest: Vec<_> = rest.iter().map(String::as_str).collect();
+        return stage("timing the page's start", "a minute or two", || script(&browser, "bench/start.mjs", &rest));
+    }
+    package::package()?;
     if !args.iter().any(|argument| argument == "--no-peers") {
         tools::node_modules("bench")?;
     }

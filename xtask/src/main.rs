@@ -3,13 +3,11 @@
 
 mod bench;
 mod experiments;
-mod hook;
 mod package;
 mod serve;
 mod shell;
 mod test;
 mod tools;
-mod trim;
 
 use shell::Result;
 
@@ -22,6 +20,8 @@ cargo xtask <command>
   test [--fast]          everything that must hold; --fast leaves out what needs a browser
   bench [--rows 64,256] [--no-peers]
                          time training steps beside other libraries; writes bench.json to the target directory
+  bench --start [--dist dist,OTHER] [--starts 5]
+                         time the page's start on slow lines, beside other builds of it
   experiments [--only ID] [--backend cpu|gpu]
                          every claim's prediction, run and verdict; on the CPU writes docs/EXPERIMENTS.md
   shots [DIR]            screenshots of the page, light and dark, desktop and phone
@@ -49,8 +49,6 @@ fn dispatch(command: &str, args: &[String]) -> Result {
         "bench" => bench::bench(args),
         "experiments" => experiments::experiments(args),
         "shots" => bench::shots(args),
-        // Not for people: Trunk's hook, see Trunk.toml.
-        "hook" => none(args).and_then(|()| hook::hook()),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

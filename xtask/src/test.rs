@@ -38,13 +38,13 @@ fn browser_tools() -> Result<Browser> {
 }
 
 fn in_browser(report: &mut Report, browser: &Browser) {
-    for product in ["app", "app,studio", "api"] {
+    for product in ["app", "api"] {
         report.stage(&format!("clippy, wasm with the {product}"), "half a minute", || {
             run(&mut clippy_wasm(&format!("--no-default-features --features {product}")))
         });
     }
     report.stage("wasm tests in Chromium", "two minutes", || wasm_pack(browser));
-    let page = report.stage("release page and studio", "two minutes", serve::build);
+    let page = report.stage("release page", "two minutes", serve::build);
     let package = report.stage("npm package", "a minute", package::package);
     if page && package {
         report.stage("end to end in Chromium", "three minutes", || end_to_end(browser));

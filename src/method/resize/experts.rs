@@ -15,7 +15,6 @@
 
 use super::Parameter;
 use crate::error::{Error, Result};
-use crate::order::order;
 use crate::rng::Rng;
 
 /// Rank-1 experts with the last layer of their gate, which has a row for each of them.
@@ -77,7 +76,8 @@ fn strongest(experts: &RankOneExperts, count: usize, mean_gate: &[f64]) -> Vec<u
         })
         .collect();
     // Among equals, untrained ones for instance, the first stay.
-    let strongest = order(experts.count, &|i, j| size[i].total_cmp(&size[j]).is_gt());
+    let mut strongest: Vec<usize> = (0..experts.count).collect();
+    strongest.sort_by(|&i, &j| size[j].total_cmp(&size[i]));
     (0..experts.count).filter(|index| strongest[..count].contains(index)).collect()
 }
 

@@ -2,18 +2,14 @@
 //! saved, in a worker of their own. State, table, map and words are plain Rust; only `worker` touches the browser.
 
 pub mod grid;
-#[cfg(all(target_arch = "wasm32", feature = "studio"))]
-mod opening;
 pub mod profile;
 pub mod region;
-#[cfg(all(target_arch = "wasm32", feature = "studio"))]
-mod sink;
 pub mod sorting;
 pub mod state;
 pub mod table;
 pub mod wire;
 pub mod words;
-#[cfg(all(target_arch = "wasm32", feature = "studio"))]
+#[cfg(all(target_arch = "wasm32", feature = "app"))]
 mod worker;
 
 #[cfg(test)]

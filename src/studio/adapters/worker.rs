@@ -1,6 +1,9 @@
 //! The worker that holds the open files: carries orders out and reports. It returns to its event loop between modules,
 //! so that a look or a wish to stop is heard while a long work is under way. Knows nothing of what is shown.
 
+mod opening;
+mod sink;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -8,8 +11,6 @@ use js_sys::Array;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
-use super::opening::{Found, open};
-use super::sink::{into, pieces, turn, unwritten};
 use super::wire::{Change, Id, Listed, Look, Order, Pair, Region, Report, Whole};
 use super::words::{list_of, made};
 use crate::clock;
@@ -26,6 +27,8 @@ use crate::peft::merge::Merge;
 use crate::peft::overview::overview;
 use crate::peft::view::{Weight, directions, survey, tile};
 use crate::peft::{Adapter, Loaded, Target};
+use opening::{Found, open};
+use sink::{into, pieces, turn, unwritten};
 
 /// Milliseconds of work between two returns to the event loop.
 const TURN: f64 = 30.0;
@@ -43,7 +46,7 @@ const STEPS: f64 = 1000.0;
 /// # Errors
 /// If this is no dedicated worker.
 #[wasm_bindgen]
-pub fn start_adapter_worker() -> std::result::Result<(), JsValue> {
+pub fn adapter_worker() -> std::result::Result<(), JsValue> {
     let scope = Scope::own(|info| Report::Crashed(format!("it failed: {info}")))?;
     let desk = Rc::new(Desk {
         scope: scope.clone(),
@@ -180,7 +183,7 @@ impl Desk {
             listed.push(self.keep(name, adapter));
         }
         let base = base.map(|base| {
-            let told = super::opening::described(&base);
+            let told = opening::described(&base);
             *self.base.borrow_mut() = Some(Rc::new(base));
             told
         });
@@ -194,7 +197,7 @@ impl Desk {
     fn keep(&self, name: String, adapter: Adapter<File>) -> Listed {
         let id = self.ids.get();
         self.ids.set(id + 1);
-        let listed = super::opening::listed(id, name, &adapter);
+        let listed = opening::listed(id, name, &adapter);
         self.open.borrow_mut().push((id, Rc::new(adapter)));
         listed
     }

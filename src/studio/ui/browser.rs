@@ -93,10 +93,13 @@ pub fn keep(name: &str, text: &str) {
     }
 }
 
+/// A worker of ours, by the name of its entry; see worker.js.
+///
 /// # Errors
 /// In words, where the browser refuses.
-pub fn worker(script: &str) -> Result<Worker, String> {
+pub fn worker(entry: &str) -> Result<Worker, String> {
     let options = WorkerOptions::new();
     options.set_type(WorkerType::Module);
-    Worker::new_with_options(script, &options).map_err(|error| format!("the browser starts no worker ({error:?})"))
+    Worker::new_with_options(&format!("worker.js?{entry}"), &options)
+        .map_err(|error| format!("the browser starts no worker ({error:?})"))
 }

@@ -32,12 +32,12 @@ use sweeps::Sweeps;
 /// Name of the records in the browser's session store.
 const KEPT: &str = "lora-playground-experiments";
 
-/// Starts the studio in `root`; `worker` is the address of its worker's script. Called once, by the studio's script.
+/// Starts the studio in `root`. Called once, by the page's script.
 #[wasm_bindgen]
-pub fn start_studio(root: web_sys::Element, worker: String) {
+pub fn start_studio(root: web_sys::Element) {
     console_error_panic_hook::set_once();
     root.set_inner_html("");
-    yew::Renderer::<Studio>::with_root_and_props(root, StudioProps { worker }).render();
+    yew::Renderer::<Studio>::with_root(root).render();
 }
 
 /// What a person asks for in a view.
@@ -64,7 +64,6 @@ struct Core {
 #[derive(Clone)]
 struct Handle {
     core: Rc<RefCell<Core>>,
-    worker: Rc<str>,
     redraw: Redraw,
 }
 
@@ -117,7 +116,7 @@ impl Handle {
                 Arrival::Failure(reason) => Msg::Gone(reason),
             });
         };
-        match browser::worker(&self.worker).and_then(|worker| Client::start(worker, on_arrival)) {
+        match browser::worker("studio").and_then(|worker| Client::start(worker, on_arrival)) {
             Ok(client) => self.core.borrow_mut().client = Some(client),
             Err(error) => self.handle(Msg::Gone(error)),
         }
@@ -147,13 +146,8 @@ fn named(experiments: &[Experiment], place: &Place) -> Option<usize> {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct StudioProps {
-    worker: String,
-}
-
 #[component]
-fn Studio(props: &StudioProps) -> Html {
+fn Studio() -> Html {
     let trigger = use_force_update();
     let handle = use_memo((), |()| {
         let experiments: Rc<[Experiment]> = Rc::from(all());
@@ -163,7 +157,6 @@ fn Studio(props: &StudioProps) -> Html {
         let core = Core { state, open, place: Place::Experiments(None), client: None, adapters: false };
         let handle = Handle {
             core: Rc::new(RefCell::new(core)),
-            worker: Rc::from(props.worker.as_str()),
             redraw: Redraw::new(Callback::from(move |()| trigger.force_update())),
         };
         handle.renew();
@@ -228,7 +221,7 @@ fn Studio(props: &StudioProps) -> Html {
                     { claims(&core.state, &core.open, &ask) }
                 }
                 if core.adapters {
-                    <Adapters worker={props.worker.clone() + "?adapters"} shown={adapters} dark={browser::dark()} />
+                    <Adapters shown={adapters} dark={browser::dark()} />
                 }
             </main>
             <Explain />

@@ -13,7 +13,6 @@ pub use history::{LaneHistory, WINDOW};
 use super::format::{count, lane_name, list, three};
 use crate::{
     config::{Lane, Task},
-    order::order,
     protocol::{Accuracy, Frame, Started},
 };
 
@@ -60,7 +59,7 @@ pub fn line(state: &State<'_>) -> Line {
     let (sentence, kind) = said.unwrap_or_else(|| (standing(state), sentences.len()));
     let mut letters = sentence.chars();
     let text = match letters.next() {
-        // Sentences begin with ASCII letters; Unicode's tables of capitals need not be downloaded.
+        // Sentences begin with ASCII letters.
         Some(first) => std::iter::once(first.to_ascii_uppercase()).chain(letters).collect(),
         None => sentence,
     };
@@ -111,8 +110,8 @@ fn just_diverged(state: &State<'_>) -> Option<String> {
 
 fn diverged(state: &State<'_>) -> Option<String> {
     let lanes = state.frame.lanes.iter().enumerate();
-    let gone: Vec<(usize, usize)> = lanes.filter_map(|(i, lane)| Some((lane.diverged?, i))).collect();
-    let gone: Vec<(usize, usize)> = order(gone.len(), &|a, b| gone[a] < gone[b]).into_iter().map(|i| gone[i]).collect();
+    let mut gone: Vec<(usize, usize)> = lanes.filter_map(|(i, lane)| Some((lane.diverged?, i))).collect();
+    gone.sort_unstable();
     let &(first, lane) = gone.first()?;
     let rate = three(state.started.config.optimizer.lr);
     let step = count(first);

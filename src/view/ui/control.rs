@@ -6,7 +6,6 @@ use yew::prelude::*;
 
 use crate::config::Named;
 use crate::decimal::plain;
-use crate::order::within;
 use crate::view::action::Action;
 
 /// Keeps a control's state as its properties have it: set when they change and after each change by the person, who
@@ -58,8 +57,8 @@ pub fn Number(props: &NumberProps) -> Html {
         let value = input.value_as_number();
         let value = match (value.is_finite(), whole) {
             (false, _) => old,
-            (true, true) => within(value.round(), min, max),
-            (true, false) => within(value, min, max),
+            (true, true) => value.round().clamp(min, max),
+            (true, false) => value.clamp(min, max),
         };
         if value != old {
             on_change.emit(value);
@@ -141,7 +140,7 @@ pub fn Switch(props: &SwitchProps) -> Html {
     }
 }
 
-/// A button's looks. A plain function of them: it keeps no state, and a component is code to download.
+/// A button's looks. A plain function of them: it keeps no state.
 #[derive(Default)]
 pub struct Button {
     pub label: &'static str,

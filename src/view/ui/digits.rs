@@ -11,7 +11,6 @@ use super::{
     twin::Panel,
 };
 use crate::decimal::tenths;
-use crate::order::within;
 use crate::protocol::DrawAnswer;
 use crate::view::{
     action::Action,
@@ -112,7 +111,7 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
             let toggles = dx == 0.0 && dy == 0.0;
             let down = now.down != toggles;
             let side = SIDE as f64 - 1.0;
-            let to = (within(now.at.0 + dx, 1.0, side), within(now.at.1 + dy, 1.0, side));
+            let to = ((now.at.0 + dx).clamp(1.0, side), (now.at.1 + dy).clamp(1.0, side));
             if down {
                 live.borrow_mut().0.stroke(now.at, to);
             }
@@ -219,7 +218,7 @@ fn answer_row(answer: &DrawAnswer, names: &[String]) -> Html {
         return html! {};
     };
     let bars = answer.probabilities.iter().enumerate().map(|(k, &p)| {
-        let height = within(f64::from(p), 0.0, 1.0) * 24.0;
+        let height = f64::from(p).clamp(0.0, 1.0) * 24.0;
         let x = k * 14;
         html! {
             <g>

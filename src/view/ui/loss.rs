@@ -8,7 +8,7 @@ use super::{
     ends::{End, Mark, ends},
     size::use_size,
 };
-use crate::decimal::{plain, scientific, tenths};
+use crate::decimal::{plain, tenths};
 use crate::protocol::Started;
 use crate::view::{
     axis::{LogAxis, path},
@@ -145,6 +145,6 @@ pub fn LossChart(props: &LossProps) -> Html {
 fn tick_text(tick: f64) -> String {
     match tick {
         t if t >= 0.0009 => plain((t * 1e4).round() / 1e4),
-        t => scientific(t, 0).replace('-', "−"),
+        t => format!("{t:.0e}").replace('-', "−"),
     }
 }

@@ -4,7 +4,6 @@ use yew::prelude::*;
 
 use super::size::use_size;
 use crate::decimal::tenths;
-use crate::order::within;
 use crate::view::{axis::path, format::three, snap::Snap};
 
 /// Bars of the small strip.
@@ -50,7 +49,7 @@ pub struct Place {
 impl Place {
     /// For `count` bars, none wider than `widest`.
     pub fn new((width, height): (f64, f64), count: usize, widest: f64) -> Self {
-        Self { width, height, slot: within((width - LEFT) / count.max(1) as f64, 1.0, widest) }
+        Self { width, height, slot: ((width - LEFT) / count.max(1) as f64).clamp(1.0, widest) }
     }
 
     /// Left edge of bar `i`.

@@ -3,7 +3,6 @@
 use yew::prelude::*;
 
 use crate::decimal::tenths;
-use crate::order::within;
 use crate::peft::compare::Comparison;
 use crate::studio::adapters::state::{Msg, State};
 use crate::studio::adapters::wire::{Order, Pair};
@@ -125,7 +124,7 @@ fn norm(value: f64, largest: f64) -> Html {
 
 fn angles(found: &Comparison) -> Html {
     let list = |name: &str, cosines: &[f64]| {
-        let degrees = cosines.iter().map(|c| format!("{:.0}°", libm::acos(within(*c, -1.0, 1.0)).to_degrees()));
+        let degrees = cosines.iter().map(|c| format!("{:.0}°", libm::acos(c.clamp(-1.0, 1.0)).to_degrees()));
         let bars = cosines.iter().enumerate().map(|(at, c)| {
             html! { <rect x={(at * 12).to_string()} y={tenths(32.0 - 32.0 * c)} width="10" height={tenths((32.0 * c).max(0.5))} /> }
         });

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use yew::prelude::*;
 
 use crate::decimal::tenths;
-use crate::order::within;
 use crate::peft::overview::{Outlier, Overview};
 use crate::studio::adapters::grid::Grid;
 use crate::studio::adapters::table::{Column, span};
@@ -41,7 +40,7 @@ pub fn Map(props: &MapProps) -> Html {
     let (kinds, layers) = (grid.kinds.len(), grid.layers.len());
     let letters = grid.kinds.iter().map(|kind| kind.chars().count()).max().unwrap_or(0);
     let left = (letters as f64 * LETTER + 8.0).min(width * 0.4);
-    let cell = within((width - left) / layers.max(1) as f64, 1.0, WIDEST);
+    let cell = ((width - left) / layers.max(1) as f64).clamp(1.0, WIDEST);
     let (low, high) = span(rows, column).unwrap_or((0.0, 0.0));
     let share = |value: f64| if high > low { ((value - low) / (high - low)) as f32 } else { 0.5 };
     let value =

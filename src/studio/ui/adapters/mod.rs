@@ -75,7 +75,7 @@ impl Handle {
         }
     }
 
-    fn start(&self, worker: &str) {
+    fn start(&self) {
         let handle = self.clone();
         let on_arrival = move |arrival| match arrival {
             Arrival::Message(report, beside) => {
@@ -86,7 +86,7 @@ impl Handle {
             }
             Arrival::Failure(reason) => handle.handle(Msg::Gone(reason)),
         };
-        match browser::worker(worker).and_then(|worker| Client::start(worker, on_arrival)) {
+        match browser::worker("adapter").and_then(|worker| Client::start(worker, on_arrival)) {
             Ok(client) => self.core.borrow_mut().client = Some(client),
             Err(error) => self.handle(Msg::Gone(error)),
         }
@@ -133,8 +133,6 @@ fn download(names: &[String], beside: &JsValue) {
 
 #[derive(Properties, PartialEq)]
 pub struct AdaptersProps {
-    /// Address of the worker's script.
-    pub worker: String,
     pub shown: bool,
     pub dark: bool,
 }
@@ -149,7 +147,7 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
             core: Rc::new(RefCell::new(core)),
             redraw: Redraw::new(Callback::from(move |()| trigger.force_update())),
         };
-        handle.start(&props.worker);
+        handle.start();
         handle
     });
     {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::files::Sink;
 use crate::files::blob::message;
 
-#[wasm_bindgen(module = "/src/studio/adapters/sink.js")]
+#[wasm_bindgen(module = "/src/studio/adapters/worker/sink.js")]
 extern "C" {
     pub type Out;
     #[wasm_bindgen(method, catch)]

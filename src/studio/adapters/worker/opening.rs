@@ -3,13 +3,13 @@
 
 use wasm_bindgen::JsValue;
 
-use super::sorting::{Role, beside, folder, role, title};
-use super::wire::{Base, Id, Listed};
 use crate::error::Result;
 use crate::files::blob::File;
 use crate::files::{Checkpoint, Source};
 use crate::peft::overview::outline;
 use crate::peft::{Adapter, keys};
+use crate::studio::adapters::sorting::{Role, beside, folder, role, title};
+use crate::studio::adapters::wire::{Base, Id, Listed};
 
 /// Longest configuration or index that is read.
 const LONGEST_TEXT: u64 = 64 << 20;
