@@ -146,7 +146,7 @@ fn refused_values() {
         ("/lanes", json!({}), "lanes"),
         ("/lanes", Value::Array(vec![json!({}); 9]), "lanes"),
         ("/lanes/0", json!("lora"), "lanes[0]"),
-        ("/lanes/0/method", json!("vera"), "lanes[0].method"),
+        ("/lanes/0/method", json!("loha"), "lanes[0].method"),
         ("/lanes/0/init", json!("gaussian"), "lanes[0].init"),
         ("/lanes/0/lr_ratio", json!(0), "lanes[0].lr_ratio"),
         ("/lanes/0/rank_per_layer", json!([4, 4]), "lanes[0].rank_per_layer"),

@@ -2,8 +2,9 @@
 //! the method's description. Knows nothing of documents or of how it trains.
 
 use super::description::{Change, Method, Reach, Widths};
-use super::list;
+use super::full::FULL;
 use super::modifier::description::Mark;
+use super::modifier::list;
 use super::modifier::per_layer::{at_layer, bounded};
 use crate::args::{Kind, Setting, Settings, Value};
 
@@ -73,7 +74,7 @@ impl Lane {
 
     /// A lane that adapts nothing: the frozen network.
     pub fn base() -> Self {
-        Self::from(list::METHODS[0]).on(Vec::new())
+        Self::from(&FULL).on(Vec::new())
     }
 
     /// Whether it adapts this layer.

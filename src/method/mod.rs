@@ -2,40 +2,55 @@
 //! and what is known of it. Everybody else asks its description, never which method it is. Knows neither tasks nor views.
 //!
 //! A method sits at a `Place` and records what it adds there, an `Adapted`: passes before and after the layer's own, and
-//! where its factors are. To the layer, low-rank methods are one thing, a gated product `hg B` with `hg = s g ∘ (x Aᵀ)`;
-//! `factors` holds what they share.
+//! where its factors are. To the layer, low-rank methods are one thing, a gated product `h B` with `h = s g ∘ (x Aᵀ)`;
+//! `factors` holds what they share. docs/METHOD.md shows how another one is written.
 
-mod adalora;
 pub mod cost;
 pub mod count;
 pub mod description;
-mod dora;
-mod dylora;
 mod factors;
-mod full;
 mod gates;
 mod lane;
-mod list;
-mod lora;
 pub mod match_size;
 pub mod modifier;
-mod molora;
-mod mor1e;
-mod mora;
 mod prototype;
 pub mod resize;
 pub mod site;
 #[cfg(test)]
 mod tests;
 
-pub use adalora::ADALORA;
-pub use dora::DORA;
-pub use dylora::DYLORA;
-pub use full::FULL;
+use description::Method;
 pub use lane::{Broken, Lane};
 
-pub use list::{METHODS, USUAL, find};
-pub use lora::LORA;
-pub use molora::MOLORA;
-pub use mor1e::MOR1E;
-pub use mora::MORA;
+/// Declares a file for each method, and the list of what they describe.
+macro_rules! methods {
+    ($($file:ident::$name:ident,)*) => {
+        $(
+            mod $file;
+            pub use $file::$name;
+        )*
+
+        /// In the order in which they are offered.
+        pub static METHODS: &[&Method] = &[$(&$name),*];
+    };
+}
+
+// A new method is one file and one line here.
+methods! {
+    full::FULL,
+    lora::LORA,
+    molora::MOLORA,
+    mor1e::MOR1E,
+    dora::DORA,
+    mora::MORA,
+    adalora::ADALORA,
+    dylora::DYLORA,
+}
+
+/// What a lane is whose document names no method, and what a new lane begins as.
+pub static USUAL: &Method = &LORA;
+
+/// The method of that name.
+pub fn find(name: &str) -> Option<&'static Method> {
+    METHODS.iter().copied().find(|method| method.name == name)
+}

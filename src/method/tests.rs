@@ -1,8 +1,9 @@
 //! What must hold of every method: what it declares is what it records, and an untrained adapter changes nothing.
 
 use super::description::{Axis, Change, Parameter, Widths};
+use super::modifier::list::{MODIFIERS, settings};
 use super::site::Place;
-use super::{Lane, METHODS, count};
+use super::{Lane, METHODS, count, find};
 use crate::args::{Kind, Value};
 use crate::graph::{Arena, NOTHING, SINK};
 
@@ -133,4 +134,21 @@ fn axes_say_what_they_count() {
         Parameter::trained("w", [Axis::Experts(3), Axis::Outputs, Axis::Rank(2)], super::description::Start::Zero);
     assert_eq!(parameter.shape(WIDTHS[1]), [3, 7, 2]);
     assert_eq!(parameter.len(WIDTHS[1]), 42);
+}
+
+#[test]
+fn names_are_one_thing_each() {
+    for (i, method) in METHODS.iter().enumerate() {
+        assert!(METHODS[..i].iter().all(|other| other.name != method.name && other.title != method.title));
+        let all = settings(method);
+        for (j, setting) in all.iter().enumerate() {
+            let word =
+                |other: &&&Setting| other.key == setting.key || !other.link.is_empty() && other.link == setting.link;
+            assert!(all[..j].iter().find(word).is_none(), "{} {}", method.name, setting.key);
+            assert!(!setting.why.is_empty() || setting.key == "rank" || setting.key == "experts", "{}", setting.key);
+        }
+    }
+    for modifier in MODIFIERS {
+        assert!(modifier.applies_to.iter().all(|name| find(name).is_some()), "{}", modifier.name);
+    }
 }

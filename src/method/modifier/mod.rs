@@ -3,6 +3,7 @@
 pub mod balance;
 pub mod description;
 pub mod flex;
+pub mod list;
 pub mod lora_plus;
 pub mod orthogonality;
 pub mod per_layer;
