@@ -143,7 +143,7 @@ fn names_are_one_thing_each() {
         let all = settings(method);
         for (j, setting) in all.iter().enumerate() {
             let word =
-                |other: &&&Setting| other.key == setting.key || !other.link.is_empty() && other.link == setting.link;
+                |other: &&&crate::args::Setting| other.key == setting.key || !other.link.is_empty() && other.link == setting.link;
             assert!(all[..j].iter().find(word).is_none(), "{} {}", method.name, setting.key);
             assert!(!setting.why.is_empty() || setting.key == "rank" || setting.key == "experts", "{}", setting.key);
         }
