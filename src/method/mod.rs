@@ -3,7 +3,7 @@
 //!
 //! A method sits at a `Place` and records what it adds there, an `Adapted`: passes before and after the layer's own, and
 //! where its factors are. To the layer, low-rank methods are one thing, a gated product `h B` with `h = s g ∘ (x Aᵀ)`;
-//! `factors` holds what they share. docs/METHOD.md shows how another one is written.
+//! `factors` holds what they share. docs/ARCHITECTURE.md says how another one is written.
 
 pub mod cost;
 pub mod count;
