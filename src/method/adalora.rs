@@ -5,7 +5,7 @@
 use super::description::{Axis, Budget, Extras, Method, Most, Parameter, Product, Reach, Size, Start, Widths};
 use super::factors::{Factors, Names, ungated};
 use super::lora::{ALPHA, RANK, products};
-use super::site::{Adapted, Place};
+use super::site::{AdapterPasses, LayerSite};
 use crate::args::{Setting, Settings, Shown, limits};
 use crate::graph::{Arena, GRADS, PARAMS};
 use crate::op::budget::{self as kernel_budget, ALLOCATE, IMPORTANCE, SCORE};
@@ -83,7 +83,7 @@ fn parameters(settings: &Settings, _: Widths) -> Vec<Parameter> {
     ]
 }
 
-fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
+fn record(settings: &Settings, place: &LayerSite, arena: &mut Arena) -> AdapterPasses {
     let rank = settings.whole("rank");
     let prescribed = budget(settings);
     let begin = arena.params;
@@ -127,17 +127,17 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     };
     let state = arena.buffer(format!("{}.importance", place.name), 2 * arena.params);
     let scores = arena.shared("scores", place.count * kernel_budget::WIDTH);
-    Adapted {
+    AdapterPasses {
         backward_factors: vec![
             DIAGONAL_BACKWARD.pass(dims, &[("params", PARAMS), ("d_factors", grads), ("grads", GRADS)]),
         ],
         updates: Some((begin, len)),
-        made: factors.tensors((1, rank), place),
-        after: vec![
+        effective_factors: factors.tensors((1, rank), place),
+        after_update: vec![
             IMPORTANCE.pass(budget, &[("params", PARAMS), ("grads", GRADS), ("state", state)]),
             SCORE.pass(budget, &[("scores", scores), ("state", state)]),
         ],
-        last: vec![ALLOCATE.pass(budget, &[("scores", scores), ("params", PARAMS)])],
+        after_all_updates: vec![ALLOCATE.pass(budget, &[("scores", scores), ("params", PARAMS)])],
         state: vec![state],
         ..ungated(&factors, scaling(settings), vec![first], place, arena)
     }

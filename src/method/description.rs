@@ -5,7 +5,7 @@ use crate::args::{Setting, Settings};
 use crate::error::Result;
 use crate::graph::Arena;
 use crate::method::resize::Tensors;
-use crate::method::site::{Adapted, Place};
+use crate::method::site::{AdapterPasses, LayerSite};
 
 /// One way of adapting a linear layer. `y += x ΔWᵀ`, whatever ΔW is made of.
 pub struct Method {
@@ -27,7 +27,7 @@ pub struct Method {
     /// follow from it.
     pub parameters: fn(&Settings, Widths) -> Vec<Parameter>,
     /// Its passes at a layer, and where what they read and leave is.
-    pub record: fn(&Settings, &Place, &mut Arena) -> Adapted,
+    pub record: fn(&Settings, &LayerSite, &mut Arena) -> AdapterPasses,
     /// What ΔW is made of.
     pub change: fn(&Settings, Widths) -> Change,
     /// Multiply-adds per token, for tokens that come in sequences of this length.

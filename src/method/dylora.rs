@@ -4,7 +4,7 @@
 use super::description::{Cut, Extras, Method, Product, Reach, Resize, Size};
 use super::factors::ungated;
 use super::lora::{ALPHA, RANK, pair, place_factors, products, resize_factors};
-use super::site::{Adapted, Place};
+use super::site::{AdapterPasses, LayerSite};
 use crate::args::Settings;
 use crate::graph::{Arena, PARAMS};
 use crate::op::truncate::{self, TRUNCATE};
@@ -34,7 +34,7 @@ fn scaling(settings: &Settings) -> f64 {
     settings.real("alpha") / settings.whole("rank") as f64
 }
 
-fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
+fn record(settings: &Settings, place: &LayerSite, arena: &mut Arena) -> AdapterPasses {
     let rank = settings.whole("rank");
     let whole = place_factors(rank, place, arena);
     let factors = whole.read_from(arena.buffer(format!("{}.factors", place.name), whole.elements()));
@@ -49,8 +49,8 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     };
     let first = TRUNCATE.pass(dims, &[("params", PARAMS), ("factors", factors.at)]);
     // Directions left out are zero in both factors, and so are their gradients.
-    Adapted {
-        made: factors.tensors((1, rank), place),
+    AdapterPasses {
+        effective_factors: factors.tensors((1, rank), place),
         ..ungated(&factors, scaling(settings), vec![first], place, arena)
     }
 }

@@ -4,7 +4,7 @@
 //! stored `[slots, inputs]` with the router's rows after it, so one projection makes both; lora_B is stored
 //! transposed, `[slots, outputs]`.
 
-use super::site::{Adapted, Down, Place, Up};
+use super::site::{AdapterPasses, Down, LayerSite, Up};
 use crate::graph::{Arena, Buffer, GRADS, PARAMS, Pass, Tensor};
 use crate::op::gate::{GATE_BACKWARD, GATE_FORWARD};
 use crate::op::project::PROJECT;
@@ -22,7 +22,7 @@ pub struct Factors {
     pub grad_a: usize,
     pub grad_b: usize,
     /// See [`weight_grad::Dims`].
-    pub boost: f64,
+    pub extra_rate: f64,
     /// Padded N·R.
     pub slots: usize,
     /// Rows of lora_A with those of the router.
@@ -43,14 +43,14 @@ pub struct Names<'a> {
 /// What a gate makes of the projection down: `[A x, logits]`, the gates, and `s g ∘ A x`.
 #[derive(Clone, Copy, Debug)]
 pub struct Gated {
-    pub hz: Buffer,
+    pub down: Buffer,
     pub g: Buffer,
-    pub hg: Buffer,
+    pub gated: Buffer,
 }
 
 impl Factors {
-    /// Place the factors, and `router_rows` (real) rows of a router behind lora_A.
-    pub fn place(names: &Names, router_rows: usize, place: &Place, arena: &mut Arena) -> Self {
+    /// LayerSite the factors, and `router_rows` (real) rows of a router behind lora_A.
+    pub fn place(names: &Names, router_rows: usize, place: &LayerSite, arena: &mut Arena) -> Self {
         let (i, o) = (pad(place.inputs), pad(place.outputs));
         let rank = names.rank.unwrap_or(1);
         let slots = pad(names.experts.unwrap_or(1) * rank);
@@ -94,7 +94,7 @@ impl Factors {
             grads: GRADS,
             grad_a: a,
             grad_b: b,
-            boost: 0.0,
+            extra_rate: 0.0,
             slots,
             down_rows: slots + pad(router_rows),
             inputs: i,
@@ -108,7 +108,7 @@ impl Factors {
     }
 
     /// Both factors as tensors, lora_A `[N,R,I]` and lora_B `[N,O,R]`.
-    pub fn tensors(&self, (experts, rank): (usize, usize), place: &Place) -> Vec<(Buffer, Tensor)> {
+    pub fn tensors(&self, (experts, rank): (usize, usize), place: &LayerSite) -> Vec<(Buffer, Tensor)> {
         let (i, o) = (self.inputs, self.outputs);
         let tensor = |name: &str, shape, offset, strides| {
             let name = format!("{}.{name}", place.name);
@@ -126,7 +126,7 @@ impl Factors {
     }
 
     /// `out = scale · x [A; router]ᵀ`, `[tokens, down_rows]`.
-    pub fn down(&self, place: &Place, scale: f64, out: Buffer) -> Pass {
+    pub fn down(&self, place: &LayerSite, scale: f64, out: Buffer) -> Pass {
         let dims = project::Dims {
             tokens: place.tokens as u32,
             inner: self.inputs as u32,
@@ -138,8 +138,8 @@ impl Factors {
         PROJECT.pass(dims, &[("x", place.x), ("w", self.at), ("out", out)])
     }
 
-    /// `out = scale · dy B`, `[tokens, slots]`: the gradient of hg.
-    pub fn back(&self, place: &Place, scale: f64, out: Buffer) -> Pass {
+    /// `out = scale · dy B`, `[tokens, slots]`: the gradient of gated.
+    pub fn back(&self, place: &LayerSite, scale: f64, out: Buffer) -> Pass {
         let dims = project::Dims {
             tokens: place.tokens as u32,
             inner: self.outputs as u32,
@@ -151,38 +151,46 @@ impl Factors {
         PROJECT.pass(dims, &[("x", place.dy), ("w", self.at), ("out", out)])
     }
 
-    /// Projection down and gate: hz, hg and, unless it is given, g.
-    pub fn down_to_gate(&self, place: &Place, dims: &gate::Dims, gated: &Gated) -> Pass {
+    /// Projection down and gate: down, gated and, unless it is given, g.
+    pub fn down_to_gate(&self, place: &LayerSite, dims: &gate::Dims, gated: &Gated) -> Pass {
         let dims = gate::Dims {
             inner: self.inputs as u32,
             x_batched: place.x_batched.into(),
             w_offset: self.a as u32,
             ..*dims
         };
-        let Gated { hz, g, hg } = *gated;
-        GATE_FORWARD.pass(dims, &[("down", hz), ("g", g), ("gated", hg), ("x", place.x), ("w", self.at)])
+        let Gated { down, g, gated } = *gated;
+        GATE_FORWARD.pass(dims, &[("down", down), ("g", g), ("gated", gated), ("x", place.x), ("w", self.at)])
     }
 
-    /// The way back: from the output's gradient to dhz, and dg.
+    /// The way back: from the output's gradient to d_down, and dg.
     pub fn back_from_gate(
         &self,
-        place: &Place,
+        place: &LayerSite,
         dims: &gate::Dims,
         gated: &Gated,
-        bal: Buffer,
-        dhz: Buffer,
+        balance: Buffer,
+        d_down: Buffer,
         dg: Buffer,
     ) -> Pass {
         let dims = gate::Dims { inner: self.outputs as u32, x_batched: 0, w_offset: self.b as u32, ..*dims };
-        let Gated { hz, g, .. } = *gated;
+        let Gated { down, g, .. } = *gated;
         GATE_BACKWARD.pass(
             dims,
-            &[("down", hz), ("g", g), ("balance", bal), ("x", place.dy), ("w", self.at), ("d_down", dhz), ("dg", dg)],
+            &[
+                ("down", down),
+                ("g", g),
+                ("balance", balance),
+                ("x", place.dy),
+                ("w", self.at),
+                ("d_down", d_down),
+                ("dg", dg),
+            ],
         )
     }
 
     /// Gradients of both factors, and of the router behind lora_A.
-    pub fn gradients(&self, place: &Place, hg: Buffer, dhz: Buffer) -> Pass {
+    pub fn gradients(&self, place: &LayerSite, gated: Buffer, d_down: Buffer) -> Pass {
         let (slots, down, i, o) = (self.slots as u32, self.down_rows as u32, self.inputs as u32, self.outputs as u32);
         let dims = weight_grad::Dims {
             rows: place.tokens as u32,
@@ -202,42 +210,48 @@ impl Factors {
             right_offset1: 0,
             right_batched1: place.x_batched.into(),
             out1: self.grad_a as u32,
-            extra_rate0: self.boost as f32,
+            extra_rate0: self.extra_rate as f32,
             ..Default::default()
         };
         WEIGHT_GRAD.pass(
             dims,
-            &[("left0", hg), ("right0", place.dy), ("left1", dhz), ("right1", place.x), ("grads", self.grads)],
+            &[("left0", gated), ("right0", place.dy), ("left1", d_down), ("right1", place.x), ("grads", self.grads)],
         )
     }
 
-    pub fn up(&self, hg: Buffer) -> Up {
-        Up { hg, slots: self.slots, at: self.at, offset: self.b }
+    pub fn up(&self, gated: Buffer) -> Up {
+        Up { gated, slots: self.slots, at: self.at, offset: self.b }
     }
 
-    pub fn to_input(&self, dhz: Buffer) -> Down {
-        Down { dhz, rows: self.down_rows, at: self.at, offset: self.a }
+    pub fn to_input(&self, d_down: Buffer) -> Down {
+        Down { d_down, rows: self.down_rows, at: self.at, offset: self.a }
     }
 }
 
 /// Factors without a gate: the scaling goes into the projections, and nothing stands between them and the layer.
 /// `first` makes the factors, where that is to be done.
-pub fn ungated(factors: &Factors, scaling: f64, first: Vec<Pass>, place: &Place, arena: &mut Arena) -> Adapted {
-    let hg = arena.buffer(format!("{}.gated", place.name), place.tokens * factors.slots);
-    let dhz = arena.buffer(format!("{}.d_down", place.name), place.tokens * factors.slots);
+pub fn ungated(
+    factors: &Factors,
+    scaling: f64,
+    first: Vec<Pass>,
+    place: &LayerSite,
+    arena: &mut Arena,
+) -> AdapterPasses {
+    let gated = arena.buffer(format!("{}.gated", place.name), place.tokens * factors.slots);
+    let d_down = arena.buffer(format!("{}.d_down", place.name), place.tokens * factors.slots);
     let mut forward = first;
-    forward.push(factors.down(place, scaling, hg));
-    Adapted {
+    forward.push(factors.down(place, scaling, gated));
+    AdapterPasses {
         forward,
-        backward: vec![factors.back(place, scaling, dhz), factors.gradients(place, hg, dhz)],
-        up: Some(factors.up(hg)),
-        down: Some(factors.to_input(dhz)),
+        backward: vec![factors.back(place, scaling, d_down), factors.gradients(place, gated, d_down)],
+        up: Some(factors.up(gated)),
+        down: Some(factors.to_input(d_down)),
         ..Default::default()
     }
 }
 
 /// Gates as `[batch, sequence, experts]`, `gate_tokens` tokens sharing a row.
-pub fn gate_tensor(place: &Place, experts: usize, gate_tokens: usize) -> Tensor {
+pub fn gate_tensor(place: &LayerSite, experts: usize, gate_tokens: usize) -> Tensor {
     let (width, s) = (pad(experts), place.sequence);
     let token_stride = if gate_tokens == 1 { width } else { 0 };
     Tensor {

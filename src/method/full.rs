@@ -1,7 +1,7 @@
 //! Full fine-tuning: a dense change `delta [O,I]`, zero at first; `y += x deltaᵀ`.
 
 use super::description::{Axis, Change, Extras, Method, Parameter, Products, Reach, Start};
-use super::site::{Adapted, Place};
+use super::site::{AdapterPasses, LayerSite};
 use crate::args::Settings;
 use crate::graph::{Arena, GRADS, NOTHING, PARAMS};
 use crate::op::weight_grad::WEIGHT_GRAD;
@@ -23,7 +23,7 @@ pub static FULL: Method = Method {
     extras: Extras { scripted: |_| true, ..Extras::NONE },
 };
 
-fn record(_: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
+fn record(_: &Settings, place: &LayerSite, arena: &mut Arena) -> AdapterPasses {
     let (i, o) = (pad(place.inputs), pad(place.outputs));
     let delta = arena.param(format!("{}.delta", place.name), o * i, vec![place.outputs, place.inputs], vec![i, 1]);
     let dims = weight_grad::Dims {
@@ -40,5 +40,5 @@ fn record(_: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
         dims,
         &[("left0", place.dy), ("right0", place.x), ("left1", NOTHING), ("right1", NOTHING), ("grads", GRADS)],
     );
-    Adapted { backward: vec![gradient], delta: Some((PARAMS, delta)), ..Default::default() }
+    AdapterPasses { backward: vec![gradient], delta: Some((PARAMS, delta)), ..Default::default() }
 }

@@ -20,7 +20,7 @@ pub struct Gates {
     pub g: Buffer,
     /// Gradient by every token's gate, `[tokens, logits]`, and the balance term's share of it, `[logits]`.
     pub dg: Buffer,
-    pub bal: Buffer,
+    pub balance: Buffer,
 }
 
 /// Where gates come from.
@@ -36,11 +36,11 @@ pub struct GateSource {
     pub parts: Option<Parts>,
 }
 
-/// Experts behind their gates: from x and g to hg, and from the output's gradient to dh and dg.
+/// Experts behind their gates: from x and g to gated, and from the output's gradient to dh and dg.
 pub struct Mixed {
     pub factors: Factors,
     pub forward: Vec<Pass>,
     pub backward: Vec<Pass>,
-    pub hg: Buffer,
+    pub gated: Buffer,
     pub dh: Buffer,
 }

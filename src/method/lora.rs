@@ -8,7 +8,7 @@ use super::description::{
 use super::factors::{Factors, Names, ungated};
 use super::modifier::{lora_plus, pissa, quantised};
 use super::resize::{Tensors, factors};
-use super::site::{Adapted, Place};
+use super::site::{AdapterPasses, LayerSite};
 use crate::args::{Setting, Settings, Shown, limits};
 use crate::error::Result;
 use crate::graph::Arena;
@@ -101,21 +101,21 @@ pub fn pair(settings: &Settings, widths: Widths) -> [Parameter; 2] {
     ]
 }
 
-fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
+fn record(settings: &Settings, place: &LayerSite, arena: &mut Arena) -> AdapterPasses {
     let rank = settings.whole("rank");
     let mut factors = place_factors(rank, place, arena);
-    factors.boost = lora_plus::extra_rate(settings);
+    factors.extra_rate = lora_plus::extra_rate(settings);
     match quantised::quantised(factors, settings, (1, rank), place, arena) {
         None => ungated(&factors, scaling(settings), vec![], place, arena),
-        Some((made, first)) => Adapted {
-            made: made.tensors((1, rank), place),
+        Some((made, first)) => AdapterPasses {
+            effective_factors: made.tensors((1, rank), place),
             ..ungated(&made, scaling(settings), vec![first], place, arena)
         },
     }
 }
 
 /// lora_A `[R,I]` and lora_B `[O,R]`.
-pub fn place_factors(rank: usize, place: &Place, arena: &mut Arena) -> Factors {
+pub fn place_factors(rank: usize, place: &LayerSite, arena: &mut Arena) -> Factors {
     Factors::place(&Names { a: "lora_A", b: "lora_B", experts: None, rank: Some(rank) }, 0, place, arena)
 }
 

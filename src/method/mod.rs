@@ -1,7 +1,7 @@
 //! The methods by which a frozen linear layer is adapted, a file each: what a method is, what it holds, what it computes,
 //! and what is known of it. Everybody else asks its description, never which method it is. Knows neither tasks nor views.
 //!
-//! A method sits at a `Place` and records what it adds there, an `Adapted`: passes before and after the layer's own, and
+//! A method sits at a `LayerSite` and records what it adds there, an `AdapterPasses`: passes before and after the layer's own, and
 //! where its factors are. To the layer, low-rank methods are one thing, a gated product `h B` with `h = s g ∘ (x Aᵀ)`;
 //! `factors` holds what they share. docs/ARCHITECTURE.md says how another one is written.
 

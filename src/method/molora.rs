@@ -8,7 +8,7 @@ use super::factors::{Factors, Gated, Names, gate_tensor};
 use super::lora::{alpha, rank, resize_factors};
 use super::modifier::balance::balance_pass;
 use super::modifier::{lora_plus, quantised, router};
-use super::site::{Adapted, Place};
+use super::site::{AdapterPasses, LayerSite};
 use crate::args::{Setting, Settings, Shown, limits};
 use crate::graph::Arena;
 use crate::op::{gate, pad};
@@ -111,23 +111,23 @@ fn most(settings: &Settings, key: &str) -> Option<Most> {
     Some(Most { value: limits::MIXTURE_RANK / other.max(1), why })
 }
 
-fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
+fn record(settings: &Settings, place: &LayerSite, arena: &mut Arena) -> AdapterPasses {
     let (n, rank, t) = (settings.whole("experts"), settings.whole("rank"), place.tokens);
     let names = Names { a: "lora_A", b: "lora_B", experts: Some(n), rank: Some(rank) };
     let mut factors = Factors::place(&names, n, place, arena);
-    factors.boost = lora_plus::extra_rate(settings);
+    factors.extra_rate = lora_plus::extra_rate(settings);
     let (mut made, mut first) = (vec![], None);
     if let Some((low, pass)) = quantised::quantised(factors, settings, (n, rank), place, arena) {
         (factors, made, first) = (low, low.tensors((n, rank), place), Some(pass));
     }
     let logits = pad(n);
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), len);
-    let hz = buffer("down", t * factors.down_rows);
+    let down = buffer("down", t * factors.down_rows);
     let g = buffer("g", t * logits);
-    let hg = buffer("gated", t * factors.slots);
-    let dhz = buffer("d_down", t * factors.down_rows);
+    let gated = buffer("gated", t * factors.slots);
+    let d_down = buffer("d_down", t * factors.down_rows);
     let dg = buffer("dg", t * logits);
-    let bal = buffer("balance", logits);
+    let balance = buffer("balance", logits);
     let (inverse_temperature, noise) = router::router(settings);
     let dims = gate::Dims {
         tokens: t as u32,
@@ -147,15 +147,15 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     };
     let mut backward = vec![];
     let rows = place.real_tokens;
-    let bal = balance_pass(settings, g, bal, rows, rows, n, &mut backward);
-    backward.push(factors.back_from_gate(place, &dims, &Gated { hz, g, hg }, bal, dhz, dg));
-    backward.push(factors.gradients(place, hg, dhz));
-    Adapted {
-        forward: first.into_iter().chain([factors.down_to_gate(place, &dims, &Gated { hz, g, hg })]).collect(),
+    let balance = balance_pass(settings, g, balance, rows, rows, n, &mut backward);
+    backward.push(factors.back_from_gate(place, &dims, &Gated { down, g, gated }, balance, d_down, dg));
+    backward.push(factors.gradients(place, gated, d_down));
+    AdapterPasses {
+        forward: first.into_iter().chain([factors.down_to_gate(place, &dims, &Gated { down, g, gated })]).collect(),
         backward,
-        made,
-        up: Some(factors.up(hg)),
-        down: Some(factors.to_input(dhz)),
+        effective_factors: made,
+        up: Some(factors.up(gated)),
+        down: Some(factors.to_input(d_down)),
         gate: Some((g, gate_tensor(place, n, 1))),
         ..Default::default()
     }

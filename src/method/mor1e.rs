@@ -11,7 +11,7 @@ use super::modifier::balance::balance_pass;
 use super::modifier::{flex, orthogonality};
 use super::prototype;
 use super::resize::{Tensors, experts};
-use super::site::{Adapted, GateInput, Place};
+use super::site::{AdapterPasses, GateInput, LayerSite};
 use crate::args::{Setting, Settings, Shown, limits};
 use crate::error::Result;
 use crate::graph::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
@@ -218,7 +218,7 @@ fn resize(sizes: &Sizes, tensors: &mut dyn Tensors) -> Result<()> {
     ])
 }
 
-fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
+fn record(settings: &Settings, place: &LayerSite, arena: &mut Arena) -> AdapterPasses {
     let (n, t) = (settings.whole("experts"), place.tokens);
     let scaling = settings.real("alpha");
     let (begin, fixed) = (arena.params, arena.frozen_elements);
@@ -229,10 +229,10 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     // Padding tokens index the row after the last sequence's.
     let g = buffer("g", pad(t.div_ceil(gate_tokens).max(rows)) * logits);
     let dg = buffer("dg", t * logits);
-    let bal = buffer("balance", logits);
+    let balance = buffer("balance", logits);
     let mut backward = vec![];
-    let bal = balance_pass(settings, g, bal, real_rows, place.real_tokens, n, &mut backward);
-    let gates = Gates { experts: n, logits, tokens: gate_tokens, rows, real_rows, g, dg, bal };
+    let balance = balance_pass(settings, g, balance, real_rows, place.real_tokens, n, &mut backward);
+    let gates = Gates { experts: n, logits, tokens: gate_tokens, rows, real_rows, g, dg, balance };
     let readers = flex::readers(settings);
     let mixed = match readers {
         Some(readers) => flex::record(readers, &gates, scaling, place, arena),
@@ -242,9 +242,9 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
         true => prototype::record(&gates, place, arena),
         false => network(hidden_width(settings, place.inputs), &gates, place, arena),
     };
-    let Mixed { factors, hg, dh, .. } = mixed;
+    let Mixed { factors, gated, dh, .. } = mixed;
     backward.extend(mixed.backward);
-    backward.extend([source.backward, factors.gradients(place, hg, dh)]);
+    backward.extend([source.backward, factors.gradients(place, gated, dh)]);
     backward.extend(source.gradients);
     // A second term in v's gradient: AdamW must wait for both.
     let apart = orthogonality::gradient(readers.unwrap_or(n), &factors, settings);
@@ -252,12 +252,12 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
     let updates = apart.is_some().then_some((begin, trained));
     let mut forward = vec![source.forward];
     forward.extend(mixed.forward);
-    Adapted {
+    AdapterPasses {
         backward_factors: apart.into_iter().collect(),
         updates,
         forward,
         backward,
-        up: Some(factors.up(hg)),
+        up: Some(factors.up(gated)),
         down: Some(factors.to_input(dh)),
         gate_input: Some(GateInput { dq: source.dq, gate_tokens }),
         gate: Some((g, gate_tensor(place, n, gate_tokens))),
@@ -267,11 +267,11 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
 }
 
 /// v `[N,I]` and u `[N,O]`.
-fn each_its_own(gates: &Gates, scaling: f64, place: &Place, arena: &mut Arena) -> Mixed {
+fn each_its_own(gates: &Gates, scaling: f64, place: &LayerSite, arena: &mut Arena) -> Mixed {
     let names = Names { a: "v", b: "u", experts: Some(gates.experts), rank: None };
     let factors = Factors::place(&names, 0, place, arena);
     let mut buffer = |what: &str| arena.buffer(format!("{}.{what}", place.name), place.tokens * factors.slots);
-    let (h, hg, dh) = (buffer("down"), buffer("gated"), buffer("d_down"));
+    let (down, gated, dh) = (buffer("down"), buffer("gated"), buffer("d_down"));
     let dims = gate::Dims {
         tokens: place.tokens as u32,
         real_tokens: place.real_tokens as u32,
@@ -286,36 +286,36 @@ fn each_its_own(gates: &Gates, scaling: f64, place: &Place, arena: &mut Arena) -
         scale: scaling as f32,
         ..Default::default()
     };
-    let gated = Gated { hz: h, g: gates.g, hg };
+    let passed = Gated { down, g: gates.g, gated };
     Mixed {
         factors,
-        forward: vec![factors.down_to_gate(place, &dims, &gated)],
-        backward: vec![factors.back_from_gate(place, &dims, &gated, gates.bal, dh, gates.dg)],
-        hg,
+        forward: vec![factors.down_to_gate(place, &dims, &passed)],
+        backward: vec![factors.back_from_gate(place, &dims, &passed, gates.balance, dh, gates.dg)],
+        gated,
         dh,
     }
 }
 
 /// The intuition network's gates.
-fn network(hidden: usize, gates: &Gates, place: &Place, arena: &mut Arena) -> GateSource {
+fn network(hidden: usize, gates: &Gates, place: &LayerSite, arena: &mut Arena) -> GateSource {
     let dims = place_network(hidden, gates, place, arena);
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), gates.rows * len);
-    let (q, acts) = (buffer("q", dims.inputs as usize), buffer("activations", dims.activations()));
-    let (dacts, dq) = (buffer("d_activations", dims.d_activations()), buffer("dq", dims.inputs as usize));
+    let (q, activations) = (buffer("q", dims.inputs as usize), buffer("activations", dims.activations()));
+    let (d_activations, dq) = (buffer("d_activations", dims.d_activations()), buffer("dq", dims.inputs as usize));
     let mut gradients =
-        vec![INTUITION_SUMS.pass(dims, &[("activations", acts), ("d_activations", dacts), ("grads", GRADS)])];
-    gradients.extend(network_gradients(&dims, q, acts, dacts));
+        vec![INTUITION_SUMS.pass(dims, &[("activations", activations), ("d_activations", d_activations), ("grads", GRADS)])];
+    gradients.extend(network_gradients(&dims, q, activations, d_activations));
     GateSource {
         forward: INTUITION_FORWARD
-            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", acts), ("g", gates.g)]),
+            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", activations), ("g", gates.g)]),
         backward: INTUITION_BACKWARD.pass(
             dims,
             &[
                 ("params", PARAMS),
-                ("activations", acts),
+                ("activations", activations),
                 ("g", gates.g),
                 ("dg", gates.dg),
-                ("d_activations", dacts),
+                ("d_activations", d_activations),
                 ("dq", dq),
             ],
         ),
@@ -325,8 +325,8 @@ fn network(hidden: usize, gates: &Gates, place: &Place, arena: &mut Arena) -> Ga
     }
 }
 
-/// Place the gate network's parameters.
-fn place_network(hidden: usize, gates: &Gates, place: &Place, arena: &mut Arena) -> intuition::Dims {
+/// LayerSite the gate network's parameters.
+fn place_network(hidden: usize, gates: &Gates, place: &LayerSite, arena: &mut Arena) -> intuition::Dims {
     let (i, h, n) = (pad(place.inputs), pad(hidden), gates.logits);
     let (real_i, real_h, real_n) = (place.inputs, hidden, gates.experts);
     // (rows, padded rows) and (cols, padded cols); a vector is one row.
@@ -366,7 +366,7 @@ fn place_network(hidden: usize, gates: &Gates, place: &Place, arena: &mut Arena)
 }
 
 /// Gradients of the three matrices: dzᵀc and dcᵀn together, then daᵀq.
-fn network_gradients(d: &intuition::Dims, q: Buffer, acts: Buffer, dacts: Buffer) -> [Pass; 2] {
+fn network_gradients(d: &intuition::Dims, q: Buffer, activations: Buffer, d_activations: Buffer) -> [Pass; 2] {
     let (h, logits) = (d.hidden, d.logits);
     let (left, right) = (d.d_activations() as u32, d.activations() as u32);
     let upper = weight_grad::Dims {
@@ -401,8 +401,8 @@ fn network_gradients(d: &intuition::Dims, q: Buffer, acts: Buffer, dacts: Buffer
     };
     [
         WEIGHT_GRAD
-            .pass(upper, &[("left0", dacts), ("right0", acts), ("left1", dacts), ("right1", acts), ("grads", GRADS)]),
+            .pass(upper, &[("left0", d_activations), ("right0", activations), ("left1", d_activations), ("right1", activations), ("grads", GRADS)]),
         WEIGHT_GRAD
-            .pass(lower, &[("left0", dacts), ("right0", q), ("left1", NOTHING), ("right1", NOTHING), ("grads", GRADS)]),
+            .pass(lower, &[("left0", d_activations), ("right0", q), ("left1", NOTHING), ("right1", NOTHING), ("grads", GRADS)]),
     ]
 }

@@ -5,7 +5,7 @@
 use super::description::{Axis, Extras, Method, Parameter, Product, Products, Reach, Size, Start, Widths};
 use super::factors::{Factors, ungated};
 use super::lora::RANK;
-use super::site::{Adapted, Place};
+use super::site::{AdapterPasses, LayerSite};
 use crate::args::Settings;
 use crate::graph::{Arena, GRADS, PARAMS};
 use crate::op::pad;
@@ -43,7 +43,7 @@ fn side(settings: &Settings, Widths { inputs, outputs }: Widths) -> usize {
     ((inputs + outputs) * settings.whole("rank")).isqrt().min(inputs).min(outputs)
 }
 
-fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
+fn record(settings: &Settings, place: &LayerSite, arena: &mut Arena) -> AdapterPasses {
     let side = side(settings, Widths { inputs: place.inputs, outputs: place.outputs });
     let (slots, i, o) = (pad(side), pad(place.inputs), pad(place.outputs));
     let m = arena.param(format!("{}.mora_M", place.name), slots * slots, vec![side, side], vec![slots, 1]);
@@ -57,7 +57,7 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
         grads,
         grad_a: 0,
         grad_b: b,
-        boost: 0.0,
+        extra_rate: 0.0,
         slots,
         down_rows: slots,
         inputs: i,
@@ -73,10 +73,10 @@ fn record(settings: &Settings, place: &Place, arena: &mut Arena) -> Adapted {
         matrix: m as u32,
     };
     let first = TILE_FORWARD.pass(dims, &[("params", PARAMS), ("factors", at)]);
-    Adapted {
+    AdapterPasses {
         backward_factors: vec![TILE_BACKWARD.pass(dims, &[("d_factors", grads), ("grads", GRADS)])],
         updates: Some((m, slots * slots)),
-        made: factors.tensors((1, side), place),
+        effective_factors: factors.tensors((1, side), place),
         ..ungated(&factors, 1.0, vec![first], place, arena)
     }
 }

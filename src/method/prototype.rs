@@ -4,7 +4,7 @@
 
 use super::description::{Axis, Parameter, Start};
 use super::gates::{GateSource, Gates};
-use super::site::{Parts, Place};
+use super::site::{LayerSite, Parts};
 use crate::graph::{Arena, GRADS, PARAMS, Tensor};
 use crate::op::prototype::{self, PROTOTYPE_BACKWARD, PROTOTYPE_FORWARD};
 use crate::op::weight_grad::WEIGHT_GRAD;
@@ -21,7 +21,7 @@ pub fn parameters(experts: usize) -> [Parameter; 3] {
     .map(|parameter| parameter.part("gate"))
 }
 
-pub fn record(gates: &Gates, place: &Place, arena: &mut Arena) -> GateSource {
+pub fn record(gates: &Gates, place: &LayerSite, arena: &mut Arena) -> GateSource {
     let (n, logits, inputs) = (gates.experts, gates.logits, pad(place.inputs));
     let name = |what: &str| format!("{}.gate.{what}", place.name);
     let matrix = || (vec![n, place.inputs], vec![inputs, 1]);
@@ -44,8 +44,8 @@ pub fn record(gates: &Gates, place: &Place, arena: &mut Arena) -> GateSource {
         prototypes: prototypes as u32,
     };
     let mut buffer = |what: &str, len| arena.buffer(format!("{}.{what}", place.name), gates.rows * len);
-    let (q, acts) = (buffer("q", inputs), buffer("activations", dims.activations()));
-    let (dacts, dq) = (buffer("d_activations", dims.d_activations()), buffer("dq", inputs));
+    let (q, activations) = (buffer("q", inputs), buffer("activations", dims.activations()));
+    let (d_activations, dq) = (buffer("d_activations", dims.d_activations()), buffer("dq", inputs));
     let gradients = weight_grad::Dims {
         rows: dims.rows,
         m0: dims.logits,
@@ -64,27 +64,31 @@ pub fn record(gates: &Gates, place: &Place, arena: &mut Arena) -> GateSource {
     };
     GateSource {
         forward: PROTOTYPE_FORWARD
-            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", acts), ("g", gates.g)]),
+            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", activations), ("g", gates.g)]),
         backward: PROTOTYPE_BACKWARD.pass(
             dims,
             &[
                 ("params", PARAMS),
                 ("q", q),
-                ("activations", acts),
+                ("activations", activations),
                 ("dg", gates.dg),
-                ("d_activations", dacts),
+                ("d_activations", d_activations),
                 ("dq", dq),
             ],
         ),
-        gradients: vec![
-            WEIGHT_GRAD.pass(
-                gradients,
-                &[("left0", dacts), ("right0", q), ("left1", dacts), ("right1", acts), ("grads", GRADS)],
-            ),
-        ],
+        gradients: vec![WEIGHT_GRAD.pass(
+            gradients,
+            &[
+                ("left0", d_activations),
+                ("right0", q),
+                ("left1", d_activations),
+                ("right1", activations),
+                ("grads", GRADS),
+            ],
+        )],
         dq,
         parts: Some(Parts {
-            buffer: acts,
+            buffer: activations,
             values: Tensor {
                 name: name("parts"),
                 shape: vec![2, gates.real_rows, place.sequence, n],

@@ -5,7 +5,7 @@ use crate::graph::{Buffer, Pass, Tensor};
 
 /// Where an adapter sits. Widths are the real ones; `tokens` is padded.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct LayerSite<'a> {
     /// Prefix of tensor names: "layers.0".
     pub name: &'a str,
     pub x: Buffer,
@@ -19,7 +19,7 @@ pub struct Place<'a> {
     pub real_tokens: usize,
     /// Tokens per sequence.
     pub sequence: usize,
-    /// Place among the lane's adapted layers, and how many they are.
+    /// LayerSite among the lane's adapted layers, and how many they are.
     pub index: usize,
     pub count: usize,
     pub inputs: usize,
@@ -28,7 +28,7 @@ pub struct Place<'a> {
 
 /// What an adapter adds to its layer.
 #[derive(Debug, Default)]
-pub struct Adapted {
+pub struct AdapterPasses {
     /// Before the layer's own forward pass.
     pub forward: Vec<Pass>,
     /// After the gradient of the layer's output is known: all that the gradient of its parameters needs.
@@ -38,16 +38,16 @@ pub struct Adapted {
     /// The layer's parameters (first, how many), if their gradients are whole only then: AdamW takes a pass of its own.
     pub updates: Option<(usize, usize)>,
     /// After AdamW, while training; and what of it needs that of every layer.
-    pub after: Vec<Pass>,
-    pub last: Vec<Pass>,
+    pub after_update: Vec<Pass>,
+    pub after_all_updates: Vec<Pass>,
     /// What training carries from step to step beside parameters and moments.
     pub state: Vec<Buffer>,
     /// The layer adds `x deltaᵀ`, delta in this buffer at this offset.
     pub delta: Option<(Buffer, usize)>,
-    /// The layer adds `hg B`.
+    /// The layer adds `gated B`.
     pub up: Option<Up>,
     /// lora_A and lora_B, or delta, as the layer reads them, where they are not parameters themselves.
-    pub made: Vec<(Buffer, Tensor)>,
+    pub effective_factors: Vec<(Buffer, Tensor)>,
     /// What flows back through the factors to the layer's input.
     pub down: Option<Down>,
     /// What flows back through a gate network to the layer's input.
@@ -70,7 +70,7 @@ pub struct Parts {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Up {
-    pub hg: Buffer,
+    pub gated: Buffer,
     /// Padded N·R.
     pub slots: usize,
     pub at: Buffer,
@@ -80,7 +80,7 @@ pub struct Up {
 
 #[derive(Clone, Copy, Debug)]
 pub struct Down {
-    pub dhz: Buffer,
+    pub d_down: Buffer,
     /// Rows of lora_A, and of the router after it.
     pub rows: usize,
     pub at: Buffer,

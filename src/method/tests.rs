@@ -2,7 +2,7 @@
 
 use super::description::{Axis, Change, Parameter, Widths};
 use super::modifier::list::{MODIFIERS, settings};
-use super::site::Place;
+use super::site::LayerSite;
 use super::{Lane, METHODS, count, find};
 use crate::args::{Kind, Value};
 use crate::graph::{Arena, NOTHING, SINK};
@@ -34,7 +34,7 @@ fn lanes() -> Vec<Lane> {
 fn what_is_declared_is_what_is_recorded() {
     for lane in lanes() {
         for widths in WIDTHS {
-            let place = Place {
+            let place = LayerSite {
                 name: "layers.0",
                 x: SINK,
                 weight: NOTHING,
@@ -67,7 +67,7 @@ fn what_is_declared_is_what_is_recorded() {
             // The tensors that its change is made of are there, as large as it says.
             let held = |name: &str| {
                 let full = format!("layers.0.{name}");
-                let made = adapted.made.iter().map(|(_, tensor)| tensor);
+                let made = adapted.effective_factors.iter().map(|(_, tensor)| tensor);
                 made.chain(&arena.tensors).find(|t| t.name == full).map(|t| t.shape.iter().product::<usize>())
             };
             match (lane.method.change)(&lane.settings, widths) {
@@ -142,8 +142,9 @@ fn names_are_one_thing_each() {
         assert!(METHODS[..i].iter().all(|other| other.name != method.name && other.title != method.title));
         let all = settings(method);
         for (j, setting) in all.iter().enumerate() {
-            let word =
-                |other: &&&crate::args::Setting| other.key == setting.key || !other.link.is_empty() && other.link == setting.link;
+            let word = |other: &&&crate::args::Setting| {
+                other.key == setting.key || !other.link.is_empty() && other.link == setting.link
+            };
             assert!(all[..j].iter().find(word).is_none(), "{} {}", method.name, setting.key);
             assert!(!setting.why.is_empty() || setting.key == "rank" || setting.key == "experts", "{}", setting.key);
         }

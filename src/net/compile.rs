@@ -10,7 +10,7 @@ use crate::args::Optimizer;
 use crate::graph::{Arena, Buffer, MOMENTS, PARAMS, Pass, Tensor, Update};
 use crate::method::Lane;
 use crate::method::modifier::pissa;
-use crate::method::site::Place;
+use crate::method::site::LayerSite;
 use crate::op::adamw::LOSS_PARTS;
 use crate::op::{PAD, pad};
 use crate::task::network::{Network, Node, Wire};
@@ -94,8 +94,8 @@ fn network(
     debug_assert_eq!(updated, trainable, "every parameter has a pass that trains it");
     let mut train = recorder.passes(step);
     let adapted = || recorder.sites.iter().filter_map(|site| site.adapted.as_ref());
-    train.extend(adapted().flat_map(|a| a.after.iter().cloned()));
-    train.extend(adapted().flat_map(|a| a.last.iter().cloned()));
+    train.extend(adapted().flat_map(|a| a.after_update.iter().cloned()));
+    train.extend(adapted().flat_map(|a| a.after_all_updates.iter().cloned()));
     let mut state = vec![PARAMS, MOMENTS];
     state.extend(adapted().flat_map(|a| a.state.iter().copied()));
     let output_tensor = (recorder.buffer(Value::Output(network.output())), output_tensor(network, batch));
@@ -131,7 +131,7 @@ fn adapt(
         let mut frozen = recorder.shared.frozen(l);
         let dy = gradients.value[wire.index()];
         let adapted = chosen.iter().position(|&c| c == l).zip(dy).map(|(index, dy)| {
-            let place = Place {
+            let place = LayerSite {
                 name: &site.name,
                 x,
                 weight: frozen.weight,
@@ -158,7 +158,7 @@ fn adapt(
             passes: 0,
             parameters: std::mem::take(&mut recorder.arena.tensors),
             frozen_parameters: std::mem::take(&mut recorder.arena.frozen_parameters),
-            effective_factors: adapted.as_ref().map_or_else(Vec::new, |a| a.made.clone()),
+            effective_factors: adapted.as_ref().map_or_else(Vec::new, |a| a.effective_factors.clone()),
             gate: adapted.as_ref().and_then(|a| a.gate.clone()),
             gate_parts: adapted.as_ref().and_then(|a| a.parts.clone()),
         });

@@ -11,6 +11,7 @@
 //! measurement asks for it.
 
 mod compile;
+mod constant;
 pub mod initial;
 mod lane;
 mod node;

@@ -2,24 +2,10 @@
 //! fast as passes written for it. A step means the same with and without them. Knows what kernels can end in, not what a
 //! network is for.
 
+use super::constant::is_constant;
 use super::node::{Operation, Site, Value, adamw};
 use crate::graph::{Pass, Update};
-use crate::task::LossKind;
 use crate::task::network::{Network, Node};
-
-/// Whether a site reads the data themselves, which never change: its frozen product is then made once, with the shared
-/// buffers, for every row of the pool.
-pub fn is_constant(network: &Network, site: usize) -> bool {
-    network.node(network.site_input(site)) == Node::Rows
-}
-
-/// The site whose frozen product is taken from the targets beforehand: known, and all that is done with it is to compare.
-pub fn left_out_of_target(network: &Network, loss: LossKind) -> Option<usize> {
-    match network.node(network.output()) {
-        Node::Linear { site, .. } if loss == LossKind::Mse && is_constant(network, site) => Some(site),
-        _ => None,
-    }
-}
 
 /// Frozen products of the data are read, not computed.
 pub fn constant_products(network: &Network, operations: &mut [Operation]) {

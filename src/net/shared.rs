@@ -3,7 +3,7 @@
 
 use ndarray::linalg::general_mat_mul;
 
-use super::rewrite;
+use super::constant::{is_constant, left_out_of_target};
 use crate::graph::{Buffer, NOTHING, NOTHING_LEN, Real};
 use crate::op::{pad, view, view_mut};
 use crate::task::{LossKind, Network, Targets, TaskData};
@@ -77,7 +77,7 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
     let mut filled = vec![(NOTHING, "nothing".to_owned(), vec![F::zero(); NOTHING_LEN])];
     for (l, (site, frozen)) in task.network.sites().iter().zip(&task.base).enumerate() {
         let (weight, base) = layer(task, l, &frozen.weight, &x);
-        if rewrite::left_out_of_target(&task.network, task.loss) == Some(l) {
+        if left_out_of_target(&task.network, task.loss) == Some(l) {
             without(&mut target, &base);
         }
         filled.push((own.weight[l], format!("{}.base.weight", site.name), weight));
@@ -110,7 +110,7 @@ fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>
     let (i, o) = (pad(layer.inputs), pad(layer.outputs));
     let w = rows(weight, layer.inputs, o, |r| r);
     let bias = rows::<F>(&task.base[l].bias, layer.outputs, 1, |r| r);
-    if !rewrite::is_constant(&task.network, l) {
+    if !is_constant(&task.network, l) {
         return (w, bias);
     }
     let pool = x.len() / i;
@@ -124,11 +124,11 @@ fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>
 /// The same of a frozen weight that one lane has to itself, and the target where that is another with it.
 pub(super) fn frozen(task: &TaskData, l: usize, weight: &[f32]) -> (Vec<f32>, Vec<f32>, Option<Vec<f32>>) {
     let (pool, place) = pool(task);
-    let constant = rewrite::is_constant(&task.network, l);
+    let constant = is_constant(&task.network, l);
     let x = if constant { rows(&task.x, task.network.inputs(), pool, &place) } else { vec![] };
     let (weight, base) = layer(task, l, weight, &x);
     let target = match &task.y {
-        Targets::Dense(y) if rewrite::left_out_of_target(&task.network, task.loss) == Some(l) => {
+        Targets::Dense(y) if left_out_of_target(&task.network, task.loss) == Some(l) => {
             let mut target = rows(y, task.network.sites()[l].outputs, pool, place);
             without(&mut target, &base);
             Some(target)

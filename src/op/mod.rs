@@ -12,7 +12,6 @@ pub mod balance;
 pub mod budget;
 pub mod cross_entropy;
 pub mod diagonal;
-pub mod dora;
 pub mod flex;
 pub mod gate;
 pub mod gelu;

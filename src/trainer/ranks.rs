@@ -176,7 +176,7 @@ mod tests {
     fn begun(task: Domains, lanes: Vec<Lane>, lr: f64) -> Lab {
         let mut config = Config { lanes, task: Task::Domains(task.clone()), ..Config::default() };
         (config.schedule, config.optimizer.lr) = (Schedule { warmup: 0, total: 1_000 }, lr);
-        let data = domains::domains(&task, 1).unwrap();
+        let data = domains(&task, 1).unwrap();
         Lab::new(config, data, None).unwrap()
     }
 

@@ -36,7 +36,7 @@ pub static LOAD_BALANCE: Modifier = Modifier {
 pub fn balance_pass(
     settings: &Settings,
     g: Buffer,
-    bal: Buffer,
+    balance: Buffer,
     rows: usize,
     tokens: usize,
     experts: usize,
@@ -55,6 +55,6 @@ pub fn balance_pass(
         kind,
         coefficient: settings.real(COEFFICIENT) as f32,
     };
-    passes.push(BALANCE.pass(dims, &[("g", g), ("balance", bal)]));
-    bal
+    passes.push(BALANCE.pass(dims, &[("g", g), ("balance", balance)]));
+    balance
 }

@@ -7,7 +7,7 @@ use crate::graph::{Arena, GRADS, PARAMS};
 use crate::method::description::{Axis, Parameter, Start, Widths};
 use crate::method::factors::Factors;
 use crate::method::gates::{Gates, Mixed};
-use crate::method::site::Place;
+use crate::method::site::LayerSite;
 use crate::op::flex::{self, FLEX_BACKWARD, FLEX_FORWARD};
 use crate::op::pad;
 
@@ -36,12 +36,12 @@ pub fn parameters(readers: usize, experts: usize, widths: Widths) -> [Parameter;
     .map(|parameter| parameter.part("vectors"))
 }
 
-pub fn record(readers: usize, gates: &Gates, scaling: f64, place: &Place, arena: &mut Arena) -> Mixed {
+pub fn record(readers: usize, gates: &Gates, scaling: f64, place: &LayerSite, arena: &mut Arena) -> Mixed {
     let writers = gates.experts / readers;
     let factors = factors((readers, writers), place, arena);
     let mut buffer = |what: &str, width| arena.buffer(format!("{}.{what}", place.name), place.tokens * width);
     let (h, dh) = (buffer("down", factors.down_rows), buffer("d_down", factors.down_rows));
-    let (hg, dhg) = (buffer("gated", factors.slots), buffer("d_gated", factors.slots));
+    let (gated, d_gated) = (buffer("gated", factors.slots), buffer("d_gated", factors.slots));
     let dims = flex::Dims {
         tokens: place.tokens as u32,
         real_tokens: place.real_tokens as u32,
@@ -57,29 +57,29 @@ pub fn record(readers: usize, gates: &Gates, scaling: f64, place: &Place, arena:
         factors,
         forward: vec![
             factors.down(place, 1.0, h),
-            FLEX_FORWARD.pass(dims, &[("down", h), ("g", gates.g), ("gated", hg)]),
+            FLEX_FORWARD.pass(dims, &[("down", h), ("g", gates.g), ("gated", gated)]),
         ],
         backward: vec![
-            factors.back(place, 1.0, dhg),
+            factors.back(place, 1.0, d_gated),
             FLEX_BACKWARD.pass(
                 dims,
                 &[
                     ("down", h),
                     ("g", gates.g),
-                    ("balance", gates.bal),
-                    ("d_gated", dhg),
+                    ("balance", gates.balance),
+                    ("d_gated", d_gated),
                     ("d_down", dh),
                     ("dg", gates.dg),
                 ],
             ),
         ],
-        hg,
+        gated,
         dh,
     }
 }
 
 /// v `[p, I]` and u `[q, O]`.
-fn factors((readers, writers): (usize, usize), place: &Place, arena: &mut Arena) -> Factors {
+fn factors((readers, writers): (usize, usize), place: &LayerSite, arena: &mut Arena) -> Factors {
     let mut vectors = |name: &str, count: usize, width: usize| {
         let stride = pad(width);
         let name = format!("{}.{name}", place.name);
@@ -93,7 +93,7 @@ fn factors((readers, writers): (usize, usize), place: &Place, arena: &mut Arena)
         grads: GRADS,
         grad_a: a,
         grad_b: b,
-        boost: 0.0,
+        extra_rate: 0.0,
         slots: pad(writers),
         down_rows: pad(readers),
         inputs: pad(place.inputs),

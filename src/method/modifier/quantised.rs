@@ -5,7 +5,7 @@ use super::description::{Mark, Modifier};
 use crate::args::{Setting, Settings};
 use crate::graph::{Arena, PARAMS, Pass};
 use crate::method::factors::Factors;
-use crate::method::site::Place;
+use crate::method::site::LayerSite;
 use crate::op::quantise::{self, QUANTISE};
 
 pub static QUANTISED: Modifier = Modifier {
@@ -50,7 +50,7 @@ pub fn quantised(
     from: Factors,
     settings: &Settings,
     (experts, rank): (usize, usize),
-    place: &Place,
+    place: &LayerSite,
     arena: &mut Arena,
 ) -> Option<(Factors, Pass)> {
     if !is_on(settings) {

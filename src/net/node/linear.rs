@@ -74,7 +74,7 @@ impl Forward {
             grad_scale: self.loss.map_or(0.0, |mse| mse.dims.grad_scale),
         };
         let (target, losses) = if self.loss.is_some() { (site.frozen.target, LOSSES) } else { (NOTHING, SINK) };
-        let gated = up.map_or(NOTHING, |up| up.hg);
+        let gated = up.map_or(NOTHING, |up| up.gated);
         let buffers = [
             ("x", x),
             ("w0", site.frozen.weight),
@@ -106,7 +106,7 @@ impl Backward {
             gate_tokens: gate.map_or(0, |gate| gate.gate_tokens) as u32,
             gelu: self.gelu.is_some().into(),
         };
-        let d_down = down.map_or(NOTHING, |down| down.dhz);
+        let d_down = down.map_or(NOTHING, |down| down.d_down);
         let dq = gate.map_or(NOTHING, |gate| gate.dq);
         let buffers = [
             ("dy", dy),

@@ -8,7 +8,7 @@ pub mod loss;
 
 use super::shared::{Frozen, SharedBuffers};
 use crate::graph::{Arena, Buffer, GRADS, LOSSES, MOMENTS, PARAMS, Pass};
-use crate::method::site::Adapted;
+use crate::method::site::AdapterPasses;
 use crate::op::adamw::{self, ADAMW};
 use crate::op::pad;
 use crate::task::Network;
@@ -74,7 +74,7 @@ impl Batch {
 /// A linear site of the lane at hand.
 #[derive(Debug)]
 pub struct Site {
-    pub adapted: Option<Adapted>,
+    pub adapted: Option<AdapterPasses>,
     /// Shared, or the lane's own.
     pub frozen: Frozen,
 }
