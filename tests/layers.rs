@@ -22,7 +22,6 @@ const RANKS: &[(&str, u8)] = &[
     ("method", 2),
     ("task", 2),
     ("optim", 2),
-    ("loss", 2),
     ("config", 3),
     ("protocol", 3),
     ("net", 3),
@@ -39,9 +38,9 @@ const RANKS: &[(&str, u8)] = &[
     ("studio", 7),
 ];
 
-/// Imports that their ranks would allow and the design does not: what a pass is knows no operation, views draw snapshots and know nothing of how they came,
-/// experiments are told the same wherever they run,
-/// and lab and studio hold nothing of each other.
+/// Imports that their ranks would allow and the design does not: what a pass is knows no operation, views draw snapshots and
+/// know nothing of how they came, experiments are told the same wherever they run, and lab and studio hold nothing of each
+/// other.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("graph", "op"),
     ("view", "trainer"),
