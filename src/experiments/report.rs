@@ -115,7 +115,7 @@ fn tables(out: &mut String) {
     for (claim, reason) in NOT_REPRODUCIBLE {
         let _ = writeln!(out, "| {claim} | {reason} |");
     }
-    *out += "\n## What waits for methods not built yet\n\n| claim | source | missing |\n|---|---|---|\n";
+    *out += "\n## What has no experiment yet\n\n| claim | source | missing |\n|---|---|---|\n";
     for (claim, source, missing) in WAITING {
         let _ = writeln!(out, "| {claim} | {source} | {missing} |");
     }

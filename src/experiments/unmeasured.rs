@@ -20,9 +20,9 @@ pub const NOT_REPRODUCIBLE: &[(&str, &str)] = &[
     ),
 ];
 
-/// Claims that wait for methods which the engine does not have yet: claim, source, what is missing.
+/// Claims that the engine could test and nobody has written an experiment for: claim, source, what is missing.
 pub const WAITING: &[(&str, &str, &str)] = &[(
     "Prototype gates, as in MoR1E's published code, specialise without being trained to",
     "MoR1E, arXiv 2404.08985",
-    "`gate: \"prototype\"`.",
+    "An experiment. The gate itself is there, `gate: \"prototype\"`.",
 )];

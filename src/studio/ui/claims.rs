@@ -118,7 +118,7 @@ fn others() -> Html {
             }
             if !WAITING.is_empty() {
                 <section class="others" aria-labelledby="not-yet">
-                    <h2 id="not-yet">{ "What waits for methods not built yet" }</h2>
+                    <h2 id="not-yet">{ "What has no experiment yet" }</h2>
                     <ul>{ for waiting }</ul>
                 </section>
             }
