@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use half::{bf16, f16};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -90,10 +91,10 @@ impl Dtype {
         match self {
             Self::F64 => words(bytes, |b: [u8; 8]| f64::from_le_bytes(b) as f32),
             Self::F32 => words(bytes, f32::from_le_bytes),
-            Self::F16 => words(bytes, |b| from_f16(u16::from_le_bytes(b))),
-            Self::Bf16 => words(bytes, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
+            Self::F16 => words(bytes, |b| f16::from_le_bytes(b).to_f32()),
+            Self::Bf16 => words(bytes, |b| bf16::from_le_bytes(b).to_f32()),
             Self::F8E4M3 => bytes.iter().map(|&b| from_e4m3(b)).collect(),
-            Self::F8E5M2 => bytes.iter().map(|&b| from_f16(u16::from(b) << 8)).collect(),
+            Self::F8E5M2 => bytes.iter().map(|&b| from_e5m2(b)).collect(),
             Self::Other(..) => Vec::new(),
         }
     }
@@ -103,10 +104,10 @@ impl Dtype {
         match self {
             Self::F64 => values.iter().flat_map(|&v| f64::from(v).to_le_bytes()).collect(),
             Self::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            Self::F16 => values.iter().flat_map(|&v| to_f16(v).to_le_bytes()).collect(),
-            Self::Bf16 => values.iter().flat_map(|&v| to_bf16(v).to_le_bytes()).collect(),
+            Self::F16 => values.iter().flat_map(|&v| f16::from_f32(v).to_le_bytes()).collect(),
+            Self::Bf16 => values.iter().flat_map(|&v| bf16::from_f32(v).to_le_bytes()).collect(),
             Self::F8E4M3 => values.iter().map(|&v| to_byte(v, from_e4m3, 0x7e, 0x7f)).collect(),
-            Self::F8E5M2 => values.iter().map(|&v| to_byte(v, |b| from_f16(u16::from(b) << 8), 0x7b, 0x7c)).collect(),
+            Self::F8E5M2 => values.iter().map(|&v| to_byte(v, from_e5m2, 0x7b, 0x7c)).collect(),
             Self::Other(..) => Vec::new(),
         }
     }
@@ -136,43 +137,9 @@ fn words<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f3
     bytes.as_chunks::<N>().0.iter().map(|&chunk| value(chunk)).collect()
 }
 
-fn from_f16(bits: u16) -> f32 {
-    let sign = u32::from(bits & 0x8000) << 16;
-    let (exponent, mantissa) = (u32::from(bits >> 10 & 0x1f), u32::from(bits & 0x3ff));
-    match exponent {
-        // Subnormal: the product is exact.
-        0 => f32::from_bits((mantissa as f32 * (1.0 / 16_777_216.0)).to_bits() | sign),
-        0x1f => f32::from_bits(sign | 0x7f80_0000 | mantissa << 13),
-        _ => f32::from_bits(sign | (exponent + 112) << 23 | mantissa << 13),
-    }
-}
-
-fn to_f16(value: f32) -> u16 {
-    let bits = value.to_bits();
-    let sign = (bits >> 16 & 0x8000) as u16;
-    let magnitude = bits & 0x7fff_ffff;
-    if magnitude > 0x7f80_0000 {
-        return sign | 0x7e00;
-    }
-    // 65520 lies halfway between the largest number and infinity.
-    if magnitude >= 0x477f_f000 {
-        return sign | 0x7c00;
-    }
-    if magnitude < 0x3880_0000 {
-        // Adding 0.5 leaves the last place of the sum at the subnormals' own: 2⁻²⁴.
-        let rounded = f32::from_bits(magnitude) + 0.5;
-        return sign | (rounded.to_bits() - 0x3f00_0000) as u16;
-    }
-    let rounded = magnitude + 0xfff + (magnitude >> 13 & 1);
-    sign | ((rounded - 0x3800_0000) >> 13) as u16
-}
-
-fn to_bf16(value: f32) -> u16 {
-    let bits = value.to_bits();
-    if value.is_nan() {
-        return (bits >> 16) as u16 | 0x40;
-    }
-    ((u64::from(bits) + 0x7fff + u64::from(bits >> 16 & 1)) >> 16) as u16
+/// The upper half of an F16.
+fn from_e5m2(byte: u8) -> f32 {
+    f16::from_le_bytes([0, byte]).to_f32()
 }
 
 fn from_e4m3(byte: u8) -> f32 {
