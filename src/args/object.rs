@@ -22,7 +22,7 @@ pub fn refuse(key: impl Into<String>, value: &Value, allowed: impl std::fmt::Dis
     Error::Config { key: key.into(), value: text, allowed: allowed.to_string() }
 }
 
-/// A value as JSON writes it, near enough for a message. serde_json's own printer of numbers brings tables to download.
+/// A value as JSON writes it, with numbers as a link has them: 8, not 8.0.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),

@@ -1,5 +1,5 @@
-//! A configuration between page and worker: the link that it is anywhere else, and a lane its part of one. No second form of
-//! either to write, or to download.
+//! A configuration between page and worker: the link that it is anywhere else, and a lane its part of one, so that there is no
+//! second form of either to keep in step.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
