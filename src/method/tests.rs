@@ -3,7 +3,7 @@
 use super::description::{Axis, Change, Parameter, Widths};
 use super::modifier::list::{MODIFIERS, settings};
 use super::site::LayerSite;
-use super::{Lane, METHODS, count, find};
+use super::{Lane, METHODS, find};
 use crate::args::{Kind, Value};
 use crate::graph::{Arena, NOTHING, SINK};
 
@@ -81,37 +81,6 @@ fn what_is_declared_is_what_is_recorded() {
                 }
             }
             assert_eq!(lane.is_gated(), adapted.gate.is_some(), "{lane:?}");
-        }
-    }
-}
-
-/// Value of a formula: words dropped, sums of products, brackets one inside the other at most once.
-fn value(formula: &str) -> usize {
-    if let Some(open) = formula.find('(') {
-        let close = open + formula[open..].find(')').unwrap();
-        let inner = value(&formula[open + 1..close]);
-        return value(&format!("{}{inner}{}", &formula[..open], &formula[close + 1..]));
-    }
-    let product = |term: &str| -> usize {
-        term.split('·')
-            .map(|factor| {
-                let number = factor.trim().trim_start_matches(|c: char| !c.is_ascii_digit());
-                number.parse::<usize>().unwrap()
-            })
-            .product()
-    };
-    formula.split('+').map(product).sum()
-}
-
-#[test]
-fn formulas_come_to_the_counts() {
-    for lane in lanes() {
-        for widths in WIDTHS {
-            let declared = (lane.method.parameters)(&lane.settings, widths);
-            let held: usize = declared.iter().filter(|p| p.trained).map(|p| p.len(widths)).sum();
-            let formula = count::formula(lane.method, &lane.settings, widths);
-            assert_eq!(value(&formula), held, "{} {formula}", lane.method.name);
-            assert_eq!(count::count(lane.method, &lane.settings, widths), held);
         }
     }
 }
