@@ -161,7 +161,7 @@ fn members(text: &str, before: &[String], found: &mut Vec<Vec<String>>) {
     if name.is_empty() {
         return;
     }
-    let path = [before, &[name.clone()]].concat();
+    let path = [before, std::slice::from_ref(&name)].concat();
     match text[name.len()..].strip_prefix("::") {
         Some(rest) => members(rest, &path, found),
         None => found.push(path),

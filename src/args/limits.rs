@@ -40,6 +40,11 @@ impl std::fmt::Display for Real {
 }
 
 impl Whole {
+    /// Every one of them; none where `min` is above `max`.
+    pub fn all(self) -> std::ops::RangeInclusive<usize> {
+        self.min..=self.max
+    }
+
     pub fn contains(&self, value: usize) -> bool {
         (self.min..=self.max).contains(&value)
     }

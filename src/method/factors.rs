@@ -223,7 +223,7 @@ impl Factors {
         Up { gated, slots: self.slots, at: self.at, offset: self.b }
     }
 
-    pub fn to_input(&self, d_down: Buffer) -> Down {
+    pub fn toward_input(&self, d_down: Buffer) -> Down {
         Down { d_down, rows: self.down_rows, at: self.at, offset: self.a }
     }
 }
@@ -245,7 +245,7 @@ pub fn ungated(
         forward,
         backward: vec![factors.back(place, scaling, d_down), factors.gradients(place, gated, d_down)],
         up: Some(factors.up(gated)),
-        down: Some(factors.to_input(d_down)),
+        down: Some(factors.toward_input(d_down)),
         ..Default::default()
     }
 }

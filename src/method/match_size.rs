@@ -5,6 +5,7 @@ use super::count::count;
 use super::description::Widths;
 use super::lane::Lane;
 use crate::args::Kind;
+use crate::args::limits::Whole;
 
 /// Trainable parameters of a lane over the layers it adapts; `layers` are (inputs, outputs) of all layers.
 pub fn lane_count(lane: &Lane, layers: &[(usize, usize)]) -> usize {
@@ -39,19 +40,19 @@ fn sizes(lane: &Lane) -> Vec<Lane> {
     let range = |key: &str| {
         let kind = lane.described().iter().find(|setting| setting.key == key).map(|setting| setting.kind);
         match kind {
-            Some(Kind::Whole(range)) => range.min..=range.max,
-            _ => 1..=0,
+            Some(Kind::Whole(range)) => range,
+            _ => Whole { min: 1, max: 0 },
         }
     };
-    let least = *range(size.key).start();
+    let least = range(size.key).min;
     let mut all: Vec<Lane> =
-        range(size.key).map(|n| lane.resized(n)).filter(|lane| lane.broken_limit(usize::MAX).is_none()).collect();
+        range(size.key).all().map(|n| lane.resized(n)).filter(|lane| lane.broken_limit(usize::MAX).is_none()).collect();
     // A mixture of ranks may also have fewer experts, of the least rank.
     if size.key != "experts"
         && let Some(experts) = lane.settings.maybe_whole("experts")
     {
         let fewer = |n: usize| lane.resized(least).with("experts", n).with_bounds();
-        all.extend((*range("experts").start()..experts).map(fewer));
+        all.extend((range("experts").min..experts).map(fewer));
     }
     all
 }

@@ -155,7 +155,7 @@ fn record(settings: &Settings, place: &LayerSite, arena: &mut Arena) -> AdapterP
         backward,
         effective_factors: made,
         up: Some(factors.up(gated)),
-        down: Some(factors.to_input(d_down)),
+        down: Some(factors.toward_input(d_down)),
         gate: Some((g, gate_tensor(place, n, 1))),
         ..Default::default()
     }

@@ -258,7 +258,7 @@ fn record(settings: &Settings, place: &LayerSite, arena: &mut Arena) -> AdapterP
         forward,
         backward,
         up: Some(factors.up(gated)),
-        down: Some(factors.to_input(dh)),
+        down: Some(factors.toward_input(dh)),
         gate_input: Some(GateInput { dq: source.dq, gate_tokens }),
         gate: Some((g, gate_tensor(place, n, gate_tokens))),
         parts: source.parts,

@@ -94,8 +94,8 @@ pub fn cases() -> Vec<(String, TaskData, Lane)> {
         all.push((format!("{name}, middle layer"), three_layers(), lane));
     }
     // From 8 slots to 48, and up to 56 columns with the router's.
-    for method in [lora(8, 4.0), molora(2, 6, 3.0), molora(4, 6, 3.0), molora(4, 8, 4.0), molora(6, 8, 4.0)] {
-        all.push((format!("many tokens, {method:?}"), many_tokens(), method.into()));
+    for lane in [lora(8, 4.0), molora(2, 6, 3.0), molora(4, 6, 3.0), molora(4, 8, 4.0), molora(6, 8, 4.0)] {
+        all.push((format!("many tokens, {lane:?}"), many_tokens(), lane));
     }
     for lane in [Lane::from(&FULL), lora(4, 6.0), mor1e(5, 1.5, "pooled")] {
         all.push((format!("residual paths, {lane:?}"), residual(), lane));
