@@ -8,7 +8,7 @@ use crate::args::Settings;
 use crate::config::{Config, Domains, Lane, Schedule, Task};
 use crate::error::{Error, Result};
 use crate::lab::Lab;
-use crate::lab::forward::{Answer, Forward, matrix, row_losses};
+use crate::lab::forward::{Answer, Forward, matrix};
 use crate::lab::prepare::{Prepared, Progress, Source, prepare};
 use crate::method::description::{Change, Method, Product, Widths};
 use crate::method::{LORA, MOLORA, MOR1E};
@@ -115,13 +115,6 @@ pub fn steps_to(lab: &Lab, lane: usize, share: f64) -> f64 {
     let most = share * WINDOW as f64 * lab.task.pool_energy;
     let at = lab.losses(lane).windows(WINDOW).position(|window| window.iter().sum::<f64>() <= most);
     at.map_or(lab.step(), |first| first + WINDOW) as f64
-}
-
-/// Loss of the lane's parameters as they are, on the whole pool, as a share of the target's energy.
-pub async fn pool_share(lab: &Lab, lane: usize) -> Result<f64> {
-    let output = answer(lab, lane, lab.task.x.clone(), lab.task.sequence).await?.output;
-    let rows = row_losses(&lab.task, &lab.task.y, &output);
-    Ok(rows.iter().sum::<f64>() / rows.len() as f64 * lab.task.energy / lab.task.pool_energy)
 }
 
 /// A tensor as the forward pass reads it: made of what is trained, or trained itself.
