@@ -45,6 +45,7 @@ methods! {
     mora::MORA,
     adalora::ADALORA,
     dylora::DYLORA,
+    vera::VERA,
 }
 
 /// What a lane is whose document names no method, and what a new lane begins as.
