@@ -69,6 +69,8 @@ pub const BATCH: Whole = whole(1, 512);
 /// Tokens in a batch: batch · sequence.
 pub const TOKENS: usize = 4096;
 pub const NOISE: Real = real(0.0, 10.0);
+/// Tokens of a passage of text.
+pub const PASSAGE: Whole = whole(2, 1024);
 pub const PRETRAIN: Whole = whole(0, 20_000);
 
 pub const RANK: Whole = whole(1, 512);

@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 
 use limits::{Real, Whole};
 pub use name::Named;
-pub use run::{BackendChoice, DigitDomain, Digits, Domains, Optimizer, Schedule, Spectrum, Task};
+pub use run::{
+    BackendChoice, DigitDomain, Digits, Domains, Model, Optimizer, Projection, Schedule, Spectrum, Task, Text,
+};
 
 /// The value of one setting.
 #[derive(Clone, Debug, PartialEq)]

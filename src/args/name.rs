@@ -1,6 +1,6 @@
 //! The words by which choices are known in JSON, in the URL and to people. Knows nothing of documents.
 
-use super::{BackendChoice, DigitDomain, Spectrum, Task};
+use super::{BackendChoice, DigitDomain, Model, Projection, Spectrum, Task};
 
 /// A closed choice whose values have names.
 pub trait Named: Copy + 'static {
@@ -53,12 +53,42 @@ impl Named for DigitDomain {
     }
 }
 
+impl Named for Model {
+    const ALL: &'static [Self] = &[Self::Small, Self::Custom];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Custom => "custom",
+        }
+    }
+}
+
+impl Named for Projection {
+    const ALL: &'static [Self] =
+        &[Self::Query, Self::Key, Self::Value, Self::Output, Self::Gate, Self::Up, Self::Down];
+
+    /// As PEFT's `target_modules` has it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Query => "q_proj",
+            Self::Key => "k_proj",
+            Self::Value => "v_proj",
+            Self::Output => "o_proj",
+            Self::Gate => "gate_proj",
+            Self::Up => "up_proj",
+            Self::Down => "down_proj",
+        }
+    }
+}
+
 impl Task {
-    /// "domains", "digits" or "custom".
+    /// "domains", "digits", "text" or "custom".
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Domains(_) => "domains",
             Self::Digits(_) => "digits",
+            Self::Text(_) => "text",
             Self::Custom => "custom",
         }
     }

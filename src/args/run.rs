@@ -13,16 +13,76 @@ pub enum BackendChoice {
 pub enum Task {
     Domains(Domains),
     Digits(Digits),
+    Text(Text),
     Custom,
 }
 
 impl Task {
-    /// Linear layers of the task's network that can be adapted.
-    pub fn layer_count(&self) -> usize {
+    /// Layers of the task's network, which lanes choose from by number; `None` where a given model brings its own.
+    pub fn layer_count(&self) -> Option<usize> {
         match self {
-            Self::Domains(domains) => domains.depth,
-            Self::Custom => 1,
-            Self::Digits(_) => 3,
+            Self::Domains(domains) => Some(domains.depth),
+            Self::Custom => Some(1),
+            Self::Digits(_) => Some(3),
+            Self::Text(Text { model: Model::Small, .. }) => Some(SMALL_LAYERS),
+            Self::Text(Text { model: Model::Custom, .. }) => None,
+        }
+    }
+
+    /// Whether its layers are a transformer's blocks, of which a lane may adapt some projections alone.
+    pub fn has_projections(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+}
+
+/// Blocks of the small language model.
+const SMALL_LAYERS: usize = 4;
+
+/// A language model on text in several languages, which predicts each token from those before it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Text {
+    pub model: Model,
+    /// Codes of the languages trained on ("deu_1996"), in this order.
+    pub languages: Vec<String>,
+    /// Tokens of a passage.
+    pub sequence: usize,
+    /// Passages per batch.
+    pub batch: usize,
+    /// Allows gates that read a whole passage at once, and so the tokens that are to be predicted.
+    pub cheat: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Model {
+    /// The small one that comes with the page: bytes for tokens.
+    Small,
+    /// Given by the caller.
+    Custom,
+}
+
+/// A linear layer of a transformer's block, as Llama names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Projection {
+    Query,
+    Key,
+    Value,
+    Output,
+    Gate,
+    Up,
+    Down,
+}
+
+impl Projection {
+    /// Its module within the block: "self_attn.q_proj".
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Query => "self_attn.q_proj",
+            Self::Key => "self_attn.k_proj",
+            Self::Value => "self_attn.v_proj",
+            Self::Output => "self_attn.o_proj",
+            Self::Gate => "mlp.gate_proj",
+            Self::Up => "mlp.up_proj",
+            Self::Down => "mlp.down_proj",
         }
     }
 }
@@ -116,6 +176,13 @@ impl Default for Digits {
             batch: 64,
             pretrain: 1500,
         }
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        let languages = ["deu_1996", "swh", "rus", "tur"].map(str::to_owned).into();
+        Self { model: Model::Small, languages, sequence: 64, batch: 8, cheat: false }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Config, Domains, Lane, Schedule, Task, lane::shown, limits};
+use super::{Config, Domains, Lane, Named, Schedule, Task, Text, lane::shown, limits};
 use crate::args::object::refuse;
 use crate::error::Result;
 
@@ -10,6 +10,13 @@ impl Config {
     pub(super) fn check(&self) -> Result<()> {
         if let Task::Domains(domains) = &self.task {
             check_domains(domains)?;
+        }
+        if let Task::Text(text) = &self.task
+            && text.batch * text.sequence > limits::TOKENS
+        {
+            let tokens = text.batch * text.sequence;
+            let allowed = format!("batch · sequence = {tokens} must be at most {}", limits::TOKENS);
+            return Err(refuse("task.batch", &text.batch.into(), allowed));
         }
         for (i, lane) in self.lanes.iter().enumerate() {
             check_lane(lane, &format!("lanes[{i}]"), &self.task)?;
@@ -57,10 +64,29 @@ fn check_domains(task: &Domains) -> Result<()> {
 }
 
 fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
+    if let Some(targets) = lane.targets.as_ref().filter(|_| !task.has_projections()) {
+        let names: Vec<&str> = targets.iter().map(|one| one.name()).collect();
+        return Err(refuse(
+            format!("{path}.targets"),
+            &names.into(),
+            format_args!("nothing: task \"{}\" has no transformer's projections to choose from", task.kind()),
+        ));
+    }
+    if let (Task::Text(Text { cheat: false, .. }), Some(causal)) = (task, &lane.method.extras.causal)
+        && (causal.reads_ahead)(&lane.settings)
+    {
+        let held = lane.settings.get(causal.key).map_or(Value::Null, shown);
+        return Err(refuse(
+            format!("{path}.{}", causal.key),
+            &held,
+            format_args!("{}: on text, such a gate would read the tokens that are to be predicted", causal.allowed),
+        ));
+    }
     let count = task.layer_count();
-    if let Some(broken) = lane.broken_limit(count) {
+    if let Some(broken) = lane.broken_limit(count.unwrap_or(usize::MAX)) {
         return Err(refuse(format!("{path}.{}", broken.key), &shown(&broken.value), broken.allowed));
     }
+    let Some(count) = count else { return Ok(()) };
     for (i, &layer) in lane.layers.iter().flatten().enumerate() {
         if layer >= count {
             return Err(refuse(

@@ -4,11 +4,11 @@ use serde_json::{Map, Value as Json, json};
 
 use super::limits::Whole;
 use crate::args::object::{self, Object, refuse};
-use crate::args::{Kind, Setting, Value, limits};
+use crate::args::{Kind, Named, Setting, Value, limits};
 use crate::error::Result;
 use crate::method::{Lane, METHODS, USUAL, find};
 
-/// Every setting that has a value, and the layers where they are not all.
+/// Every setting that has a value; layers and projections where they are not all, and the lane's own learning rate.
 pub fn write(lane: &Lane) -> Json {
     let mut map = Map::new();
     map.insert("method".into(), lane.method.name.into());
@@ -27,6 +27,12 @@ pub fn write(lane: &Lane) -> Json {
     }
     if let Some(layers) = &lane.layers {
         map.insert("layers".into(), json!(layers));
+    }
+    if let Some(targets) = &lane.targets {
+        map.insert("targets".into(), targets.iter().map(|one| one.name()).collect());
+    }
+    if let Some(lr) = lane.lr {
+        map.insert("lr".into(), json!(lr));
     }
     Json::Object(map)
 }
@@ -67,7 +73,7 @@ pub fn read(value: &Json, path: &str) -> Result<Lane> {
             keys.push(key);
         }
     }
-    keys.push("layers");
+    keys.extend(["layers", "targets", "lr"]);
     let object = Object::new(value, path, &what, &keys)?;
     for setting in &described {
         match setting.key.split_once('.') {
@@ -87,6 +93,11 @@ pub fn read(value: &Json, path: &str) -> Result<Lane> {
         .set("layers")?
         .map(|items| items.into_iter().map(|(key, item)| object::whole(item, every, || key.clone())).collect())
         .transpose()?;
+    lane.targets = object
+        .set("targets")?
+        .map(|items| items.into_iter().map(|(key, item)| object::choice(item, || key.clone())).collect())
+        .transpose()?;
+    lane.lr = object.get("lr").map(|_| object.real("lr", limits::LR, 0.0)).transpose()?;
     Ok(lane)
 }
 

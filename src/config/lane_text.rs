@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::lane::{read, shown};
 use crate::args::object::refuse;
-use crate::args::{Kind, Setting, Value};
+use crate::args::{Kind, Named, Projection, Setting, Value};
 use crate::decimal;
 use crate::error::Result;
 use crate::method::{Lane, find};
@@ -33,6 +33,12 @@ impl Lane {
         if let Some(layers) = &self.layers {
             let layers: Vec<String> = layers.iter().map(usize::to_string).collect();
             parts.push(format!("l{}", layers.join("-")));
+        }
+        if let Some(targets) = &self.targets {
+            parts.push(targets.iter().map(|one| one.name()).collect::<Vec<_>>().join("-"));
+        }
+        if let Some(lr) = self.lr {
+            parts.push(format!("lr{}", decimal::plain(lr)));
         }
         parts.join(".")
     }
@@ -84,6 +90,12 @@ fn read_part<'a>(part: &str, described: &[&'a Setting]) -> Option<(&'a str, Json
     if word == "l" {
         return Some(("layers", rest.split('-').map(number).collect()));
     }
+    if word == "lr" && !rest.is_empty() {
+        return Some(("lr", number(rest)));
+    }
+    if part.split('-').all(|name| Projection::from_name(name).is_some()) {
+        return Some(("targets", part.split('-').collect()));
+    }
     described.iter().find_map(|setting| match setting.kind {
         Kind::Flag => (word == setting.link && rest.is_empty()).then(|| (setting.key, true.into())),
         Kind::Choice(names) => {
@@ -116,7 +128,7 @@ fn words(name: &str, described: &[&Setting]) -> String {
             _ => Some(format!("{} ({}) with a number", setting.link, setting.key)),
         })
         .collect();
-    words.push("l with layers as in l0-2".into());
+    words.push("l with layers as in l0-2, projections as in q_proj-v_proj, lr with its own learning rate".into());
     format!("a part of {name} is {}", words.join(", "))
 }
 

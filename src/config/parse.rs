@@ -3,10 +3,13 @@
 
 use serde_json::Value;
 
-use super::{Config, DigitDomain, Digits, Domains, Optimizer, Schedule, Spectrum, Task, lane::read as lane, limits};
+use super::{
+    Config, DigitDomain, Digits, Domains, Model, Optimizer, Schedule, Spectrum, Task, Text, lane::read as lane, limits,
+};
 use crate::args::BackendChoice;
 use crate::args::object::{self, Object, refuse};
 use crate::error::{Error, Result};
+use crate::task::text::languages;
 
 impl Config {
     /// Reads a document; see `from_value`.
@@ -62,8 +65,9 @@ fn task(value: &Value) -> Result<Task> {
     match Object::peek(value, path, "kind", "domains")? {
         "domains" => domains(value, path).map(Task::Domains),
         "digits" => digits(value, path).map(Task::Digits),
+        "text" => text(value, path).map(Task::Text),
         "custom" => Object::new(value, path, "task \"custom\"", &["kind"]).map(|_| Task::Custom),
-        other => Err(refuse("task.kind", &other.into(), "one of \"domains\", \"digits\", \"custom\"")),
+        other => Err(refuse("task.kind", &other.into(), "one of \"domains\", \"digits\", \"text\", \"custom\"")),
     }
 }
 
@@ -112,6 +116,32 @@ fn digits(value: &Value, path: &str) -> Result<Digits> {
         domains,
         batch: object.whole("batch", limits::BATCH, default.batch)?,
         pretrain: object.whole("pretrain", limits::PRETRAIN, default.pretrain)?,
+    })
+}
+
+fn text(value: &Value, path: &str) -> Result<Text> {
+    const KEYS: &[&str] = &["kind", "model", "languages", "sequence", "batch", "cheat"];
+    let object = Object::new(value, path, "task \"text\"", KEYS)?;
+    let default = Text::default();
+    let model = object.choice::<Model>("model", default.model)?;
+    let language = |(key, item): (String, &Value)| match item.as_str() {
+        Some(code) if model == Model::Custom || languages::is_known(code) => Ok(code.to_owned()),
+        _ => Err(refuse(key, item, format_args!("a language code: {}", languages::codes()))),
+    };
+    let languages = match object.set("languages")? {
+        Some(items) if items.len() > limits::DOMAINS.max => {
+            let most = limits::DOMAINS.max;
+            return Err(refuse("task.languages", &items.len().into(), format_args!("at most {most} languages")));
+        }
+        Some(items) => items.into_iter().map(language).collect::<Result<_>>()?,
+        None => default.languages,
+    };
+    Ok(Text {
+        model,
+        languages,
+        sequence: object.whole("sequence", limits::PASSAGE, default.sequence)?,
+        batch: object.whole("batch", limits::BATCH, default.batch)?,
+        cheat: object.flag("cheat", default.cheat)?,
     })
 }
 

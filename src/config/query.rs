@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::lane_text::{number, plain};
-use super::{Config, Digits, Domains, Lane, Task};
+use super::{Config, Digits, Domains, Lane, Task, Text};
 
 /// Key in the query, and object and key in the document. Lanes have their own form.
 pub(super) const KEYS: &[(&str, &str, &str)] = &[
@@ -23,6 +23,9 @@ pub(super) const KEYS: &[(&str, &str, &str)] = &[
     ("noise", "task", "noise"),
     ("batch", "task", "batch"),
     ("pretrain", "task", "pretrain"),
+    ("model", "task", "model"),
+    ("languages", "task", "languages"),
+    ("cheat", "task", "cheat"),
     ("lr", "optimizer", "lr"),
     ("beta1", "optimizer", "beta1"),
     ("beta2", "optimizer", "beta2"),
@@ -39,6 +42,7 @@ impl Config {
             task: match self.task {
                 Task::Domains(_) => Task::Domains(Domains::default()),
                 Task::Digits(_) => Task::Digits(Digits::default()),
+                Task::Text(_) => Task::Text(Text::default()),
                 Task::Custom => Task::Custom,
             },
             ..Self::default()
@@ -72,8 +76,9 @@ fn field<'a>(document: &'a Value, object: &str, name: &str) -> &'a Value {
 /// What was written under a key, as JSON. What is no number stays text, for `parse` to refuse by its own words.
 pub(super) fn read(name: &str, text: &str) -> Value {
     match name {
-        "kind" | "backend" | "spectrum" => text.into(),
-        "conflict" | "mixed" => match text {
+        "kind" | "backend" | "spectrum" | "model" => text.into(),
+        "languages" => text.split('~').collect(),
+        "conflict" | "mixed" | "cheat" => match text {
             "true" => true.into(),
             "false" => false.into(),
             other => other.into(),

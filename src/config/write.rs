@@ -51,6 +51,14 @@ fn task(task: &Task) -> Value {
             let domains: Vec<&str> = digits.domains.iter().map(|one| one.name()).collect();
             json!({ "kind": kind, "domains": domains, "batch": digits.batch, "pretrain": digits.pretrain })
         }
+        Task::Text(text) => json!({
+            "kind": kind,
+            "model": text.model.name(),
+            "languages": text.languages,
+            "sequence": text.sequence,
+            "batch": text.batch,
+            "cheat": text.cheat,
+        }),
         Task::Custom => json!({ "kind": kind }),
     }
 }

@@ -68,6 +68,7 @@ impl Forward {
             y: nothing(),
             row_domains: Vec::new(),
             base: task.base.clone(),
+            tensors: task.tensors.clone(),
             domain_names: Vec::new(),
             energy: task.energy,
             pool_energy: task.pool_energy,

@@ -59,6 +59,20 @@ pub struct Extras {
     pub peft: Option<Peft>,
     /// Whether lab/python.rs's script can go on with it.
     pub scripted: fn(&Settings) -> bool,
+    /// For a method whose gates may read tokens that come later.
+    pub causal: Option<Causal>,
+}
+
+/// Of gates that may read tokens that come later: where a model predicts those, they would have the answer before them.
+#[derive(Clone, Copy, Debug)]
+pub struct Causal {
+    /// The setting that decides it.
+    pub key: &'static str,
+    pub reads_ahead: fn(&Settings) -> bool,
+    /// What takes its place there.
+    pub instead: &'static str,
+    /// What is allowed there, for a message.
+    pub allowed: &'static str,
 }
 
 impl Extras {
@@ -73,6 +87,7 @@ impl Extras {
         cut: None,
         peft: None,
         scripted: |_| false,
+        causal: None,
     };
 }
 

@@ -26,9 +26,9 @@ pub struct Gates {
 /// Where gates come from.
 pub struct GateSource {
     /// Makes g.
-    pub forward: Pass,
+    pub forward: Vec<Pass>,
     /// Takes dg back.
-    pub backward: Pass,
+    pub backward: Vec<Pass>,
     /// Gradients of the parameters behind them.
     pub gradients: Vec<Pass>,
     /// Gradient of the input that a gate was made from, `[rows, inputs]`.

@@ -6,7 +6,8 @@ use super::full::FULL;
 use super::modifier::description::Mark;
 use super::modifier::list;
 use super::modifier::per_layer::{at_layer, bounded};
-use crate::args::{Kind, Setting, Settings, Value};
+use crate::args::{Kind, Projection, Setting, Settings, Value};
+use crate::task::network::LinearSite;
 
 #[derive(Clone)]
 pub struct Lane {
@@ -14,24 +15,31 @@ pub struct Lane {
     pub settings: Settings,
     /// `None`: all of them.
     pub layers: Option<Vec<usize>>,
+    /// Of a transformer's blocks, the projections adapted; `None`: all of them.
+    pub targets: Option<Vec<Projection>>,
+    /// In place of the optimiser's learning rate.
+    pub lr: Option<f64>,
 }
 
 impl PartialEq for Lane {
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.method, other.method) && self.settings == other.settings && self.layers == other.layers
+        std::ptr::eq(self.method, other.method)
+            && (&self.settings, &self.layers, &self.targets, self.lr)
+                == (&other.settings, &other.layers, &other.targets, other.lr)
     }
 }
 
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {:?} layers {:?}", self.method.name, self.settings, self.layers)
+        let Self { method, settings, layers, targets, lr } = self;
+        write!(f, "{} {settings:?} layers {layers:?} targets {targets:?} lr {lr:?}", method.name)
     }
 }
 
 impl From<&'static Method> for Lane {
     /// With every setting at its default, on every layer.
     fn from(method: &'static Method) -> Self {
-        Self { method, settings: Settings::defaults(&list::settings(method)), layers: None }
+        Self { method, settings: Settings::defaults(&list::settings(method)), layers: None, targets: None, lr: None }
     }
 }
 
@@ -77,9 +85,10 @@ impl Lane {
         Self::from(&FULL).on(Vec::new())
     }
 
-    /// Whether it adapts this layer.
-    pub fn adapts(&self, layer: usize) -> bool {
-        self.layers.as_ref().is_none_or(|layers| layers.contains(&layer))
+    /// Whether it adapts this linear layer.
+    pub fn adapts(&self, site: &LinearSite) -> bool {
+        self.layers.as_ref().is_none_or(|layers| layers.contains(&site.layer))
+            && self.targets.as_ref().is_none_or(|targets| site.projection.is_some_and(|one| targets.contains(&one)))
     }
 
     /// Its settings as they are on one layer, where sizes differ between them.

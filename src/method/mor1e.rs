@@ -3,7 +3,7 @@
 //! (`prototype`), and may share vectors between experts (`modifier::flex`).
 
 use super::description::{
-    Axis, Change, Extras, Method, Parameter, Product, Products, Reach, Resize, Size, Sizes, Start, Widths,
+    Axis, Causal, Change, Extras, Method, Parameter, Product, Products, Reach, Resize, Size, Sizes, Start, Widths,
 };
 use super::factors::{Factors, Gated, Names, gate_tensor};
 use super::gates::{GateSource, Gates, Mixed};
@@ -16,6 +16,7 @@ use crate::args::{Setting, Settings, Shown, limits};
 use crate::error::Result;
 use crate::graph::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
 use crate::op::intuition::{self, INTUITION_BACKWARD, INTUITION_FORWARD, INTUITION_SUMS};
+use crate::op::running_mean::{self, RUNNING_MEAN, RUNNING_MEAN_BACKWARD};
 use crate::op::weight_grad::{self, WEIGHT_GRAD};
 use crate::op::{gate, pad};
 
@@ -35,9 +36,9 @@ pub static MOR1E: Method = Method {
             .link("h")
             .explained("gate width", "Width of the gate network; left out, an eighth of the inputs, and at least 4.")
             .shown(Shown::Nowhere),
-        Setting::choice("gate", &["pooled", "token", "prototype"]).explained(
+        Setting::choice("gate", &["pooled", "token", "prototype", "running"]).explained(
             "gate",
-            "Pooled: one gate per sequence, from its mean. Token: one per token. Prototype: by likeness to the data, and a router.",
+            "Pooled: one gate per sequence, from its mean. Token: one per token. Prototype: by likeness to the data, and a router. Running: one per token, from the mean of the tokens so far.",
         ),
     ],
     scaling: |settings| settings.real("alpha"),
@@ -63,7 +64,13 @@ pub static MOR1E: Method = Method {
         }),
         mark: |settings| if is_prototype(settings) { " proto" } else { "" },
         refuses,
-        scripted: |settings| !is_prototype(settings),
+        scripted: |settings| !is_prototype(settings) && !is_running(settings),
+        causal: Some(Causal {
+            key: "gate",
+            reads_ahead: is_per_sequence,
+            instead: "running",
+            allowed: "\"token\" or \"running\"",
+        }),
         ..Extras::NONE
     },
 };
@@ -72,8 +79,12 @@ fn is_prototype(settings: &Settings) -> bool {
     settings.choice("gate") == "prototype"
 }
 
+fn is_running(settings: &Settings) -> bool {
+    settings.choice("gate") == "running"
+}
+
 fn is_per_sequence(settings: &Settings) -> bool {
-    settings.choice("gate") != "token"
+    matches!(settings.choice("gate"), "pooled" | "prototype")
 }
 
 /// Width `H` of the intuition network on a layer of that many inputs.
@@ -88,6 +99,9 @@ fn gate_why(settings: &Settings) -> &'static str {
         }
         "prototype" => {
             "One gate per sequence: intuition, how alike its mean is to prototypes of the data, plus a router. Such gates do not sum to 1 and may be negative."
+        }
+        "running" => {
+            "One gate per token: a small network reads the mean of the tokens so far, and a softmax makes its outputs sum to 1."
         }
         _ => "One gate per token: a small network reads the token, and a softmax makes its outputs sum to 1.",
     }
@@ -238,19 +252,22 @@ fn record(settings: &Settings, place: &LayerSite, arena: &mut Arena) -> AdapterP
         Some(readers) => flex::record(readers, &gates, scaling, place, arena),
         None => each_its_own(&gates, scaling, place, arena),
     };
-    let source = match is_prototype(settings) {
-        true => prototype::record(&gates, place, arena),
-        false => network(hidden_width(settings, place.inputs), &gates, place, arena),
+    let hidden = hidden_width(settings, place.inputs);
+    let source = match settings.choice("gate") {
+        "prototype" => prototype::record(&gates, place, arena),
+        "running" => running_network(hidden, &gates, place, arena),
+        _ => network(hidden, &gates, place, arena),
     };
     let Mixed { factors, gated, dh, .. } = mixed;
     backward.extend(mixed.backward);
-    backward.extend([source.backward, factors.gradients(place, gated, dh)]);
+    backward.extend(source.backward);
+    backward.push(factors.gradients(place, gated, dh));
     backward.extend(source.gradients);
     // A second term in v's gradient: AdamW must wait for both.
     let apart = orthogonality::gradient(readers.unwrap_or(n), &factors, settings);
     let trained = arena.params - begin - (arena.frozen_elements - fixed);
     let updates = apart.is_some().then_some((begin, trained));
-    let mut forward = vec![source.forward];
+    let mut forward = source.forward;
     forward.extend(mixed.forward);
     AdapterPasses {
         backward_factors: apart.into_iter().collect(),
@@ -306,9 +323,11 @@ fn network(hidden: usize, gates: &Gates, place: &LayerSite, arena: &mut Arena) -
         vec![INTUITION_SUMS.pass(dims, &[("activations", activations), ("d_activations", d_activations), ("grads", GRADS)])];
     gradients.extend(network_gradients(&dims, q, activations, d_activations));
     GateSource {
-        forward: INTUITION_FORWARD
-            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", activations), ("g", gates.g)]),
-        backward: INTUITION_BACKWARD.pass(
+        forward: vec![
+            INTUITION_FORWARD
+                .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", activations), ("g", gates.g)]),
+        ],
+        backward: vec![INTUITION_BACKWARD.pass(
             dims,
             &[
                 ("params", PARAMS),
@@ -318,11 +337,29 @@ fn network(hidden: usize, gates: &Gates, place: &LayerSite, arena: &mut Arena) -
                 ("d_activations", d_activations),
                 ("dq", dq),
             ],
-        ),
+        )],
         gradients,
         dq,
         parts: None,
     }
+}
+
+/// The same, of the mean of the tokens so far.
+fn running_network(hidden: usize, gates: &Gates, place: &LayerSite, arena: &mut Arena) -> GateSource {
+    let width = pad(place.inputs);
+    let mut buffer = |what: &str| arena.buffer(format!("{}.{what}", place.name), place.tokens * width);
+    let (mean, dx) = (buffer("running_mean"), buffer("d_running_mean"));
+    let dims = running_mean::Dims {
+        tokens: place.tokens as u32,
+        real_tokens: place.real_tokens as u32,
+        sequence: place.sequence as u32,
+        width: width as u32,
+        x_batched: place.x_batched.into(),
+    };
+    let mut source = network(hidden, gates, &LayerSite { x: mean, x_batched: false, ..*place }, arena);
+    source.forward.insert(0, RUNNING_MEAN.pass(dims, &[("x", place.x), ("out", mean)]));
+    source.backward.push(RUNNING_MEAN_BACKWARD.pass(dims, &[("d_out", source.dq), ("dx", dx)]));
+    GateSource { dq: dx, ..source }
 }
 
 /// LayerSite the gate network's parameters.

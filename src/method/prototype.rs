@@ -63,9 +63,11 @@ pub fn record(gates: &Gates, place: &LayerSite, arena: &mut Arena) -> GateSource
         ..Default::default()
     };
     GateSource {
-        forward: PROTOTYPE_FORWARD
-            .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", activations), ("g", gates.g)]),
-        backward: PROTOTYPE_BACKWARD.pass(
+        forward: vec![
+            PROTOTYPE_FORWARD
+                .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", activations), ("g", gates.g)]),
+        ],
+        backward: vec![PROTOTYPE_BACKWARD.pass(
             dims,
             &[
                 ("params", PARAMS),
@@ -75,7 +77,7 @@ pub fn record(gates: &Gates, place: &LayerSite, arena: &mut Arena) -> GateSource
                 ("d_activations", d_activations),
                 ("dq", dq),
             ],
-        ),
+        )],
         gradients: vec![WEIGHT_GRAD.pass(
             gradients,
             &[

@@ -3,7 +3,11 @@
 
 use super::initial;
 use super::lane::{CompiledLane, CompiledSite};
-use super::node::{Batch, Operation, Recorder, Site, Value, add, gelu, linear, loss};
+use super::node::attention::Reads;
+use super::node::{
+    Batch, Operation, Recorder, Site, Value, add, attention, embedding, gelu, head, linear, loss, rms_norm, rotate,
+    swiglu,
+};
 use super::shared::Frozen;
 use super::{LOSS_SLOTS, rewrite, shared};
 use crate::args::Optimizer;
@@ -19,14 +23,15 @@ use crate::task::{LossKind, TaskData};
 /// Compile `lane` on `task`'s base network.
 pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> CompiledLane {
     let batch = Batch { sequences: task.batch_sequences, sequence: task.sequence };
-    network(&task.network, task.loss, batch, lane, optimizer, &|site| own_weight(task, lane, site))
+    let counted = loss::counted(&task.y, batch);
+    network(&task.network, (task.loss, counted), batch, lane, optimizer, &|site| own_weight(task, lane, site))
 }
 
 /// The kernels that training `lane` takes on a network of one layer under MSE, with dims that mean nothing but for what
 /// pipelines are made with: what a device may compile while the data are still being made.
 pub fn kernels(lane: &Lane) -> Vec<Pass> {
     let (task, batch) = (Network::stack(&[PAD, PAD]), Batch { sequences: PAD, sequence: 1 });
-    network(&task, LossKind::Mse, batch, lane, &Optimizer::default(), &|_| None).train
+    network(&task, (LossKind::Mse, PAD), batch, lane, &Optimizer::default(), &|_| None).train
 }
 
 /// A frozen weight of the lane's own, as the kernels read it, with its base and, where that is another with it, the target.
@@ -34,7 +39,7 @@ type OwnWeight = (Vec<f32>, Vec<f32>, Option<Vec<f32>>);
 
 /// What is left of the frozen weight of a lane that begins at its largest directions.
 fn own_weight(task: &TaskData, lane: &Lane, site: usize) -> Option<OwnWeight> {
-    let settings = lane.settings_at(site);
+    let settings = lane.settings_at(task.network.sites()[site].layer);
     pissa::is_on(&settings).then(|| {
         // The residual is the same whatever the seed.
         let layer = initial::layer(task, site, 0);
@@ -45,7 +50,7 @@ fn own_weight(task: &TaskData, lane: &Lane, site: usize) -> Option<OwnWeight> {
 
 fn network(
     network: &Network,
-    loss: LossKind,
+    (loss, counted): (LossKind, usize),
     batch: Batch,
     lane: &Lane,
     optimizer: &Optimizer,
@@ -54,7 +59,7 @@ fn network(
     let parts = loss::parts(loss, batch, network.outputs());
     let loss_at = LOSS_SLOTS * LOSS_PARTS;
     let mut recorder = Recorder::new(network, batch, loss_at, loss_at + parts);
-    let gradients = Gradients::new(network, &|site| lane.adapts(site));
+    let gradients = Gradients::new(network, &|site| lane.adapts(&network.sites()[site]));
     let mut constants = Vec::new();
     let mut sites = Vec::new();
     adapt(lane, &gradients, own_weight, &mut recorder, &mut sites, &mut constants);
@@ -62,7 +67,7 @@ fn network(
     let mut forward = forward(&mut recorder);
     rewrite::constant_products(network, &mut forward);
     let mut step = forward.clone();
-    step.push(loss::compare(loss, &mut recorder));
+    step.push(loss::compare(loss, counted, &mut recorder));
     step.extend(backward(&gradients, &mut recorder));
     rewrite::loss_in_last_layer(network, &mut step);
     rewrite::gelu_in_layer_backward(&mut step);
@@ -77,7 +82,7 @@ fn network(
     recorder.arena.seal();
     let padded = recorder.arena.len_of(PARAMS);
     // A training step is the same passes with AdamW in those, or after those, that leave a parameter's whole gradient.
-    let loss_scale = 1.0 / loss::elements(loss, batch, network.outputs()) as f32;
+    let loss_scale = 1.0 / loss::elements(loss, counted, batch, network.outputs()) as f32;
     let update = Update {
         elements: padded as u32,
         loss_at: loss_at as u32,
@@ -124,7 +129,7 @@ fn adapt(
     constants: &mut Vec<(Buffer, Vec<f32>)>,
 ) {
     let network = recorder.network;
-    let chosen: Vec<usize> = (0..network.sites().len()).filter(|&site| lane.adapts(site)).collect();
+    let chosen: Vec<usize> = (0..network.sites().len()).filter(|&site| lane.adapts(&network.sites()[site])).collect();
     for (l, site) in network.sites().iter().enumerate() {
         let (from, wire) = (network.site_input(l), network.site_output(l));
         let (x, y) = (recorder.buffer(Value::Output(from)), recorder.buffer(Value::Output(wire)));
@@ -145,7 +150,7 @@ fn adapt(
                 inputs: site.inputs,
                 outputs: site.outputs,
             };
-            let adapted = (lane.method.record)(&lane.settings_at(l), &place, &mut recorder.arena);
+            let adapted = (lane.method.record)(&lane.settings_at(site.layer), &place, &mut recorder.arena);
             if let Some(own) = own_weight(l) {
                 frozen = own_frozen(&site.name, own, frozen, &mut recorder.arena, constants);
             }
@@ -191,6 +196,18 @@ fn forward(recorder: &mut Recorder) -> Vec<Operation> {
             Node::Linear { site, .. } => operations.extend(linear::forward(site, recorder)),
             Node::Gelu(from) => operations.push(gelu::forward(wire, from, recorder)),
             Node::Add(a, b) => operations.push(add::forward(wire, a, b, recorder)),
+            Node::Embedding { tokens, table } => operations.push(embedding::forward(wire, tokens, table, recorder)),
+            Node::RmsNorm { from, weight, eps } => {
+                operations.push(rms_norm::forward(wire, from, weight, eps, recorder));
+            }
+            Node::Rotate { from, table, heads } => {
+                operations.push(rotate::forward(wire, from, (table, heads), recorder));
+            }
+            Node::Attention { query, key, value, heads } => {
+                operations.push(attention::forward(wire, Reads { query, key, value, heads }, recorder));
+            }
+            Node::SwiGlu { gate, up } => operations.push(swiglu::forward(wire, gate, up, recorder)),
+            Node::Head { from, table } => operations.push(head::forward(wire, from, table, recorder)),
         }
     }
     operations
@@ -204,11 +221,28 @@ fn backward(gradients: &Gradients, recorder: &mut Recorder) -> Vec<Operation> {
         operations.extend(add::sum(wire, &gradients.shares[wire.index()], recorder));
         let to = |from| gradients.share(recorder.network, from, wire);
         match node {
-            Node::Rows | Node::Add(..) => {}
+            Node::Rows | Node::Add(..) | Node::Embedding { .. } => {}
             Node::Linear { site, from } => operations.extend(linear::backward(site, dy, to(from), recorder)),
             Node::Gelu(from) => {
                 let dx = to(from).map(|dx| Operation::GeluBackward(gelu::Backward { wire, from, dy, dx }));
                 operations.extend(dx);
+            }
+            Node::RmsNorm { from, weight, eps } => {
+                let dx = to(from).map(|dx| rms_norm::backward(wire, (from, weight, eps), dy, dx, recorder));
+                operations.extend(dx);
+            }
+            Node::Rotate { from, table, heads } => {
+                operations.extend(to(from).map(|dx| rotate::backward(wire, dy, dx, (table, heads), recorder)));
+            }
+            Node::Attention { query, key, value, heads } => {
+                let reads = Reads { query, key, value, heads };
+                operations.extend(attention::backward(wire, reads, dy, [query, key, value].map(to), recorder));
+            }
+            Node::SwiGlu { gate, up } => {
+                operations.push(swiglu::backward(wire, [gate, up], dy, [gate, up].map(to), recorder));
+            }
+            Node::Head { from, table } => {
+                operations.extend(to(from).map(|dx| head::backward(wire, (from, table), dy, dx, recorder)));
             }
         }
     }

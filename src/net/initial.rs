@@ -11,7 +11,7 @@ pub fn params(task: &TaskData, lane: &Lane, compiled: &CompiledLane, seed: u64, 
     let mut params = vec![0.0; compiled.padded];
     for (index, site) in compiled.sites.iter().enumerate() {
         let layer = layer(task, index, seed);
-        let settings = lane.settings_at(index);
+        let settings = lane.settings_at(task.network.sites()[index].layer);
         let declared = (lane.method.parameters)(&settings, layer.widths);
         for tensor in site.parameters.iter().chain(&site.frozen_parameters) {
             let Some(parameter) = declared.iter().find(|parameter| parameter.name == site.key(tensor)) else {

@@ -35,7 +35,7 @@ fn means(task: &TaskData, layer: usize) -> Array2<f64> {
         .copied()
         .collect();
     let rows = widened(&rows, (kept * s, first));
-    let x = evaluate(&task.network, task.network.site_input(layer), &rows, frozen(&task.network, &task.base));
+    let x = evaluate(task, task.network.site_input(layer), &rows, frozen(&task.network, &task.base));
     let mut means = Array2::zeros((kept, x.ncols()));
     for (t, row) in x.rows().into_iter().enumerate() {
         means.row_mut(t / s).scaled_add(1.0, &row);

@@ -6,7 +6,8 @@ use ndarray::linalg::general_mat_mul;
 use super::constant::{is_constant, left_out_of_target};
 use crate::graph::{Buffer, NOTHING, NOTHING_LEN, Real};
 use crate::op::{pad, view, view_mut};
-use crate::task::{LossKind, Network, Targets, TaskData};
+use crate::task::network::FrozenTensor;
+use crate::task::{LossKind, Network, Targets, TaskData, UNCOUNTED};
 
 /// Values of the shared buffers, by the number in their [`Buffer`], and the sizes every lane needs.
 pub struct Shared<F> {
@@ -33,6 +34,10 @@ pub struct SharedBuffers {
     pub weight: Vec<Buffer>,
     /// Its bias; where it reads the data themselves, its whole frozen output for every row of the pool.
     pub base: Vec<Buffer>,
+    /// The network's frozen tensors.
+    tensors: Vec<Buffer>,
+    /// Zeros for what adds a bias and has none, as many as the network has outputs.
+    pub no_bias: Buffer,
 }
 
 /// A site's frozen weight `[outputs, inputs]`, its base, and the target, which is without that where it is left out.
@@ -52,7 +57,12 @@ impl SharedBuffers {
         };
         let (x, target) = (next(), next());
         let (weight, base) = network.sites().iter().map(|_| (next(), next())).unzip();
-        Self { x, target, weight, base }
+        let tensors = network.tensors().iter().map(|_| next()).collect();
+        Self { x, target, weight, base, tensors, no_bias: next() }
+    }
+
+    pub fn tensor(&self, tensor: FrozenTensor) -> Buffer {
+        self.tensors[tensor.index()]
     }
 
     pub fn frozen(&self, site: usize) -> Frozen {
@@ -69,7 +79,8 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
         Targets::Dense(y) => rows(y, task.network.outputs(), pool, &place),
         Targets::Classes(labels) => {
             let mut out = vec![F::zero(); pool];
-            labels.iter().enumerate().for_each(|(r, &c)| out[place(r)] = F::of(f64::from(c)));
+            let label = |class: u32| if class == UNCOUNTED { -1.0 } else { f64::from(class) };
+            labels.iter().enumerate().for_each(|(r, &class)| out[place(r)] = F::of(label(class)));
             out
         }
     };
@@ -83,6 +94,10 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
         filled.push((own.weight[l], format!("{}.base.weight", site.name), weight));
         filled.push((own.base[l], format!("{}.base", site.name), base));
     }
+    for ((shape, values), &buffer) in task.network.tensors().iter().zip(&task.tensors).zip(&own.tensors) {
+        filled.push((buffer, shape.name.clone(), rows(values, shape.cols, pad(shape.rows), |row| row)));
+    }
+    filled.push((own.no_bias, "no bias".to_owned(), vec![F::zero(); pad(task.network.outputs())]));
     filled.extend([(own.x, "x".to_owned(), x), (own.target, "target".to_owned(), target)]);
     filled.sort_by_key(|(buffer, ..)| buffer.index());
     debug_assert!(matches!(

@@ -56,6 +56,7 @@ pub fn custom(
         y: Targets::Dense(y),
         row_domains,
         base: vec![BaseLayer { weight, bias }],
+        tensors: Vec::new(),
         domain_names: vec!["data".into()],
         // Nothing is known of the target beyond the arrays: losses are shown as they are.
         energy: 1.0,

@@ -53,6 +53,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
         y: Targets::Dense(y),
         row_domains,
         base: stored.into_iter().map(|weight| BaseLayer { weight, bias: vec![0.0; dim] }).collect(),
+        tensors: Vec::new(),
         domain_names: names(config),
         energy,
         pool_energy: energy,

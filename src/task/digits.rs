@@ -186,6 +186,7 @@ impl DigitsTask {
             y: Targets::Classes(classes),
             row_domains,
             base,
+            tensors: Vec::new(),
             domain_names: domains.iter().map(|&d| name(d).into()).collect(),
             energy: 1.0,
             pool_energy: 1.0,

@@ -2,19 +2,48 @@
 //! machine, for whatever is found out before anything is compiled. What a site computes is the caller's to say; knows
 //! nothing of adapters.
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis, s};
 
-use super::BaseLayer;
-use super::network::{Network, Node, Wire};
+use super::network::{FrozenTensor, Heads, Network, Node, Wire};
+use super::{BaseLayer, TaskData};
 use crate::tensor::widened;
 
+/// A network with what its nodes need beside the sites' weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a> {
+    pub network: &'a Network,
+    /// Values of its frozen tensors.
+    pub tensors: &'a [Vec<f32>],
+    /// Tokens per sequence.
+    pub sequence: usize,
+}
+
+impl<'a> From<&'a TaskData> for Plain<'a> {
+    fn from(task: &'a TaskData) -> Self {
+        Self { network: &task.network, tensors: &task.tensors, sequence: task.sequence }
+    }
+}
+
+impl<'a> From<&'a Network> for Plain<'a> {
+    /// A network without frozen tensors, whose rows have nothing to do with each other.
+    fn from(network: &'a Network) -> Self {
+        Self { network, tensors: &[], sequence: 1 }
+    }
+}
+
 /// What `wire` carries for these rows, one a row of `rows`; `linear` computes a site from what it reads.
-pub fn evaluate(
-    network: &Network,
+pub fn evaluate<'a>(
+    plain: impl Into<Plain<'a>>,
     wire: Wire,
     rows: &Array2<f64>,
     mut linear: impl FnMut(usize, &Array2<f64>) -> Array2<f64>,
 ) -> Array2<f64> {
+    let plain: Plain = plain.into();
+    let network = plain.network;
+    let table = |tensor: FrozenTensor| {
+        let shape = &network.tensors()[tensor.index()];
+        widened(&plain.tensors[tensor.index()], (shape.rows, shape.cols))
+    };
     let mut values: Vec<Array2<f64>> = Vec::new();
     for (_, node) in network.nodes().take(wire.index() + 1) {
         let at = |wire: Wire| &values[wire.index()];
@@ -23,10 +52,62 @@ pub fn evaluate(
             Node::Linear { site, from } => linear(site, at(from)),
             Node::Gelu(from) => at(from).mapv(gelu),
             Node::Add(a, b) => at(a) + at(b),
+            Node::Embedding { tokens, table: of } => {
+                let chosen: Vec<usize> = at(tokens).column(0).iter().map(|&token| token as usize).collect();
+                table(of).select(Axis(0), &chosen)
+            }
+            Node::RmsNorm { from, weight, eps } => rms_norm(at(from), &table(weight), f64::from(eps)),
+            Node::Rotate { from, table: of, heads } => rotate(at(from), &table(of), heads, plain.sequence),
+            Node::Attention { query, key, value, heads } => {
+                attention(at(query), at(key), at(value), heads, plain.sequence)
+            }
+            Node::SwiGlu { gate, up } => at(gate).mapv(|a| a / (1.0 + libm::exp(-a))) * at(up),
+            Node::Head { from, table: of } => at(from).dot(&table(of).t()),
         };
         values.push(value);
     }
     values.swap_remove(wire.index())
+}
+
+fn rms_norm(x: &Array2<f64>, weight: &Array2<f64>, eps: f64) -> Array2<f64> {
+    let mut out = x * weight;
+    for (mut out, x) in out.rows_mut().into_iter().zip(x.rows()) {
+        out /= libm::sqrt(x.dot(&x) / x.len() as f64 + eps);
+    }
+    out
+}
+
+/// `table`: cosines, then sines of a head's pairs at each position.
+fn rotate(x: &Array2<f64>, table: &Array2<f64>, heads: usize, sequence: usize) -> Array2<f64> {
+    let half = table.ncols() / 2;
+    let mut out = x.clone();
+    for (row, mut out) in out.rows_mut().into_iter().enumerate() {
+        let angles = table.row(row % sequence);
+        for pair in (0..heads).flat_map(|head| (0..half).map(move |i| (2 * head * half + i, i))) {
+            let ((at, i), other) = (pair, pair.0 + half);
+            let (cos, sin) = (angles[i], angles[half + i]);
+            (out[at], out[other]) = (x[[row, at]] * cos - x[[row, other]] * sin, x[[row, other]] * cos + x[[row, at]] * sin);
+        }
+    }
+    out
+}
+
+/// Softmax over the tokens of the same sequence up to each.
+fn attention(q: &Array2<f64>, k: &Array2<f64>, v: &Array2<f64>, heads: Heads, sequence: usize) -> Array2<f64> {
+    let Heads { heads, kv_heads, width } = heads;
+    let mut out = Array2::zeros((q.nrows(), heads * width));
+    for (row, head) in (0..q.nrows()).flat_map(|row| (0..heads).map(move |head| (row, head))) {
+        let (own, shared) = (head * width, head / (heads / kv_heads) * width);
+        let seen = row / sequence * sequence..row + 1;
+        let query = q.slice(s![row, own..own + width]);
+        let keys = k.slice(s![seen.clone(), shared..shared + width]);
+        let scores = keys.dot(&query) / libm::sqrt(width as f64);
+        let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights = scores.mapv(|score| libm::exp(score - top));
+        let mixed = weights.dot(&v.slice(s![seen, shared..shared + width])) / weights.sum();
+        out.slice_mut(s![row, own..own + width]).assign(&mixed);
+    }
+    out
 }
 
 /// Sites as they are before anything adapts them.

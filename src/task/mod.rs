@@ -8,6 +8,7 @@ pub mod domains;
 pub mod evaluate;
 pub mod floors;
 pub mod network;
+pub mod text;
 
 pub use custom::custom;
 pub use digits::{DigitsTask, HeldOut, digits};
@@ -44,12 +45,15 @@ pub struct BaseLayer {
     pub bias: Vec<f32>,
 }
 
+/// The class of a row whose loss does not count.
+pub const UNCOUNTED: u32 = u32::MAX;
+
 /// What the model's output is compared with.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
     /// `[rows, outputs]`: the whole output, the frozen base's share included.
     Dense(Vec<f32>),
-    /// `[rows]`: class of each row.
+    /// `[rows]`: class of each row, or [`UNCOUNTED`].
     Classes(Vec<u32>),
 }
 
@@ -73,6 +77,8 @@ pub struct TaskData {
     pub row_domains: Vec<u8>,
     /// One per site of the network.
     pub base: Vec<BaseLayer>,
+    /// Values of the network's frozen tensors, `[rows, cols]` each.
+    pub tensors: Vec<Vec<f32>>,
     pub domain_names: Vec<String>,
     /// Expected squared target change per output element, noise left out; 1 where the loss is cross-entropy.
     /// Losses divided by it are shares of the target's energy.

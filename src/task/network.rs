@@ -1,5 +1,10 @@
-//! A network as nodes with widths over named linear sites: what is computed from what. Knows neither weights, nor
-//! adapters, nor how any of it is run: `evaluate` reads it in plain numbers, `net` compiles it into passes.
+//! A network as nodes with widths over named linear sites and named frozen tensors: what is computed from what. Knows
+//! neither weights, nor adapters, nor how any of it is run: `evaluate` reads it in plain numbers, `net` compiles it into
+//! passes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::args::Projection;
 
 /// What a node hands on: rows of one width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,8 +17,38 @@ impl Wire {
     }
 }
 
-/// One operation. It reads wires that come before its own.
+/// A tensor that no lane changes and that is no linear site's weight, by its place in [`Network::tensors`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrozenTensor(usize);
+
+impl FrozenTensor {
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+/// Name and shape of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorShape {
+    /// As transformers has it: "model.norm.weight".
+    pub name: String,
+    pub rows: usize,
+    pub cols: usize,
+}
+
+/// Heads of an attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heads {
+    /// Of the queries.
+    pub heads: usize,
+    /// Of keys and values; each serves `heads / kv_heads` heads of queries.
+    pub kv_heads: usize,
+    /// Width of each.
+    pub width: usize,
+}
+
+/// One operation. It reads wires that come before its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Node {
     /// The data: rows of a batch.
     Rows,
@@ -23,39 +58,86 @@ pub enum Node {
     Gelu(Wire),
     /// A residual path: where the network is trained, its gradient goes both ways.
     Add(Wire, Wire),
+    /// The rows of a table `[vocabulary, width]` that the tokens name; a token is the first number of a row.
+    Embedding { tokens: Wire, table: FrozenTensor },
+    /// `weight ∘ x / √(mean x² + eps)`.
+    RmsNorm { from: Wire, weight: FrozenTensor, eps: f32 },
+    /// Rotary positions: pairs (i, i + width/2) of each head turn by the angles of a table `[positions, width]`, cosines
+    /// before sines.
+    Rotate { from: Wire, table: FrozenTensor, heads: usize },
+    /// Softmax attention of each token to those of its sequence up to itself.
+    Attention { query: Wire, key: Wire, value: Wire, heads: Heads },
+    /// `silu(gate) ∘ up`.
+    SwiGlu { gate: Wire, up: Wire },
+    /// Logits: products with the rows of a table `[vocabulary, width]`, often the embedding's. Never adapted.
+    Head { from: Wire, table: FrozenTensor },
 }
 
 impl Node {
     /// What it reads, in order.
     pub fn reads(self) -> impl Iterator<Item = Wire> {
-        let (first, second) = match self {
-            Self::Rows => (None, None),
-            Self::Linear { from, .. } | Self::Gelu(from) => (Some(from), None),
-            Self::Add(a, b) => (Some(a), Some(b)),
+        let read = match self {
+            Self::Rows => [None, None, None],
+            Self::Linear { from, .. }
+            | Self::Gelu(from)
+            | Self::Embedding { tokens: from, .. }
+            | Self::RmsNorm { from, .. }
+            | Self::Rotate { from, .. }
+            | Self::Head { from, .. } => [Some(from), None, None],
+            Self::Add(a, b) | Self::SwiGlu { gate: a, up: b } => [Some(a), Some(b), None],
+            Self::Attention { query, key, value, .. } => [Some(query), Some(key), Some(value)],
         };
-        first.into_iter().chain(second)
+        read.into_iter().flatten()
     }
 }
 
-/// A linear layer by the name that its tensors begin with: "layers.0".
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A linear layer by the name that its tensors begin with: "layers.0", "model.layers.0.self_attn.q_proj".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinearSite {
     pub name: String,
     pub inputs: usize,
     pub outputs: usize,
+    /// Which layer of the network it belongs to: its own number, or that of a transformer's block.
+    pub layer: usize,
+    /// Which projection of a transformer's block it is.
+    pub projection: Option<Projection>,
+}
+
+impl LinearSite {
+    /// Linear layers "layers.0", … of these (inputs, outputs), each a layer of its own.
+    pub fn plain(shapes: &[(usize, usize)]) -> Vec<Self> {
+        let site = |(layer, &(inputs, outputs)): (usize, &(usize, usize))| Self {
+            name: format!("layers.{layer}"),
+            inputs,
+            outputs,
+            layer,
+            projection: None,
+        };
+        shapes.iter().enumerate().map(site).collect()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Placed {
+    node: Node,
+    width: usize,
+    /// What its values are called: "model.layers.0.input_layernorm".
+    name: Option<String>,
 }
 
 /// Nodes in an order in which they can be computed. The last one's wire is the network's output.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    nodes: Vec<(Node, usize)>,
+    nodes: Vec<Placed>,
     sites: Vec<LinearSite>,
+    tensors: Vec<TensorShape>,
 }
 
 impl Network {
     /// A network that does nothing yet but read rows of this width, and their wire.
     pub fn new(width: usize) -> (Self, Wire) {
-        (Self { nodes: vec![(Node::Rows, width)], sites: Vec::new() }, Wire(0))
+        let rows = Placed { node: Node::Rows, width, name: None };
+        (Self { nodes: vec![rows], sites: Vec::new(), tensors: Vec::new() }, Wire(0))
     }
 
     /// Linear layers "layers.0", "layers.1", … from width to width, with GELU between.
@@ -70,10 +152,66 @@ impl Network {
         network
     }
 
+    /// A linear layer that is a layer of its own.
     pub fn linear(&mut self, name: impl Into<String>, from: Wire, outputs: usize) -> Wire {
-        let site = self.sites.len();
-        self.sites.push(LinearSite { name: name.into(), inputs: self.width(from), outputs });
-        self.push(Node::Linear { site, from }, outputs)
+        let (layer, inputs) = (self.sites.len(), self.width(from));
+        self.site(LinearSite { name: name.into(), inputs, outputs, layer, projection: None }, from)
+    }
+
+    /// A projection of a transformer's block, named as its tensors are.
+    pub fn projection(&mut self, prefix: &str, layer: usize, projection: Projection, from: Wire, outputs: usize) -> Wire {
+        let name = format!("{prefix}.{}", projection.module());
+        let inputs = self.width(from);
+        self.site(LinearSite { name, inputs, outputs, layer, projection: Some(projection) }, from)
+    }
+
+    fn site(&mut self, site: LinearSite, from: Wire) -> Wire {
+        let (index, outputs) = (self.sites.len(), site.outputs);
+        self.sites.push(site);
+        self.push(Node::Linear { site: index, from }, outputs)
+    }
+
+    /// A frozen tensor, for nodes to read.
+    pub fn tensor(&mut self, name: impl Into<String>, rows: usize, cols: usize) -> FrozenTensor {
+        self.tensors.push(TensorShape { name: name.into(), rows, cols });
+        FrozenTensor(self.tensors.len() - 1)
+    }
+
+    pub fn embedding(&mut self, tokens: Wire, table: FrozenTensor) -> Wire {
+        self.push(Node::Embedding { tokens, table }, self.tensors[table.0].cols)
+    }
+
+    pub fn rms_norm(&mut self, from: Wire, weight: FrozenTensor, eps: f32) -> Wire {
+        self.push(Node::RmsNorm { from, weight, eps }, self.width(from))
+    }
+
+    pub fn rotate(&mut self, from: Wire, table: FrozenTensor, heads: usize) -> Wire {
+        self.push(Node::Rotate { from, table, heads }, self.width(from))
+    }
+
+    pub fn attention(&mut self, query: Wire, key: Wire, value: Wire, heads: Heads) -> Wire {
+        self.push(Node::Attention { query, key, value, heads }, self.width(query))
+    }
+
+    /// # Panics
+    /// If their widths differ.
+    pub fn swiglu(&mut self, gate: Wire, up: Wire) -> Wire {
+        assert_eq!(self.width(gate), self.width(up), "gate and up are multiplied element by element");
+        self.push(Node::SwiGlu { gate, up }, self.width(gate))
+    }
+
+    pub fn head(&mut self, from: Wire, table: FrozenTensor) -> Wire {
+        self.push(Node::Head { from, table }, self.tensors[table.0].rows)
+    }
+
+    /// Calls the values of a wire by a name.
+    pub fn name(&mut self, wire: Wire, name: impl Into<String>) -> Wire {
+        self.nodes[wire.0].name = Some(name.into());
+        wire
+    }
+
+    pub fn name_of(&self, wire: Wire) -> Option<&str> {
+        self.nodes[wire.0].name.as_deref()
     }
 
     /// # Panics
@@ -91,25 +229,35 @@ impl Network {
     }
 
     fn push(&mut self, node: Node, width: usize) -> Wire {
-        self.nodes.push((node, width));
+        self.nodes.push(Placed { node, width, name: None });
         Wire(self.nodes.len() - 1)
     }
 
     pub fn nodes(&self) -> impl DoubleEndedIterator<Item = (Wire, Node)> + ExactSizeIterator {
-        self.nodes.iter().enumerate().map(|(index, &(node, _))| (Wire(index), node))
+        self.nodes.iter().enumerate().map(|(index, placed)| (Wire(index), placed.node))
     }
 
     pub fn node(&self, wire: Wire) -> Node {
-        self.nodes[wire.0].0
+        self.nodes[wire.0].node
     }
 
     pub fn width(&self, wire: Wire) -> usize {
-        self.nodes[wire.0].1
+        self.nodes[wire.0].width
     }
 
     /// Linear layers in order: what is adapted, and what weights are given by.
     pub fn sites(&self) -> &[LinearSite] {
         &self.sites
+    }
+
+    /// Frozen tensors beside the sites' weights, in order: what their values are given by.
+    pub fn tensors(&self) -> &[TensorShape] {
+        &self.tensors
+    }
+
+    /// Layers that the sites belong to.
+    pub fn layers(&self) -> usize {
+        self.sites.iter().map(|site| site.layer + 1).max().unwrap_or(0)
     }
 
     pub fn output(&self) -> Wire {
@@ -118,7 +266,7 @@ impl Network {
 
     /// Width of the rows it reads.
     pub fn inputs(&self) -> usize {
-        self.nodes[0].1
+        self.nodes[0].width
     }
 
     /// Width of its output.

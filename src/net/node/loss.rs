@@ -5,7 +5,7 @@ use crate::graph::{LOSSES, Pass};
 use crate::op::cross_entropy::{self, CROSS_ENTROPY};
 use crate::op::mse::{self, MSE};
 use crate::op::pad;
-use crate::task::LossKind;
+use crate::task::{LossKind, Targets, UNCOUNTED};
 
 /// Mean squared error.
 #[derive(Clone, Copy, Debug)]
@@ -21,19 +21,29 @@ pub fn parts(loss: LossKind, batch: Batch, outputs: usize) -> usize {
     }
 }
 
+/// Tokens of a batch whose loss counts: all of them, but where a task of one batch leaves out some.
+pub fn counted(targets: &Targets, batch: Batch) -> usize {
+    match targets {
+        Targets::Classes(classes) if classes.len() == batch.real_tokens() => {
+            classes.iter().filter(|&&class| class != UNCOUNTED).count().max(1)
+        }
+        _ => batch.real_tokens(),
+    }
+}
+
 /// What it is a mean over.
-pub fn elements(loss: LossKind, batch: Batch, outputs: usize) -> usize {
+pub fn elements(loss: LossKind, counted: usize, batch: Batch, outputs: usize) -> usize {
     match loss {
         LossKind::Mse => batch.real_tokens() * outputs,
-        LossKind::CrossEntropy => batch.real_tokens(),
+        LossKind::CrossEntropy => counted,
     }
 }
 
 /// Reads the output and writes its gradient.
-pub fn compare(loss: LossKind, recorder: &mut Recorder) -> Operation {
+pub fn compare(loss: LossKind, counted: usize, recorder: &mut Recorder) -> Operation {
     let (batch, real_outputs) = (recorder.batch, recorder.network.outputs());
     let (tokens, outputs, loss_at) = (batch.tokens() as u32, pad(real_outputs) as u32, recorder.loss_at as u32);
-    let (real_tokens, elements) = (batch.real_tokens() as u32, elements(loss, batch, real_outputs));
+    let (real_tokens, elements) = (batch.real_tokens() as u32, elements(loss, counted, batch, real_outputs));
     let real_outputs = real_outputs as u32;
     match loss {
         LossKind::Mse => {
@@ -41,7 +51,14 @@ pub fn compare(loss: LossKind, recorder: &mut Recorder) -> Operation {
             Operation::Mse(Mse { dims: mse::Dims { tokens, outputs, real_tokens, real_outputs, loss_at, grad_scale } })
         }
         LossKind::CrossEntropy => {
-            let dims = cross_entropy::Dims { tokens, outputs, real_tokens, real_outputs, loss_at };
+            let dims = cross_entropy::Dims {
+                tokens,
+                outputs,
+                real_tokens,
+                real_outputs,
+                loss_at,
+                counted: counted as u32,
+            };
             let output = recorder.network.output();
             let [y, dy] = [Value::Output(output), Value::Gradient(output)].map(|value| recorder.buffer(value));
             let buffers = [("y", y), ("labels", recorder.shared.target), ("dy", dy), ("losses", LOSSES)];

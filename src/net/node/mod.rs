@@ -2,9 +2,15 @@
 //! after it is `compile`'s, what can be joined `rewrite`'s.
 
 pub mod add;
+pub mod attention;
+pub mod embedding;
 pub mod gelu;
+pub mod head;
 pub mod linear;
 pub mod loss;
+pub mod rms_norm;
+pub mod rotate;
+pub mod swiglu;
 
 use super::shared::{Frozen, SharedBuffers};
 use crate::graph::{Arena, Buffer, GRADS, LOSSES, MOMENTS, PARAMS, Pass};
@@ -118,18 +124,33 @@ impl<'a> Recorder<'a> {
             Value::Share { of, by } => (of, "d", format!(".{}", by.index())),
             Value::Sum { of, count } => (of, "d", format!(".sum{count}")),
         };
-        let node = |wire: Wire| match self.network.node(wire) {
-            Node::Linear { site, .. } => Some(self.network.sites()[site].name.as_str()),
-            _ => None,
+        let what = match self.network.node(wire) {
+            Node::Gelu(from) if self.site_name(from).is_some() => "act",
+            _ => "y",
         };
-        let name = match (node(wire), self.network.node(wire)) {
-            (Some(site), _) => format!("{site}.{prefix}y"),
-            (None, Node::Gelu(from)) if let Some(site) = node(from) => format!("{site}.{prefix}act"),
-            _ => format!("nodes.{}.{prefix}y", wire.index()),
-        };
-        let buffer = self.arena.buffer(name + &suffix, self.elements(wire));
+        let name = format!("{}.{prefix}{what}{suffix}", self.name(wire));
+        let buffer = self.arena.buffer(name, self.elements(wire));
         self.buffers.push((value, buffer));
         buffer
+    }
+
+    /// What buffers of a wire's node begin with: its own name, or that of its site, or of the site that a GELU follows.
+    pub fn name(&self, wire: Wire) -> String {
+        let site = match self.network.node(wire) {
+            Node::Gelu(from) => self.site_name(from),
+            _ => self.site_name(wire),
+        };
+        match self.network.name_of(wire).or(site) {
+            Some(name) => name.to_owned(),
+            None => format!("nodes.{}", wire.index()),
+        }
+    }
+
+    fn site_name(&self, wire: Wire) -> Option<&'a str> {
+        match self.network.node(wire) {
+            Node::Linear { site, .. } => Some(self.network.sites()[site].name.as_str()),
+            _ => None,
+        }
     }
 
     /// One pass for each operation; AdamW is recorded by [`super::rewrite::updates`], and none before it.
