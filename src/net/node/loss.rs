@@ -41,7 +41,8 @@ pub fn compare(loss: LossKind, recorder: &mut Recorder) -> Operation {
             Operation::Mse(Mse { dims: mse::Dims { tokens, outputs, real_tokens, real_outputs, loss_at, grad_scale } })
         }
         LossKind::CrossEntropy => {
-            let dims = cross_entropy::Dims { tokens, outputs, real_tokens, real_outputs, loss_at };
+            let counted = real_tokens;
+            let dims = cross_entropy::Dims { tokens, outputs, real_tokens, real_outputs, loss_at, counted };
             let output = recorder.network.output();
             let [y, dy] = [Value::Output(output), Value::Gradient(output)].map(|value| recorder.buffer(value));
             let buffers = [("y", y), ("labels", recorder.shared.target), ("dy", dy), ("losses", LOSSES)];
