@@ -8,10 +8,12 @@
 
 pub mod adamw;
 pub mod add;
+pub mod attention;
 pub mod balance;
 pub mod budget;
 pub mod cross_entropy;
 pub mod diagonal;
+pub mod embedding;
 pub mod flex;
 pub mod gate;
 pub mod gelu;
@@ -23,6 +25,10 @@ pub mod project;
 pub mod prototype;
 pub mod quantise;
 pub mod random;
+pub mod rms_norm;
+pub mod rotate;
+pub mod running_mean;
+pub mod swiglu;
 pub mod tile;
 pub mod truncate;
 pub mod weight_grad;

@@ -1,0 +1,40 @@
+// Rotary position embedding: column i of a head's first half and column i of its second turn by the position's angle i.
+//
+//   x, out [tokens, width]: heads side by side, each of head_dim columns
+//   table [positions, table_width]: head_dim / 2 cosines, then as many sines
+//
+// One invocation does four columns of a token; they may be of two heads.
+
+struct Dims {
+  tokens: u32, width: u32, heads: u32, head_dim: u32, sequence: u32, table_width: u32, first: u32, direction: f32,
+}
+
+@group(1) @binding(0) var<uniform> dims: Dims;
+@group(1) @binding(1) var<storage, read> x: array<f32>;
+@group(1) @binding(2) var<storage, read> table: array<f32>;
+@group(1) @binding(3) var<storage, read_write> out: array<vec4f>;
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3u) {
+  let columns = dims.width / 4u;
+  let t = id.x / columns;
+  if (t >= dims.tokens) { return; }
+  let angles = (t % dims.sequence + dims.first) * dims.table_width;
+  let row = t * dims.width;
+  let half = dims.head_dim / 2u;
+  let end = dims.heads * dims.head_dim;
+  let first = id.x % columns * 4u;
+  var turned = vec4f();
+  for (var i = 0u; i < 4u; i++) {
+    let c = first + i;
+    if (c < end) {
+      let at = c % dims.head_dim;
+      let second = at >= half;
+      let angle = angles + select(at, at - half, second);
+      let other = x[row + select(c + half, c - half, second)];
+      let sine = dims.direction * table[angle + half];
+      turned[i] = x[row + c] * table[angle] + select(-sine, sine, second) * other;
+    }
+  }
+  out[id.x] = turned;
+}

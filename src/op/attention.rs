@@ -1,0 +1,234 @@
+//! Causal self-attention with grouped heads (Vaswani et al., arXiv 1706.03762; grouped: Ainslie et al., arXiv 2305.13245),
+//! computed as FlashAttention does (Dao et al., arXiv 2205.14135): the scores of a sequence are never stored; going back they
+//! are computed anew from q, k and each query's log-sum-exp.
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use super::{view, view_mut};
+use crate::graph::{Bound, Constants, Real, Step, Target, dims, kernel};
+
+dims!(
+    /// q, out and their gradients `[tokens, q_width]`: `heads` heads side by side, each of `head_dim` columns; k, v and
+    /// their gradients `[tokens, kv_width]`: likewise `kv_heads`, each shared by `heads / kv_heads` heads of q; lse and delta
+    /// `[tokens, heads_width]`.
+    Dims {
+        tokens: u32,
+        /// Tokens that are not padding.
+        real_tokens: u32,
+        /// Tokens of a sequence; a token sees its own sequence up to itself.
+        sequence: u32,
+        heads: u32,
+        kv_heads: u32,
+        /// Even, and 128 at most.
+        head_dim: u32,
+        q_width: u32,
+        kv_width: u32,
+        heads_width: u32,
+        /// What scores are multiplied by: 1/√head_dim.
+        scale: f32,
+    }
+);
+
+kernel!(
+    /// `out = softmax(scale · q kᵀ) v` over the keys up to each query, and `lse = log Σ exp(scale · q kᵀ)`.
+    pub static ATTENTION: Dims = "attention", "forward";
+    bindings: [q: Read, k: Read, v: Read, out: Write, lse: Write],
+    workgroups: |d, target| d.workgroups(d.heads, target),
+    constants: |d, target| d.constants(target),
+    twin: forward,
+);
+kernel!(
+    /// The gradient of q, and `delta = Σ d_out ∘ out` of each query and head, which the keys' gradient needs too.
+    pub static ATTENTION_BACKWARD_QUERY: Dims = "attention", "query";
+    bindings: [q: Read, k: Read, v: Read, out: Read, d_out: Read, lse: Read, dq: Write, delta: Write],
+    workgroups: |d, target| d.workgroups(d.heads, target),
+    constants: |d, target| d.constants(target),
+    twin: backward_query,
+);
+kernel!(
+    /// The gradients of k and v, each from all heads that share them.
+    pub static ATTENTION_BACKWARD_KEY: Dims = "attention", "key_value";
+    bindings: [q: Read, k: Read, v: Read, d_out: Read, lse: Read, delta: Read, dk: Write, dv: Write],
+    workgroups: |d, target| d.workgroups(d.kv_heads, target),
+    constants: |d, target| d.constants(target),
+    twin: backward_key,
+);
+
+/// Queries that the twin does at a time: it need not look at keys behind the last of them.
+const BLOCK: usize = 32;
+
+/// Queries of one sequence and one head, and the keys they may see.
+struct Block {
+    /// The first query, and how many.
+    query: usize,
+    queries: usize,
+    /// The sequence's first token, and how many from there on the last query sees.
+    key: usize,
+    keys: usize,
+    head: usize,
+    /// First column of the head in q, and in k.
+    q_column: usize,
+    kv_column: usize,
+}
+
+impl Dims {
+    /// A workgroup for as many tokens of a sequence as it has invocations, and each head.
+    fn workgroups(&self, heads: u32, target: Target) -> u32 {
+        self.tokens.div_ceil(self.sequence) * heads * self.sequence.div_ceil(target.workgroup())
+    }
+
+    fn constants(&self, target: Target) -> Constants {
+        vec![target.size(), ("HEAD", self.head_dim.into())]
+    }
+
+    fn each_block(&self, mut f: impl FnMut(&Block)) {
+        let (heads, group) = (self.heads as usize, (self.heads / self.kv_heads) as usize);
+        let (real, sequence, width) = (self.real_tokens as usize, self.sequence as usize, self.head_dim as usize);
+        for key in (0..real).step_by(sequence) {
+            let end = real.min(key + sequence);
+            for head in 0..heads {
+                for query in (key..end).step_by(BLOCK) {
+                    let queries = BLOCK.min(end - query);
+                    let keys = query + queries - key;
+                    let (q_column, kv_column) = (head * width, head / group * width);
+                    f(&Block { query, queries, key, keys, head, q_column, kv_column });
+                }
+            }
+        }
+    }
+
+    /// A block's queries in a buffer of q's shape, `[queries, head_dim]`.
+    fn of_queries<'a, F>(&self, data: &'a [F], b: &Block) -> ArrayView2<'a, F> {
+        let width = self.q_width as usize;
+        view(data, b.query * width + b.q_column, b.queries, self.head_dim as usize, width)
+    }
+
+    fn of_queries_mut<'a, F>(&self, data: &'a mut [F], b: &Block) -> ArrayViewMut2<'a, F> {
+        let width = self.q_width as usize;
+        view_mut(data, b.query * width + b.q_column, b.queries, self.head_dim as usize, width)
+    }
+
+    /// A block's keys in a buffer of k's shape, `[keys, head_dim]`.
+    fn of_keys<'a, F>(&self, data: &'a [F], b: &Block) -> ArrayView2<'a, F> {
+        let width = self.kv_width as usize;
+        view(data, b.key * width + b.kv_column, b.keys, self.head_dim as usize, width)
+    }
+
+    fn of_keys_mut<'a, F>(&self, data: &'a mut [F], b: &Block) -> ArrayViewMut2<'a, F> {
+        let width = self.kv_width as usize;
+        view_mut(data, b.key * width + b.kv_column, b.keys, self.head_dim as usize, width)
+    }
+
+    /// A block's values in a buffer of lse's shape: of each query, its own.
+    fn of_head<'a, F>(&self, data: &'a [F], b: &Block) -> ArrayView2<'a, F> {
+        let width = self.heads_width as usize;
+        view(data, b.query * width + b.head, b.queries, 1, width)
+    }
+
+    fn scratch<F: Real>(&self) -> Vec<F> {
+        vec![F::zero(); BLOCK.min(self.sequence as usize) * self.sequence as usize]
+    }
+}
+
+impl Block {
+    /// Where in the block's rows of scores the first key is that the query must not see.
+    fn seen(&self, query: usize) -> usize {
+        self.query - self.key + query + 1
+    }
+}
+
+fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (q, k, v, mut out, mut lse) = (b.read("q"), b.read("k"), b.read("v"), b.write("out"), b.write("lse"));
+    out.fill(F::zero());
+    lse.fill(F::zero());
+    let mut scores = d.scratch();
+    d.each_block(|block| {
+        let mut scores = view_mut(&mut scores, 0, block.queries, block.keys, block.keys);
+        let keys = d.of_keys(&k, block);
+        general_mat_mul(F::of(d.scale.into()), &d.of_queries(&q, block), &keys.t(), F::zero(), &mut scores);
+        for (i, mut row) in scores.rows_mut().into_iter().enumerate() {
+            let seen = block.seen(i);
+            let top = row.iter().take(seen).copied().fold(F::neg_infinity(), F::max);
+            let mut sum = F::zero();
+            for (j, score) in row.iter_mut().enumerate() {
+                *score = if j < seen { (*score - top).exp() } else { F::zero() };
+                sum += *score;
+            }
+            let share = F::one() / sum;
+            row.iter_mut().for_each(|weight| *weight = *weight * share);
+            lse[(block.query + i) * d.heads_width as usize + block.head] = top + sum.ln();
+        }
+        let mut out = d.of_queries_mut(&mut out, block);
+        general_mat_mul(F::one(), &scores, &d.of_keys(&v, block), F::zero(), &mut out);
+    });
+}
+
+/// What going back begins with: `weights = softmax(scale · q kᵀ)` anew, and `d_scores`, the gradient of `q kᵀ`.
+struct Again<'a, F> {
+    q: &'a [F],
+    k: &'a [F],
+    v: &'a [F],
+    d_out: &'a [F],
+    lse: &'a [F],
+    delta: &'a [F],
+}
+
+impl<F: Real> Again<'_, F> {
+    fn compute(&self, d: &Dims, block: &Block, weights: &mut ArrayViewMut2<F>, d_scores: &mut ArrayViewMut2<F>) {
+        let scale = F::of(d.scale.into());
+        let (keys, values) = (d.of_keys(self.k, block), d.of_keys(self.v, block));
+        general_mat_mul(scale, &d.of_queries(self.q, block), &keys.t(), F::zero(), weights);
+        general_mat_mul(F::one(), &d.of_queries(self.d_out, block), &values.t(), F::zero(), d_scores);
+        let (lse, delta) = (d.of_head(self.lse, block), d.of_head(self.delta, block));
+        for (i, (mut weights, mut d_scores)) in weights.rows_mut().into_iter().zip(d_scores.rows_mut()).enumerate() {
+            let seen = block.seen(i);
+            for (j, (weight, d_score)) in weights.iter_mut().zip(d_scores.iter_mut()).enumerate() {
+                *weight = if j < seen { (*weight - lse[[i, 0]]).exp() } else { F::zero() };
+                *d_score = if j < seen { scale * *weight * (*d_score - delta[[i, 0]]) } else { F::zero() };
+            }
+        }
+    }
+}
+
+fn backward_query<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (q, k, v, out, d_out, lse) =
+        (b.read("q"), b.read("k"), b.read("v"), b.read("out"), b.read("d_out"), b.read("lse"));
+    let (mut dq, mut delta) = (b.write("dq"), b.write("delta"));
+    dq.fill(F::zero());
+    delta.fill(F::zero());
+    d.each_block(|block| {
+        let (out, d_out) = (d.of_queries(&out, block), d.of_queries(&d_out, block));
+        for (i, (out, d_out)) in out.rows().into_iter().zip(d_out.rows()).enumerate() {
+            let along = out.iter().zip(d_out).map(|(&o, &g)| o * g).sum();
+            delta[(block.query + i) * d.heads_width as usize + block.head] = along;
+        }
+    });
+    let again = Again { q: &q, k: &k, v: &v, d_out: &d_out, lse: &lse, delta: &delta };
+    let (mut weights, mut d_scores) = (d.scratch(), d.scratch());
+    d.each_block(|block| {
+        let mut weights = view_mut(&mut weights, 0, block.queries, block.keys, block.keys);
+        let mut d_scores = view_mut(&mut d_scores, 0, block.queries, block.keys, block.keys);
+        again.compute(d, block, &mut weights, &mut d_scores);
+        let mut dq = d.of_queries_mut(&mut dq, block);
+        general_mat_mul(F::one(), &d_scores, &d.of_keys(&k, block), F::zero(), &mut dq);
+    });
+}
+
+fn backward_key<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (q, k, v, d_out, lse, delta) =
+        (b.read("q"), b.read("k"), b.read("v"), b.read("d_out"), b.read("lse"), b.read("delta"));
+    let (mut dk, mut dv) = (b.write("dk"), b.write("dv"));
+    dk.fill(F::zero());
+    dv.fill(F::zero());
+    let again = Again { q: &q, k: &k, v: &v, d_out: &d_out, lse: &lse, delta: &delta };
+    let (mut weights, mut d_scores) = (d.scratch(), d.scratch());
+    d.each_block(|block| {
+        let mut weights = view_mut(&mut weights, 0, block.queries, block.keys, block.keys);
+        let mut d_scores = view_mut(&mut d_scores, 0, block.queries, block.keys, block.keys);
+        again.compute(d, block, &mut weights, &mut d_scores);
+        let (mut dk, mut dv) = (d.of_keys_mut(&mut dk, block), d.of_keys_mut(&mut dv, block));
+        general_mat_mul(F::one(), &d_scores.t(), &d.of_queries(&q, block), F::one(), &mut dk);
+        general_mat_mul(F::one(), &weights.t(), &d.of_queries(&d_out, block), F::one(), &mut dv);
+    });
+}

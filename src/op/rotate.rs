@@ -1,0 +1,49 @@
+//! Rotary position embedding (Su et al., arXiv 2104.09864) as Hugging Face's transformers has it for Llama: column i of a
+//! head's first half is paired with column i of its second.
+
+use crate::graph::{Bound, Real, Step, dims, kernel};
+
+dims!(
+    /// x and out `[tokens, width]`: `heads` heads side by side, each of `head_dim` columns; table `[positions, table_width]`:
+    /// a position's `head_dim / 2` cosines, then as many sines.
+    Dims {
+        tokens: u32,
+        width: u32,
+        heads: u32,
+        /// Even.
+        head_dim: u32,
+        /// Tokens of a sequence; each begins at position `first`.
+        sequence: u32,
+        table_width: u32,
+        /// The position of a sequence's first token: more than 0 where those before it are in a cache.
+        first: u32,
+        /// 1, or −1 to turn back, which is how the gradient goes.
+        direction: f32,
+    }
+);
+
+kernel!(
+    /// `(a, b) → (a cos − b sin, b cos + a sin)` of each pair, by the angles of the token's position.
+    pub static ROTATE: Dims = "rotate", "forward";
+    bindings: [x: Read, table: Read, out: Write],
+    workgroups: |d, _| (d.tokens * d.width / 4).div_ceil(64),
+    twin: forward,
+);
+
+fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (x, table, mut out) = (b.read("x"), b.read("table"), b.write("out"));
+    let (width, head, sequence) = (d.width as usize, d.head_dim as usize, d.sequence as usize);
+    let (half, used) = (head / 2, d.heads as usize * head);
+    let direction = F::of(d.direction.into());
+    for (t, (x, out)) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)).take(d.tokens as usize).enumerate() {
+        let angles = &table[(t % sequence + d.first as usize) * d.table_width as usize..][..head];
+        let (cos, sin) = angles.split_at(half);
+        for (x, out) in x[..used].chunks_exact(head).zip(out[..used].chunks_exact_mut(head)) {
+            for i in 0..half {
+                let (a, b, sin) = (x[i], x[i + half], direction * sin[i]);
+                (out[i], out[i + half]) = (a * cos[i] - b * sin, b * cos[i] + a * sin);
+            }
+        }
+        out[used..].fill(F::zero());
+    }
+}

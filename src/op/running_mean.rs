@@ -1,0 +1,78 @@
+//! The mean of a sequence's rows up to each: what a gate of a causal model may see of its sequence.
+
+use crate::graph::{Bound, Real, Step, dims, kernel};
+
+dims!(
+    /// x `[tokens, width]` or the pool; out, d_out and dx `[tokens, width]`.
+    Dims {
+        tokens: u32,
+        /// Tokens that are not padding.
+        real_tokens: u32,
+        /// Tokens of a sequence.
+        sequence: u32,
+        width: u32,
+        /// 1: x is the pool of all batches. Only going forward.
+        x_batched: u32,
+    }
+);
+
+kernel!(
+    /// `out_t = Σ_{s ≤ t} x_s / (t + 1)`, t counted from 0 in its sequence.
+    pub static RUNNING_MEAN: Dims = "running_mean", "forward";
+    bindings: [x: Read, out: Write],
+    workgroups: |d, _| d.workgroups(),
+    twin: forward,
+);
+kernel!(
+    /// `dx_s = Σ_{t ≥ s} d_out_t / (t + 1)`.
+    pub static RUNNING_MEAN_BACKWARD: Dims = "running_mean", "backward";
+    bindings: [d_out: Read, dx: Write],
+    workgroups: |d, _| d.workgroups(),
+    twin: backward,
+);
+
+impl Dims {
+    /// One invocation for four columns of a sequence.
+    fn workgroups(&self) -> u32 {
+        (self.tokens.div_ceil(self.sequence) * self.width / 4).div_ceil(32)
+    }
+}
+
+/// `sum += share · row`.
+fn add<F: Real>(sum: &mut [F], share: F, row: &[F]) {
+    sum.iter_mut().zip(row).for_each(|(s, &v)| *s += share * v);
+}
+
+fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (x, mut out) = (b.read("x"), b.write("out"));
+    let (width, real, sequence) = (d.width as usize, d.real_tokens as usize, d.sequence as usize);
+    let x = &x[(d.x_batched * step.x_row) as usize * width..];
+    let mut sum = vec![F::zero(); width];
+    for (t, out) in out.chunks_exact_mut(width).take(d.tokens as usize).enumerate() {
+        if t >= real {
+            out.fill(F::zero());
+            continue;
+        }
+        if t % sequence == 0 {
+            sum.fill(F::zero());
+        }
+        add(&mut sum, F::one(), &x[t * width..][..width]);
+        let count = F::of((t % sequence + 1) as f64);
+        out.iter_mut().zip(&sum).for_each(|(o, &s)| *o = s / count);
+    }
+}
+
+fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (d_out, mut dx) = (b.read("d_out"), b.write("dx"));
+    let (width, real, sequence) = (d.width as usize, d.real_tokens as usize, d.sequence as usize);
+    let mut sum = vec![F::zero(); width];
+    dx.fill(F::zero());
+    for t in (0..real).rev() {
+        let count = F::of((t % sequence + 1) as f64);
+        add(&mut sum, F::one() / count, &d_out[t * width..][..width]);
+        dx[t * width..][..width].copy_from_slice(&sum);
+        if t % sequence == 0 {
+            sum.fill(F::zero());
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! SwiGLU's product (Shazeer, arXiv 2002.05202): one projection, through SiLU, gates another.
+
+use crate::graph::{Bound, Real, Step, dims, kernel};
+
+dims!(
+    /// gate, up, out and their gradients have `elements` values, a multiple of 4.
+    Dims { elements: u32 }
+);
+
+kernel!(
+    /// `out = silu(gate) ∘ up`, where `silu(a) = a σ(a)`.
+    pub static SWIGLU: Dims = "swiglu", "forward";
+    bindings: [gate: Read, up: Read, out: Write],
+    workgroups: |d, _| (d.elements / 4).div_ceil(64),
+    twin: forward,
+);
+kernel!(
+    /// `d_gate = d_out ∘ up ∘ silu'(gate)` and `d_up = d_out ∘ silu(gate)`.
+    pub static SWIGLU_BACKWARD: Dims = "swiglu", "backward";
+    bindings: [gate: Read, up: Read, d_out: Read, d_gate: Write, d_up: Write],
+    workgroups: |d, _| (d.elements / 4).div_ceil(64),
+    twin: backward,
+);
+
+fn sigmoid<F: Real>(a: F) -> F {
+    F::one() / (F::one() + (-a).exp())
+}
+
+fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (gate, up, mut out) = (b.read("gate"), b.read("up"), b.write("out"));
+    let given = gate.iter().zip(up.iter());
+    out.iter_mut().zip(given).take(d.elements as usize).for_each(|(o, (&a, &u))| *o = a * sigmoid(a) * u);
+}
+
+fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+    let (gate, up, d_out) = (b.read("gate"), b.read("up"), b.read("d_out"));
+    let (mut d_gate, mut d_up) = (b.write("d_gate"), b.write("d_up"));
+    for i in 0..d.elements as usize {
+        let (a, s) = (gate[i], sigmoid(gate[i]));
+        d_gate[i] = d_out[i] * up[i] * s * (F::one() + a * (F::one() - s));
+        d_up[i] = d_out[i] * a * s;
+    }
+}

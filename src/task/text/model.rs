@@ -1,0 +1,169 @@
+//! A language model of Llama's form: its network, and its weights read from safetensors under transformers' names. Knows
+//! neither texts nor adapters.
+
+use super::config::ModelConfig;
+use crate::args::Projection;
+use crate::error::Result;
+use crate::files::{Checkpoint, Source, broken};
+use crate::task::BaseLayer;
+use crate::task::network::{Heads, Network};
+
+const EMBEDDING: &str = "model.embed_tokens.weight";
+const HEAD: &str = "lm_head.weight";
+const NORM: &str = "model.norm.weight";
+const ROTARY: &str = "rotary";
+
+/// A frozen model.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub config: ModelConfig,
+    pub network: Network,
+    /// By site.
+    pub base: Vec<BaseLayer>,
+    /// By frozen tensor of the network.
+    pub tensors: Vec<Vec<f32>>,
+}
+
+impl Model {
+    /// Reads the weights; `positions` is the longest sequence that it is to be run on.
+    ///
+    /// # Errors
+    /// `Error::File` naming the tensor that is missing, of another shape, not understood, or not all numbers.
+    pub async fn read<S: Source>(config: ModelConfig, weights: &Checkpoint<S>, positions: usize) -> Result<Self> {
+        let network = network(&config);
+        check_names(&config, &network, weights)?;
+        let mut base = Vec::new();
+        for site in network.sites() {
+            let weight = read(weights, &format!("{}.weight", site.name), &[site.outputs, site.inputs]).await?;
+            let bias = match site.projection.is_some_and(|projection| has_bias(&config, projection)) {
+                true => read(weights, &format!("{}.bias", site.name), &[site.outputs]).await?,
+                false => vec![0.0; site.outputs],
+            };
+            base.push(BaseLayer { weight, bias });
+        }
+        let mut tensors = Vec::new();
+        for shape in network.tensors() {
+            tensors.push(match shape.name.as_str() {
+                ROTARY => rotary(&config, positions),
+                name if shape.rows == 1 => read(weights, name, &[shape.cols]).await?,
+                name => read(weights, name, &[shape.rows, shape.cols]).await?,
+            });
+        }
+        Ok(Self { network: with_positions(&config, positions), config, base, tensors })
+    }
+}
+
+/// The network for sequences of any length: shapes of its weights, positions left out.
+fn network(config: &ModelConfig) -> Network {
+    with_positions(config, 0)
+}
+
+fn with_positions(config: &ModelConfig, positions: usize) -> Network {
+    let (mut network, tokens) = Network::new(1);
+    let table = network.tensor(EMBEDDING, config.vocabulary, config.hidden);
+    let rotary = network.tensor(ROTARY, positions, config.head_dim);
+    let heads = Heads { heads: config.heads, kv_heads: config.kv_heads, width: config.head_dim };
+    let (queries, keys) = (config.heads * config.head_dim, config.kv_heads * config.head_dim);
+    let mut x = network.embedding(tokens, table);
+    network.name(x, "model.embed_tokens");
+    for layer in 0..config.layers {
+        let prefix = format!("model.layers.{layer}");
+        let named = |what: &str| format!("{prefix}.{what}");
+        let mut norm = |network: &mut Network, x, what: &str| {
+            let weight = network.tensor(format!("{prefix}.{what}.weight"), 1, config.hidden);
+            let out = network.rms_norm(x, weight, config.eps);
+            network.name(out, format!("{prefix}.{what}"))
+        };
+        let n = norm(&mut network, x, "input_layernorm");
+        let mut site = |network: &mut Network, projection, from, outputs| {
+            network.projection(&prefix, layer, projection, from, outputs)
+        };
+        let q = site(&mut network, Projection::Query, n, queries);
+        let k = site(&mut network, Projection::Key, n, keys);
+        let v = site(&mut network, Projection::Value, n, keys);
+        let q = network.rotate(q, rotary, config.heads);
+        let k = network.rotate(k, rotary, config.kv_heads);
+        network.name(q, named("q_rotated"));
+        network.name(k, named("k_rotated"));
+        let a = network.attention(q, k, v, heads);
+        network.name(a, named("attention"));
+        let o = site(&mut network, Projection::Output, a, config.hidden);
+        x = network.add(x, o);
+        network.name(x, named("after_attention"));
+        let n = norm(&mut network, x, "post_attention_layernorm");
+        let gate = site(&mut network, Projection::Gate, n, config.intermediate);
+        let up = site(&mut network, Projection::Up, n, config.intermediate);
+        let product = network.swiglu(gate, up);
+        network.name(product, named("swiglu"));
+        let down = site(&mut network, Projection::Down, product, config.hidden);
+        x = network.add(x, down);
+        network.name(x, named("output"));
+    }
+    let weight = network.tensor(NORM, 1, config.hidden);
+    let n = network.rms_norm(x, weight, config.eps);
+    network.name(n, "model.norm");
+    let head = if config.tied { table } else { network.tensor(HEAD, config.vocabulary, config.hidden) };
+    let logits = network.head(n, head);
+    network.name(logits, "logits");
+    network
+}
+
+fn has_bias(config: &ModelConfig, projection: Projection) -> bool {
+    match projection {
+        Projection::Query | Projection::Key | Projection::Value => config.bias.qkv,
+        Projection::Output => config.bias.output,
+        Projection::Gate | Projection::Up | Projection::Down => config.bias.mlp,
+    }
+}
+
+/// Cosines, then sines of each pair's angle at each position, `[positions, head_dim]`.
+fn rotary(config: &ModelConfig, positions: usize) -> Vec<f32> {
+    let frequencies = config.rope.frequencies(config.head_dim);
+    let row = |position: usize| {
+        let angles = frequencies.iter().map(move |frequency| position as f64 * frequency);
+        let cosines = angles.clone().map(|angle| libm::cos(angle) as f32);
+        cosines.chain(angles.map(|angle| libm::sin(angle) as f32)).collect::<Vec<_>>()
+    };
+    (0..positions).flat_map(row).collect()
+}
+
+/// Whether the files hold what the network needs, and nothing that it would leave out; no values are read for it.
+fn check_names<S: Source>(config: &ModelConfig, network: &Network, weights: &Checkpoint<S>) -> Result<()> {
+    let mut wanted: Vec<String> = Vec::new();
+    for site in network.sites() {
+        wanted.push(format!("{}.weight", site.name));
+        if site.projection.is_some_and(|projection| has_bias(config, projection)) {
+            wanted.push(format!("{}.bias", site.name));
+        }
+    }
+    wanted.extend(network.tensors().iter().map(|shape| shape.name.clone()).filter(|name| name != ROTARY));
+    if let Some(missing) = wanted.iter().find(|name| weights.find(name).is_none()) {
+        return Err(broken(&weights.file(), format!("tensor {missing} is missing, which config.json asks for")));
+    }
+    let left_out = |name: &str| name.ends_with("rotary_emb.inv_freq") || config.tied && name == HEAD;
+    match weights.tensors().find(|tensor| !wanted.contains(&tensor.name) && !left_out(&tensor.name)) {
+        Some(extra) => {
+            let problem = format!("tensor {} is none that a model of this config.json has", extra.name);
+            Err(broken(&weights.file(), problem))
+        }
+        None => Ok(()),
+    }
+}
+
+async fn read<S: Source>(weights: &Checkpoint<S>, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    if let Some(info) = weights.find(name)
+        && info.shape != shape
+    {
+        let problem = format!("tensor {name} has shape {:?}; config.json asks for {shape:?}", info.shape);
+        return Err(broken(&weights.file(), problem));
+    }
+    let tensor = weights.read(name).await?;
+    match tensor.values.iter().position(|value| !value.is_finite()) {
+        Some(at) => {
+            let problem = format!("tensor {name} holds {} at element {at}; weights must be numbers", tensor.values[at]);
+            Err(broken(&weights.file(), problem))
+        }
+        None => Ok(tensor.values),
+    }
+}
+
