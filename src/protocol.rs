@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Lane};
 pub use crate::task::floors::Floor;
+use crate::task::network::LinearSite;
 
 /// From the page to the trainer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,8 +127,7 @@ pub struct Started {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerInfo {
-    pub inputs: usize,
-    pub outputs: usize,
+    pub site: LinearSite,
     /// "gelu" or "" for none.
     pub activation: String,
 }

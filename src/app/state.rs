@@ -2,6 +2,7 @@
 //! each transition can be tested without a browser.
 
 use super::address::{Address, Part};
+use crate::task::network::LinearSite;
 use crate::config::{BackendChoice, Config};
 use crate::method::description::Reach;
 use crate::method::match_size::{lane_count, match_parameters};
@@ -94,7 +95,7 @@ impl State {
         self.run = Run::default();
         self.no_gpu = None;
         let lanes = self.config.lanes.len();
-        if self.watch.lane >= lanes || self.watch.layer >= self.config.task.layer_count() {
+        if self.watch.lane >= lanes || self.watch.layer >= self.config.task.site_count() {
             self.watch = first_watch(&self.config);
         }
         let mut effects = vec![
@@ -313,7 +314,7 @@ fn edit(state: &mut State, config: Snap<Config>) -> Vec<Effect> {
 /// The shown configuration with every lane brought to the size of its first adapter.
 fn matched(state: &State) -> Option<Config> {
     let started = state.run.started.as_ref()?;
-    let layers: Vec<(usize, usize)> = started.layers.iter().map(|l| (l.inputs, l.outputs)).collect();
+    let layers: Vec<LinearSite> = started.layers.iter().map(|layer| layer.site.clone()).collect();
     let mut config = Config::clone(state.shown());
     let first = config.lanes.iter().find(|l| l.size().is_some())?;
     let target = lane_count(first, &layers);

@@ -1,6 +1,8 @@
 //! The plain values of a run: task, optimiser, schedule, and where it trains, with their defaults. Knows nothing of how
 //! they are written or what they do.
 
+use super::Named;
+
 /// Where training runs. `Auto` is WebGPU where an adapter exists, else the CPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackendChoice {
@@ -27,6 +29,12 @@ impl Task {
             Self::Text(Text { model: Model::Small, .. }) => Some(SMALL_LAYERS),
             Self::Text(Text { model: Model::Custom, .. }) => None,
         }
+    }
+
+    /// Linear layers of the network, where they are known beforehand; of a given model, one at least.
+    pub fn site_count(&self) -> usize {
+        let each = if self.has_projections() { Projection::ALL.len() } else { 1 };
+        self.layer_count().map_or(1, |layers| layers * each)
     }
 
     /// Whether its layers are a transformer's blocks, of which a lane may adapt some projections alone.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use super::Recording;
+use super::{Recording, Schedules};
 use crate::graph::{Bound, Buffer, PARAMS, Pass, Step, Twin};
 use crate::net::{CompiledLane, Shared};
 
@@ -43,9 +43,10 @@ impl<F: Twin> Cpu<F> {
         &self.lanes[lane].compiled
     }
 
-    pub fn train(&self, lanes: &[usize], steps: &[Step]) {
-        for step in steps {
+    pub fn train(&self, lanes: &[usize], schedules: &Schedules) {
+        for at in 0..schedules.len() {
             for &lane in lanes {
+                let step = &schedules.steps[schedules.of[lane]][at];
                 for pass in &self.lanes[lane].compiled.train {
                     self.pass(lane, pass, step);
                 }

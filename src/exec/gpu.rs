@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use futures_channel::oneshot;
 use wgpu::util::DeviceExt;
 
-use super::Recording;
+use super::{Recording, Schedules};
 use super::platform::Own;
+use crate::args::limits;
 use crate::error::{Error, Result};
 use crate::graph::{Access, Buffer, Form, Kernel, PARAMS, Pass, Step, Target};
 use crate::net::{CompiledLane, LOSS_SLOTS, Shared};
@@ -239,7 +240,7 @@ impl Gpu {
         let shared = shared.buffers.iter().map(|(n, v)| device.buffer(n, v.len(), Some(v))).collect();
         let table = device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("steps"),
-            size: ALIGN * LOSS_SLOTS as u64,
+            size: ALIGN * (LOSS_SLOTS * limits::LANES.max) as u64,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
@@ -334,9 +335,9 @@ impl Gpu {
     }
 
     /// Submit `steps` (at most [`LOSS_SLOTS`]) of `lanes`.
-    pub fn train(&self, lanes: &[usize], steps: &[Step]) -> Result<()> {
-        let groups: Vec<&[Dispatch]> = lanes.iter().map(|&l| self.lanes[l].train.as_slice()).collect();
-        self.submit(&groups, steps)
+    pub fn train(&self, lanes: &[usize], schedules: &Schedules) -> Result<()> {
+        let groups: Vec<_> = lanes.iter().map(|&l| (schedules.of[l], self.lanes[l].train.as_slice())).collect();
+        self.submit(&groups, &schedules.steps)
     }
 
     pub fn run(&self, lane: usize, recording: Recording, step: Step) -> Result<()> {
@@ -345,29 +346,38 @@ impl Gpu {
             Recording::Gradients => gradients.get_or_init(|| self.dispatches(&compiled.gradients, buffers)),
             Recording::Output => output.get_or_init(|| self.dispatches(&compiled.output, buffers)),
         };
-        self.submit(&[group], &[step])
+        self.submit(&[(0, group)], &[vec![step]])
     }
 
-    fn submit(&self, groups: &[&[Dispatch]], steps: &[Step]) -> Result<()> {
+    /// Groups of dispatches, each with the place of its steps: all groups for the first step, then all for the second.
+    fn submit(&self, groups: &[(usize, &[Dispatch])], steps: &[Vec<Step>]) -> Result<()> {
         self.device.check()?;
-        let mut table = vec![0u8; ALIGN as usize * steps.len()];
-        for (at, step) in table.chunks_exact_mut(ALIGN as usize).zip(steps) {
+        let count = steps.first().map_or(0, Vec::len);
+        let mut table = vec![0u8; ALIGN as usize * count * steps.len()];
+        for (at, step) in table.chunks_exact_mut(ALIGN as usize).zip(steps.iter().flatten()) {
             for (to, word) in at.chunks_exact_mut(4).zip(step.words()) {
                 to.copy_from_slice(&word.to_le_bytes());
             }
         }
         self.device.queue.write_buffer(&self.table, 0, &table);
-        let offsets: Vec<u32> = (0..steps.len() as u32).map(|step| step * ALIGN as u32).collect();
-        for offsets in offsets.chunks(AT_ONCE) {
+        let indices: Vec<usize> = (0..count).collect();
+        for indices in indices.chunks(AT_ONCE) {
             let mut encoder = self.device.device.create_command_encoder(&Default::default());
             {
                 let mut pass = encoder.begin_compute_pass(&Default::default());
-                for &offset in offsets {
-                    pass.set_bind_group(0, &self.table_bindings, &[offset]);
-                    for dispatch in groups.iter().copied().flatten() {
-                        pass.set_pipeline(&dispatch.pipeline);
-                        pass.set_bind_group(1, &dispatch.bindings, &[]);
-                        pass.dispatch_workgroups(dispatch.workgroups, 1, 1);
+                let mut bound = None;
+                for &index in indices {
+                    for &(schedule, dispatches) in groups {
+                        let offset = ((schedule * count + index) as u64 * ALIGN) as u32;
+                        if bound != Some(offset) {
+                            pass.set_bind_group(0, &self.table_bindings, &[offset]);
+                            bound = Some(offset);
+                        }
+                        for dispatch in dispatches {
+                            pass.set_pipeline(&dispatch.pipeline);
+                            pass.set_bind_group(1, &dispatch.bindings, &[]);
+                            pass.dispatch_workgroups(dispatch.workgroups, 1, 1);
+                        }
                     }
                 }
             }

@@ -22,6 +22,29 @@ pub enum Recording {
     Output,
 }
 
+/// Steps as lanes take them together: one list for each learning rate, all of one length, and which is whose.
+#[derive(Clone, Debug, Default)]
+pub struct Schedules {
+    pub steps: Vec<Vec<Step>>,
+    /// By lane, the place of its list.
+    pub of: Vec<usize>,
+}
+
+impl Schedules {
+    /// One for all of so many lanes.
+    pub fn one(steps: Vec<Step>, lanes: usize) -> Self {
+        Self { steps: vec![steps], of: vec![0; lanes] }
+    }
+
+    pub fn len(&self) -> usize {
+        self.steps.first().map_or(0, Vec::len)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// The values of the buffers asked for, in that order, once they are there.
 pub type Reading = Pin<Box<dyn Future<Output = Result<Vec<Vec<f32>>>>>>;
 
@@ -51,14 +74,14 @@ impl Engine {
         }
     }
 
-    /// Train `lanes` for `steps`; on the GPU this returns at once.
-    pub fn train(&self, lanes: &[usize], steps: &[Step]) -> Result<()> {
+    /// Train lanes, each for the steps of its schedule, all of one length; on the GPU this returns at once.
+    pub fn train(&self, lanes: &[usize], schedules: &Schedules) -> Result<()> {
         match self {
             Self::Cpu(cpu) => {
-                cpu.train(lanes, steps);
+                cpu.train(lanes, schedules);
                 Ok(())
             }
-            Self::Gpu(gpu) => gpu.train(lanes, steps),
+            Self::Gpu(gpu) => gpu.train(lanes, schedules),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::bed::{config, lora, molora, mor1e};
 use super::{Expected, Experiment, Inputs, Measuring, near, quantity};
+use crate::task::network::LinearSite;
 use crate::config::{Config, Domains, Schedule, Task};
 use crate::method::FULL;
 use crate::method::match_size::lane_count;
@@ -40,16 +41,15 @@ fn counted(setups: Vec<Config>, _: u32, _: &Inputs) -> Measuring<'_> {
         let setup = &setups[0];
         let Task::Domains(task) = &setup.task else { return Ok(vec![]) };
         let data = domains(task, setup.seed.into())?;
-        let shapes: Vec<_> = data.network.sites().iter().map(|l| (l.inputs, l.outputs)).collect();
         let difference = setup.lanes.iter().map(|lane| {
             let compiled = compile(&data, lane, &setup.optimizer);
             let mut places: Vec<usize> = compiled.tensors().flat_map(|t| t.positions()).collect();
             places.sort_unstable();
             places.dedup();
-            places.len().abs_diff(lane_count(lane, &shapes))
+            places.len().abs_diff(lane_count(lane, data.network.sites()))
         });
         let worst = difference.max().unwrap_or(0);
-        let wide = [(WIDE, WIDE)];
+        let wide = LinearSite::plain(&[(WIDE, WIDE)]);
         let mixture = lane_count(&mor1e(4, "pooled"), &wide);
         // Four pairs of vectors; the rest is the gate.
         let experts = 4 * 2 * WIDE;

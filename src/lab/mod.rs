@@ -15,11 +15,11 @@ pub use snapshot::Snapshot;
 use std::collections::VecDeque;
 
 use crate::clock;
-use crate::config::{BackendChoice, Config, Lane};
+use crate::config::{BackendChoice, Config, Lane, Optimizer};
 use crate::error::{Error, Result};
 use crate::exec::cpu::Cpu;
 use crate::exec::gpu::{Device, Gpu};
-use crate::exec::{Engine, Reading};
+use crate::exec::{Engine, Reading, Schedules};
 use crate::graph::{LOSSES, Step};
 use crate::net::{LOSS_SLOTS, compile, initial, share};
 use crate::op::adamw::LOSS_PARTS;
@@ -203,8 +203,7 @@ impl Lab {
         let lanes: Vec<usize> = (0..self.lanes.len()).filter(|&l| self.lanes[l].diverged.is_none()).collect();
         let first_slot = self.half * CHUNK;
         self.half = 1 - self.half;
-        let table: Vec<Step> = (0..steps).map(|k| self.step_record(self.step + k, first_slot + k)).collect();
-        self.engine.train(&lanes, &table)?;
+        self.engine.train(&lanes, &self.schedules(steps, first_slot))?;
         let wanted: Vec<_> = lanes.iter().map(|&l| (l, LOSSES)).collect();
         let reading = self.engine.read(&wanted);
         for &l in &lanes {
@@ -241,9 +240,27 @@ impl Lab {
         Ok(flight.steps)
     }
 
-    fn step_record(&self, t: usize, slot: usize) -> Step {
+    /// The next steps, once for each learning rate that lanes have.
+    fn schedules(&self, steps: usize, first_slot: usize) -> Schedules {
+        let mut rates: Vec<Option<f64>> = Vec::new();
+        let mut of = Vec::new();
+        for lane in &self.lanes {
+            let known = rates.iter().position(|&rate| rate == lane.lane.lr);
+            of.push(known.unwrap_or(rates.len()));
+            if known.is_none() {
+                rates.push(lane.lane.lr);
+            }
+        }
+        let record = |rate, k| self.step_record(rate, self.step + k, first_slot + k);
+        let steps = rates.iter().map(|&rate| (0..steps).map(|k| record(rate, k)).collect()).collect();
+        Schedules { steps, of }
+    }
+
+    /// Step `t` at a lane's own learning rate, if it has one.
+    fn step_record(&self, rate: Option<f64>, t: usize, slot: usize) -> Step {
         let row = t % self.task.batches * self.tokens;
-        optim::step(&self.config.optimizer, &self.config.schedule, t, row, slot)
+        let lr = rate.unwrap_or(self.config.optimizer.lr);
+        optim::step(&Optimizer { lr, ..self.config.optimizer }, &self.config.schedule, t, row, slot)
     }
 }
 

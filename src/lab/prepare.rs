@@ -69,7 +69,7 @@ impl Plan {
             (Task::Digits(task), Source::Digits(csv)) => {
                 Data::Digits(Box::new(digits(task, config.seed.into(), &csv)?))
             }
-            (Task::Custom, Source::Custom(task)) => Data::Ready(task),
+            (Task::Custom | Task::Text(_), Source::Custom(task)) => Data::Ready(task),
             (task, _) => {
                 return Err(Error::Data {
                     what: format!("task \"{}\"", task.kind()),

@@ -63,7 +63,7 @@ impl Lab {
             .map(|(site, buffer, tensor)| (site, buffer, tensor.clone()))
             .collect();
         if !gates.is_empty() {
-            self.engine.run(lane, Recording::Output, self.step_record(self.step, 0))?;
+            self.engine.run(lane, Recording::Output, self.step_record(None, self.step, 0))?;
         }
         let mut wanted = vec![(lane, PARAMS), (lane, MOMENTS)];
         wanted.extend(gates.iter().map(|&(_, buffer, _)| (lane, buffer)));
@@ -86,9 +86,9 @@ impl Lab {
             mean_gate: Vec::new(),
             rng: &mut rng,
         };
-        for (l, spec) in self.task.network.sites().iter().enumerate().filter(|&(l, _)| old.adapts(l)) {
+        for (l, spec) in self.task.network.sites().iter().enumerate().filter(|(_, site)| old.adapts(site)) {
             (moved.layer, moved.mean_gate) = (l, usage(l));
-            let (before, after) = (old.settings_at(l), new.settings_at(l));
+            let (before, after) = (old.settings_at(spec.layer), new.settings_at(spec.layer));
             let scalings = ((old.method.scaling)(&before), (new.method.scaling)(&after));
             let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
             (resize.run)(&Sizes { old: &before, new: &after, scalings, widths }, &mut moved)?;

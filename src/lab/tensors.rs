@@ -46,7 +46,7 @@ impl Lab {
     /// of the last step, or, before the first and after a parameter was set, of the current parameters. The output
     /// is that of the current parameters on the next step's batch.
     pub async fn tensor(&self, lane: usize, name: &str) -> Result<Vec<f32>> {
-        let step = self.step_record(self.step, 0);
+        let step = self.step_record(None, self.step, 0);
         match self.find(lane, name)? {
             Source::Weight(l) => Ok(self.task.base[l].weight.clone()),
             Source::Bias(l) => Ok(self.task.base[l].bias.clone()),

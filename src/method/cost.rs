@@ -22,6 +22,7 @@ use super::description::{Change, Products, Widths};
 use super::lane::Lane;
 use super::modifier::quantised;
 use crate::args::Settings;
+use crate::task::network::LinearSite;
 
 /// Of one lane, over all its adapted layers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,14 +41,14 @@ pub struct Cost {
     pub merged: Option<usize>,
 }
 
-/// Cost of a lane on a network of these layers' `(inputs, outputs)`, tokens coming in sequences of `sequence`.
-pub fn cost(lane: &Lane, layers: &[(usize, usize)], sequence: usize) -> Cost {
+/// Cost of a lane on a network of these linear layers, tokens coming in sequences of `sequence`.
+pub fn cost(lane: &Lane, sites: &[LinearSite], sequence: usize) -> Cost {
     let mut total = Cost { merged: Some(0), ..Cost::default() };
-    let adapted = layers.iter().enumerate().filter(|&(l, _)| lane.adapts(l));
-    for (index, (l, &(inputs, outputs))) in adapted.enumerate() {
-        let settings = &lane.settings_at(l);
+    let adapted = sites.iter().filter(|site| lane.adapts(site));
+    for (index, &LinearSite { inputs, outputs, layer, .. }) in adapted.enumerate() {
+        let settings = &lane.settings_at(layer);
         let widths = Widths { inputs, outputs };
-        let layer = inputs * outputs;
+        let own = inputs * outputs;
         // The lowest adapted layer's input needs no gradient.
         let below = usize::from(index > 0);
         let parameters = count(lane.method, settings, widths);
@@ -56,17 +57,17 @@ pub fn cost(lane: &Lane, layers: &[(usize, usize)], sequence: usize) -> Cost {
         total.stored += stored(lane, settings, widths);
         match (lane.method.products)(settings, widths, sequence) {
             Products::InTheWeight => {
-                total.apart += layer;
-                total.training += (2 + below) * layer;
+                total.apart += own;
+                total.training += (2 + below) * own;
             }
             Products::Apart { down, inner, up, untrained } => {
                 let forward = down + inner + up;
-                total.apart += layer + forward;
-                total.training += layer + 2 * forward - untrained + inner + up + below * (layer + down);
+                total.apart += own + forward;
+                total.training += own + 2 * forward - untrained + inner + up + below * (own + down);
             }
         }
         let exact = lane.method.extras.gate.is_none();
-        total.merged = total.merged.filter(|_| exact).map(|merged| merged + layer);
+        total.merged = total.merged.filter(|_| exact).map(|merged| merged + own);
     }
     total
 }
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn a_lora_by_hand() {
         let lane = Lane::from(&LORA).with("rank", 8);
-        let one = cost(&lane, &[(64, 32)], 4);
+        let one = cost(&lane, &LinearSite::plain(&[(64, 32)]), 4);
         let (down, up, layer) = (8 * 64, 8 * 32, 64 * 32);
         assert_eq!(one.parameters, 768);
         assert_eq!((one.optimizer, one.stored), (8 * 768, 4 * 768));
@@ -99,7 +100,7 @@ mod tests {
         assert_eq!(one.merged, Some(layer));
         // Forward; both gradients of weights; back through B.
         assert_eq!(one.training, layer + 2 * (down + up) + up);
-        let two = cost(&lane, &[(64, 32), (32, 64)], 4);
+        let two = cost(&lane, &LinearSite::plain(&[(64, 32), (32, 64)]), 4);
         assert_eq!(two.training - one.training, 2 * layer + 2 * (down + up) + down + down / 2);
     }
 
@@ -108,24 +109,24 @@ mod tests {
         let layers = [(64, 64), (64, 64), (64, 10)];
         let lane = Lane::from(&MOLORA).with("experts_per_layer", vec![8, 2, 4]).on(vec![0, 2]);
         let by_hand = |n: usize, i: usize, o: usize| n * 2 * (i + o) + n * i;
-        assert_eq!(cost(&lane, &layers, 8).parameters, by_hand(8, 64, 64) + by_hand(4, 64, 10));
+        assert_eq!(cost(&lane, &LinearSite::plain(&layers), 8).parameters, by_hand(8, 64, 64) + by_hand(4, 64, 10));
         let lane = lane.with("weights", "binary");
         // Two matrices an expert, a bit an entry and a scale; the router in f32.
         let bytes = |n: usize, i: usize, o: usize| n * (2 * i / 8 + (2 * o).div_ceil(8) + 8) + 4 * n * i;
-        assert_eq!(cost(&lane, &layers, 8).stored, bytes(8, 64, 64) + bytes(4, 64, 10));
+        assert_eq!(cost(&lane, &LinearSite::plain(&layers), 8).stored, bytes(8, 64, 64) + bytes(4, 64, 10));
         let lane = lane.with("weights", "ternary");
         // 128 and 20 entries at log₂ 3 bits: 25.4 and 4.0 bytes.
         let bytes = |n: usize, i: usize, up: usize| n * (26 + up + 8) + 4 * n * i;
-        assert_eq!(cost(&lane, &layers, 8).stored, bytes(8, 64, 26) + bytes(4, 64, 4));
+        assert_eq!(cost(&lane, &LinearSite::plain(&layers), 8).stored, bytes(8, 64, 26) + bytes(4, 64, 4));
     }
 
     #[test]
     fn experts_left_out_cost_nothing() {
         let lane = Lane::from(&MOLORA);
-        let soft = cost(&lane, &[(64, 64)], 8);
+        let soft = cost(&lane, &LinearSite::plain(&[(64, 64)]), 8);
         assert_eq!(soft.merged, None);
         let (n, r) = (lane.settings.whole("experts"), lane.settings.whole("rank"));
-        let sparse = cost(&lane.with("top_k", 1), &[(64, 64)], 8);
+        let sparse = cost(&lane.with("top_k", 1), &LinearSite::plain(&[(64, 64)]), 8);
         assert_eq!(soft.apart - sparse.apart, (n - 1) * r * 128);
         assert_eq!(sparse.parameters, soft.parameters);
     }
@@ -134,7 +135,7 @@ mod tests {
     fn prototypes_are_kept_and_not_trained() {
         let lane = Lane::from(&MOR1E).with("gate", "prototype").with("flex", 2);
         // Eight experts of two vectors that read and four that write, on 64 inputs and 32 outputs.
-        let one = cost(&lane, &[(64, 32)], 8);
+        let one = cost(&lane, &LinearSite::plain(&[(64, 32)]), 8);
         let (vectors, router, prototypes, layer) = (2 * 64 + 4 * 32, 8 * 64, 8 * 64, 64 * 32);
         assert_eq!(one.parameters, vectors + router + 1);
         assert_eq!(one.optimizer, 8 * one.parameters);
@@ -149,8 +150,8 @@ mod tests {
     fn a_pooled_gate_is_shared_by_its_sequence() {
         let lane = Lane::from(&MOR1E);
         let n = lane.settings.whole("experts");
-        let pooled = cost(&lane, &[(64, 64)], 8);
-        let token = cost(&lane.with("gate", "token"), &[(64, 64)], 8);
+        let pooled = cost(&lane, &LinearSite::plain(&[(64, 64)]), 8);
+        let token = cost(&lane.with("gate", "token"), &LinearSite::plain(&[(64, 64)]), 8);
         // H = 8.
         let network = 8 * 64 + 8 * 8 + n * 8;
         assert_eq!(token.apart - 64 * 64, n * 128 + network);

@@ -2,7 +2,9 @@
 //! machine, for whatever is found out before anything is compiled. What a site computes is the caller's to say; knows
 //! nothing of adapters.
 
-use ndarray::{Array2, Axis, s};
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 use super::network::{FrozenTensor, Heads, Network, Node, Wire};
 use super::{BaseLayer, TaskData};
@@ -99,15 +101,22 @@ fn attention(q: &Array2<f64>, k: &Array2<f64>, v: &Array2<f64>, heads: Heads, se
     for (row, head) in (0..q.nrows()).flat_map(|row| (0..heads).map(move |head| (row, head))) {
         let (own, shared) = (head * width, head / (heads / kv_heads) * width);
         let seen = row / sequence * sequence..row + 1;
-        let query = q.slice(s![row, own..own + width]);
-        let keys = k.slice(s![seen.clone(), shared..shared + width]);
-        let scores = keys.dot(&query) / libm::sqrt(width as f64);
+        let query = part(q, row..row + 1, own..own + width);
+        let keys = part(k, seen.clone(), shared..shared + width);
+        let scores = query.dot(&keys.t()) / libm::sqrt(width as f64);
         let top = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let weights = scores.mapv(|score| libm::exp(score - top));
-        let mixed = weights.dot(&v.slice(s![seen, shared..shared + width])) / weights.sum();
-        out.slice_mut(s![row, own..own + width]).assign(&mixed);
+        let mixed = weights.dot(&part(v, seen, shared..shared + width)) / weights.sum();
+        mixed.iter().enumerate().for_each(|(i, &value)| out[[row, own + i]] = value);
     }
     out
+}
+
+fn part(of: &Array2<f64>, rows: Range<usize>, cols: Range<usize>) -> ArrayView2<'_, f64> {
+    let (mut part, [rows, cols]) = (of.view(), [rows, cols].map(Slice::from));
+    part.slice_axis_inplace(Axis(0), rows);
+    part.slice_axis_inplace(Axis(1), cols);
+    part
 }
 
 /// Sites as they are before anything adapts them.

@@ -113,7 +113,7 @@ impl Spectra {
 
     /// The floor of one lane, not yet naming it.
     fn floor(&self, lane: &Lane, domains: &Domains, inputs: usize) -> Option<Floor> {
-        if !lane.adapts(0) || domains.depth > 1 {
+        if domains.depth > 1 || lane.layers.as_ref().is_some_and(|layers| !layers.contains(&0)) {
             return None;
         }
         match lane.reach_at(0) {

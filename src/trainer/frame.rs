@@ -223,21 +223,20 @@ impl Kept {
     }
 }
 
-/// Layers that a lane adapts.
-fn adapted<'a>(task: &'a TaskData, lane: &'a Lane) -> impl Iterator<Item = (usize, (usize, usize))> + 'a {
-    let layers = task.network.sites().iter().enumerate();
-    layers.filter(|&(l, _)| lane.adapts(l)).map(|(l, layer)| (l, (layer.inputs, layer.outputs)))
+/// Linear layers that a lane adapts.
+fn adapted<'a>(task: &'a TaskData, lane: &'a Lane) -> impl Iterator<Item = &'a LinearSite> + 'a {
+    task.network.sites().iter().filter(|site| lane.adapts(site))
 }
 
 fn base_parameters(task: &TaskData, lane: &Lane) -> usize {
-    adapted(task, lane).map(|(_, (inputs, outputs))| outputs * inputs + outputs).sum()
+    adapted(task, lane).map(|site| site.outputs * site.inputs + site.outputs).sum()
 }
 
 /// Layer by layer, equal ones counted: "2 · (2 · 64 · 8) + (64 + 10) · 8".
 fn formula(task: &TaskData, lane: &Lane) -> String {
     let mut parts: Vec<(usize, String)> = Vec::new();
-    for (l, (inputs, outputs)) in adapted(task, lane) {
-        let part = count::formula(lane.method, &lane.settings_at(l), Widths { inputs, outputs });
+    for &LinearSite { inputs, outputs, layer, .. } in adapted(task, lane) {
+        let part = count::formula(lane.method, &lane.settings_at(layer), Widths { inputs, outputs });
         match parts.last_mut() {
             Some((times, last)) if *last == part => *times += 1,
             _ => parts.push((1, part)),
@@ -256,8 +255,7 @@ pub fn started(lab: &Lab, fallback: Option<String>) -> Started {
     let lanes = (0..lab.lane_count()).map(|l| lab.lane(l).clone()).collect();
     let config = Config { lanes, ..lab.config.clone() };
     let layer = |(l, site): (usize, &LinearSite)| LayerInfo {
-        inputs: site.inputs,
-        outputs: site.outputs,
+        site: site.clone(),
         activation: if task.network.gelu_follows(l) { "gelu" } else { "" }.into(),
     };
     Started {
@@ -276,7 +274,7 @@ pub fn started(lab: &Lab, fallback: Option<String>) -> Started {
 /// What can be watched.
 pub fn shape(lab: &Lab) -> Shape {
     Shape {
-        lanes: (0..lab.lane_count()).map(|l| LaneShape::new(lab.lane(l), lab.task.network.sites().len())).collect(),
+        lanes: (0..lab.lane_count()).map(|l| LaneShape::new(lab.lane(l), lab.task.network.sites())).collect(),
         domains: lab.task.domain_names.len(),
         tokens: lab.task.probe.rows(),
     }

@@ -119,7 +119,7 @@ impl Trainer {
         transport.sleep(0).await;
         let source = match config.task {
             Task::Digits(_) => Source::Digits(self.digits(transport).await?),
-            Task::Domains(_) | Task::Custom => Source::None,
+            Task::Text(_) | Task::Domains(_) | Task::Custom => Source::None,
         };
         let plan = Plan::new(config, source)?;
         self.spare = self.run.take().and_then(|run| run.lab.into_device()).or(self.spare.take());

@@ -1,6 +1,7 @@
 //! What the trainer is to do, as a pure state: commands change it, time and the schedule bound it. Knows nothing of
 //! engines, nor of how commands arrive.
 
+use crate::task::network::LinearSite;
 use crate::config::{Config, Lane};
 use crate::protocol::{Ablate, Command, MergeMode, Watch};
 use crate::task::digits::PIXELS;
@@ -34,9 +35,9 @@ pub struct LaneShape {
 }
 
 impl LaneShape {
-    pub fn new(lane: &Lane, layers: usize) -> Self {
-        let layers: Vec<usize> = (0..layers).filter(|&l| lane.adapts(l)).collect();
-        Self { experts: layers.iter().map(|&l| lane.experts_at(l)).collect(), layers }
+    pub fn new(lane: &Lane, sites: &[LinearSite]) -> Self {
+        let layers: Vec<usize> = (0..sites.len()).filter(|&l| lane.adapts(&sites[l])).collect();
+        Self { experts: layers.iter().map(|&l| lane.experts_at(sites[l].layer)).collect(), layers }
     }
 }
 

@@ -55,7 +55,7 @@ pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[G
         Task::Domains(domains) => domains.sequence,
         _ => 1,
     };
-    let layers: Vec<_> = started.layers.iter().map(|layer| (layer.inputs, layer.outputs)).collect();
+    let layers: Vec<_> = started.layers.iter().map(|layer| layer.site.clone()).collect();
     let costs: Vec<Cost> = lanes.iter().map(|view| cost(&view.frame.lane, &layers, sequence)).collect();
     let row = |what: &str, cell: &dyn Fn(usize) -> String| {
         std::iter::once(what.to_string()).chain((0..lanes.len()).map(cell)).collect::<Vec<_>>()

@@ -31,6 +31,10 @@ pub fn task_summary(task: &Task) -> String {
             1 => "digits · 1 domain".into(),
             n => format!("digits · {n} domains"),
         },
+        Task::Text(text) => match text.languages.len() {
+            1 => "language · 1 text".into(),
+            n => format!("language · {n} texts"),
+        },
         Task::Custom => "custom data".into(),
     }
 }
@@ -73,6 +77,10 @@ pub fn run_title(task: &Task, lanes: usize) -> String {
         Task::Digits(d) => format!(
             "{ways} to adapt a small frozen network from upright digits to {}.{same}",
             plural(d.domains.len(), "new domain")
+        ),
+        Task::Text(text) => format!(
+            "{ways} to adapt a small language model to {}.{same}",
+            plural(text.languages.len(), "new language")
         ),
         Task::Custom => format!("{ways} to adapt a frozen layer to given data.{same}"),
     }

@@ -69,13 +69,13 @@ fn with_positions(config: &ModelConfig, positions: usize) -> Network {
     for layer in 0..config.layers {
         let prefix = format!("model.layers.{layer}");
         let named = |what: &str| format!("{prefix}.{what}");
-        let mut norm = |network: &mut Network, x, what: &str| {
+        let norm = |network: &mut Network, x, what: &str| {
             let weight = network.tensor(format!("{prefix}.{what}.weight"), 1, config.hidden);
             let out = network.rms_norm(x, weight, config.eps);
             network.name(out, format!("{prefix}.{what}"))
         };
         let n = norm(&mut network, x, "input_layernorm");
-        let mut site = |network: &mut Network, projection, from, outputs| {
+        let site = |network: &mut Network, projection, from, outputs| {
             network.projection(&prefix, layer, projection, from, outputs)
         };
         let q = site(&mut network, Projection::Query, n, queries);

@@ -87,7 +87,7 @@ pub fn Budgets(props: &BudgetsProps) -> Html {
 
 fn adapted(props: &BudgetsProps, lane: usize) -> usize {
     let lane = props.started.config.lanes.get(lane);
-    lane.map_or(0, |lane| (0..props.started.layers.len()).filter(|&layer| lane.adapts(layer)).count())
+    lane.map_or(0, |lane| props.started.layers.iter().filter(|layer| lane.adapts(&layer.site)).count())
 }
 
 #[derive(Properties, PartialEq)]

@@ -1,0 +1,11 @@
+//! Language models on text: each token is predicted from those before it. The model is frozen; passages are cut from
+//! texts, or given. Knows no adapters.
+
+pub mod config;
+pub mod languages;
+mod model;
+mod passages;
+
+pub use config::ModelConfig;
+pub use model::Model;
+pub use passages::{Passages, Texts, given, on_texts};
