@@ -59,6 +59,7 @@ impl<F: Twin> Cpu<F> {
         let passes = match recording {
             Recording::Gradients => &compiled.gradients,
             Recording::Output => &compiled.output,
+            Recording::Losses => &compiled.losses,
         };
         for pass in passes {
             self.pass(lane, pass, &step);
@@ -79,8 +80,12 @@ impl<F: Twin> Cpu<F> {
     }
 
     pub fn write(&self, lane: usize, buffer: Buffer, values: &[f32]) {
+        self.write_from(lane, buffer, 0, values);
+    }
+
+    pub fn write_from(&self, lane: usize, buffer: Buffer, first: usize, values: &[f32]) {
         let mut target = self.buffer(lane, buffer).borrow_mut();
-        target.iter_mut().zip(values).for_each(|(t, &v)| *t = F::of(f64::from(v)));
+        target.iter_mut().skip(first).zip(values).for_each(|(t, &v)| *t = F::of(f64::from(v)));
     }
 
     /// Values of a buffer, rounded to f32.

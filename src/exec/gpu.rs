@@ -55,6 +55,7 @@ struct Lane {
     /// Made when first asked for: a page that only trains need not wait for the compilation of their kernels.
     gradients: OnceCell<Vec<Dispatch>>,
     output: OnceCell<Vec<Dispatch>>,
+    losses: OnceCell<Vec<Dispatch>>,
 }
 
 struct Dispatch {
@@ -276,7 +277,7 @@ impl Gpu {
     pub fn set_lane(&mut self, index: usize, compiled: CompiledLane, params: &[f32]) -> Result<()> {
         let buffers: Vec<_> = compiled.buffers.iter().map(|(name, len)| self.device.buffer(name, *len, None)).collect();
         let train = self.dispatches(&compiled.train, &buffers);
-        let lane = Lane { compiled, buffers, train, gradients: OnceCell::new(), output: OnceCell::new() };
+        let lane = Lane { compiled, buffers, train, gradients: OnceCell::new(), output: OnceCell::new(), losses: OnceCell::new() };
         if index < self.lanes.len() {
             self.lanes[index] = lane;
         } else {
@@ -341,10 +342,11 @@ impl Gpu {
     }
 
     pub fn run(&self, lane: usize, recording: Recording, step: Step) -> Result<()> {
-        let Lane { compiled, buffers, gradients, output, .. } = &self.lanes[lane];
+        let Lane { compiled, buffers, gradients, output, losses, .. } = &self.lanes[lane];
         let group = match recording {
             Recording::Gradients => gradients.get_or_init(|| self.dispatches(&compiled.gradients, buffers)),
             Recording::Output => output.get_or_init(|| self.dispatches(&compiled.output, buffers)),
+            Recording::Losses => losses.get_or_init(|| self.dispatches(&compiled.losses, buffers)),
         };
         self.submit(&[(0, group)], &[vec![step]])
     }
@@ -394,8 +396,12 @@ impl Gpu {
     }
 
     pub fn write(&self, lane: usize, buffer: Buffer, values: &[f32]) -> Result<()> {
+        self.write_from(lane, buffer, 0, values)
+    }
+
+    pub fn write_from(&self, lane: usize, buffer: Buffer, first: usize, values: &[f32]) -> Result<()> {
         self.device.check()?;
-        self.device.queue.write_buffer(self.buffer(lane, buffer), 0, &bytes(values));
+        self.device.queue.write_buffer(self.buffer(lane, buffer), 4 * first as u64, &bytes(values));
         Ok(())
     }
 

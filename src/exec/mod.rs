@@ -20,6 +20,8 @@ pub enum Recording {
     Gradients,
     /// Forward into the output buffer.
     Output,
+    /// Forward and the loss of each token.
+    Losses,
 }
 
 /// Steps as lanes take them together: one list for each learning rate, all of one length, and which is whose.
@@ -103,6 +105,17 @@ impl Engine {
                 Ok(())
             }
             Self::Gpu(gpu) => gpu.write(lane, buffer, values),
+        }
+    }
+
+    /// Writes values from an element on.
+    pub fn write_from(&self, lane: usize, buffer: Buffer, first: usize, values: &[f32]) -> Result<()> {
+        match self {
+            Self::Cpu(cpu) => {
+                cpu.write_from(lane, buffer, first, values);
+                Ok(())
+            }
+            Self::Gpu(gpu) => gpu.write_from(lane, buffer, first, values),
         }
     }
 

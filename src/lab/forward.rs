@@ -64,6 +64,7 @@ impl Forward {
             batch_sequences: rows / sequence,
             sequence,
             batches: 1,
+            spare: 0,
             x,
             y: nothing(),
             row_domains: Vec::new(),

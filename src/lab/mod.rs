@@ -7,6 +7,7 @@ pub mod prepare;
 pub mod python;
 pub mod ranks;
 mod resize;
+pub mod score;
 mod snapshot;
 mod tensors;
 
@@ -88,7 +89,7 @@ impl Lab {
     /// Set up `config`'s lanes on `task`, on `device` or else the CPU. Initial values come from the seed alone.
     pub fn new(config: Config, task: TaskData, device: Option<Device>) -> Result<Self> {
         for (index, lane) in config.lanes.iter().enumerate() {
-            check_layers(index, lane, task.network.sites().len())?;
+            check_layers(index, lane, task.network.layers())?;
         }
         let shared = share::<f32>(&task);
         let tokens = shared.tokens;
@@ -108,6 +109,11 @@ impl Lab {
             );
             engine.set_lane(index, compiled, &params)?;
             lanes.push(LaneState { lane: lane.clone(), losses: Vec::new(), diverged: None, stale: true, resizes: 0 });
+        }
+        if task.spare > 0 {
+            let base = compile(&task, &Lane::base(), &config.optimizer);
+            let params = vec![0.0; base.padded];
+            engine.set_lane(lanes.len(), base, &params)?;
         }
         Ok(Self { config, task, engine, tokens, step: 0, lanes, pace: 0.05, half: 0, in_flight: VecDeque::new() })
     }

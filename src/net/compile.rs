@@ -77,7 +77,14 @@ fn network(
             sites[linear.site].passes = at + 1;
         }
     }
-    let output = recorder.passes(forward).iter().map(Pass::at_rest).collect();
+    let output: Vec<Pass> = recorder.passes(forward).iter().map(Pass::at_rest).collect();
+    let losses = match loss {
+        LossKind::Mse => Vec::new(),
+        LossKind::CrossEntropy => {
+            let compare = loss::compare(loss, counted, &mut recorder);
+            output.iter().cloned().chain(recorder.passes(vec![compare])).collect()
+        }
+    };
     let gradients = recorder.passes(step.clone());
     recorder.arena.seal();
     let padded = recorder.arena.len_of(PARAMS);
@@ -106,7 +113,7 @@ fn network(
     let output_tensor = (recorder.buffer(Value::Output(network.output())), output_tensor(network, batch));
     let parameters = sites.iter().flat_map(|site| &site.parameters).map(Tensor::len).sum();
     let buffers = recorder.arena.buffers;
-    CompiledLane { buffers, gradients, train, output, state, constants, sites, output_tensor, parameters, padded }
+    CompiledLane { buffers, gradients, train, output, losses, loss_at, state, constants, sites, output_tensor, parameters, padded }
 }
 
 fn output_tensor(network: &Network, batch: Batch) -> Tensor {

@@ -15,6 +15,9 @@ pub struct CompiledLane {
     pub train: Vec<Pass>,
     /// Forward alone, into `output_tensor`.
     pub output: Vec<Pass>,
+    /// Forward and the loss of each token, from `loss_at` on in `losses`; nothing under MSE.
+    pub losses: Vec<Pass>,
+    pub loss_at: usize,
     /// Buffers that training carries from step to step.
     pub state: Vec<Buffer>,
     /// Buffers of the lane's own that are not zero at first, and never change.

@@ -112,11 +112,11 @@ fn without<F: Real>(target: &mut [F], base: &[F]) {
     target.iter_mut().zip(base).for_each(|(target, &base)| *target = *target - base);
 }
 
-/// Rows of the padded pool, and the one for a row of the task's.
+/// Rows of the padded pool with its spare batches, and the one for a row of the task's.
 fn pool(task: &TaskData) -> (usize, impl Fn(usize) -> usize + use<>) {
     let real_tokens = task.batch_rows();
     let tokens = pad(real_tokens);
-    (tokens * task.batches, move |row: usize| row / real_tokens * tokens + row % real_tokens)
+    (tokens * (task.batches + task.spare), move |row: usize| row / real_tokens * tokens + row % real_tokens)
 }
 
 /// Weight and base of a site with this weight `[outputs, inputs]`, as the kernels read them; `x` is the padded pool.

@@ -51,6 +51,7 @@ pub fn custom(
         batch_sequences: batch,
         sequence,
         batches: 1,
+        spare: 0,
         probe: Probe { sequence, x: x.clone(), y: Targets::Dense(y.clone()), row_domains: row_domains.clone() },
         x,
         y: Targets::Dense(y),

@@ -182,6 +182,7 @@ impl DigitsTask {
             batch_sequences: batch,
             sequence: 1,
             batches,
+            spare: 0,
             x,
             y: Targets::Classes(classes),
             row_domains,

@@ -66,6 +66,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
         batch_sequences: config.batch,
         sequence: config.sequence,
         batches,
+        spare: 0,
         x,
         y: Targets::Dense(y),
         row_domains,

@@ -69,6 +69,8 @@ pub struct TaskData {
     /// Tokens per sequence.
     pub sequence: usize,
     pub batches: usize,
+    /// Batches behind the last, of rows that are not training data but written while it goes on, to be looked at.
+    pub spare: usize,
     /// `[rows, the network's inputs]`, `rows = batches · batch_sequences · sequence`.
     pub x: Vec<f32>,
     /// `[rows, the network's outputs]` or `[rows]`.

@@ -1,7 +1,9 @@
 //! The language models of `tests/fixtures/lm`: read, and their reference values at hand.
 
 use lora_playground::files::{Checkpoint, Memory};
-use lora_playground::task::text::{Model, ModelConfig};
+use lora_playground::config::Text;
+use lora_playground::task::TaskData;
+use lora_playground::task::text::{Model, ModelConfig, Texts};
 use serde_json::Value;
 
 /// A folder of reference models.
@@ -66,4 +68,13 @@ pub fn close(what: &str, got: &[f32], expected: &[f64], absolute: f64, relative:
         let off = (f64::from(got) - expected).abs();
         assert!(off <= absolute + relative * expected.abs(), "{what}[{at}]: {got}, not {expected}");
     }
+}
+
+/// The small model on texts, from the page's own files.
+pub fn small(text: &Text, seed: u64) -> (TaskData, Texts) {
+    pollster::block_on(lora_playground::task::text::small(text, seed, async |name: &str| {
+        let path = format!("{}/www/data/{name}", env!("CARGO_MANIFEST_DIR"));
+        Ok(std::fs::read(path).unwrap())
+    }))
+    .unwrap()
 }

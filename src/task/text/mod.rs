@@ -5,7 +5,9 @@ pub mod config;
 pub mod languages;
 mod model;
 mod passages;
+mod small;
 
 pub use config::ModelConfig;
 pub use model::Model;
 pub use passages::{Passages, Texts, given, on_texts};
+pub use small::{small, tokens};

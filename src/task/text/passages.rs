@@ -141,6 +141,7 @@ fn task(
         batch_sequences,
         sequence,
         batches,
+        spare: 1,
         x: ids(&pool.x),
         y: Targets::Classes(pool.y),
         row_domains,
