@@ -107,10 +107,10 @@ fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) gr
   var top = NEVER;
   var weights = 0.0;
   for (var j = p.start; j < end; j += 4u) {
-    let from = j * w + shared_head;
+    let base = j * w + shared_head;
     var scores = vec4f();
     for (var c = 0u; c < FOURS; c++) {
-      let i = from + 4u * c;
+      let i = base + 4u * c;
       scores += dots(query[c], k4(i), k4(i + w), k4(i + 2u * w), k4(i + 3u * w));
     }
     let seen = vec4u(j, j + 1u, j + 2u, j + 3u) <= vec4u(p.token);
@@ -121,7 +121,7 @@ fn forward(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) gr
     top = higher;
     weights = shrink * weights + dot(weight, vec4f(1.0));
     for (var c = 0u; c < FOURS; c++) {
-      let i = from + 4u * c;
+      let i = base + 4u * c;
       sum[c] = shrink * sum[c] + mix4(weight, v4(i), v4(i + w), v4(i + 2u * w), v4(i + 3u * w));
     }
   }
@@ -179,11 +179,11 @@ fn query(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) grou
   let end = min(p.first + SIZE, p.end);
   let total = lse_query[of_head];
   for (var j = p.start; j < end; j += 4u) {
-    let from = j * w + shared_head;
+    let base = j * w + shared_head;
     var scores = vec4f();
     var d_weight = vec4f();
     for (var c = 0u; c < FOURS; c++) {
-      let i = from + 4u * c;
+      let i = base + 4u * c;
       scores += dots(query[c], k4(i), k4(i + w), k4(i + 2u * w), k4(i + 3u * w));
       d_weight += dots(d_out[c], v4(i), v4(i + w), v4(i + 2u * w), v4(i + 3u * w));
     }
@@ -191,7 +191,7 @@ fn query(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) grou
     let weight = select(vec4f(), exp(dims.scale * scores - total), seen);
     let d_score = dims.scale * weight * (d_weight - along);
     for (var c = 0u; c < FOURS; c++) {
-      let i = from + 4u * c;
+      let i = base + 4u * c;
       sum[c] += mix4(d_score, k4(i), k4(i + w), k4(i + 2u * w), k4(i + 3u * w));
     }
   }
@@ -248,11 +248,11 @@ fn key_value(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) 
   let heads = dims.heads / dims.kv_heads;
   for (var h = p.head * heads; h < (p.head + 1u) * heads; h++) {
     for (var j = p.first; j < p.end; j += 4u) {
-      let from = j * w + h * HEAD;
+      let base = j * w + h * HEAD;
       var scores = vec4f();
       var d_weight = vec4f();
       for (var c = 0u; c < FOURS; c++) {
-        let i = from + 4u * c;
+        let i = base + 4u * c;
         scores += dots(key[c], q4(i), q4(i + w), q4(i + 2u * w), q4(i + 3u * w));
         d_weight += dots(value[c], d_out4(i), d_out4(i + w), d_out4(i + 2u * w), d_out4(i + 3u * w));
       }
@@ -264,7 +264,7 @@ fn key_value(@builtin(local_invocation_id) local: vec3u, @builtin(workgroup_id) 
       let weight = select(vec4f(), exp(dims.scale * scores - total), seen);
       let d_score = select(vec4f(), dims.scale * weight * (d_weight - along), seen);
       for (var c = 0u; c < FOURS; c++) {
-        let i = from + 4u * c;
+        let i = base + 4u * c;
         d_key[c] += mix4(d_score, q4(i), q4(i + w), q4(i + 2u * w), q4(i + 3u * w));
         d_value[c] += mix4(weight, d_out4(i), d_out4(i + w), d_out4(i + 2u * w), d_out4(i + 3u * w));
       }

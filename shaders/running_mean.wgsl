@@ -17,12 +17,12 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   let columns = dims.width / 4u;
   let c = id.x % columns;
   let start = id.x / columns * dims.sequence;
-  let from = dims.x_batched * clock.x_row;
+  let base = dims.x_batched * clock.x_row;
   var sum = vec4f();
   for (var t = start; t < min(start + dims.sequence, dims.tokens); t++) {
     var mean = vec4f();
     if (t < dims.real_tokens) {
-      sum += x[(from + t) * columns + c];
+      sum += x[(base + t) * columns + c];
       mean = sum / f32(t - start + 1u);
     }
     out[t * columns + c] = mean;
