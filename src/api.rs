@@ -2,6 +2,7 @@
 //! `Error` objects; knows nothing of views. Calls that arrive while another is running wait their turn.
 
 mod adapter;
+mod text;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,11 +14,12 @@ use wasm_bindgen::prelude::*;
 use crate::clock;
 use crate::config::{Config, Task};
 use crate::error::Error;
-use crate::files::blob::described;
+use crate::files::blob::{described, message};
 use crate::lab::prepare::{Source, prepare};
 use crate::lab::{self, Lab};
 use crate::task::TaskData;
 use crate::task::custom::{Shape, custom};
+use crate::task::text::Tokenizer;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("api.d.ts");
@@ -33,6 +35,8 @@ pub struct JsLab {
     lanes: usize,
     step: Rc<Cell<usize>>,
     counts: Rc<Vec<Cell<usize>>>,
+    /// Of a language model whose text can be read.
+    tokenizer: Rc<Option<Tokenizer>>,
 }
 
 fn thrown(error: Error) -> JsValue {
@@ -44,7 +48,13 @@ impl JsLab {
     pub async fn create(config: JsValue, data: JsValue) -> Result<JsLab, JsValue> {
         console_error_panic_hook::set_once();
         let config = read_config(&config)?;
+        let mut tokenizer = None;
         let source = match &config.task {
+            Task::Text(text) => {
+                let (task, of_it) = text::task(text, config.seed.into(), &data).await.map_err(thrown)?;
+                tokenizer = of_it;
+                Source::Custom(Box::new(task))
+            }
             Task::Custom => Source::Custom(Box::new(read_data(&data)?)),
             _ if !data.is_undefined() && !data.is_null() => {
                 return Err(thrown(Error::Data {
@@ -54,7 +64,7 @@ impl JsLab {
                 }));
             }
             Task::Domains(_) => Source::None,
-            Task::Digits(_) => Source::Digits(fetch_digits().await?),
+            Task::Digits(_) => Source::Digits(fetch_digits().await.map_err(thrown)?),
         };
         let (device, _) = lab::open(config.backend).await.map_err(thrown)?;
         let lab = prepare(config, device, source, async |_| ()).await.map_err(thrown)?.lab;
@@ -65,6 +75,7 @@ impl JsLab {
             step: Rc::new(Cell::new(0)),
             counts: Rc::new((0..lanes).map(|l| Cell::new(lab.parameter_count(l))).collect()),
             lab: Rc::new(Mutex::new(lab)),
+            tokenizer: Rc::new(tokenizer),
         })
     }
 
@@ -164,19 +175,37 @@ impl JsLab {
 }
 
 #[wasm_bindgen(inline_js = "
-export async function digits() {
-  const response = await fetch(new URL('../../data/digits.csv', import.meta.url));
-  if (!response.ok) throw new Error(`data/digits.csv: the file beside the engine could not be read (status ${response.status})`);
-  return await response.text();
+export async function dataFile(name) {
+  const files = {
+    'digits.csv': new URL('../../data/digits.csv', import.meta.url),
+    'lm/config.json': new URL('../../data/lm/config.json', import.meta.url),
+    'lm/model.safetensors': new URL('../../data/lm/model.safetensors', import.meta.url),
+    'lm/texts.json': new URL('../../data/lm/texts.json', import.meta.url),
+  };
+  const response = await fetch(files[name]);
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
 }")]
 extern "C" {
-    /// Text of `data/digits.csv`, which lies beside the engine in the package as in the page.
-    #[wasm_bindgen(catch, js_name = digits)]
-    async fn digits_text() -> Result<JsValue, JsValue>;
+    /// A file of the folder `data`, which lies beside the engine in the package as in the page. Bundlers find files by
+    /// addresses that stand there whole.
+    #[wasm_bindgen(catch, js_name = dataFile)]
+    async fn data_file(name: &str) -> Result<JsValue, JsValue>;
 }
 
-async fn fetch_digits() -> Result<String, JsValue> {
-    Ok(digits_text().await?.as_string().unwrap_or_default())
+/// Bytes of a file of the folder `data`.
+async fn fetch_file(name: &str) -> Result<Vec<u8>, Error> {
+    match data_file(name).await {
+        Ok(bytes) => Ok(js_sys::Uint8Array::new(&bytes).to_vec()),
+        Err(error) => Err(Error::File {
+            file: format!("data/{name}"),
+            problem: format!("the file beside the engine could not be read ({})", message(&error)),
+        }),
+    }
+}
+
+async fn fetch_digits() -> Result<String, Error> {
+    Ok(String::from_utf8_lossy(&fetch_file("digits.csv").await?).into_owned())
 }
 
 fn promise(work: impl Future<Output = Result<JsValue, Error>> + 'static) -> js_sys::Promise {
@@ -195,6 +224,11 @@ async fn next_turn() {
     });
     // The promise never rejects.
     let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
+}
+
+/// A lane, or with −1 the base alone.
+fn given_lane(lab: &Lab, lane: f64) -> Result<Option<usize>, Error> {
+    if lane == -1.0 { Ok(None) } else { lane_index(lab, lane).map(Some) }
 }
 
 fn lane_index(lab: &Lab, lane: f64) -> Result<usize, Error> {

@@ -294,7 +294,8 @@ fn base_costs_what_the_prototype_measured() {
         let (task, texts) = small(&text, 1);
         let config = Config { task: Task::Text(text), lanes: vec![Lane::from(&LORA)], ..Config::default() };
         let mut lab = Lab::new(config, task, None).unwrap();
-        let passages = Passages::of(&texts.held[0].1, 64);
+        let held = texts.held.iter().find(|(other, _)| other == code).unwrap();
+        let passages = Passages::of(&held.1, 64);
         let nats = block_on(lab.nats(None, &passages)).unwrap();
         let bits = nats.iter().map(|&v| f64::from(v)).sum::<f64>() / nats.len() as f64 / std::f64::consts::LN_2;
         println!("{code} {bits:.4}");

@@ -8,7 +8,7 @@ use crate::config::{Lane, Optimizer};
 use crate::exec::Recording;
 use crate::exec::cpu::Cpu;
 use crate::graph::{Buffer, PARAMS, Step, Tensor};
-use crate::net::{CompiledLane, compile, share};
+use crate::net::{CompiledLane, SharedBuffers, compile, share};
 use crate::op::pad;
 use crate::task::{LossKind, Probe, Targets, TaskData};
 use crate::tensor::widened;
@@ -91,6 +91,16 @@ impl Forward {
 
     pub fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// Other rows in place of those it has, as many.
+    pub fn set_x(&mut self, x: &[f32]) {
+        self.task.x = x.to_vec();
+        let (inputs, shared) = (self.task.network.inputs(), SharedBuffers::new(&self.task.network));
+        let mut values = self.cpu.values(0, shared.x);
+        for (to, from) in values.chunks_exact_mut(pad(inputs)).zip(x.chunks_exact(inputs)) {
+            to[..inputs].copy_from_slice(from);
+        }
     }
 
     /// `[rows, inputs]`.

@@ -3,6 +3,7 @@
 
 pub mod export;
 pub mod forward;
+pub mod generate;
 pub mod prepare;
 pub mod python;
 pub mod ranks;

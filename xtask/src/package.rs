@@ -21,6 +21,12 @@ fn complete() -> Result {
     let manifest = read("www/npm/package.json")?.replace("\"0.0.0\"", &format!("\"{}\"", env!("CARGO_PKG_VERSION")));
     write("pkg/package.json", manifest)?;
     fs::create_dir_all("pkg/data").map_err(|e| format!("cannot make the folder pkg/data: {e}"))?;
+    fs::create_dir_all("pkg/data/lm").map_err(|e| format!("cannot make the folder pkg/data/lm: {e}"))?;
+    // The small language model and its texts, likewise.
+    for name in ["config.json", "model.safetensors", "texts.json"] {
+        let (from, to) = (format!("www/data/lm/{name}"), format!("pkg/data/lm/{name}"));
+        fs::copy(&from, &to).map_err(|e| format!("cannot copy {from} to {to}: {e}"))?;
+    }
     for (from, to) in [
         ("www/npm/README.md", "pkg/README.md"),
         ("LICENSE-MIT", "pkg/LICENSE-MIT"),

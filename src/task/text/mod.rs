@@ -6,8 +6,10 @@ pub mod languages;
 mod model;
 mod passages;
 mod small;
+mod tokenizer;
 
 pub use config::ModelConfig;
 pub use model::Model;
 pub use passages::{Passages, Texts, given, on_texts};
-pub use small::{small, tokens};
+pub use small::small;
+pub use tokenizer::Tokenizer;

@@ -35,6 +35,16 @@ impl Passages {
         all
     }
 
+    /// The same with the rest of the text as a passage that is not full.
+    pub fn of_all(text: &[u32], sequence: usize) -> Self {
+        let mut all = Self::default();
+        text.chunks(sequence).for_each(|passage| all.push(passage));
+        let missing = all.y.len().next_multiple_of(sequence) - all.y.len();
+        all.x.extend(std::iter::repeat_n(0, missing));
+        all.y.extend(std::iter::repeat_n(UNCOUNTED, missing));
+        all
+    }
+
     fn push(&mut self, passage: &[u32]) {
         self.x.push(0);
         self.x.extend(&passage[..passage.len() - 1]);

@@ -1,9 +1,14 @@
 //! The small model that comes with the page: bytes for tokens, its files and its texts. Knows neither where files lie nor
 //! how they are read.
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
 use super::config::ModelConfig;
 use super::model::Model;
 use super::passages::{Texts, on_texts};
+use super::tokenizer::Tokenizer;
 use crate::args::Text;
 use crate::error::Result;
 use crate::files::{Checkpoint, Memory, broken};
@@ -13,6 +18,14 @@ use crate::task::TaskData;
 const FOLDER: &str = "lm";
 const WEIGHTS: &str = "model.safetensors";
 const CONFIG: &str = "config.json";
+const TEXTS: &str = "texts.json";
+
+/// A language's text: what is trained on, and the last quarter, which is not.
+#[derive(Deserialize)]
+struct Both {
+    train: String,
+    held: String,
+}
 
 /// Reads model and texts; `file` gives the bytes of a file by its name under `data/`.
 ///
@@ -30,17 +43,15 @@ pub async fn small(
     let weights = Checkpoint::open(vec![Memory::new(WEIGHTS, weights)]).await?;
     let positions = config.positions;
     let model = Model::read(config, &weights, positions).await?;
+    let all = file(&format!("{FOLDER}/{TEXTS}")).await?;
+    let all: BTreeMap<String, Both> =
+        serde_json::from_slice(&all).map_err(|error| broken(TEXTS, format!("is not understood: {error}")))?;
     let mut texts = Texts::default();
     for code in &text.languages {
-        for (part, into) in [("train", &mut texts.train), ("held", &mut texts.held)] {
-            let bytes = file(&format!("{FOLDER}/{code}.{part}.txt")).await?;
-            into.push((code.clone(), tokens(&bytes)));
-        }
+        let both = all.get(code).ok_or_else(|| broken(TEXTS, format!("has no text in \"{code}\"")))?;
+        texts.train.push((code.clone(), Tokenizer::Bytes.encode(&both.train)));
     }
+    // Held out are all languages: any of them can be looked at.
+    texts.held = all.into_iter().map(|(code, both)| (code, Tokenizer::Bytes.encode(&both.held))).collect();
     Ok((on_texts(model, text, &texts, seed)?, texts))
-}
-
-/// Bytes as the small model's tokens.
-pub fn tokens(text: &[u8]) -> Vec<u32> {
-    text.iter().map(|&byte| byte.into()).collect()
 }
