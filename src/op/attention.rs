@@ -232,3 +232,105 @@ fn backward_key<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
         general_mat_mul(F::one(), &weights.t(), &d.of_queries(&d_out, block), F::one(), &mut dv);
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::testing::{assert_close, assert_gradient, dot, matrix, run};
+
+    /// Two sequences of five in sixteen rows, four heads in two groups.
+    const DIMS: Dims = Dims {
+        tokens: 16,
+        real_tokens: 10,
+        sequence: 5,
+        heads: 4,
+        kv_heads: 2,
+        head_dim: 6,
+        q_width: 32,
+        kv_width: 16,
+        heads_width: 8,
+        scale: 0.5,
+    };
+    const OF_Q: usize = 16 * 32;
+    const OF_KV: usize = 16 * 16;
+    const OF_HEADS: usize = 16 * 8;
+
+    fn given(seed: u64) -> [Vec<f64>; 3] {
+        let kv = |seed| matrix(seed, [10, 12], [16, 16]);
+        [matrix(seed, [10, 24], [16, 32]), kv(seed + 1), kv(seed + 2)]
+    }
+
+    fn attend([q, k, v]: [&[f64]; 3]) -> [Vec<f64>; 2] {
+        let made = run(&ATTENTION, &DIMS, &[q, k, v], &[OF_Q, OF_HEADS]);
+        made.try_into().unwrap_or_else(|_| unreachable!("it writes two buffers"))
+    }
+
+    /// As softmax is defined, one query at a time.
+    fn plainly(d: &Dims, q: &[f64], k: &[f64], v: &[f64]) -> [Vec<f64>; 2] {
+        let at = |n: u32| n as usize;
+        let (q_width, kv_width, n) = (at(d.q_width), at(d.kv_width), at(d.head_dim));
+        let (mut out, mut lse) = (vec![0.0; at(d.tokens) * q_width], vec![0.0; at(d.tokens) * at(d.heads_width)]);
+        for (t, h) in (0..at(d.real_tokens)).flat_map(|t| (0..at(d.heads)).map(move |h| (t, h))) {
+            let (from, of_kv) = (t * q_width + h * n, h / at(d.heads / d.kv_heads) * n);
+            let keys: Vec<usize> = (t / at(d.sequence) * at(d.sequence)..=t).map(|s| s * kv_width + of_kv).collect();
+            let weight = |&s: &usize| (f64::from(d.scale) * dot(&q[from..][..n], &k[s..][..n])).exp();
+            let sum: f64 = keys.iter().map(weight).sum();
+            for c in 0..n {
+                out[from + c] = keys.iter().map(|s| weight(s) / sum * v[s + c]).sum();
+            }
+            lse[t * at(d.heads_width) + h] = sum.ln();
+        }
+        [out, lse]
+    }
+
+    #[test]
+    fn outputs_are_those_of_the_definition() {
+        let [q, k, v] = given(1);
+        let wanted = plainly(&DIMS, &q, &k, &v);
+        let made = attend([&q, &k, &v]);
+        assert_close("out", &made[0], &wanted[0], 1e-12);
+        assert_close("lse", &made[1], &wanted[1], 1e-12);
+    }
+
+    #[test]
+    fn sequences_longer_than_a_block_are_no_different() {
+        let d = Dims { tokens: 136, real_tokens: 134, sequence: 67, ..DIMS };
+        let q = matrix(1, [134, 24], [136, 32]);
+        let [k, v] = [2, 3].map(|seed| matrix(seed, [134, 12], [136, 16]));
+        let made = run(&ATTENTION, &d, &[&q, &k, &v], &[136 * 32, 136 * 8]);
+        let wanted = plainly(&d, &q, &k, &v);
+        assert_close("out", &made[0], &wanted[0], 1e-12);
+        assert_close("lse", &made[1], &wanted[1], 1e-12);
+    }
+
+    #[test]
+    fn nothing_comes_from_later_tokens_or_another_sequence() {
+        let ([q, k, v], [_, other_k, other_v]) = (given(1), given(5));
+        let before = attend([&q, &k, &v]);
+        for changed in 0..10 {
+            let (mut k, mut v) = (k.clone(), v.clone());
+            let row = changed * 16..changed * 16 + 16;
+            k[row.clone()].copy_from_slice(&other_k[row.clone()]);
+            v[row.clone()].copy_from_slice(&other_v[row]);
+            let after = attend([&q, &k, &v]);
+            for t in 0..10 {
+                let same = before[0][t * 32..][..32] == after[0][t * 32..][..32];
+                let sees = t >= changed && t / 5 == changed / 5;
+                assert_eq!(same, !sees, "output {t} after a change of {changed}");
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_those_of_differences() {
+        let ([q, k, v], d_out) = (given(1), matrix(9, [10, 24], [16, 32]));
+        let [out, lse] = attend([&q, &k, &v]);
+        let made = run(&ATTENTION_BACKWARD_QUERY, &DIMS, &[&q, &k, &v, &out, &d_out, &lse], &[OF_Q, OF_HEADS]);
+        let (dq, delta) = (&made[0], &made[1]);
+        let made = run(&ATTENTION_BACKWARD_KEY, &DIMS, &[&q, &k, &v, &d_out, &lse, delta], &[OF_KV, OF_KV]);
+        let loss = |given: [&[f64]; 3]| dot(&d_out, &attend(given)[0]);
+        assert_gradient("dq", &q, dq, |q| loss([q, &k, &v]));
+        assert_gradient("dk", &k, &made[0], |k| loss([&q, k, &v]));
+        assert_gradient("dv", &v, &made[1], |v| loss([&q, &k, v]));
+    }
+}
