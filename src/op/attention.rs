@@ -120,12 +120,6 @@ impl Dims {
         view_mut(data, b.key * width + b.kv_column, b.keys, self.head_dim as usize, width)
     }
 
-    /// A block's values in a buffer of lse's shape: of each query, its own.
-    fn of_head<'a, F>(&self, data: &'a [F], b: &Block) -> ArrayView2<'a, F> {
-        let width = self.heads_width as usize;
-        view(data, b.query * width + b.head, b.queries, 1, width)
-    }
-
     fn scratch<F: Real>(&self) -> Vec<F> {
         vec![F::zero(); BLOCK.min(self.sequence as usize) * self.sequence as usize]
     }
@@ -142,25 +136,23 @@ fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     let (q, k, v, mut out, mut lse) = (b.read("q"), b.read("k"), b.read("v"), b.write("out"), b.write("lse"));
     out.fill(F::zero());
     lse.fill(F::zero());
-    let mut scores = d.scratch();
+    let mut scratch = d.scratch();
     d.each_block(|block| {
-        let mut scores = view_mut(&mut scores, 0, block.queries, block.keys, block.keys);
-        let keys = d.of_keys(&k, block);
+        let (n, keys) = (block.keys, d.of_keys(&k, block));
+        let mut scores = view_mut(&mut scratch, 0, block.queries, n, n);
         general_mat_mul(F::of(d.scale.into()), &d.of_queries(&q, block), &keys.t(), F::zero(), &mut scores);
-        for (i, mut row) in scores.rows_mut().into_iter().enumerate() {
-            let seen = block.seen(i);
-            let top = row.iter().take(seen).copied().fold(F::neg_infinity(), F::max);
-            let mut sum = F::zero();
-            for (j, score) in row.iter_mut().enumerate() {
-                *score = if j < seen { (*score - top).exp() } else { F::zero() };
-                sum += *score;
-            }
+        for (i, row) in scratch.chunks_exact_mut(n).take(block.queries).enumerate() {
+            let (seen, unseen) = row.split_at_mut(block.seen(i));
+            let top = seen.iter().copied().fold(F::neg_infinity(), F::max);
+            seen.iter_mut().for_each(|score| *score = (*score - top).exp());
+            let sum: F = seen.iter().copied().sum();
             let share = F::one() / sum;
-            row.iter_mut().for_each(|weight| *weight = *weight * share);
+            seen.iter_mut().for_each(|weight| *weight = *weight * share);
+            unseen.fill(F::zero());
             lse[(block.query + i) * d.heads_width as usize + block.head] = top + sum.ln();
         }
-        let mut out = d.of_queries_mut(&mut out, block);
-        general_mat_mul(F::one(), &scores, &d.of_keys(&v, block), F::zero(), &mut out);
+        let weights = view(&scratch, 0, block.queries, n, n);
+        general_mat_mul(F::one(), &weights, &d.of_keys(&v, block), F::zero(), &mut d.of_queries_mut(&mut out, block));
     });
 }
 
@@ -175,18 +167,24 @@ struct Again<'a, F> {
 }
 
 impl<F: Real> Again<'_, F> {
-    fn compute(&self, d: &Dims, block: &Block, weights: &mut ArrayViewMut2<F>, d_scores: &mut ArrayViewMut2<F>) {
-        let scale = F::of(d.scale.into());
+    /// Of a block, both `[queries, keys]`.
+    fn compute(&self, d: &Dims, block: &Block, weights: &mut [F], d_scores: &mut [F]) {
+        let (scale, n) = (F::of(d.scale.into()), block.keys);
         let (keys, values) = (d.of_keys(self.k, block), d.of_keys(self.v, block));
-        general_mat_mul(scale, &d.of_queries(self.q, block), &keys.t(), F::zero(), weights);
-        general_mat_mul(F::one(), &d.of_queries(self.d_out, block), &values.t(), F::zero(), d_scores);
-        let (lse, delta) = (d.of_head(self.lse, block), d.of_head(self.delta, block));
-        for (i, (mut weights, mut d_scores)) in weights.rows_mut().into_iter().zip(d_scores.rows_mut()).enumerate() {
+        let (queries, d_out) = (d.of_queries(self.q, block), d.of_queries(self.d_out, block));
+        general_mat_mul(scale, &queries, &keys.t(), F::zero(), &mut view_mut(weights, 0, block.queries, n, n));
+        general_mat_mul(F::one(), &d_out, &values.t(), F::zero(), &mut view_mut(d_scores, 0, block.queries, n, n));
+        let rows = weights.chunks_exact_mut(n).zip(d_scores.chunks_exact_mut(n));
+        for (i, (weights, d_scores)) in rows.take(block.queries).enumerate() {
+            let of_head = (block.query + i) * d.heads_width as usize + block.head;
+            let (lse, delta) = (self.lse[of_head], self.delta[of_head]);
             let seen = block.seen(i);
-            for (j, (weight, d_score)) in weights.iter_mut().zip(d_scores.iter_mut()).enumerate() {
-                *weight = if j < seen { (*weight - lse[[i, 0]]).exp() } else { F::zero() };
-                *d_score = if j < seen { scale * *weight * (*d_score - delta[[i, 0]]) } else { F::zero() };
+            for (weight, d_score) in weights.iter_mut().zip(d_scores.iter_mut()).take(seen) {
+                *weight = (*weight - lse).exp();
+                *d_score = scale * *weight * (*d_score - delta);
             }
+            weights[seen..].fill(F::zero());
+            d_scores[seen..].fill(F::zero());
         }
     }
 }
@@ -207,9 +205,8 @@ fn backward_query<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     let again = Again { q: &q, k: &k, v: &v, d_out: &d_out, lse: &lse, delta: &delta };
     let (mut weights, mut d_scores) = (d.scratch(), d.scratch());
     d.each_block(|block| {
-        let mut weights = view_mut(&mut weights, 0, block.queries, block.keys, block.keys);
-        let mut d_scores = view_mut(&mut d_scores, 0, block.queries, block.keys, block.keys);
         again.compute(d, block, &mut weights, &mut d_scores);
+        let d_scores = view(&d_scores, 0, block.queries, block.keys, block.keys);
         let mut dq = d.of_queries_mut(&mut dq, block);
         general_mat_mul(F::one(), &d_scores, &d.of_keys(&k, block), F::zero(), &mut dq);
     });
@@ -224,9 +221,9 @@ fn backward_key<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     let again = Again { q: &q, k: &k, v: &v, d_out: &d_out, lse: &lse, delta: &delta };
     let (mut weights, mut d_scores) = (d.scratch(), d.scratch());
     d.each_block(|block| {
-        let mut weights = view_mut(&mut weights, 0, block.queries, block.keys, block.keys);
-        let mut d_scores = view_mut(&mut d_scores, 0, block.queries, block.keys, block.keys);
         again.compute(d, block, &mut weights, &mut d_scores);
+        let weights = view(&weights, 0, block.queries, block.keys, block.keys);
+        let d_scores = view(&d_scores, 0, block.queries, block.keys, block.keys);
         let (mut dk, mut dv) = (d.of_keys_mut(&mut dk, block), d.of_keys_mut(&mut dv, block));
         general_mat_mul(F::one(), &d_scores.t(), &d.of_queries(&q, block), F::one(), &mut dk);
         general_mat_mul(F::one(), &weights.t(), &d.of_queries(&d_out, block), F::one(), &mut dv);
