@@ -120,12 +120,6 @@ impl Dims {
         view_mut(data, b.key * width + b.kv_column, b.keys, self.head_dim as usize, width)
     }
 
-    /// A block's values in a buffer of lse's shape: of each query, its own.
-    fn of_head<'a, F>(&self, data: &'a [F], b: &Block) -> ArrayView2<'a, F> {
-        let width = self.heads_width as usize;
-        view(data, b.query * width + b.head, b.queries, 1, width)
-    }
-
     fn scratch<F: Real>(&self) -> Vec<F> {
         vec![F::zero(); BLOCK.min(self.sequence as usize) * self.sequence as usize]
     }
@@ -142,25 +136,23 @@ fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     let (q, k, v, mut out, mut lse) = (b.read("q"), b.read("k"), b.read("v"), b.write("out"), b.write("lse"));
     out.fill(F::zero());
     lse.fill(F::zero());
-    let mut scores = d.scratch();
+    let mut scratch = d.scratch();
     d.each_block(|block| {
-        let mut scores = view_mut(&mut scores, 0, block.queries, block.keys, block.keys);
-        let keys = d.of_keys(&k, block);
+        let (n, keys) = (block.keys, d.of_keys(&k, block));
+        let mut scores = view_mut(&mut scratch, 0, block.queries, n, n);
         general_mat_mul(F::of(d.scale.into()), &d.of_queries(&q, block), &keys.t(), F::zero(), &mut scores);
-        for (i, mut row) in scores.rows_mut().into_iter().enumerate() {
-            let seen = block.seen(i);
-            let top = row.iter().take(seen).copied().fold(F::neg_infinity(), F::max);
-            let mut sum = F::zero();
-            for (j, score) in row.iter_mut().enumerate() {
-                *score = if j < seen { (*score - top).exp() } else { F::zero() };
-                sum += *score;
-            }
+        for (i, row) in scratch.chunks_exact_mut(n).take(block.queries).enumerate() {
+            let (seen, unseen) = row.split_at_mut(block.seen(i));
+            let top = seen.iter().copied().fold(F::neg_infinity(), F::max);
+            seen.iter_mut().for_each(|score| *score = (*score - top).exp());
+            let sum: F = seen.iter().copied().sum();
             let share = F::one() / sum;
-            row.iter_mut().for_each(|weight| *weight = *weight * share);
+            seen.iter_mut().for_each(|weight| *weight = *weight * share);
+            unseen.fill(F::zero());
             lse[(block.query + i) * d.heads_width as usize + block.head] = top + sum.ln();
         }
-        let mut out = d.of_queries_mut(&mut out, block);
-        general_mat_mul(F::one(), &scores, &d.of_keys(&v, block), F::zero(), &mut out);
+        let weights = view(&scratch, 0, block.queries, n, n);
+        general_mat_mul(F::one(), &weights, &d.of_keys(&v, block), F::zero(), &mut d.of_queries_mut(&mut out, block));
     });
 }
 
@@ -175,18 +167,24 @@ struct Again<'a, F> {
 }
 
 impl<F: Real> Again<'_, F> {
-    fn compute(&self, d: &Dims, block: &Block, weights: &mut ArrayViewMut2<F>, d_scores: &mut ArrayViewMut2<F>) {
-        let scale = F::of(d.scale.into());
+    /// Of a block, both `[queries, keys]`.
+    fn compute(&self, d: &Dims, block: &Block, weights: &mut [F], d_scores: &mut [F]) {
+        let (scale, n) = (F::of(d.scale.into()), block.keys);
         let (keys, values) = (d.of_keys(self.k, block), d.of_keys(self.v, block));
-        general_mat_mul(scale, &d.of_queries(self.q, block), &keys.t(), F::zero(), weights);
-        general_mat_mul(F::one(), &d.of_queries(self.d_out, block), &values.t(), F::zero(), d_scores);
-        let (lse, delta) = (d.of_head(self.lse, block), d.of_head(self.delta, block));
-        for (i, (mut weights, mut d_scores)) in weights.rows_mut().into_iter().zip(d_scores.rows_mut()).enumerate() {
+        let (queries, d_out) = (d.of_queries(self.q, block), d.of_queries(self.d_out, block));
+        general_mat_mul(scale, &queries, &keys.t(), F::zero(), &mut view_mut(weights, 0, block.queries, n, n));
+        general_mat_mul(F::one(), &d_out, &values.t(), F::zero(), &mut view_mut(d_scores, 0, block.queries, n, n));
+        let rows = weights.chunks_exact_mut(n).zip(d_scores.chunks_exact_mut(n));
+        for (i, (weights, d_scores)) in rows.take(block.queries).enumerate() {
+            let of_head = (block.query + i) * d.heads_width as usize + block.head;
+            let (lse, delta) = (self.lse[of_head], self.delta[of_head]);
             let seen = block.seen(i);
-            for (j, (weight, d_score)) in weights.iter_mut().zip(d_scores.iter_mut()).enumerate() {
-                *weight = if j < seen { (*weight - lse[[i, 0]]).exp() } else { F::zero() };
-                *d_score = if j < seen { scale * *weight * (*d_score - delta[[i, 0]]) } else { F::zero() };
+            for (weight, d_score) in weights.iter_mut().zip(d_scores.iter_mut()).take(seen) {
+                *weight = (*weight - lse).exp();
+                *d_score = scale * *weight * (*d_score - delta);
             }
+            weights[seen..].fill(F::zero());
+            d_scores[seen..].fill(F::zero());
         }
     }
 }
@@ -207,9 +205,8 @@ fn backward_query<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     let again = Again { q: &q, k: &k, v: &v, d_out: &d_out, lse: &lse, delta: &delta };
     let (mut weights, mut d_scores) = (d.scratch(), d.scratch());
     d.each_block(|block| {
-        let mut weights = view_mut(&mut weights, 0, block.queries, block.keys, block.keys);
-        let mut d_scores = view_mut(&mut d_scores, 0, block.queries, block.keys, block.keys);
         again.compute(d, block, &mut weights, &mut d_scores);
+        let d_scores = view(&d_scores, 0, block.queries, block.keys, block.keys);
         let mut dq = d.of_queries_mut(&mut dq, block);
         general_mat_mul(F::one(), &d_scores, &d.of_keys(&k, block), F::zero(), &mut dq);
     });
@@ -224,11 +221,113 @@ fn backward_key<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     let again = Again { q: &q, k: &k, v: &v, d_out: &d_out, lse: &lse, delta: &delta };
     let (mut weights, mut d_scores) = (d.scratch(), d.scratch());
     d.each_block(|block| {
-        let mut weights = view_mut(&mut weights, 0, block.queries, block.keys, block.keys);
-        let mut d_scores = view_mut(&mut d_scores, 0, block.queries, block.keys, block.keys);
         again.compute(d, block, &mut weights, &mut d_scores);
+        let weights = view(&weights, 0, block.queries, block.keys, block.keys);
+        let d_scores = view(&d_scores, 0, block.queries, block.keys, block.keys);
         let (mut dk, mut dv) = (d.of_keys_mut(&mut dk, block), d.of_keys_mut(&mut dv, block));
         general_mat_mul(F::one(), &d_scores.t(), &d.of_queries(&q, block), F::one(), &mut dk);
         general_mat_mul(F::one(), &weights.t(), &d.of_queries(&d_out, block), F::one(), &mut dv);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::testing::{assert_close, assert_gradient, dot, matrix, run};
+
+    /// Two sequences of five in sixteen rows, four heads in two groups.
+    const DIMS: Dims = Dims {
+        tokens: 16,
+        real_tokens: 10,
+        sequence: 5,
+        heads: 4,
+        kv_heads: 2,
+        head_dim: 6,
+        q_width: 32,
+        kv_width: 16,
+        heads_width: 8,
+        scale: 0.5,
+    };
+    const OF_Q: usize = 16 * 32;
+    const OF_KV: usize = 16 * 16;
+    const OF_HEADS: usize = 16 * 8;
+
+    fn given(seed: u64) -> [Vec<f64>; 3] {
+        let kv = |seed| matrix(seed, [10, 12], [16, 16]);
+        [matrix(seed, [10, 24], [16, 32]), kv(seed + 1), kv(seed + 2)]
+    }
+
+    fn attend([q, k, v]: [&[f64]; 3]) -> [Vec<f64>; 2] {
+        let made = run(&ATTENTION, &DIMS, &[q, k, v], &[OF_Q, OF_HEADS]);
+        made.try_into().unwrap_or_else(|_| unreachable!("it writes two buffers"))
+    }
+
+    /// As softmax is defined, one query at a time.
+    fn plainly(d: &Dims, q: &[f64], k: &[f64], v: &[f64]) -> [Vec<f64>; 2] {
+        let at = |n: u32| n as usize;
+        let (q_width, kv_width, n) = (at(d.q_width), at(d.kv_width), at(d.head_dim));
+        let (mut out, mut lse) = (vec![0.0; at(d.tokens) * q_width], vec![0.0; at(d.tokens) * at(d.heads_width)]);
+        for (t, h) in (0..at(d.real_tokens)).flat_map(|t| (0..at(d.heads)).map(move |h| (t, h))) {
+            let (from, of_kv) = (t * q_width + h * n, h / at(d.heads / d.kv_heads) * n);
+            let keys: Vec<usize> = (t / at(d.sequence) * at(d.sequence)..=t).map(|s| s * kv_width + of_kv).collect();
+            let weight = |&s: &usize| (f64::from(d.scale) * dot(&q[from..][..n], &k[s..][..n])).exp();
+            let sum: f64 = keys.iter().map(weight).sum();
+            for c in 0..n {
+                out[from + c] = keys.iter().map(|s| weight(s) / sum * v[s + c]).sum();
+            }
+            lse[t * at(d.heads_width) + h] = sum.ln();
+        }
+        [out, lse]
+    }
+
+    #[test]
+    fn outputs_are_those_of_the_definition() {
+        let [q, k, v] = given(1);
+        let wanted = plainly(&DIMS, &q, &k, &v);
+        let made = attend([&q, &k, &v]);
+        assert_close("out", &made[0], &wanted[0], 1e-12);
+        assert_close("lse", &made[1], &wanted[1], 1e-12);
+    }
+
+    #[test]
+    fn sequences_longer_than_a_block_are_no_different() {
+        let d = Dims { tokens: 136, real_tokens: 134, sequence: 67, ..DIMS };
+        let q = matrix(1, [134, 24], [136, 32]);
+        let [k, v] = [2, 3].map(|seed| matrix(seed, [134, 12], [136, 16]));
+        let made = run(&ATTENTION, &d, &[&q, &k, &v], &[136 * 32, 136 * 8]);
+        let wanted = plainly(&d, &q, &k, &v);
+        assert_close("out", &made[0], &wanted[0], 1e-12);
+        assert_close("lse", &made[1], &wanted[1], 1e-12);
+    }
+
+    #[test]
+    fn nothing_comes_from_later_tokens_or_another_sequence() {
+        let ([q, k, v], [_, other_k, other_v]) = (given(1), given(5));
+        let before = attend([&q, &k, &v]);
+        for changed in 0..10 {
+            let (mut k, mut v) = (k.clone(), v.clone());
+            let row = changed * 16..changed * 16 + 16;
+            k[row.clone()].copy_from_slice(&other_k[row.clone()]);
+            v[row.clone()].copy_from_slice(&other_v[row]);
+            let after = attend([&q, &k, &v]);
+            for t in 0..10 {
+                let same = before[0][t * 32..][..32] == after[0][t * 32..][..32];
+                let sees = t >= changed && t / 5 == changed / 5;
+                assert_eq!(same, !sees, "output {t} after a change of {changed}");
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_those_of_differences() {
+        let ([q, k, v], d_out) = (given(1), matrix(9, [10, 24], [16, 32]));
+        let [out, lse] = attend([&q, &k, &v]);
+        let made = run(&ATTENTION_BACKWARD_QUERY, &DIMS, &[&q, &k, &v, &out, &d_out, &lse], &[OF_Q, OF_HEADS]);
+        let (dq, delta) = (&made[0], &made[1]);
+        let made = run(&ATTENTION_BACKWARD_KEY, &DIMS, &[&q, &k, &v, &d_out, &lse, delta], &[OF_KV, OF_KV]);
+        let loss = |given: [&[f64]; 3]| dot(&d_out, &attend(given)[0]);
+        assert_gradient("dq", &q, dq, |q| loss([q, &k, &v]));
+        assert_gradient("dk", &k, &made[0], |k| loss([&q, k, &v]));
+        assert_gradient("dv", &v, &made[1], |v| loss([&q, &k, v]));
+    }
 }

@@ -60,3 +60,34 @@ fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::testing::{assert_gradient, matrix, run};
+
+    const DIMS: Dims = Dims { tokens: 8, outputs: 8, real_tokens: 5, real_outputs: 6, loss_at: 0, counted: 3 };
+
+    #[test]
+    fn negative_labels_do_not_count() {
+        let y = matrix(1, [5, 6], [8, 8]);
+        // The step's batch begins at row 2 of the pool.
+        let labels = [0.0, 0.0, 3.0, -1.0, 5.0, 0.0, -1.0, 0.0, 0.0, 0.0];
+        let made = run(&CROSS_ENTROPY, &DIMS, &[&y, &labels], &[64, 8]);
+        let (dy, losses) = (&made[0], &made[1]);
+        for (t, (&loss, y)) in losses.iter().zip(y.chunks_exact(8)).enumerate() {
+            let label = labels[t + 2];
+            let wanted = if t < 5 && label >= 0.0 {
+                y[..6].iter().map(|v| v.exp()).sum::<f64>().ln() - y[label as usize]
+            } else {
+                0.0
+            };
+            assert!((loss - wanted).abs() < 1e-12, "{t}: {loss} instead of {wanted}");
+        }
+        for t in [1, 4, 5, 6, 7] {
+            assert!(dy[t * 8..][..8].iter().all(|&v| v == 0.0), "{t}");
+        }
+        let mean = |y: &[f64]| run(&CROSS_ENTROPY, &DIMS, &[y, &labels], &[64, 8])[1].iter().sum::<f64>() / 3.0;
+        assert_gradient("dy", &y, dy, mean);
+    }
+}

@@ -37,3 +37,24 @@ fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::testing::{matrix, run};
+
+    #[test]
+    fn rows_are_those_of_the_table() {
+        let table = matrix(1, [5, 6], [5, 8]);
+        // The step's batch begins at row 2 of the pool.
+        let ids: Vec<f64> = [4, 4, 3, 0, 4].iter().flat_map(|&id| [f64::from(id), 9.0]).collect();
+        for (ids_batched, wanted) in [(0, [4, 4, 3]), (1, [3, 0, 4])] {
+            let d = Dims { tokens: 8, real_tokens: 3, ids_width: 2, ids_batched, width: 8 };
+            let out = run(&EMBEDDING, &d, &[&ids, &table], &[64]).remove(0);
+            for (out, id) in out.chunks_exact(8).zip(wanted) {
+                assert_eq!(out, &table[id * 8..][..8]);
+            }
+            assert!(out[24..].iter().all(|&v| v == 0.0));
+        }
+    }
+}

@@ -65,3 +65,61 @@ pub fn view_mut<F>(data: &mut [F], offset: usize, rows: usize, cols: usize, stri
         Err(error) => unreachable!("the slice was cut to the view's size: {error}"),
     }
 }
+
+/// What tests of twins share.
+#[cfg(test)]
+mod testing {
+    use std::cell::RefCell;
+
+    use crate::graph::{Bound, Kernel, Step, Typed, Uniform};
+    use crate::rng::Rng;
+
+    /// What a kernel's twin writes, in f64, given its inputs and the lengths of its outputs, which hold other numbers before.
+    pub fn run<D: Uniform>(kernel: &'static Typed<D>, dims: &D, inputs: &[&[f64]], lens: &[usize]) -> Vec<Vec<f64>> {
+        let row: &'static Kernel = kernel;
+        let outputs = lens.iter().map(|&len| vec![7.0; len]);
+        let cells: Vec<_> = inputs.iter().map(|v| v.to_vec()).chain(outputs).map(RefCell::new).collect();
+        let bound: Vec<_> = cells.iter().collect();
+        (row.check)(&Step { x_row: 2, ..Default::default() }, &dims.words(), &Bound { kernel: row, buffers: &bound });
+        cells.into_iter().skip(inputs.len()).map(RefCell::into_inner).collect()
+    }
+
+    /// Random `rows × cols` in a padded buffer of zeros.
+    pub fn matrix(seed: u64, [rows, cols]: [usize; 2], [padded_rows, width]: [usize; 2]) -> Vec<f64> {
+        let mut rng = Rng::new(seed, 1);
+        let mut all = vec![0.0; padded_rows * width];
+        for row in all.chunks_exact_mut(width).take(rows) {
+            row[..cols].iter_mut().for_each(|v| *v = rng.uniform(-1.0, 1.0));
+        }
+        all
+    }
+
+    pub fn dot(a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).map(|(x, y)| x * y).sum()
+    }
+
+    pub fn assert_close(what: &str, got: &[f64], wanted: &[f64], bound: f64) {
+        assert_eq!(got.len(), wanted.len(), "{what}");
+        for (i, (g, w)) in got.iter().zip(wanted).enumerate() {
+            assert!((g - w).abs() <= bound, "{what}[{i}]: {g} instead of {w}");
+        }
+    }
+
+    /// Holds the gradient of `loss` against central differences, at every place where `x` is not padding's zero.
+    pub fn assert_gradient(what: &str, x: &[f64], gradient: &[f64], loss: impl Fn(&[f64]) -> f64) {
+        const H: f64 = 1e-5;
+        let mut moved = x.to_vec();
+        for (i, (&value, &g)) in x.iter().zip(gradient).enumerate() {
+            if value == 0.0 {
+                assert!(g == 0.0, "{what}[{i}] is padding, and has a gradient of {g}");
+                continue;
+            }
+            moved[i] = value + H;
+            let above = loss(&moved);
+            moved[i] = value - H;
+            let wanted = (above - loss(&moved)) / (2.0 * H);
+            moved[i] = value;
+            assert!((g - wanted).abs() < 1e-8 + 1e-6 * wanted.abs(), "{what}[{i}]: {g} instead of {wanted}");
+        }
+    }
+}

@@ -75,3 +75,30 @@ fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::testing::{assert_close, assert_gradient, dot, matrix, run};
+
+    const DIMS: Dims = Dims { tokens: 8, width: 8, real_width: 5, eps: 0.01 };
+
+    #[test]
+    fn rows_are_divided_by_their_root_mean_square() {
+        let (x, weight) = (matrix(1, [3, 5], [8, 8]), matrix(2, [1, 5], [1, 8]));
+        let out = run(&RMS_NORM, &DIMS, &[&x, &weight], &[64]).remove(0);
+        for (x, out) in x.chunks_exact(8).zip(out.chunks_exact(8)) {
+            let root = (dot(x, x) / 5.0 + f64::from(0.01f32)).sqrt();
+            let wanted: Vec<f64> = x.iter().zip(&weight).map(|(v, w)| w * v / root).collect();
+            assert_close("out", out, &wanted, 1e-12);
+        }
+    }
+
+    #[test]
+    fn gradient_is_that_of_differences() {
+        let (x, weight) = (matrix(1, [3, 5], [8, 8]), matrix(2, [1, 5], [1, 8]));
+        let dy = matrix(3, [3, 5], [8, 8]);
+        let dx = run(&RMS_NORM_BACKWARD, &DIMS, &[&x, &weight, &dy], &[64]).remove(0);
+        assert_gradient("dx", &x, &dx, |x| dot(&dy, &run(&RMS_NORM, &DIMS, &[x, &weight], &[64])[0]));
+    }
+}

@@ -47,3 +47,48 @@ fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
         out[used..].fill(F::zero());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::testing::{assert_close, dot, matrix, run};
+
+    const DIMS: Dims =
+        Dims { tokens: 8, width: 16, heads: 2, head_dim: 6, sequence: 3, table_width: 8, first: 2, direction: 1.0 };
+
+    /// Five positions' angles, cosines before sines.
+    fn table() -> Vec<f64> {
+        let mut table = vec![0.0; 5 * 8];
+        for (position, row) in table.chunks_exact_mut(8).enumerate() {
+            for i in 0..3 {
+                let angle = position as f64 * 10f64.powf(-(i as f64) / 3.0);
+                (row[i], row[i + 3]) = (angle.cos(), angle.sin());
+            }
+        }
+        table
+    }
+
+    #[test]
+    fn pairs_are_turned_by_their_angle() {
+        let x = matrix(1, [6, 12], [8, 16]);
+        let out = run(&ROTATE, &DIMS, &[&x, &table()], &[128]).remove(0);
+        let mut wanted = vec![0.0; 128];
+        for t in 0..6 {
+            for (head, i) in (0..2).flat_map(|head| (0..3).map(move |i| (head, i))) {
+                let angle = (t % 3 + 2) as f64 * 10f64.powf(-(i as f64) / 3.0);
+                let at = t * 16 + head * 6 + i;
+                wanted[at] = x[at] * angle.cos() - x[at + 3] * angle.sin();
+                wanted[at + 3] = x[at + 3] * angle.cos() + x[at] * angle.sin();
+            }
+        }
+        assert_close("out", &out, &wanted, 1e-12);
+    }
+
+    #[test]
+    fn turning_back_undoes_it_and_is_the_gradient() {
+        let (x, dy) = (matrix(1, [6, 12], [8, 16]), matrix(2, [6, 12], [8, 16]));
+        let turn = |x: &[f64], direction| run(&ROTATE, &Dims { direction, ..DIMS }, &[x, &table()], &[128]).remove(0);
+        assert_close("x", &turn(&turn(&x, 1.0), -1.0), &x, 1e-12);
+        assert!((dot(&dy, &turn(&x, 1.0)) - dot(&turn(&dy, -1.0), &x)).abs() < 1e-12);
+    }
+}

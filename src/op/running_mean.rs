@@ -76,3 +76,33 @@ fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::testing::{assert_close, assert_gradient, dot, matrix, run};
+
+    const DIMS: Dims = Dims { tokens: 8, real_tokens: 6, sequence: 3, width: 8, x_batched: 0 };
+
+    #[test]
+    fn means_are_over_the_sequence_so_far() {
+        let pool = matrix(1, [10, 5], [10, 8]);
+        for (x_batched, first) in [(0, 0), (1, 2)] {
+            let out = run(&RUNNING_MEAN, &Dims { x_batched, ..DIMS }, &[&pool], &[64]).remove(0);
+            let mut wanted = vec![0.0; 64];
+            for (t, c) in (0..6).flat_map(|t| (0..5).map(move |c| (t, c))) {
+                let rows = t / 3 * 3..=t;
+                let count = rows.clone().count() as f64;
+                wanted[t * 8 + c] = rows.map(|s| pool[(first + s) * 8 + c]).sum::<f64>() / count;
+            }
+            assert_close("out", &out, &wanted, 1e-12);
+        }
+    }
+
+    #[test]
+    fn gradient_is_that_of_differences() {
+        let (x, d_out) = (matrix(1, [6, 5], [8, 8]), matrix(2, [6, 5], [8, 8]));
+        let dx = run(&RUNNING_MEAN_BACKWARD, &DIMS, &[&d_out], &[64]).remove(0);
+        assert_gradient("dx", &x, &dx, |x| dot(&d_out, &run(&RUNNING_MEAN, &DIMS, &[x], &[64])[0]));
+    }
+}

@@ -41,3 +41,25 @@ fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
         d_up[i] = d_out[i] * a * s;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::testing::{assert_close, assert_gradient, dot, matrix, run};
+
+    #[test]
+    fn silu_of_the_gate_times_up() {
+        let out = run(&SWIGLU, &Dims { elements: 4 }, &[&[0.0, 1.0, -2.0, -1000.0], &[5.0, 2.0, 3.0, 4.0]], &[4]);
+        let wanted = [0.0, 2.0 / (1.0 + (-1f64).exp()), -6.0 / (1.0 + 2f64.exp()), 0.0];
+        assert_close("out", &out[0], &wanted, 1e-12);
+    }
+
+    #[test]
+    fn gradients_are_those_of_differences() {
+        let [gate, up, d_out] = [1, 2, 3].map(|seed| matrix(seed, [1, 8], [1, 8]));
+        let d = Dims { elements: 8 };
+        let made = run(&SWIGLU_BACKWARD, &d, &[&gate, &up, &d_out], &[8, 8]);
+        assert_gradient("d_gate", &gate, &made[0], |gate| dot(&d_out, &run(&SWIGLU, &d, &[gate, &up], &[8])[0]));
+        assert_gradient("d_up", &up, &made[1], |up| dot(&d_out, &run(&SWIGLU, &d, &[&gate, up], &[8])[0]));
+    }
+}
