@@ -1,6 +1,8 @@
 //! What the page and the worker say to each other: commands in, events out. Plain data, sent as postcard bytes.
 //! Knows nothing of how training runs or how it is drawn, so either side can be replaced or tested alone.
 
+pub mod text;
+
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Lane};
@@ -37,6 +39,10 @@ pub enum Command {
     Ablate(Option<Ablate>),
     /// A drawn digit, 8×8 row-major, 0 (paper) to 16 (ink); `None` clears the pad.
     Draw(Option<Vec<f32>>),
+    /// Which passage of text is shown, and whose gates with it.
+    Look(text::Look),
+    /// A prompt that base and lanes go on from as they train; `None` to stop.
+    Write(Option<String>),
     /// The tab was hidden or shown; hidden tabs do not train.
     Visible(bool),
     /// Whether somebody looks at the losses of cut factors, which are measured only then.
@@ -92,6 +98,8 @@ pub enum Event {
     /// A run is set up.
     Started(Box<Started>),
     Frame(Box<Frame>),
+    /// Of a language model, what was read and written since the last of these.
+    Text(Box<text::TextFrame>),
     /// The run asked for cannot begin, because it insists on WebGPU, which cannot be had: what is missing and what helps, in
     /// words. On the CPU it could.
     NoGpu {
@@ -148,6 +156,8 @@ pub struct Frame {
     /// Answers for the drawn digit, when there is one: the frozen base first, then each lane.
     pub drawing: Vec<DrawAnswer>,
     pub ranks: RanksFrame,
+    /// Of a language model, every linear layer summed up; there when measured anew.
+    pub map: Option<text::MapFrame>,
 }
 
 /// What is to be seen of ranks that are not one fixed number.

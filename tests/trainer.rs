@@ -51,8 +51,8 @@ impl Transport for Script<'_> {
     async fn sleep(&mut self, milliseconds: u32) {
         std::thread::sleep(std::time::Duration::from_millis(milliseconds.into()));
     }
-    async fn digits(&mut self) -> Result<String> {
-        Ok(include_str!("../www/data/digits.csv").to_owned())
+    async fn file(&mut self, name: &str) -> Result<Vec<u8>> {
+        Ok(std::fs::read(format!("{}/www/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap())
     }
 }
 

@@ -72,6 +72,7 @@ pub async fn task(text: &Text, seed: u64, data: &JsValue) -> Result<(TaskData, O
             let texts = Texts {
                 train: texts_of(&texts, "train", true, tokenizer)?,
                 held: texts_of(&texts, "held", false, tokenizer)?,
+                ..Texts::default()
             };
             on_texts(model, text, &texts, seed)?
         }

@@ -1,6 +1,6 @@
 //! A worker's end of the wire to its page, and what it reads beside it. Knows nothing of what the messages mean.
 
-use js_sys::{Function, Promise, Reflect};
+use js_sys::{Function, Promise, Reflect, Uint8Array};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
@@ -72,8 +72,8 @@ impl Scope {
     ///
     /// # Errors
     /// `Error::Data` naming the file.
-    pub async fn fetch(&self, file: &str) -> Result<String> {
-        text(&self.0, file).await.map_err(|error| Error::Data {
+    pub async fn fetch(&self, file: &str) -> Result<Vec<u8>> {
+        bytes(&self.0, file).await.map_err(|error| Error::Data {
             what: file.into(),
             expected: "the file beside the page".into(),
             got: error.as_string().unwrap_or_else(|| format!("{error:?}")),
@@ -81,7 +81,7 @@ impl Scope {
     }
 }
 
-async fn text(scope: &DedicatedWorkerGlobalScope, file: &str) -> std::result::Result<String, JsValue> {
+async fn bytes(scope: &DedicatedWorkerGlobalScope, file: &str) -> std::result::Result<Vec<u8>, JsValue> {
     let fetch: Function = Reflect::get(scope, &"fetch".into())?.dyn_into()?;
     let response: Promise = fetch.call1(scope, &file.into())?.dyn_into()?;
     let response = JsFuture::from(response).await?;
@@ -89,7 +89,7 @@ async fn text(scope: &DedicatedWorkerGlobalScope, file: &str) -> std::result::Re
         let status = Reflect::get(&response, &"status".into())?.as_f64().unwrap_or(0.0) as u16;
         return Err(format!("status {status}").into());
     }
-    let text: Function = Reflect::get(&response, &"text".into())?.dyn_into()?;
-    let text: Promise = text.call0(&response)?.dyn_into()?;
-    JsFuture::from(text).await?.as_string().ok_or_else(|| "no text".into())
+    let buffer: Function = Reflect::get(&response, &"arrayBuffer".into())?.dyn_into()?;
+    let buffer: Promise = buffer.call0(&response)?.dyn_into()?;
+    Ok(Uint8Array::new(&JsFuture::from(buffer).await?).to_vec())
 }

@@ -80,7 +80,7 @@ impl Transport for Page {
         self.scope.sleep(milliseconds).await;
     }
 
-    async fn digits(&mut self) -> Result<String> {
-        self.scope.fetch("data/digits.csv").await
+    async fn file(&mut self, name: &str) -> Result<Vec<u8>> {
+        self.scope.fetch(&format!("data/{name}")).await
     }
 }

@@ -34,6 +34,7 @@ pub struct Generation {
     rng: Rng,
     /// Token 0, the prompt, and what was drawn.
     tokens: Vec<u32>,
+    written: usize,
     /// Bytes of a character that is not whole yet.
     pending: Vec<u8>,
 }
@@ -75,11 +76,16 @@ impl Lab {
         forward.set_lane(0, &own, &self.config.optimizer);
         let tokens = std::iter::once(0).chain(tokenizer.encode(prompt)).collect();
         let rng = Rng::new(sampling.seed, 0);
-        Ok(Generation { forward, params, tokenizer: tokenizer.clone(), sampling, rng, tokens, pending: Vec::new() })
+        Ok(Generation { forward, params, tokenizer: tokenizer.clone(), sampling, rng, tokens, written: 0, pending: Vec::new() })
     }
 }
 
 impl Generation {
+    /// Tokens drawn so far.
+    pub fn written(&self) -> usize {
+        self.written
+    }
+
     /// The next token's text: whole characters, and nothing while one is not whole.
     pub fn next(&mut self) -> String {
         let window = self.forward.rows();
@@ -96,6 +102,7 @@ impl Generation {
         let logits = &output[(seen.len() - 1) * width..seen.len() * width];
         let token = draw(logits, self.sampling, &mut self.rng);
         self.tokens.push(token);
+        self.written += 1;
         self.pending.extend(self.tokenizer.bytes_of(token));
         self.whole_characters()
     }

@@ -117,7 +117,7 @@ impl Bench {
         if let Some(csv) = kept {
             return Ok(csv);
         }
-        let csv = self.scope.fetch("data/digits.csv").await?;
+        let csv = String::from_utf8_lossy(&self.scope.fetch("data/digits.csv").await?).into_owned();
         *self.csv.borrow_mut() = Some(csv.clone());
         Ok(csv)
     }

@@ -129,6 +129,7 @@ impl Display {
             weight: self.weight(lab, state, now),
             drawing: Vec::new(),
             ranks: self.ranks(lab, state, now),
+            map: None,
         };
         if self.held.is_some()
             && let Some(pixels) = state.drawing()

@@ -6,19 +6,22 @@ mod frame;
 mod gates;
 mod ranks;
 mod readback;
+mod reading;
 mod run;
 mod state;
 mod weight;
 
+use std::collections::BTreeMap;
 use std::task::Poll;
 
-use crate::config::{BackendChoice, Config, Task};
+use crate::config::{BackendChoice, Config, Model, Task};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab;
 use crate::lab::prepare::{Plan, Prepared, Progress, Source};
 use crate::net::kernels;
 use crate::protocol::{Command, Event};
+use crate::task::text::small;
 use run::Run;
 use state::{Effect, State};
 
@@ -31,8 +34,8 @@ pub trait Transport {
     fn emit(&mut self, event: Event);
     /// At least this many milliseconds; 0 lets commands come through.
     fn sleep(&mut self, milliseconds: u32) -> impl Future<Output = ()>;
-    /// Text of `data/digits.csv`.
-    fn digits(&mut self) -> impl Future<Output = Result<String>>;
+    /// Bytes of a file of the folder `data`.
+    fn file(&mut self, name: &str) -> impl Future<Output = Result<Vec<u8>>>;
 }
 
 /// Serve `transport` until it ends.
@@ -46,7 +49,8 @@ pub async fn run(mut transport: impl Transport) {
                 Poll::Pending => break,
             }
         }
-        let busy = trainer.run.as_ref().is_some_and(|run| trainer.state.busy() || run.in_flight());
+        let wanted = |run: &Run| trainer.state.busy() || run.in_flight() || run.reads(&trainer.state);
+        let busy = trainer.run.as_ref().is_some_and(wanted);
         if !busy {
             match transport.next().await {
                 None => return,
@@ -69,6 +73,8 @@ struct Trainer {
     /// An open device that no run is using.
     spare: Option<Device>,
     csv: Option<String>,
+    /// Files of the small language model, by name.
+    files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Trainer {
@@ -117,8 +123,16 @@ impl Trainer {
         transport.emit(Event::Stage("preparing the data".into()));
         // Lets the browser begin with the shaders.
         transport.sleep(0).await;
-        let source = match config.task {
+        let mut texts = None;
+        let source = match &config.task {
             Task::Digits(_) => Source::Digits(self.digits(transport).await?),
+            Task::Text(text) if text.model == Model::Small => {
+                transport.emit(Event::Stage("loading the language model and its texts (1.8 MB)".into()));
+                let file = async |name: &str| self.file(name, transport).await;
+                let (task, own) = small(text, config.seed.into(), file).await?;
+                texts = Some(own);
+                Source::Custom(Box::new(task))
+            }
             Task::Text(_) | Task::Domains(_) | Task::Custom => Source::None,
         };
         let plan = Plan::new(config, source)?;
@@ -136,7 +150,7 @@ impl Trainer {
             }
             other => other?,
         };
-        let run = Run::new(lab, digits, fallback);
+        let run = Run::new(lab, digits, texts, fallback);
         self.state.begin(frame::shape(&run.lab), total, paused);
         transport.emit(Event::Started(Box::new(run.started())));
         self.run = Some(run);
@@ -159,9 +173,18 @@ impl Trainer {
         if let Some(csv) = &self.csv {
             return Ok(csv.clone());
         }
-        let csv = transport.digits().await?;
+        let csv = String::from_utf8_lossy(&transport.file("digits.csv").await?).into_owned();
         self.csv = Some(csv.clone());
         Ok(csv)
+    }
+
+    async fn file(&mut self, name: &str, transport: &mut impl Transport) -> Result<Vec<u8>> {
+        if let Some(bytes) = self.files.get(name) {
+            return Ok(bytes.clone());
+        }
+        let bytes = transport.file(name).await?;
+        self.files.insert(name.to_owned(), bytes.clone());
+        Ok(bytes)
     }
 
     /// A lost device is replaced and the run goes on from its last snapshot; anything else is told, and changes

@@ -7,6 +7,7 @@ use super::Transport;
 use super::frame::{self, Display};
 use super::ranks;
 use super::readback::Readback;
+use super::reading::Reading;
 use super::state::State;
 use crate::clock;
 use crate::config::Lane;
@@ -15,6 +16,7 @@ use crate::exec::gpu::Device;
 use crate::lab::{Lab, Snapshot};
 use crate::protocol::{Event, Started};
 use crate::task::DigitsTask;
+use crate::task::text::Texts;
 
 /// Milliseconds between frames, at least.
 const FRAME: f64 = 90.0;
@@ -35,6 +37,8 @@ const WINDOW: f64 = 1000.0;
 pub struct Run {
     pub lab: Lab,
     display: Display,
+    /// What is read and written, of a language model.
+    reading: Option<Reading>,
     fallback: Option<String>,
     next_frame: f64,
     /// When the submission now awaited began to be worked on.
@@ -49,9 +53,10 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(lab: Lab, digits: Option<DigitsTask>, fallback: Option<String>) -> Self {
+    pub fn new(lab: Lab, digits: Option<DigitsTask>, texts: Option<Texts>, fallback: Option<String>) -> Self {
         Self {
             display: Display::new(&lab, digits.as_ref()),
+            reading: texts.map(|texts| Reading::new(&lab, texts)),
             lab,
             fallback,
             next_frame: 0.0,
@@ -66,6 +71,11 @@ impl Run {
 
     pub fn started(&self) -> Started {
         frame::started(&self.lab, self.fallback.clone())
+    }
+
+    /// Whether there is text to be read or written.
+    pub fn reads(&self, state: &State) -> bool {
+        self.reading.as_ref().is_some_and(|reading| reading.wants(&self.lab, state))
     }
 
     pub fn in_flight(&self) -> bool {
@@ -119,6 +129,9 @@ impl Run {
             self.show(&readback, state, transport);
         }
         self.keep();
+        if let Some(reading) = &mut self.reading {
+            reading.turn(&mut self.lab, state, transport).await?;
+        }
         if steps == 0 && !self.in_flight() && state.training() {
             transport.sleep(state.wait().clamp(1.0, 16.0) as u32).await;
         } else if !gpu {

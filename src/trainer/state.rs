@@ -3,6 +3,7 @@
 
 use crate::task::network::LinearSite;
 use crate::config::{Config, Lane};
+use crate::protocol::text::Look;
 use crate::protocol::{Ablate, Command, MergeMode, Watch};
 use crate::task::digits::PIXELS;
 
@@ -59,6 +60,8 @@ pub struct State {
     ablate: Option<Ablate>,
     drawing: Option<Vec<f32>>,
     cuts: bool,
+    look: Option<Look>,
+    prompt: Option<String>,
     /// What is shown no longer tells how things are.
     stale: bool,
 }
@@ -79,6 +82,8 @@ impl Default for State {
             ablate: None,
             drawing: None,
             cuts: false,
+            look: None,
+            prompt: None,
             stale: false,
         }
     }
@@ -143,6 +148,8 @@ impl State {
                 self.rest();
             }
             Command::Cuts(cuts) => self.cuts = cuts,
+            Command::Look(look) => self.look = Some(look),
+            Command::Write(prompt) => self.prompt = prompt,
         }
         self.stale = !self.shape.lanes.is_empty();
         None
@@ -188,6 +195,14 @@ impl State {
     /// Steps are to be made as time allows.
     pub fn training(&self) -> bool {
         self.running && self.visible && self.step < self.total
+    }
+
+    pub fn look(&self) -> Option<&Look> {
+        self.look.as_ref()
+    }
+
+    pub fn prompt(&self) -> Option<&str> {
+        self.prompt.as_deref()
     }
 
     /// There is something to train or to show.

@@ -19,7 +19,7 @@ impl Transport for Log {
     async fn sleep(&mut self, milliseconds: u32) {
         std::thread::sleep(std::time::Duration::from_millis(milliseconds.into()));
     }
-    async fn digits(&mut self) -> Result<String> {
+    async fn file(&mut self, _: &str) -> Result<Vec<u8>> {
         Err(Error::Json("no digits here".into()))
     }
 }

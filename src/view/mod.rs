@@ -10,6 +10,7 @@ pub mod ink;
 pub mod lane_view;
 pub mod now;
 pub mod ranks;
+pub mod reading;
 pub mod run;
 pub mod scale;
 pub mod snap;

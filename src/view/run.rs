@@ -37,6 +37,8 @@ pub struct Run {
     pub weight: Option<Snap<WeightFrame>>,
     pub drawing: Option<Snap<Vec<DrawAnswer>>>,
     pub ranks: super::ranks::Ranks,
+    /// Of a language model.
+    pub text: super::reading::Reading,
     /// The Now line.
     pub now: now::Line,
     memory: Vec<LaneHistory>,
@@ -68,6 +70,7 @@ impl Run {
                 self.started = Some(Snap::new(*started));
             }
             Event::Frame(frame) => self.frame(*frame),
+            Event::Text(text) => self.text.take_in(*text),
             Event::Problem { .. } | Event::NoGpu { .. } => {}
         }
     }
@@ -91,6 +94,7 @@ impl Run {
             self.now = now;
         }
         self.frames += 1;
+        self.text.map = frame.map.map(Snap::new).or(self.text.map.take());
         self.step = frame.step;
         self.running = frame.running;
         self.steps_per_second = frame.steps_per_second;

@@ -68,6 +68,11 @@ pub fn is_known(code: &str) -> bool {
     NEW.iter().chain(&OLD).any(|&(known, _)| known == code)
 }
 
+/// Whether the small model has read it most.
+pub fn is_old(code: &str) -> bool {
+    OLD.iter().any(|&(known, _)| known == code)
+}
+
 /// A language's name; an unknown code is its own.
 pub fn name(code: &str) -> &str {
     NEW.iter().chain(&OLD).find(|&&(known, _)| known == code).map_or(code, |&(_, name)| name)

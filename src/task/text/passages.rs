@@ -1,6 +1,8 @@
 //! Passages of tokens as a task's batches. A passage begins with token 0; what is to be predicted is the passage itself.
 //! Knows no files.
 
+use std::collections::BTreeMap;
+
 use super::languages;
 use super::model::Model;
 use crate::args::Text;
@@ -18,6 +20,8 @@ const PROBE_PASSAGES: usize = 2;
 pub struct Texts {
     pub train: Vec<(String, Vec<u32>)>,
     pub held: Vec<(String, Vec<u32>)>,
+    /// Bits per byte of training texts compressed by DEFLATE, by language, where they are known.
+    pub compressed: BTreeMap<String, f32>,
 }
 
 /// Whole passages: what is read, and what is to be predicted, `[passages · sequence]` each.

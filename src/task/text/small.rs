@@ -25,6 +25,8 @@ const TEXTS: &str = "texts.json";
 struct Both {
     train: String,
     held: String,
+    /// Bytes of `train` compressed by DEFLATE at its highest level.
+    deflated: usize,
 }
 
 /// Reads model and texts; `file` gives the bytes of a file by its name under `data/`.
@@ -49,6 +51,7 @@ pub async fn small(
     let mut texts = Texts::default();
     for code in &text.languages {
         let both = all.get(code).ok_or_else(|| broken(TEXTS, format!("has no text in \"{code}\"")))?;
+        texts.compressed.insert(code.clone(), 8.0 * both.deflated as f32 / both.train.len() as f32);
         texts.train.push((code.clone(), Tokenizer::Bytes.encode(&both.train)));
     }
     // Held out are all languages: any of them can be looked at.
