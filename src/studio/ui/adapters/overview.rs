@@ -32,7 +32,9 @@ pub struct OverviewProps {
 pub fn OverviewPart(props: &OverviewProps) -> Html {
     let adapter = &props.adapter;
     let column = use_state_eq(|| Column::Norm);
-    let grid = use_memo(adapter.id, |_| Grid::new(adapter.listed.rows.iter().map(|row| row.name.as_str())));
+    let grid = use_memo((adapter.id, adapter.rows.len()), |_| {
+        Grid::new(adapter.listed.rows.iter().map(|row| row.name.as_str()))
+    });
     let pick = props.tell.reform(|row: usize| Msg::Look { row, region: None });
     let columns = Column::measured();
     let choose = {
