@@ -1,6 +1,6 @@
 //! Layer-wise allocation: whether it matters where in a network its experts are.
 
-use super::bed::{domains, molora, shares, trained};
+use super::runs::{domains, molora, shares, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
 use crate::config::{Config, Domains};
 

@@ -1,6 +1,6 @@
 //! Load balance: what the two terms do to gates, and what they do not do to experts.
 
-use super::bed::{answer, balanced, domains, molora, share, trained};
+use super::runs::{answer, balanced, domains, molora, share, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains};
 use crate::error::Result;

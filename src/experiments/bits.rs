@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::bed::{STEPS, answer, domains, first_layer, lora, molora, product, read, shares, trained};
+use super::runs::{STEPS, answer, domains, first_layer, lora, molora, product, read, shares, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains, Lane, Optimizer, Schedule};
 use crate::error::Result;

@@ -1,6 +1,6 @@
 //! Experts that are not used: routing that collapses, what is said to cure it, and rank-1 experts that read alike.
 
-use super::bed::{answer, balanced, domains, molora, mor1e, shares, trained};
+use super::runs::{answer, balanced, domains, molora, mor1e, shares, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
 use crate::config::{Config, Domains};
 use crate::error::Result;

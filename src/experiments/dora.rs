@@ -2,8 +2,8 @@
 
 use ndarray::{Array2, ArrayView1};
 
-use super::bed::{change, domains, lora, ranked, share, trained};
 use super::floors::tail;
+use super::runs::{change, domains, lora, ranked, share, trained};
 use super::{Expected, Experiment, Inputs, Measuring, near, quantity, shown};
 use crate::config::{Config, Domains, Spectrum};
 use crate::lab::forward::matrix;

@@ -1,6 +1,6 @@
 //! Floors of the loss that no training can go below: of rank, and of a single weight for several tasks.
 
-use super::bed::{domains, lora, molora, mor1e, shares, trained};
+use super::runs::{domains, lora, molora, mor1e, shares, trained};
 use super::{Experiment, Figure, Inputs, Measuring, Series, near};
 use crate::config::{Config, Domains, Spectrum};
 use crate::method::FULL;

@@ -1,7 +1,7 @@
 //! Ranks that are not fixed: DyLoRA's smaller ranks, and AdaLoRA's budget.
 
-use super::bed::{change, domains, lora, placed, ranked, share, trained};
 use super::floors::tail;
+use super::runs::{change, domains, lora, placed, ranked, share, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains, Schedule, Spectrum};
 use crate::error::{Error, Result};

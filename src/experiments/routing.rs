@@ -1,7 +1,7 @@
 //! Gates: how fine they are, and how many experts they keep.
 
-use super::bed::{domains, molora, mor1e, share, trained};
 use super::floors::all_lanes;
+use super::runs::{domains, molora, mor1e, share, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains};
 

@@ -1,7 +1,7 @@
 //! MoRA: a square matrix of high rank against two thin ones of the same size.
 
-use super::bed::{domains, lora, product, ranked, share, trained};
 use super::best::Need;
+use super::runs::{domains, lora, product, ranked, share, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity};
 use crate::config::{Config, Domains};
 use crate::error::{Error, Result};

@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use super::bed::{domains, lora, share, steps_to, trained};
+use super::runs::{domains, lora, share, steps_to, trained};
 use super::squares::need;
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains, Optimizer, Schedule};
