@@ -6,6 +6,7 @@ use crate::config::{Config, Domains};
 use crate::error::Result;
 use crate::lab::Lab;
 use crate::lab::forward::matrix;
+use crate::tensor::argmax;
 
 const EXPERTS: usize = 4;
 /// An expert that fewer tokens than this choose is dead.
@@ -84,8 +85,7 @@ async fn in_use(lab: &Lab, lane: usize) -> Result<f64> {
     let Some(gates) = read.gates.first() else { return Ok(f64::NAN) };
     let mut chosen = vec![0usize; gates.experts];
     for gate in gates.values.chunks_exact(gates.experts) {
-        let best = (0..gate.len()).reduce(|best, e| if gate[e] > gate[best] { e } else { best }).unwrap_or(0);
-        chosen[best] += 1;
+        chosen[argmax(gate)] += 1;
     }
     let least = DEAD * lab.task.rows() as f64;
     Ok(chosen.iter().filter(|&&count| count as f64 >= least).count() as f64)
