@@ -72,7 +72,7 @@ impl Bench {
             Order::Train { config, webgpu } => {
                 let inputs = self.inputs(std::slice::from_ref(&*config), webgpu).await?;
                 inputs.expects(runs::steps(&config));
-                let loss = runs::trained(&config, &inputs).await.map(|run| vec![runs::share(&run.lab, 0)]);
+                let loss = runs::trained(&config, &inputs).await.map(|run| vec![runs::relative_loss(&run.lab, 0)]);
                 self.report(&inputs, loss)
             }
         }

@@ -1,5 +1,5 @@
 //! The two colour scales of the page: a diverging one for signed weights, neutral at zero, and a sequential one for
-//! gates from 0 to 1. Both are safe for colour-blind eyes and have a twin for the dark theme. Pure.
+//! gates from 0 to 1. Both are safe for colour-blind eyes and have another form for the dark theme. Pure.
 
 use crate::decimal::round_above;
 
