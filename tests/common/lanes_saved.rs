@@ -57,7 +57,7 @@ fn change(lab: &Lab, lane: usize, layer: usize) -> Vec<f64> {
 }
 
 fn base(lab: &Lab) -> Vec<u8> {
-    let layers = || lab.task.network.sites().into_iter().zip(&lab.task.base);
+    let layers = || lab.task.network.sites().iter().zip(&lab.task.base);
     let weight = |name: &str| format!("{name}.weight");
     let plan: Vec<Planned> = layers()
         .map(|(site, _)| Planned {
