@@ -64,6 +64,9 @@ pub fn lacking(rows: &[Overview]) -> Option<String> {
 
 /// What it is: "LoRA of 14 modules, rank 4, BF16".
 pub fn kind(rows: &[Overview]) -> String {
+    if rows.is_empty() {
+        return "An adapter whose shapes are not in its file".into();
+    }
     let modules = rows.iter().filter(|row| row.form != Form::Whole).count();
     let whole = rows.len() - modules;
     let form = match rows.first().map(|row| &row.form) {
