@@ -1,8 +1,11 @@
 //! Everything that the product writes from PEFT's reference cases, as files for `tests/fixtures/load_in_peft.py`:
-//! `cargo run --example write_adapters -- FOLDER`. Per edit a folder with the adapter and the base merged with it.
+//! `cargo run --example write_adapters -- FOLDER`. Per edit a folder with the adapter and the base merged with it; under
+//! `lanes` the lab's own, each with the change that it makes.
 
 #[path = "../tests/common/cases.rs"]
 mod cases;
+#[path = "../tests/common/lanes_saved.rs"]
+mod lanes_saved;
 #[path = "../tests/common/peft.rs"]
 mod peft;
 
@@ -18,6 +21,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::write(folder.join("adapter_model.safetensors"), &written.adapter)?;
         fs::write(folder.join("adapter_config.json"), &written.config)?;
         fs::write(folder.join("merged.safetensors"), peft::merged(written.case, &written.open()))?;
+    }
+    for saved in lanes_saved::saved() {
+        let folder = out.join("lanes").join(saved.name);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("adapter_model.safetensors"), &saved.files.adapter)?;
+        fs::write(folder.join("adapter_config.json"), &saved.files.config)?;
+        fs::write(folder.join("base.safetensors"), &saved.base)?;
+        fs::write(folder.join("changes.json"), serde_json::to_string(&saved.changes)?)?;
     }
     Ok(())
 }

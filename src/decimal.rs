@@ -1,5 +1,5 @@
-//! Decimal numbers as text, where the standard library's own writing is not what links and pictures need. Knows nothing of
-//! what the numbers mean.
+//! Decimal numbers: as text, where the standard library's own writing is not what links and pictures need, and the round ones
+//! near a number, at which axes are marked. Knows nothing of what the numbers mean.
 
 /// The number that `text` writes in plain or scientific notation; `None` for anything else, infinities included.
 pub fn parse(text: &str) -> Option<f64> {
@@ -19,4 +19,21 @@ pub fn tenths(value: f64) -> String {
     let rounded = (value * 10.0).round() / 10.0;
     // −0 would be written with its sign.
     if rounded.is_nan() || rounded == 0.0 { "0".into() } else { rounded.to_string() }
+}
+
+/// The smallest of 1, 2, 5 · 10ⁿ that is at least `value`: a range that does not flicker while weights move.
+pub fn round_above(value: f64) -> f64 {
+    if !value.is_finite() || value <= 0.0 {
+        return 1.0;
+    }
+    let decade = libm::pow(10.0, libm::log10(value).floor());
+    [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * decade).find(|&n| n >= value * (1.0 - 1e-9)).unwrap_or(10.0 * decade)
+}
+
+/// The largest of 1, 2, 5 · 10ⁿ that is at most `value`.
+pub fn round_below(value: f64) -> f64 {
+    if !value.is_finite() || value <= 0.0 {
+        return 1.0;
+    }
+    1.0 / round_above(1.0 / value)
 }

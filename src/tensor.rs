@@ -1,8 +1,16 @@
-//! Small dense matrices in f64: made cell by cell, handed to nalgebra, and their eigenvalues. One compiled function for
-//! all makers; ndarray's own is compiled anew for each. Knows nothing of what they hold.
+//! Small dense matrices in f64: made cell by cell, handed to nalgebra, and their eigenvalues; the place of a list's largest
+//! value. One compiled function for all makers; ndarray's own is compiled anew for each. Knows nothing of what they hold.
 
 use nalgebra::{DMatrix, Dyn, SVD};
 use ndarray::Array2;
+
+/// Place of the largest value; of equals the first, of none 0.
+pub fn argmax<T: PartialOrd>(values: impl IntoIterator<Item = T>) -> usize {
+    let mut values = values.into_iter().enumerate();
+    let first = values.next();
+    let larger = |best: (usize, T), one: (usize, T)| if one.1 > best.1 { one } else { best };
+    first.map_or(0, |first| values.fold(first, larger).0)
+}
 
 /// `[rows, cols]` with `at(row, col)` in each cell, row by row.
 pub fn matrix((rows, cols): (usize, usize), at: &mut dyn FnMut(usize, usize) -> f64) -> Array2<f64> {

@@ -1,6 +1,6 @@
 //! Numbers as links and pictures have them, alike natively and in a browser.
 
-use lora_playground::decimal::{parse, plain, tenths};
+use lora_playground::decimal::{parse, plain, round_above, round_below, tenths};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -43,5 +43,14 @@ fn numbers_are_written_alike_everywhere() {
     }
     for (number, text) in [(12.5, "12.5"), (3.0, "3"), (-0.04, "0"), (-1.26, "-1.3"), (0.95, "1"), (f64::NAN, "0")] {
         assert_eq!(tenths(number), text);
+    }
+}
+
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
+fn round_numbers_lie_on_either_side() {
+    for (value, above, below) in [(0.3, 0.5, 0.2), (1.0, 1.0, 1.0), (7.0, 10.0, 5.0), (0.012, 0.02, 0.01)] {
+        assert!((round_above(value) / above - 1.0).abs() < 1e-9, "{value}");
+        assert!((round_below(value) / below - 1.0).abs() < 1e-9, "{value}");
     }
 }

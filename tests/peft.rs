@@ -9,16 +9,19 @@ mod peft;
 use std::collections::BTreeSet;
 
 use cases::{CASES, file};
-use lora_playground::files::{Checkpoint, Dtype, Memory};
+use lora_playground::error::Error;
+use lora_playground::files::write::{Planned, Writer};
+use lora_playground::files::{Checkpoint, Dtype, Memory, TensorInfo};
 use lora_playground::peft::combine::{Combination, combine};
 use lora_playground::peft::compare::{compare, compared, pairs};
 use lora_playground::peft::draft::stopped;
 use lora_playground::peft::edit::{Edit, edit};
 use lora_playground::peft::intruders::{Direction, Search, Verdict, intruders};
+use lora_playground::peft::merge::Merge;
 use lora_playground::peft::overview::{Form, overview};
 use lora_playground::peft::view::{Weight, directions, survey, tile};
 use lora_playground::peft::{Adapter, Loaded};
-use peft::{adapter, checkpoint, everything, memory, merged};
+use peft::{adapter, checkpoint, everything, memory, merged, without_base};
 use pollster::block_on;
 use serde_json::Value;
 
@@ -238,7 +241,7 @@ fn what_cannot_be_done_is_said() {
     assert!(refused(&[(&lora, 1.0), (&other, 1.0)], Combination::Linear).contains("one rank in all adapters"));
     assert!(refused(&[(&lora, f64::INFINITY)], Combination::Cat).contains("finite"));
     let base = checkpoint("gpt2_conv1d", "base/model.safetensors");
-    let wrong_base = lora_playground::peft::merge::Merge::new(&lora, &base).unwrap_err().to_string();
+    let wrong_base = Merge::new(&lora, &base).unwrap_err().to_string();
     assert!(wrong_base.contains("has no weight for \"model.layers.0.self_attn.q_proj\""), "{wrong_base}");
     let without = Adapter::open(memory("gpt2_conv1d", "adapter/adapter_model.safetensors"), None);
     let without = block_on(without).unwrap();
@@ -249,6 +252,69 @@ fn what_cannot_be_done_is_said() {
     assert!(first(&without).unwrap_err().to_string().contains("it is for another base"));
     let empty = Adapter::open(memory("gpt2_conv1d", "base/model.safetensors"), None);
     assert!(block_on(empty).unwrap_err().to_string().contains("holds no adapter that is known here"));
+}
+
+#[test]
+fn shapes_that_a_file_does_not_hold_are_the_bases() {
+    for case in ["llama_vera", "llama_vera_shapes"] {
+        let (mut open, other) = (without_base(case).unwrap(), checkpoint("gpt2_conv1d", "base/model.safetensors"));
+        // Another's base says nothing of it.
+        open.take_shapes(&other);
+        assert!(open.takes_shapes() && open.modules.is_empty());
+        let remarks = open.remarks();
+        assert!(remarks.len() == 1 && remarks[0].contains("the number of inputs is not in the file"), "{remarks:?}");
+        let refused = |result: Result<(), Error>| {
+            let message = result.unwrap_err().to_string();
+            assert!(message.contains("base: expected the base that the adapter is for"), "{message}");
+        };
+        refused(edit(&open, &Edit::default()).map(drop));
+        refused(combine(&[(&open, 1.0)], Combination::Cat, None).map(drop));
+        refused(Merge::new(&open, &other).map(drop));
+        open.take_shapes(&checkpoint(case, "base/model.safetensors"));
+        assert!(open.remarks().is_empty() && !open.modules.is_empty());
+        assert_eq!(open.modules.len(), adapter(case).modules.len());
+        // Without its configuration it is the same adapter, for all that it says is in the tensors.
+        let bare = Adapter::open(memory(case, "adapter/adapter_model.safetensors"), None);
+        let mut bare = block_on(bare).unwrap();
+        bare.take_shapes(&checkpoint(case, "base/model.safetensors"));
+        assert_eq!((changes(&bare), bare.remarks()), (changes(&open), vec![]));
+        // Saved it is LoRA, and needs no base.
+        let saved = peft::Written::new(case, "saved", &edit(&open, &Edit::default()).unwrap()).open();
+        assert!(!saved.takes_shapes() && saved.modules.iter().all(|m| m.described.is_none()));
+    }
+    let forms: BTreeSet<String> =
+        adapter("llama_vera").modules.iter().map(|m| format!("{:?}", m.described.as_ref().unwrap().method)).collect();
+    assert_eq!(forms, BTreeSet::from(["vera".to_owned()]));
+    let message = without_base("llama_vera_unsaved").unwrap_err().to_string();
+    assert!(
+        message
+            .contains("does not hold base_model.vera_A and base_model.vera_B, which all its modules share; PEFT draws")
+            && message.contains("projection_prng_key")
+            && message.ends_with("save_projection=True"),
+        "{message}"
+    );
+}
+
+#[test]
+fn of_a_single_module_the_shape_is_in_the_file() {
+    let from = checkpoint("llama_vera_shapes", "adapter/adapter_model.safetensors");
+    let kept = |name: &str| !name.contains("layers.") || name.contains("down_proj");
+    let all: Vec<_> = from.tensors().filter(|info| kept(&info.name)).collect();
+    let planned =
+        |info: &&TensorInfo| Planned { name: info.name.clone(), dtype: info.dtype, shape: info.shape.clone() };
+    let plan: Vec<Planned> = all.iter().map(planned).collect();
+    let mut bytes = Vec::new();
+    block_on(async {
+        let mut writer = Writer::begin(&mut bytes, &plan, &Default::default()).await.unwrap();
+        for info in &all {
+            writer.values(info.dtype, &from.read(&info.name).await.unwrap().values).await.unwrap();
+        }
+        writer.end().unwrap();
+    });
+    let alone = block_on(Adapter::open(Memory::new("alone", bytes), None)).unwrap();
+    let expected = changes(&adapter("llama_vera_shapes"));
+    let expected = expected.into_iter().find(|(name, ..)| name.contains("down_proj"));
+    assert_eq!((changes(&alone).pop(), alone.remarks()), (expected, vec![]));
 }
 
 fn sought(loaded: &Loaded<'_, Memory, Memory>, search: Search) -> Option<Vec<Direction>> {

@@ -8,7 +8,7 @@ export type Dtype = "F32" | "F16" | "BF16" | "F64" | "F8_E4M3" | "F8_E5M2";
 /** One adapted module, or a weight that the adapter holds whole. */
 export type AdapterModule = {
   name: string;
-  form: "lora" | "dora" | "adalora" | "whole";
+  form: "lora" | "dora" | "adalora" | "vera" | "whole";
   kind: "linear" | "embedding" | "conv";
   /** 0 for a whole weight. */
   rank: number;
@@ -89,20 +89,21 @@ export type ModuleComparison = {
 };
 
 /**
- * A trained adapter from its files, as PEFT (LoRA, rsLoRA, DoRA, AdaLoRA) or kohya's scripts store it. Only headers are
- * read on opening; tensors when a call needs them. Every rejection is an `Error` that names what is wrong.
+ * A trained adapter from its files, as PEFT (LoRA, rsLoRA, DoRA, AdaLoRA, VeRA) or kohya's scripts store it. Only headers
+ * are read on opening; tensors when a call needs them. Every rejection is an `Error` that names what is wrong.
  */
 export class Adapter {
   private constructor();
   /**
    * Open an adapter, and its base if there is one.
    * @param files `adapter`: adapter_model.safetensors. `config`: adapter_config.json; without it scalings are taken
-   *   as 1. `base`: model.safetensors, or its shards. `index`: model.safetensors.index.json.
+   *   as 1. `base`: model.safetensors, or its shards; VeRA of more than one module takes it, for numbers of inputs that its
+   *   file does not hold. `index`: model.safetensors.index.json.
    */
   static open(files: { adapter: FileLike; config?: FileLike; base?: FileLike[]; index?: FileLike }): Promise<Adapter>;
   /** Its modules, then the weights that it holds whole. */
   modules(): AdapterModule[];
-  /** Tensors and settings that are not understood, each with why. */
+  /** Tensors and settings that are not understood, each with why, and what takes the base. */
   readonly notUnderstood: string[];
   /**
    * The overview, module by module.

@@ -51,7 +51,7 @@ impl JsAdapter {
 
     #[wasm_bindgen(getter, js_name = notUnderstood)]
     pub fn not_understood(&self) -> Vec<String> {
-        self.0.adapter.not_understood.clone()
+        self.0.adapter.remarks()
     }
 
     pub fn overview(&self, progress: JsValue) -> js_sys::Promise {
@@ -111,6 +111,8 @@ impl JsAdapter {
         let (first, second) = (self.0.clone(), other.0.clone());
         promise(async move {
             let (a, b) = (&first.adapter, &second.adapter);
+            a.check_shapes()?;
+            b.check_shapes()?;
             let pairs = pairs(a, b);
             let count = pairs.len();
             let mut table = Vec::new();
@@ -224,7 +226,11 @@ async fn open(files: &JsValue) -> Result<Opened> {
             None => Checkpoint::open(files?).await?,
         }))
     };
-    Ok(Opened { adapter: Adapter::open(adapter, config.as_deref()).await?, base })
+    let mut adapter = Adapter::open(adapter, config.as_deref()).await?;
+    if let Some(base) = &base {
+        adapter.take_shapes(base);
+    }
+    Ok(Opened { adapter, base })
 }
 
 fn read_edit(change: &JsValue) -> Result<Edit> {
@@ -317,10 +323,11 @@ fn compared_as(name: &str, compared: &std::result::Result<Comparison, String>) -
 }
 
 fn listed(row: &Overview) -> Value {
-    let form = match row.form {
+    let form = match &row.form {
         Form::Lora => "lora",
         Form::Dora => "dora",
         Form::AdaLora => "adalora",
+        Form::Method(name) => name,
         Form::Whole => "whole",
     };
     let kind = match row.kind {

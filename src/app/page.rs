@@ -30,7 +30,7 @@ use crate::view::{
         header::{HeaderProps, Share, header, status, status_why},
         lanes::{LanesProps, lanes},
         loss::LossChart,
-        twin::Panel,
+        panel::Panel,
         weight::Weight,
     },
     words::{lane_names, run_title},

@@ -1,6 +1,6 @@
 //! Layer-wise allocation: whether it matters where in a network its experts are.
 
-use super::bed::{domains, molora, shares, trained};
+use super::runs::{domains, molora, relative_losses, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
 use crate::config::{Config, Domains};
 
@@ -43,7 +43,7 @@ pub fn all() -> Vec<Experiment> {
 
 fn allocated(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
-        let losses = shares(&trained(&setups[0], inputs).await?.lab);
+        let losses = relative_losses(&trained(&setups[0], inputs).await?.lab);
         let gains = AHEAD.map(|(_, lane)| losses[HOURGLASS] - losses[lane]);
         Ok(losses.into_iter().chain(gains).collect())
     })

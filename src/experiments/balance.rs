@@ -1,6 +1,6 @@
 //! Load balance: what the two terms do to gates, and what they do not do to experts.
 
-use super::bed::{answer, balanced, domains, molora, share, trained};
+use super::runs::{answer, balanced, domains, molora, relative_loss, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains};
 use crate::error::Result;
@@ -48,13 +48,13 @@ fn entropies(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
         let lab = trained(&setups[0], inputs).await?.lab;
         let (even, special) = usage(&lab, 0).await?;
-        let without = vec![even, special, share(&lab, 0)];
+        let without = vec![even, special, relative_loss(&lab, 0)];
         let (mut evens, mut gains, mut losses) = (Vec::new(), Vec::new(), Vec::new());
         for lane in 1..lab.lane_count() {
             let (even, with) = usage(&lab, lane).await?;
             evens.push(even);
             gains.push(with - special);
-            losses.push(share(&lab, lane));
+            losses.push(relative_loss(&lab, lane));
         }
         Ok([without, evens, gains, losses].concat())
     })
@@ -89,7 +89,7 @@ fn switched(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
         let lab = trained(&setups[0], inputs).await?.lab;
         let (without, with) = (usage(&lab, 0).await?.1, usage(&lab, 1).await?.1);
-        let loss = [share(&lab, 0), share(&lab, 1)];
+        let loss = [relative_loss(&lab, 0), relative_loss(&lab, 1)];
         Ok(vec![loss[0], loss[1], without, loss[1] - loss[0], with - without])
     })
 }

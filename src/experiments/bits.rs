@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use super::bed::{STEPS, answer, domains, first_layer, lora, molora, product, read, shares, trained};
+use super::runs::{STEPS, answer, domains, first_layer, lora, molora, product, read, relative_losses, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains, Lane, Optimizer, Schedule};
 use crate::error::Result;
@@ -75,7 +75,7 @@ fn measured(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
         let (mut losses, mut gaps, mut sizes, mut rescaled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for setup in &setups {
             let lab = trained(setup, inputs).await?.lab;
-            let own = shares(&lab);
+            let own = relative_losses(&lab);
             gaps.extend([own[1] - own[0], own[2] - own[0]]);
             losses.extend(own);
             rescaled.extend([best_scale(&lab, 1).await?, best_scale(&lab, 2).await?]);

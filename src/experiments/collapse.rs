@@ -1,11 +1,12 @@
 //! Experts that are not used: routing that collapses, what is said to cure it, and rank-1 experts that read alike.
 
-use super::bed::{answer, balanced, domains, molora, mor1e, shares, trained};
+use super::runs::{answer, balanced, domains, molora, mor1e, relative_losses, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
 use crate::config::{Config, Domains};
 use crate::error::Result;
 use crate::lab::Lab;
 use crate::lab::forward::matrix;
+use crate::tensor::argmax;
 
 const EXPERTS: usize = 4;
 /// An expert that fewer tokens than this choose is dead.
@@ -70,7 +71,7 @@ fn collapsed(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
             for lane in 0..lab.lane_count() {
                 values.push(in_use(&lab, lane).await?);
             }
-            let losses = shares(&lab);
+            let losses = relative_losses(&lab);
             let cure = [losses[1] - losses[2], losses[1] - losses[3]];
             values.extend(losses.into_iter().chain(cure));
         }
@@ -84,8 +85,7 @@ async fn in_use(lab: &Lab, lane: usize) -> Result<f64> {
     let Some(gates) = read.gates.first() else { return Ok(f64::NAN) };
     let mut chosen = vec![0usize; gates.experts];
     for gate in gates.values.chunks_exact(gates.experts) {
-        let best = (0..gate.len()).reduce(|best, e| if gate[e] > gate[best] { e } else { best }).unwrap_or(0);
-        chosen[best] += 1;
+        chosen[argmax(gate)] += 1;
     }
     let least = DEAD * lab.task.rows() as f64;
     Ok(chosen.iter().filter(|&&count| count as f64 >= least).count() as f64)
@@ -143,7 +143,7 @@ fn orthogonal(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
                 let v = lab.tensor(lane, "layers.0.v").await?;
                 alike.push(mean_square_cosine(&v, lab.task.network.inputs()));
             }
-            let losses = shares(&lab);
+            let losses = relative_losses(&lab);
             changes.push([alike[2] - alike[0], losses[2] - losses[0]]);
             values.extend(alike.into_iter().chain(losses));
         }

@@ -1,6 +1,6 @@
 //! Real handwriting: whether a mixture wins at equal size, and what each method forgets.
 
-use super::bed::{answer, config, lora, molora, ranked, trained};
+use super::runs::{answer, config, lora, molora, ranked, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Quantity, Series, quantity};
 use crate::config::{Config, Digits, Lane, Optimizer, Schedule, Task};
 use crate::error::{Error, Result};

@@ -2,8 +2,8 @@
 
 use ndarray::{Array2, ArrayView1};
 
-use super::bed::{change, domains, lora, ranked, share, trained};
 use super::floors::tail;
+use super::runs::{change, domains, lora, ranked, relative_loss, trained};
 use super::{Expected, Experiment, Inputs, Measuring, near, quantity, shown};
 use crate::config::{Config, Domains, Spectrum};
 use crate::lab::forward::matrix;
@@ -45,7 +45,7 @@ fn weighed(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
         let lab = trained(&setups[0], inputs).await?.lab;
         let base = matrix(&lab.task.base[0].weight, lab.task.network.inputs());
-        let [full, plain, dora] = [0, 1, 2].map(|lane| share(&lab, lane));
+        let [full, plain, dora] = [0, 1, 2].map(|lane| relative_loss(&lab, lane));
         let mut alike = Vec::new();
         for lane in 0..lab.lane_count() {
             alike.push(together(&base, &(&base + &change(&lab, lane).await?)));

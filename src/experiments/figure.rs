@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::draw::{Look, head, line, text, upright};
 use super::{Expected, Measured, Quantity};
+use crate::decimal::round_above;
 
 /// Which quantities are drawn, and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,9 +132,7 @@ impl Scale {
                 .map(|p| (libm::pow(10.0, p.into()), format!("1e{p}")))
                 .collect();
         }
-        let rough = (self.high - self.low) / 7.0;
-        let unit = libm::pow(10.0, libm::floor(libm::log10(rough)));
-        let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * unit).into_iter().find(|s| *s >= rough).unwrap_or(rough);
+        let step = round_above((self.high - self.low) / 7.0);
         let decimals = (-libm::floor(libm::log10(step))).max(0.0) as usize;
         let first = libm::ceil(self.low / step - 1e-9) as i64;
         let last = libm::floor(self.high / step + 1e-9) as i64;

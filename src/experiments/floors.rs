@@ -1,6 +1,6 @@
 //! Floors of the loss that no training can go below: of rank, and of a single weight for several tasks.
 
-use super::bed::{domains, lora, molora, mor1e, shares, trained};
+use super::runs::{domains, lora, molora, mor1e, relative_losses, trained};
 use super::{Experiment, Figure, Inputs, Measuring, Series, near};
 use crate::config::{Config, Domains, Spectrum};
 use crate::method::FULL;
@@ -123,7 +123,7 @@ pub fn all_lanes(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> 
     Box::pin(async move {
         let mut left = Vec::new();
         for config in &setups {
-            left.extend(shares(&trained(config, inputs).await?.lab));
+            left.extend(relative_losses(&trained(config, inputs).await?.lab));
         }
         Ok(left)
     })

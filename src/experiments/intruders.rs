@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use super::bed::{begin, change, domains, lora, train};
+use super::runs::{begin, change, domains, lora, train};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains};
 use crate::lab::Lab;

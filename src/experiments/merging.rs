@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, Axis};
 
-use super::bed::{answer, apart, domains, largest, lora, molora, trained};
+use super::runs::{answer, apart, domains, largest, lora, molora, trained};
 use super::start::ROUNDING;
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity};
 use crate::config::{Config, Domains};

@@ -4,7 +4,6 @@
 
 mod allocation;
 mod balance;
-pub mod bed;
 mod best;
 mod bits;
 mod collapse;
@@ -20,6 +19,7 @@ mod ranks;
 mod rates;
 pub mod report;
 mod routing;
+pub mod runs;
 mod sizes;
 mod spectra;
 mod squares;
@@ -100,7 +100,7 @@ impl Experiment {
     /// Those of setting up and training a run.
     pub async fn measure(&self, seed: u32, inputs: &Inputs) -> Result<Vec<f64>> {
         let setups: Vec<_> = self.setups.iter().map(|setup| Config { seed, ..setup.clone() }).collect();
-        inputs.begin(setups.iter().map(bed::steps).sum());
+        inputs.begin(setups.iter().map(runs::steps).sum());
         (self.measure)(setups, seed, inputs).await
     }
 }

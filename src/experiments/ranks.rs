@@ -1,7 +1,7 @@
 //! Ranks that are not fixed: DyLoRA's smaller ranks, and AdaLoRA's budget.
 
-use super::bed::{change, domains, lora, placed, ranked, share, trained};
 use super::floors::tail;
+use super::runs::{change, domains, lora, placed, ranked, relative_loss, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains, Schedule, Spectrum};
 use crate::error::{Error, Result};
@@ -116,17 +116,17 @@ fn adalora() -> Experiment {
 fn budgets(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
         let lab = trained(&setups[0], inputs).await?.lab;
-        let mut values = vec![kept(&lab, 0, 0).await?, share(&lab, 0), kept(&lab, 1, 0).await?];
+        let mut values = vec![kept(&lab, 0, 0).await?, relative_loss(&lab, 0), kept(&lab, 1, 0).await?];
         let singular = singular_values(&change(&lab, 1).await?);
         values.push(singular.iter().filter(|&&s| s > FAINT * singular[0]).count() as f64);
         let lab = trained(&setups[1], inputs).await?.lab;
-        values.push(share(&lab, 0) - share(&lab, 1));
+        values.push(relative_loss(&lab, 0) - relative_loss(&lab, 1));
         let lab = trained(&setups[2], inputs).await?.lab;
         let mut layers = Vec::new();
         for layer in 0..DEPTH {
             layers.push(kept(&lab, 0, layer).await?);
         }
-        values.extend([layers.iter().sum(), share(&lab, 0) - share(&lab, 1), share(&lab, 1)]);
+        values.extend([layers.iter().sum(), relative_loss(&lab, 0) - relative_loss(&lab, 1), relative_loss(&lab, 1)]);
         values.extend(layers);
         Ok(values)
     })

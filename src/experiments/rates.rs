@@ -1,6 +1,6 @@
 //! Speed: what the scaling rule does to the first steps, and which learning rate each method wants.
 
-use super::bed::{config, lora, share, trained};
+use super::runs::{config, lora, relative_loss, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
 use crate::config::{Config, Domains, Lane, Optimizer, Schedule, Task};
 use crate::lab::forward::matrix;
@@ -65,9 +65,9 @@ fn early_losses(mut setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'
         let total = setup.schedule.total;
         inputs.expects(EARLY + 1);
         setup.schedule.total = EARLY + 1;
-        let mut prepared = super::bed::begin(&setup, inputs).await?;
+        let mut prepared = super::runs::begin(&setup, inputs).await?;
         prepared.lab.config.schedule.total = total;
-        super::bed::train(&mut prepared.lab, EARLY + 1, inputs).await?;
+        super::runs::train(&mut prepared.lab, EARLY + 1, inputs).await?;
         let lab = prepared.lab;
         let energy = batch_energy(&lab.task, EARLY);
         let mut values: Vec<f64> = (0..lab.lane_count()).map(|lane| lab.losses(lane)[EARLY] / energy).collect();
@@ -140,7 +140,7 @@ fn swept(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
             for index in 0..RATES {
                 let optimizer = Optimizer { lr: rate(index), ..setup.optimizer };
                 let lab = trained(&Config { optimizer, ..setup.clone() }, inputs).await?.lab;
-                lanes.iter_mut().enumerate().for_each(|(lane, curve)| curve.push(share(&lab, lane)));
+                lanes.iter_mut().enumerate().for_each(|(lane, curve)| curve.push(relative_loss(&lab, lane)));
             }
             let [full, lora] = [0, 1].map(|lane| rate(least(&lanes[lane])));
             bests.push(full);

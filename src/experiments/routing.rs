@@ -1,7 +1,7 @@
 //! Gates: how fine they are, and how many experts they keep.
 
-use super::bed::{domains, molora, mor1e, share, trained};
 use super::floors::all_lanes;
+use super::runs::{domains, molora, mor1e, relative_loss, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains};
 
@@ -76,7 +76,7 @@ fn sparse() -> Experiment {
 fn sparse_lanes(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
     Box::pin(async move {
         let lab = trained(&setups[0], inputs).await?.lab;
-        let [soft, two, one, renormalised] = [0, 1, 2, 3].map(|lane| share(&lab, lane));
+        let [soft, two, one, renormalised] = [0, 1, 2, 3].map(|lane| relative_loss(&lab, lane));
         Ok(vec![soft, two, one, renormalised, two - soft, one - soft, renormalised - soft])
     })
 }

@@ -1,6 +1,6 @@
 //! Sizes: what each method trains, by formula and in the buffers.
 
-use super::bed::{config, lora, molora, mor1e};
+use super::runs::{config, lora, molora, mor1e};
 use super::{Expected, Experiment, Inputs, Measuring, near, quantity};
 use crate::task::network::LinearSite;
 use crate::config::{Config, Domains, Schedule, Task};

@@ -1,7 +1,7 @@
 //! MoRA: a square matrix of high rank against two thin ones of the same size.
 
-use super::bed::{domains, lora, product, ranked, share, trained};
 use super::best::Need;
+use super::runs::{domains, lora, product, ranked, relative_loss, trained};
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity};
 use crate::config::{Config, Domains};
 use crate::error::{Error, Result};
@@ -58,7 +58,7 @@ fn both(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
         for setup in &setups {
             let lab = trained(setup, inputs).await?.lab;
             let need = need(&lab)?;
-            let [thin, wide] = [0, 1].map(|lane| share(&lab, lane));
+            let [thin, wide] = [0, 1].map(|lane| relative_loss(&lab, lane));
             off.push(thin - need.low_rank(RANK) / need.energy());
             off.push(wide - need.square(product(&lab, 1)?.rank) / need.energy());
             low.push(thin);

@@ -1,6 +1,6 @@
 //! Identities that hold to the last bit, or to rounding: the zero start, and a constant gate.
 
-use super::bed::{answer, apart, config, domains, largest, lora, molora, mor1e, product, trained};
+use super::runs::{answer, apart, config, domains, largest, lora, molora, mor1e, product, trained};
 use super::{Expected, Experiment, Inputs, Measuring, quantity};
 use crate::config::{Config, Domains, Lane, Schedule, Task};
 use crate::error::Result;

@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use super::bed::{domains, lora, share, steps_to, trained};
+use super::runs::{domains, lora, relative_loss, steps_to, trained};
 use super::squares::need;
 use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
 use crate::config::{Config, Domains, Optimizer, Schedule};
@@ -62,7 +62,7 @@ fn started(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<'_> {
         for (number, rank) in RANKS.into_iter().enumerate() {
             let [plain, pissa] = [2 * number, 2 * number + 1];
             let floor = need.and(&largest_part(&lab, rank)).low_rank(rank) / need.energy();
-            let (left, other) = (share(&lab, plain), share(&lab, pissa));
+            let (left, other) = (relative_loss(&lab, plain), relative_loss(&lab, pissa));
             let ratio = steps_to(&lab, plain, 0.5) / steps_to(&lab, pissa, 0.5);
             values.extend([left, other, floor, other - floor, ratio, other - left]);
         }

@@ -18,14 +18,14 @@ pub struct Tensor {
 }
 
 /// One file of a checkpoint.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Shard<S> {
     pub source: S,
     pub header: Header,
 }
 
 /// A model's or adapter's tensors, in one file or several.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Checkpoint<S> {
     pub shards: Vec<Shard<S>>,
     /// Shard, and place in its header.

@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis};
 
 use crate::error::{Error, Result};
 use crate::protocol::MergeMode;
-use crate::tensor::{matrix, to_nalgebra, widened};
+use crate::tensor::{argmax, matrix, to_nalgebra, widened};
 
 /// Pivots of `E[x xᵀ]` below this share of the largest mean that the data do not span the inputs.
 const SINGULAR: f64 = 1e-10;
@@ -93,7 +93,7 @@ impl Experts {
     /// The expert that a gate `[experts]` favours most, alone: at full strength, for a share of 1 says which; or, where gates
     /// are no shares, the one of largest magnitude as strong as its gate says. All zeros from zeros.
     pub fn alone(&self, gate: ArrayView1<f64>) -> Array1<f64> {
-        let top = (0..gate.len()).fold(0, |best, i| if gate[i].abs() > gate[best].abs() { i } else { best });
+        let top = argmax(gate.iter().map(|g| g.abs()));
         let strength = if self.shares && gate[top] > 0.0 { 1.0 } else { gate[top] };
         Array1::from_shape_fn(gate.len(), |i| if i == top { strength } else { 0.0 })
     }

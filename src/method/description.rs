@@ -1,6 +1,9 @@
 //! What a method is, as data: everything that documents, links, menus, tables, sweeps, experiments and files need to know of
 //! it, so that none of them asks which method it is. Knows no method.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use crate::args::{Setting, Settings};
 use crate::error::Result;
 use crate::graph::Arena;
@@ -35,6 +38,12 @@ pub struct Method {
     /// What theory knows of the changes it can make.
     pub reach: fn(&Settings) -> Reach,
     pub extras: Extras,
+}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
 }
 
 /// What not every method has.
@@ -329,4 +338,31 @@ pub struct Peft {
     pub config: fn(&Settings) -> serde_json::Value,
     /// Whether these settings can be stored so; what else is to be said.
     pub allowed: fn(&Settings) -> bool,
+    /// How such adapters are opened; `None` for LoRA's own, whose tensors go by more names than PEFT gives them.
+    pub opens: Option<Opens>,
+}
+
+/// How tensors that PEFT stored make the factors of a low-rank change of scaling 1.
+#[derive(Clone, Copy)]
+pub struct Opens {
+    /// A `[rank, inputs]` and B `[outputs, rank]` of `ΔW = B A`.
+    pub factors: fn(&Held) -> (Vec<f32>, Vec<f32>),
+    /// Why a file may lack what its modules share, and what to do about it.
+    pub without_shared: &'static str,
+}
+
+/// What a file holds for one module, by our names. Each tensor has the axes that `parameters` declares: of what several
+/// modules share, a module of fewer inputs or outputs has the first rows and columns.
+#[derive(Clone, Debug)]
+pub struct Held {
+    pub rank: usize,
+    pub widths: Widths,
+    pub values: BTreeMap<&'static str, Vec<f32>>,
+}
+
+impl Held {
+    /// Nothing where there is no tensor of that name.
+    pub fn get(&self, name: &str) -> &[f32] {
+        self.values.get(name).map_or(&[], Vec::as_slice)
+    }
 }

@@ -58,6 +58,7 @@ pub static LORA: Method = Method {
                 })
             },
             allowed: |settings| !pissa::is_on(settings) && !quantised::is_on(settings),
+            opens: None,
         }),
         scripted: |_| true,
         ..Extras::NONE

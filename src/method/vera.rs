@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use super::description::{
-    Axis, Extras, Layer, Method, Parameter, Peft, Product, Products, Reach, Size, Start, Widths,
+    Axis, Extras, Held, Layer, Method, Opens, Parameter, Peft, Product, Products, Reach, Size, Start, Widths,
 };
 use super::factors::{Factors, ungated};
 use super::lora::RANK;
@@ -54,9 +54,15 @@ pub static VERA: Method = Method {
                     "save_projection": true,
                     "vera_dropout": 0.0,
                     "bias": "none",
+                    "init_weights": true,
                 })
             },
             allowed: |_| true,
+            opens: Some(Opens {
+                factors: opened,
+                without_shared: "PEFT draws them anew from a seed, projection_prng_key, where save_projection is false; save \
+                                 the adapter with save_projection=True",
+            }),
         }),
         ..Extras::NONE
     },
@@ -93,6 +99,15 @@ fn uniform(seed: u64, stream: u64, fan_in: usize, count: usize) -> Vec<f32> {
     let bound = (6.0 / fan_in as f64).sqrt();
     let mut rng = Rng::new(seed, stream);
     (0..count).map(|_| rng.uniform(-bound, bound) as f32).collect()
+}
+
+/// `λ_d ∘ A` and `λ_b ∘ B`: what a LoRA of scaling 1 would have as its factors.
+fn opened(held: &Held) -> (Vec<f32>, Vec<f32>) {
+    let rows = |matrix: &str, vector: &str, width: usize| {
+        let rows = held.get(matrix).chunks_exact(width.max(1)).zip(held.get(vector));
+        rows.flat_map(|(row, &scale)| row.iter().map(move |&v| scale * v)).collect()
+    };
+    (rows("vera_A", "vera_lambda_d", held.widths.inputs), rows("vera_B", "vera_lambda_b", held.rank))
 }
 
 fn record(settings: &Settings, place: &LayerSite, arena: &mut Arena) -> AdapterPasses {

@@ -4,6 +4,7 @@
 //! expert is i, through which no gradient flows (Fedus et al., arXiv 2101.03961).
 
 use crate::graph::{Bound, Real, Step, dims, kernel};
+use crate::tensor::argmax;
 
 dims!(
     /// g `[rows, logits]`, balance `[logits]`: the derivative of the weighted term by one token's gate.
@@ -40,13 +41,8 @@ fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
                 let safe = mean + F::of(1e-12);
                 safe.ln() + mean / safe
             } else {
-                let top = gates().filter(|gate| argmax(gate) == e).count();
+                let top = gates().filter(|gate| argmax(*gate) == e).count();
                 F::of((n * top) as f64 / rows as f64)
             };
     }
-}
-
-/// Index of the largest value; of equals, the first.
-pub fn argmax<F: Real>(values: &[F]) -> usize {
-    values.iter().enumerate().fold(0, |best, (i, &v)| if v > values[best] { i } else { best })
 }

@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::config::{AdapterConfig, PeftType};
+use super::described::{self, Described, Shapes, Tensors};
+use super::find::base_weight;
 use super::keys::{self, Part, Style};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::{Checkpoint, Dtype, Source, TensorInfo, broken};
+use crate::method::description::{Method, Widths};
 
 /// Widest axis of a weight that can be adapted: far above any model's, and little enough that a list of as many
 /// numbers does no harm.
@@ -41,11 +44,13 @@ pub struct Module {
     pub dtype: Dtype,
     /// The base stores this weight `[inputs, outputs]`.
     pub transposed: bool,
-    /// Shapes of lora_A and lora_B as stored.
+    /// Shapes of lora_A and lora_B as stored, or as plain LoRA would have them.
     pub a_shape: Vec<usize>,
     pub b_shape: Vec<usize>,
     /// Names of its tensors in the file.
     pub keys: BTreeMap<Part, String>,
+    /// Of another method than LoRA: where its tensors are.
+    pub described: Option<Described>,
     /// Numbers that it adds to the model.
     pub parameters: usize,
 }
@@ -71,7 +76,7 @@ pub struct Whole {
     pub dtype: Dtype,
 }
 
-/// A module's factors as stored, AdaLoRA's diagonal multiplied into lora_A.
+/// A module's factors as stored, AdaLoRA's diagonal multiplied into lora_A; or what another method's tensors make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factors {
     /// `[rank, inputs]`.
@@ -83,7 +88,7 @@ pub struct Factors {
 }
 
 /// An adapter whose files are open.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Adapter<S> {
     pub file: Checkpoint<S>,
     pub config: Option<AdapterConfig>,
@@ -93,18 +98,81 @@ pub struct Adapter<S> {
     pub whole: Vec<Whole>,
     /// Tensors and settings that are not understood, each with why.
     pub not_understood: Vec<String>,
+    /// Modules whose number of inputs is not in the file: only the base can say it.
+    without_inputs: Vec<Module>,
+}
+
+/// Whether a tensor of that name is part of an adapter rather than of a model.
+pub fn is_part(key: &str) -> bool {
+    keys::split(key).is_some()
+        || keys::whole(key).is_some()
+        || described::split(key).is_some()
+        || described::shared(key).is_some()
+}
+
+impl<S> Adapter<S> {
+    /// A module's place in `modules`.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.modules.iter().position(|module| module.name == name)
+    }
+
+    /// Takes the numbers of inputs that are not in the file from the weights of `base`. Where that has no weight which would
+    /// fit, a module stays as it is.
+    pub fn take_shapes<B: Source>(&mut self, base: &Checkpoint<B>) {
+        let style = self.style;
+        let mut waiting = std::mem::take(&mut self.without_inputs);
+        for module in self.modules.iter_mut().chain(&mut waiting) {
+            take_inputs(module, base, style);
+        }
+        let (there, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|module| module.inputs > 0);
+        self.modules.extend(there);
+        self.modules.sort_by_cached_key(|module| keys::counted(&module.name));
+        self.without_inputs = waiting;
+    }
+
+    /// Whether some module's number of inputs is the base's to say.
+    pub fn takes_shapes(&self) -> bool {
+        let asks = |module: &Module| module.described.as_ref().is_some_and(|d| d.most_inputs.is_some());
+        self.modules.iter().chain(&self.without_inputs).any(asks)
+    }
+
+    /// # Errors
+    /// `Error::Data` where there is a module whose shape is not known without the base.
+    pub fn check_shapes(&self) -> Result<()> {
+        match self.lacks_shapes() {
+            None => Ok(()),
+            Some(problem) => {
+                let expected = "the base that the adapter is for, to be open".into();
+                Err(Error::Data { what: "base".into(), expected, got: format!("none that fits; {problem}") })
+            }
+        }
+    }
+
+    fn lacks_shapes(&self) -> Option<String> {
+        let first = &self.without_inputs.first()?.name;
+        let more = self.without_inputs.len() - 1;
+        let more = if more > 0 { format!(" and {more} modules more") } else { String::new() };
+        Some(format!("{first}{more}: the number of inputs is not in the file; open the base that the adapter is for"))
+    }
+
+    /// What is to be said of the file: what is not understood in it, and what takes the base.
+    pub fn remarks(&self) -> Vec<String> {
+        self.not_understood.iter().cloned().chain(self.lacks_shapes()).collect()
+    }
 }
 
 impl<S: Source> Adapter<S> {
     /// Open `adapter_model.safetensors`, with the text of `adapter_config.json` if there is one.
     ///
     /// # Errors
-    /// `Error::File` where one of them is broken or neither holds a LoRA.
+    /// `Error::File` where one of them is broken, neither holds an adapter, or what its modules share is missing.
     pub async fn open(source: S, config: Option<&[u8]>) -> Result<Self> {
         let config = config.map(AdapterConfig::parse).transpose()?;
         let file = Checkpoint::open(vec![source]).await?;
         let mut not_understood = config.as_ref().map_or_else(Vec::new, |c| c.not_understood.clone());
         let mut parts: BTreeMap<&str, BTreeMap<Part, &TensorInfo>> = BTreeMap::new();
+        let mut own: BTreeMap<&str, (&'static Method, Tensors)> = BTreeMap::new();
+        let mut shared = Vec::new();
         let mut whole = Vec::new();
         let mut style = Style::Peft;
         for info in file.tensors() {
@@ -115,6 +183,10 @@ impl<S: Source> Adapter<S> {
                 if parts.entry(module).or_default().insert(part, info).is_some() {
                     not_understood.push(format!("{}: {module} has two of these", info.name));
                 }
+            } else if let Some((module, method, name)) = described::split(&info.name) {
+                own.entry(module).or_insert_with(|| (method, Tensors::new())).1.insert(name, info);
+            } else if let Some((method, name)) = described::shared(&info.name) {
+                shared.push((method, name, info));
             } else if let Some(name) = keys::whole(&info.name) {
                 let (name, key) = (name.to_owned(), info.name.clone());
                 whole.push(Whole { name, key, shape: info.shape.clone(), dtype: info.dtype });
@@ -133,13 +205,27 @@ impl<S: Source> Adapter<S> {
                 Err(why) => not_understood.extend(parts.values().map(|info| format!("{}: {why}", info.name))),
             }
         }
+        let mut without_inputs = Vec::new();
+        for (name, (method, tensors)) in &own {
+            let of_method = |(other, ..): &&(&'static Method, _, _)| std::ptr::eq(*other, *method);
+            let shared: Tensors = shared.iter().filter(of_method).map(|&(_, name, info)| (name, info)).collect();
+            if let Some(problem) = described::lacking(method, &shared) {
+                return Err(broken(&file.file(), problem));
+            }
+            match described_module(name, method, tensors, &shared, config.as_ref()) {
+                // PEFT makes what modules share as wide as the widest of them.
+                Ok(module) if module.inputs > 0 || own.len() == 1 => modules.push(widest(module)),
+                Ok(module) => without_inputs.push(module),
+                Err(why) => not_understood.extend(tensors.values().map(|info| format!("{}: {why}", info.name))),
+            }
+        }
         for at in alphas {
             let module: &mut Module = &mut modules[at];
             let value = file.read(&module.keys[&Part::Alpha]).await?.values[0];
             module.scaling = super::config::scaling(f64::from(value), module.rank, false);
         }
         modules.sort_by_cached_key(|module| keys::counted(&module.name));
-        if modules.is_empty() && whole.is_empty() {
+        if modules.is_empty() && whole.is_empty() && without_inputs.is_empty() {
             let name = file.file();
             let problem = match not_understood.first() {
                 Some(first) => format!("holds no adapter that is known here; of what it holds, {first}"),
@@ -147,21 +233,21 @@ impl<S: Source> Adapter<S> {
             };
             return Err(broken(&name, problem));
         }
-        let (without, known) = (config.is_none(), |m: &Module| m.has(Part::Alpha));
+        let (without, known) = (config.is_none(), |m: &Module| m.has(Part::Alpha) || m.described.is_some());
         if without && !modules.is_empty() && !modules.iter().all(known) {
             not_understood.push("scaling: without adapter_config.json it is taken as 1".to_owned());
         }
-        Ok(Self { style, config, modules, whole, not_understood, file })
-    }
-
-    /// A module's place in `modules`.
-    pub fn find(&self, name: &str) -> Option<usize> {
-        self.modules.iter().position(|module| module.name == name)
+        Ok(Self { style, config, modules, whole, not_understood, without_inputs, file })
     }
 
     /// # Errors
     /// `Error::File` where a tensor cannot be read.
     pub async fn factors(&self, module: &Module) -> Result<Factors> {
+        if let Some(described) = &module.described {
+            let widths = Widths { inputs: module.inputs, outputs: module.outputs };
+            let (a, b) = described.factors(&self.file, module.rank, widths).await?;
+            return Ok(Factors { a, b, bias: None, magnitude: None });
+        }
         let read = async |part: &Part| match module.keys.get(part) {
             Some(key) => self.file.read(key).await.map(|tensor| Some(tensor.values)),
             None => Ok(None),
@@ -208,7 +294,7 @@ fn assemble(
         return Err(format!("lora_A {:?} and lora_B {:?} do not belong together", a.shape, b.shape));
     }
     let values = inputs.min(WIDEST) as u64 * outputs.min(WIDEST) as u64;
-    if [rank, inputs, outputs].iter().any(|&n| n > WIDEST) || values > LARGEST {
+    if is_too_large([rank, inputs, outputs]) {
         return Err(format!("lora_A {:?} and lora_B {:?} are larger than any model's", a.shape, b.shape));
     }
     let expected = |part: Part, count: u64| match parts.get(&part) {
@@ -225,7 +311,7 @@ fn assemble(
     if embedding && parts.contains_key(&Part::Magnitude) {
         return Err("DoRA of an embedding is not known here".into());
     }
-    if let Some(config) = config.filter(|c| c.peft_type == PeftType::Lora && c.rank_of(name) != rank) {
+    if let Some(config) = config.filter(|c| matches!(c.peft_type, PeftType::Lora) && c.rank_of(name) != rank) {
         return Err(format!("rank is {rank}, but adapter_config.json says {}", config.rank_of(name)));
     }
     let kind = match (embedding, a.shape.len()) {
@@ -246,6 +332,70 @@ fn assemble(
         a_shape: a.shape.clone(),
         b_shape: b.shape.clone(),
         keys: parts.iter().map(|(&part, info)| (part, info.name.clone())).collect(),
+        described: None,
         parameters: parts.iter().filter(|(part, _)| !adds.contains(part)).map(|(_, info)| info.count()).sum(),
     })
+}
+
+fn is_too_large([rank, inputs, outputs]: [usize; 3]) -> bool {
+    let values = inputs.min(WIDEST) as u64 * outputs.min(WIDEST) as u64;
+    [rank, inputs, outputs].iter().any(|&n| n > WIDEST) || values > LARGEST
+}
+
+/// A module of another method than LoRA from its tensors' shapes, or why not. It has 0 inputs where the file does not say how
+/// many.
+fn described_module(
+    name: &str,
+    method: &'static Method,
+    own: &Tensors,
+    shared: &Tensors,
+    config: Option<&AdapterConfig>,
+) -> std::result::Result<Module, String> {
+    let Shapes { described, rank, inputs, outputs, dtype, parameters } = described::assemble(method, own, shared)?;
+    if is_too_large([rank, inputs, outputs]) {
+        return Err(format!("{outputs} outputs and {inputs} inputs are more than any model's"));
+    }
+    if let Some(config) = config.filter(|config| config.rank != rank) {
+        return Err(format!("rank is {rank}, but adapter_config.json says {}", config.rank));
+    }
+    let inputs = if described.most_inputs.is_some() { 0 } else { inputs };
+    Ok(Module {
+        name: name.to_owned(),
+        kind: Kind::Linear,
+        rank,
+        inputs,
+        outputs,
+        scaling: 1.0,
+        dtype,
+        transposed: config.is_some_and(|config| config.fan_in_fan_out),
+        a_shape: vec![rank, inputs],
+        b_shape: vec![outputs, rank],
+        keys: BTreeMap::new(),
+        described: Some(described),
+        parameters,
+    })
+}
+
+/// The module with as many inputs as its file allows, where it is not said how many it has.
+fn widest(module: Module) -> Module {
+    match module.described.as_ref().and_then(|described| described.most_inputs) {
+        Some(most) => Module { inputs: most, a_shape: vec![module.rank, most], ..module },
+        None => module,
+    }
+}
+
+/// The number of inputs that the module's weight in the base has, where the file does not say it.
+fn take_inputs<B: Source>(module: &mut Module, base: &Checkpoint<B>, style: Style) {
+    let Some(most) = module.described.as_ref().and_then(|described| described.most_inputs) else {
+        return;
+    };
+    let key = base_weight(base, &module.name, style);
+    let Some((rows, columns)) = key.and_then(|key| base.find(&key)).map(TensorInfo::matrix) else {
+        return;
+    };
+    let (outputs, inputs) = if module.transposed { (columns, rows) } else { (rows, columns) };
+    if outputs == module.outputs && inputs <= most {
+        module.inputs = inputs;
+        module.a_shape = vec![module.rank, inputs];
+    }
 }

@@ -26,8 +26,8 @@ pub enum Combination {
 /// no saying which to take. Stored as `dtype`, or else as the first adapter that has the module stores it.
 ///
 /// # Errors
-/// `Error::Data` where there is nothing to combine, shapes or (for `Linear`) ranks differ, a module is DoRA's, or a
-/// weight is not finite.
+/// `Error::Data` where there is nothing to combine, shapes or (for `Linear`) ranks differ, a shape takes a base that is not
+/// open, a module is DoRA's, or a weight is not finite.
 pub fn combine<'a, S: Source>(
     adapters: &[(&'a Adapter<S>, f64)],
     how: Combination,
@@ -37,6 +37,9 @@ pub fn combine<'a, S: Source>(
     let Some((first, _)) = adapters.first() else {
         return wrong("adapters".into(), "at least one", "none".into());
     };
+    for (adapter, _) in adapters {
+        adapter.check_shapes()?;
+    }
     if let Some((_, weight)) = adapters.iter().find(|(_, weight)| !weight.is_finite()) {
         return wrong("weights".into(), "finite numbers", weight.to_string());
     }

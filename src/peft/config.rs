@@ -8,9 +8,11 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
+use super::described;
 use super::pattern::Pattern;
 use crate::error::Result;
 use crate::files::broken;
+use crate::method::description::Method;
 
 /// For messages.
 const NAME: &str = "adapter_config.json";
@@ -19,10 +21,12 @@ const LONGEST: usize = 4 << 20;
 /// Keys that are more than plain names, at most: each is tried on each module.
 const MOST_EXPRESSIONS: usize = 256;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum PeftType {
     Lora,
     AdaLora,
+    /// A method whose description says how its adapters are opened.
+    Described(&'static Method),
 }
 
 /// An adapter's configuration.
@@ -63,7 +67,7 @@ struct Document {
 
 impl AdapterConfig {
     /// # Errors
-    /// `Error::File` where the text is no configuration of a LoRA.
+    /// `Error::File` where the text is no configuration of an adapter that can be opened.
     pub fn parse(text: &[u8]) -> Result<Self> {
         if text.len() > LONGEST {
             return Err(broken(NAME, format!("holds {} bytes, more than any configuration does", text.len())));
@@ -74,10 +78,10 @@ impl AdapterConfig {
         let peft_type = match document.peft_type.as_str() {
             "LORA" => PeftType::Lora,
             "ADALORA" => PeftType::AdaLora,
-            other => {
-                let problem = format!("peft_type is \"{other}\"; only LORA and ADALORA adapters can be opened");
-                return Err(broken(NAME, problem));
-            }
+            other => PeftType::Described(described::of_kind(other).ok_or_else(|| {
+                let known = described::kinds().join(", ");
+                broken(NAME, format!("peft_type is \"{other}\"; only LORA, ADALORA, {known} adapters can be opened"))
+            })?),
         };
         let mut config = Self {
             peft_type,
@@ -89,13 +93,13 @@ impl AdapterConfig {
             init_rank: document.init_r.unwrap_or(12),
             modules_to_save: document.modules_to_save.unwrap_or_default(),
             base_model: document.base_model_name_or_path,
-            not_understood: not_understood(&raw),
+            not_understood: not_understood(&raw, &own_keys(peft_type)),
             raw,
             rank_pattern: Vec::new(),
             alpha_pattern: Vec::new(),
         };
         // AdaLoRA keeps there which directions it pruned, which the tensors show themselves.
-        if peft_type == PeftType::Lora {
+        if matches!(peft_type, PeftType::Lora) {
             let ranks = document.rank_pattern.unwrap_or_default().0;
             let rank = |value: Value| value.as_u64().and_then(|rank| usize::try_from(rank).ok());
             let ranks = ranks.into_iter().map(|(key, value)| (key, rank(value))).collect();
@@ -114,13 +118,19 @@ impl AdapterConfig {
 
     /// The scaling of `module`, whose lora_A has `rank` rows.
     pub fn scaling(&self, module: &str, rank: usize) -> f64 {
-        if self.peft_type == PeftType::AdaLora {
+        match self.peft_type {
             // Pruning leaves the scaling at the rank that training began with.
-            let initial = self.init_rank as f64;
-            return if self.alpha > 0.0 { self.alpha } else { initial } / (initial + 1e-5);
+            PeftType::AdaLora => {
+                let initial = self.init_rank as f64;
+                let alpha = if self.alpha > 0.0 { self.alpha } else { initial };
+                alpha / (initial + 1e-5)
+            }
+            PeftType::Lora => {
+                let pattern = self.alpha_pattern.iter().find(|(key, _)| key.matches(module));
+                scaling(pattern.map_or(self.alpha, |&(_, alpha)| alpha), rank, self.rslora)
+            }
+            PeftType::Described(_) => 1.0,
         }
-        let alpha = self.alpha_pattern.iter().find(|(key, _)| key.matches(module)).map_or(self.alpha, |&(_, a)| a);
-        scaling(alpha, rank, self.rslora)
     }
 }
 
@@ -148,8 +158,16 @@ fn patterns<T>(what: &str, pairs: Vec<(String, Option<T>)>, not_understood: &mut
     out
 }
 
+/// Keys that this kind of adapter has beside those of LoRA.
+fn own_keys(peft_type: PeftType) -> Vec<String> {
+    match peft_type {
+        PeftType::Described(method) => described::keys(method),
+        PeftType::Lora | PeftType::AdaLora => Vec::new(),
+    }
+}
+
 /// Keys that the change of weight depends on, or may, and that are set.
-fn not_understood(raw: &Map<String, Value>) -> Vec<String> {
+fn not_understood(raw: &Map<String, Value>, own: &[String]) -> Vec<String> {
     let set = |value: &Value| match value {
         Value::Null | Value::Bool(false) => false,
         Value::Array(items) => !items.is_empty(),
@@ -162,7 +180,7 @@ fn not_understood(raw: &Map<String, Value>) -> Vec<String> {
     };
     let mut found = Vec::new();
     for (key, value) in raw {
-        let understood = UNDERSTOOD.contains(&key.as_str()) || INDIFFERENT.contains(&key.as_str());
+        let understood = UNDERSTOOD.contains(&key.as_str()) || INDIFFERENT.contains(&key.as_str()) || own.contains(key);
         // Initialised from the base, which is then changed: the adapter belongs to what is left of it.
         let from_base = key == "init_lora_weights"
             && !matches!(value.as_str(), None | Some("gaussian" | "eva" | "orthogonal" | "loftq"));
@@ -299,7 +317,7 @@ mod tests {
     fn other_documents_are_refused() {
         assert!(message("[").contains("not an adapter's configuration"));
         assert!(message("{}").contains("missing field `peft_type`"));
-        assert!(message(r#"{"peft_type":"IA3"}"#).contains("peft_type is \"IA3\"; only LORA"));
+        assert!(message(r#"{"peft_type":"IA3"}"#).contains("peft_type is \"IA3\"; only LORA, ADALORA, VERA adapters"));
         assert!(message(r#"{"peft_type":"LORA","r":-1}"#).contains("invalid value"));
         assert!(message(r#"{"peft_type":"LORA","lora_alpha":1e999}"#).contains("number out of range"));
         let deep = format!(r#"{{"peft_type":"LORA","x":{}{}}}"#, "[".repeat(1_000_000), "]".repeat(1_000_000));

@@ -28,15 +28,17 @@ impl Default for Edit {
     }
 }
 
-/// `adapter` as `edit` would have it. AdaLoRA becomes plain LoRA, without the modules it pruned to nothing.
+/// `adapter` as `edit` would have it. Whatever is a product of two factors becomes plain LoRA; AdaLoRA without the modules
+/// it pruned to nothing.
 ///
 /// # Errors
-/// `Error::Data` where the rank is 0, the scale is not finite, or nothing would be left; `Error::Missing` where a
-/// module to drop is not there.
+/// `Error::Data` where the rank is 0, the scale is not finite, a shape takes a base that is not open, or nothing would be
+/// left; `Error::Missing` where a module to drop is not there.
 pub fn edit<'a, S: Source>(adapter: &'a Adapter<S>, edit: &Edit) -> Result<Draft<'a, S>> {
     let wrong = |what: &str, expected: &str, got: String| {
         Err(Error::Data { what: what.into(), expected: expected.into(), got })
     };
+    adapter.check_shapes()?;
     if edit.rank == Some(0) {
         return wrong("rank", "at least 1", "0".into());
     }
@@ -93,7 +95,7 @@ pub fn edit<'a, S: Source>(adapter: &'a Adapter<S>, edit: &Edit) -> Result<Draft
     })
 }
 
-/// The configuration to start from; of AdaLoRA's, what plain LoRA knows too.
+/// The configuration to start from; of another kind's, what plain LoRA knows too.
 pub(super) fn raw<S>(adapter: &Adapter<S>) -> Map<String, Value> {
     let shared =
         ["auto_mapping", "base_model_name_or_path", "modules_to_save", "revision", "target_modules", "task_type"];
@@ -101,7 +103,7 @@ pub(super) fn raw<S>(adapter: &Adapter<S>) -> Map<String, Value> {
         return Map::new();
     };
     let mut raw = config.raw.clone();
-    if config.peft_type == PeftType::AdaLora {
+    if !matches!(config.peft_type, PeftType::Lora) {
         raw.retain(|key, _| shared.contains(&key.as_str()));
     }
     raw

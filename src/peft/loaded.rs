@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::adapter::{Adapter, Factors, Module, Whole};
 use super::change::Change;
-use super::keys::{Part, Style, unprefixed};
+use super::find::{base_weight, find};
+use super::keys::Part;
 use crate::error::Result;
 use crate::files::{Checkpoint, Source, blocks, broken};
 
@@ -108,7 +109,7 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
         let (rows, columns) = module.shape();
         let (inputs, outputs) = (module.inputs, module.outputs);
         let change = Change::new(module.rank, (&a, inputs), (&b, outputs), module.scaling, module.transposed);
-        let base = base.and_then(|base| base_weight(base, module, adapter.style).map(|key| (base, key)));
+        let base = base.and_then(|base| base_weight(base, &module.name, adapter.style).map(|key| (base, key)));
         let stored = module.keys.get(&Part::StoredBase).map(String::as_str);
         let mut loaded = Self {
             adapter,
@@ -275,52 +276,5 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
     /// The base's weight, where it is in the base model.
     pub fn base_key(&self) -> Option<&str> {
         self.base.as_ref().map(|(_, key)| key.as_str())
-    }
-}
-
-/// Name of a module's weight in a base.
-pub fn base_weight<B: Source>(base: &Checkpoint<B>, module: &Module, style: Style) -> Option<String> {
-    match style {
-        Style::Peft => find(base, &format!("{}.weight", module.name)),
-        Style::Kohya => {
-            let flat = unprefixed(&module.name);
-            let matches = |name: &str| name.strip_suffix(".weight").is_some_and(|stem| flattened(stem, flat));
-            unique(base, &matches)
-        }
-    }
-}
-
-/// Whether `stem`, every dot an underscore, is `flat` or ends in `_flat`.
-fn flattened(stem: &str, flat: &str) -> bool {
-    let Some(from) = stem.len().checked_sub(flat.len()) else {
-        return false;
-    };
-    let same = stem.bytes().skip(from).zip(flat.bytes()).all(|(s, f)| s == f || s == b'.' && f == b'_');
-    same && (from == 0 || stem.as_bytes()[from - 1] == b'.')
-}
-
-/// The base's name for the tensor `name`. Checkpoints of the bare model lack the first components that the full one has
-/// ("transformer.h.0" is "h.0"), or the adapter does.
-pub fn find<B: Source>(base: &Checkpoint<B>, name: &str) -> Option<String> {
-    let mut rest = name;
-    loop {
-        if base.find(rest).is_some() {
-            return Some(rest.to_owned());
-        }
-        // A bare "weight" would be anybody's.
-        match rest.split_once('.') {
-            Some((_, shorter)) if shorter.contains('.') => rest = shorter,
-            _ => break,
-        }
-    }
-    let ending = format!(".{name}");
-    unique(base, &|candidate| candidate.ends_with(&ending))
-}
-
-fn unique<B: Source>(base: &Checkpoint<B>, matches: &dyn Fn(&str) -> bool) -> Option<String> {
-    let mut found = base.tensors().filter(|info| matches(&info.name));
-    match (found.next(), found.next()) {
-        (Some(one), None) => Some(one.name.clone()),
-        _ => None,
     }
 }

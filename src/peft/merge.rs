@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use super::adapter::{Adapter, Module, Whole};
 use super::draft::stopped;
+use super::find::{base_weight, find};
 use super::keys::Part;
-use super::loaded::{Loaded, base_weight, find};
+use super::loaded::Loaded;
 use crate::error::Result;
 use crate::files::write::{Planned, Writer};
 use crate::files::{Checkpoint, Sink, Source, TensorInfo, blocks, broken};
@@ -45,11 +46,12 @@ pub struct Merged {
 impl<'a, S: Source, B: Source> Merge<'a, S, B> {
     /// # Errors
     /// `Error::File` where a module's weight is not in the base, has another shape or no floating-point format, or
-    /// two modules change the same one.
+    /// two modules change the same one; `Error::Data` where a module's shape was not taken from a base.
     pub fn new(adapter: &'a Adapter<S>, base: &'a Checkpoint<B>) -> Result<Self> {
+        adapter.check_shapes()?;
         let mut merge = Self { adapter, base, changes: BTreeMap::new(), left_out: Vec::new() };
         for module in adapter.modules.iter().filter(|module| module.rank > 0) {
-            let key = base_weight(base, module, adapter.style).ok_or_else(|| {
+            let key = base_weight(base, &module.name, adapter.style).ok_or_else(|| {
                 broken(&base.file(), format!("has no weight for \"{}\"; the adapter is for another base", module.name))
             })?;
             if module.has(Part::Bias) {

@@ -19,11 +19,13 @@ pub const WIDEST_DENSE: usize = 512;
 const ENERGY_IN_USE: f64 = 0.99;
 
 /// What is adapted, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Form {
     Lora,
     Dora,
     AdaLora,
+    /// Another method's, by its name.
+    Method(String),
     /// The weight is stored whole.
     Whole,
 }
@@ -174,10 +176,11 @@ fn blank(target: Target) -> Overview {
 }
 
 fn form(module: &Module) -> Form {
-    match (module.has(Part::Magnitude), module.has(Part::E)) {
-        (true, _) => Form::Dora,
-        (false, true) => Form::AdaLora,
-        (false, false) => Form::Lora,
+    match (&module.described, module.has(Part::Magnitude), module.has(Part::E)) {
+        (Some(described), ..) => Form::Method(described.method.name.to_owned()),
+        (None, true, _) => Form::Dora,
+        (None, false, true) => Form::AdaLora,
+        (None, false, false) => Form::Lora,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::config::{Config, Task};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
-use crate::experiments::{Inputs, all, bed};
+use crate::experiments::{Inputs, all, runs};
 use crate::host::scope::Scope;
 
 /// Milliseconds between two reports of progress.
@@ -71,8 +71,8 @@ impl Bench {
             }
             Order::Train { config, webgpu } => {
                 let inputs = self.inputs(std::slice::from_ref(&*config), webgpu).await?;
-                inputs.expects(bed::steps(&config));
-                let loss = bed::trained(&config, &inputs).await.map(|run| vec![bed::share(&run.lab, 0)]);
+                inputs.expects(runs::steps(&config));
+                let loss = runs::trained(&config, &inputs).await.map(|run| vec![runs::relative_loss(&run.lab, 0)]);
                 self.report(&inputs, loss)
             }
         }

@@ -9,6 +9,7 @@ use crate::op::prototype::LIKENESS;
 use crate::protocol::GateParts;
 use crate::protocol::{AblationFrame, GateFrame};
 use crate::task::TaskData;
+use crate::tensor::argmax;
 
 /// The gates of one lane's layer; `None` where they are not numbers.
 pub fn frame(lane: usize, gates: LayerGates, row_domains: &[u8], domains: usize) -> Option<GateFrame> {
@@ -22,7 +23,7 @@ pub fn frame(lane: usize, gates: LayerGates, row_domains: &[u8], domains: usize)
     let mut top = vec![0usize; experts];
     for row in values.chunks_exact(experts) {
         sums.iter_mut().zip(row).for_each(|(s, &g)| *s += f64::from(g));
-        top[largest(row)] += 1;
+        top[argmax(row)] += 1;
     }
     let shares = &values;
     let shares = parts.as_ref().map_or(shares, |parts| &parts.softmax);
@@ -78,10 +79,6 @@ fn entropy(gate: &[f32]) -> f64 {
         _ => 0.0,
     };
     gate.iter().map(part).sum::<f64>() / libm::log(gate.len() as f64)
-}
-
-fn largest(gate: &[f32]) -> usize {
-    (1..gate.len()).fold(0, |best, i| if gate[i] > gate[best] { i } else { best })
 }
 
 /// Loss per domain on the probe, as trained and with one expert's gate at zero: without what it adds, `s g B A x`, to the

@@ -1,8 +1,8 @@
 //! Geometry of charts: axes, ticks, paths, and labels that do not cover each other. Numbers in, numbers out; knows
 //! no markup beyond the text of an SVG path.
 
-use super::scale::nice_below;
 use crate::decimal::tenths;
+use crate::decimal::{round_above, round_below};
 
 /// A logarithmic axis from `low` (bottom, at pixel `to`) to `high` (top, at pixel `from`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +25,7 @@ impl LogAxis {
             (low, high) = (0.5, 1.0);
         }
         // Below float32's resolution of the losses there is nothing to read.
-        let low = nice_below(low.max(1e-9) * 0.9);
+        let low = round_below(low.max(1e-9) * 0.9);
         let high = high.max(low) * 1.15;
         Self { low: low.min(high / 4.0), high, from, to }
     }
@@ -55,7 +55,7 @@ impl LogAxis {
 
 /// Values to mark on a linear axis from 0 to `top`: four or five, a whole number apart where they count something.
 pub fn marks(top: f64, counts: bool) -> Vec<f64> {
-    let apart = super::scale::nice_above(top / 5.0);
+    let apart = round_above(top / 5.0);
     let apart = if counts { apart.max(1.0) } else { apart };
     (0..).map(|k| f64::from(k) * apart).take_while(|&mark| mark <= top * (1.0 + 1e-9)).collect()
 }

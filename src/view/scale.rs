@@ -1,5 +1,7 @@
 //! The two colour scales of the page: a diverging one for signed weights, neutral at zero, and a sequential one for
-//! gates from 0 to 1. Both are safe for colour-blind eyes and have a twin for the dark theme. Pure.
+//! gates from 0 to 1. Both are safe for colour-blind eyes and have another form for the dark theme. Pure.
+
+use crate::decimal::round_above;
 
 /// Which scale a picture uses.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,28 +104,11 @@ impl Scale {
     }
 }
 
-/// The smallest of 1, 2, 5 · 10ⁿ that is at least `value`: a range that does not flicker while weights move.
-pub fn nice_above(value: f64) -> f64 {
-    if !value.is_finite() || value <= 0.0 {
-        return 1.0;
-    }
-    let decade = libm::pow(10.0, value.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * decade).find(|&n| n >= value * (1.0 - 1e-9)).unwrap_or(10.0 * decade)
-}
-
 /// The end of a symmetric scale for values up to `value`: near it, and steady while weights move.
 pub fn range_for(value: f64) -> f64 {
-    let above = nice_above(value);
+    let above = round_above(value);
     let finer = [0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0].map(|part| part * above);
     finer.into_iter().find(|&n| n >= value).unwrap_or(above)
-}
-
-/// The largest of 1, 2, 5 · 10ⁿ that is at most `value`.
-pub fn nice_below(value: f64) -> f64 {
-    if !value.is_finite() || value <= 0.0 {
-        return 1.0;
-    }
-    1.0 / nice_above(1.0 / value)
 }
 
 #[cfg(test)]
@@ -164,14 +149,6 @@ mod tests {
         for value in [0.0031, 0.11, 0.31, 0.5, 0.51, 0.99, 1.01, 7.3] {
             let range = range_for(value);
             assert!(range >= value && range < 1.7 * value, "{value}: {range}");
-        }
-    }
-
-    #[test]
-    fn nice_bounds() {
-        for (value, above, below) in [(0.3, 0.5, 0.2), (1.0, 1.0, 1.0), (7.0, 10.0, 5.0), (0.012, 0.02, 0.01)] {
-            assert!((nice_above(value) / above - 1.0).abs() < 1e-9, "{value}");
-            assert!((nice_below(value) / below - 1.0).abs() < 1e-9, "{value}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The table twins of charts and heatmaps: the same values as rows and columns. Pure; knows no markup.
+//! Charts and heatmaps as tables: the same values as rows and columns. Pure; knows no markup.
 
 use super::{
     format::{count, three},

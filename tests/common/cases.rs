@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-pub const CASES: [&str; 8] = [
+pub const CASES: [&str; 10] = [
     "gpt2_conv1d",
     "llama_adalora",
     "llama_dora",
@@ -12,6 +12,8 @@ pub const CASES: [&str; 8] = [
     "llama_lora_bf16",
     "llama_lora_bias",
     "llama_rslora_patterns_f16",
+    "llama_vera",
+    "llama_vera_shapes",
 ];
 
 pub fn file(case: &str, name: &str) -> Vec<u8> {

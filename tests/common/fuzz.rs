@@ -108,9 +108,12 @@ impl Fuzz {
         }
         let index = config.unwrap_or(file);
         let _ = block_on(Checkpoint::open_sharded(index, vec![source.clone()]));
-        let Ok(adapter) = block_on(Adapter::open(source, config)) else {
+        let Ok(mut adapter) = block_on(Adapter::open(source, config)) else {
             return;
         };
+        if self.rng.below(2) == 0 {
+            adapter.take_shapes(&self.base);
+        }
         self.reached.adapters += 1;
         self.use_it(&adapter);
     }
@@ -181,6 +184,8 @@ impl Fuzz {
             "lora_magnitude_vector",
             "lora_B.bias",
             "base_layer.weight",
+            "vera_lambda_b",
+            "vera_lambda_d",
             "weight",
             "bias",
             "x",

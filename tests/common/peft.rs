@@ -1,5 +1,6 @@
 //! PEFT's reference cases, opened, and everything the product writes from them.
 
+use lora_playground::error::Result;
 use lora_playground::files::{Checkpoint, Dtype, Memory};
 use lora_playground::peft::Adapter;
 use lora_playground::peft::combine::{Combination, combine};
@@ -16,8 +17,14 @@ pub fn memory(case: &str, name: &str) -> Memory {
 }
 
 pub fn adapter(case: &str) -> Adapter<Memory> {
+    let mut adapter = without_base(case).unwrap();
+    adapter.take_shapes(&checkpoint(case, "base/model.safetensors"));
+    adapter
+}
+
+pub fn without_base(case: &str) -> Result<Adapter<Memory>> {
     let config = file(case, "adapter/adapter_config.json");
-    block_on(Adapter::open(memory(case, "adapter/adapter_model.safetensors"), Some(&config))).unwrap()
+    block_on(Adapter::open(memory(case, "adapter/adapter_model.safetensors"), Some(&config)))
 }
 
 pub fn checkpoint(case: &str, name: &str) -> Checkpoint<Memory> {

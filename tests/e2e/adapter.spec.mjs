@@ -5,7 +5,9 @@ import { after, before, describe, it } from "node:test";
 import { openLab } from "./lab.mjs";
 
 const FIXTURES = new URL("../fixtures/peft/", import.meta.url);
-const CASES = readdirSync(FIXTURES);
+// What a file does not hold cannot be measured: that case is refused, below.
+const UNSAVED = "llama_vera_unsaved";
+const CASES = readdirSync(FIXTURES).filter((name) => name !== UNSAVED);
 
 describe("Adapter", () => {
   let opened;
@@ -79,6 +81,32 @@ describe("Adapter", () => {
       assert.ok(report.changed >= compared);
     });
   }
+
+  it("takes shapes that an adapter does not hold from its base", async () => {
+    const got = await page.evaluate(async (unsaved) => {
+      const blob = async (path) => (await fetch(`/peft/llama_vera_shapes/${path}`)).blob();
+      const alone = await Adapter.open({
+        adapter: await blob("adapter/adapter_model.safetensors"),
+        config: await blob("adapter/adapter_config.json"),
+      });
+      const message = (promise) => promise.then(() => null, (e) => e.message);
+      const full = await openCase("llama_vera_shapes");
+      return {
+        alone: [alone.modules(), alone.notUnderstood],
+        saving: await message(alone.save()),
+        forms: full.modules().map((m) => [m.form, m.rank, m.shape]),
+        saved: JSON.parse((await full.save()).config).peft_type,
+        unsaved: await message(openCase(unsaved)),
+      };
+    }, UNSAVED);
+    assert.deepEqual(got.alone[0], []);
+    assert.equal(got.alone[1].length, 1);
+    assert.match(got.alone[1][0], /the number of inputs is not in the file; open the base/);
+    assert.match(got.saving, /the base that the adapter is for/);
+    assert.deepEqual(got.forms, [["vera", 6, [32, 64]], ["vera", 6, [64, 32]], ["vera", 6, [16, 32]]]);
+    assert.equal(got.saved, "LORA");
+    assert.match(got.unsaved, /does not hold base_model.vera_A and base_model.vera_B.*projection_prng_key/);
+  });
 
   it("resizes, saves and opens again", async () => {
     const got = await page.evaluate(async () => {

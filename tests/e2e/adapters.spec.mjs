@@ -104,6 +104,23 @@ describe("adapters", () => {
     });
   });
 
+  it("takes shapes that an adapter does not hold from a base opened later", async () => {
+    await visiting({}, async (page) => {
+      await choose(page, adapter("llama_vera_shapes"));
+      await page.getByText(/the number of inputs is not in the file; open the base/).waitFor();
+      await choose(page, [base("llama_vera_shapes")]);
+      await measured(page);
+      assert.equal(await page.getByText(/the number of inputs is not in the file/).count(), 0);
+      await page.getByText(/VeRA of 3 modules, rank 6/).waitFor();
+      const rows = await table(page);
+      const expected = JSON.parse(await readFile(`${CASES}/llama_vera_shapes/expected.json`, "utf8"));
+      assert.equal(Object.keys(rows).length, Object.keys(expected).length);
+      for (const [key, { delta_frobenius: norm }] of Object.entries(expected)) {
+        close(rows[key.replace(/\.weight$/, "")]["‖ΔW‖"], norm, `${key} norm`);
+      }
+    });
+  });
+
   it("sorts, filters, maps any column and has a table twin of the map", async () => {
     await visiting({}, async (page) => {
       await example(page);

@@ -16,6 +16,7 @@
 use super::Parameter;
 use crate::error::{Error, Result};
 use crate::rng::Rng;
+use crate::tensor::argmax;
 
 /// Rank-1 experts with the last layer of their gate, which has a row for each of them.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,8 +87,7 @@ fn split(experts: &RankOneExperts, count: usize, mean_gate: &[f64], rng: &mut Rn
     let mut pieces = vec![1usize; old];
     let mut origin: Vec<usize> = (0..old).collect();
     for _ in old..count {
-        let share = |i: usize| mean_gate[i] / pieces[i] as f64;
-        let widest = (1..old).fold(0, |best, i| if share(i) > share(best) { i } else { best });
+        let widest = argmax((0..old).map(|i| mean_gate[i] / pieces[i] as f64));
         pieces[widest] += 1;
         origin.push(widest);
     }

@@ -93,7 +93,7 @@ pub fn spread(at: usize, direction: &Direction, total: f64) -> String {
 }
 
 /// The largest entries along both axes.
-pub fn twin(caption: String, rows: &[f64], columns: &[f64]) -> Table {
+pub fn as_table(caption: String, rows: &[f64], columns: &[f64]) -> Table {
     let (by_row, by_column) = (largest(rows, LISTED), largest(columns, LISTED));
     let cells = |order: &[usize], values: &[f64], at: usize| match order.get(at) {
         Some(&entry) => [count(entry), three(values[entry])],
@@ -148,7 +148,7 @@ mod tests {
         let said = spread(0, &direction, 5.0);
         assert!(said.starts_with("Direction 1 has σ = 2.00, 80.0 % of ‖ΔW‖²."), "{said}");
         assert!(said.ends_with("in 1 of 2 rows and 1 of 3 columns."), "{said}");
-        let table = twin("x".into(), &norms.rows, &norms.columns);
+        let table = as_table("x".into(), &norms.rows, &norms.columns);
         assert_eq!(
             (table.rows.len(), table.rows[2].clone()),
             (3, vec!["3".into(), "0".into(), "0".into(), String::new(), String::new()])

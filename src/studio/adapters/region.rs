@@ -95,7 +95,7 @@ pub fn readout(look: &Look, cursor: Option<Cell>, waiting: bool) -> String {
 }
 
 /// The cells around the one pointed at, as numbers.
-pub fn twin(look: &Look, (r, c): Cell) -> Table {
+pub fn as_table(look: &Look, (r, c): Cell) -> Table {
     let from = |at: usize, cells: usize| at.saturating_sub(TABLE / 2).min(cells.saturating_sub(TABLE));
     let (rows, cols) = (from(r, look.cells.0), from(c, look.cells.1));
     let (last_row, last_col) = ((rows + TABLE).min(look.cells.0), (cols + TABLE).min(look.cells.1));
@@ -166,7 +166,7 @@ mod tests {
         assert!(readout(&small, None, false).starts_with("4 rows × 4 columns"));
         let part = look((400, 400), Region { row: 8, col: 100, rows: 256, cols: 256 }, (128, 128));
         assert!(readout(&part, Some((1, 1)), false).starts_with("rows 10–11, columns 102–103, largest of each: ΔW"));
-        assert_eq!(twin(&part, (0, 0)).rows.len(), 16);
-        assert_eq!(twin(&small, (0, 0)).head, ["row", "0", "1", "2", "3"]);
+        assert_eq!(as_table(&part, (0, 0)).rows.len(), 16);
+        assert_eq!(as_table(&small, (0, 0)).head, ["row", "0", "1", "2", "3"]);
     }
 }

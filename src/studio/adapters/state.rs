@@ -223,8 +223,14 @@ impl State {
         }
         let first = self.adapters.len();
         for listed in adapters {
-            let name = self.distinct(&listed.name);
             let rows = Rc::new(listed.rows.clone());
+            if let Some(open) = self.adapters.iter_mut().find(|open| open.id == listed.id) {
+                // The base said what shapes its modules have.
+                (open.rows, open.outliers, open.measured) = (rows, Rc::default(), false);
+                (open.listed, open.problems) = (Rc::new(listed), Vec::new());
+                continue;
+            }
+            let name = self.distinct(&listed.name);
             self.adapters.push(Opened {
                 id: listed.id,
                 name,

@@ -223,6 +223,15 @@ fn what_is_opened_is_measured_then_with_the_base() {
     assert_eq!(update(&mut state, done()), [Order::Measure { adapter: 0, base: true }]);
     assert!(state.adapters[0].measured && !state.adapters[0].with_base);
     assert!(update(&mut state, done()).is_empty() && state.adapters[0].with_base);
+    // The base said more of what is open: it is measured again, under its name.
+    let more = Listed { rows: vec![row("l.0.q", &[])], ..listed(0) };
+    let orders = update(&mut state, found(vec![more], None, vec![]));
+    assert_eq!(orders, [Order::Measure { adapter: 0, base: false }]);
+    assert_eq!((state.adapters.len(), state.adapters[0].rows.len(), state.chosen), (1, 1, 0));
+    update(&mut state, found(vec![listed(0)], None, vec![]));
+    let better_again = Report::Measured { adapter: 0, rows: vec![(3, better.clone())], problem: None };
+    update(&mut state, Msg::Report(better_again));
+    while !update(&mut state, done()).is_empty() {}
     // Another of the same name, and what it does not disturb.
     assert_eq!(update(&mut state, found(vec![listed(1)], None, vec![])), [Order::Measure { adapter: 1, base: false }]);
     assert_eq!((state.adapters[1].name.as_str(), state.chosen), ("mine (2)", 1));

@@ -9,7 +9,7 @@ use crate::peft::intruders::Direction as Leading;
 use crate::peft::overview::Overview;
 use crate::peft::view::{Direction, Norms, Weight};
 
-/// An opened adapter; never used twice.
+/// An opened adapter; never used for another.
 pub type Id = u32;
 
 /// A part of a weight.

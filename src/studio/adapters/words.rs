@@ -1,6 +1,7 @@
 //! What an overview says, in sentences that are true of its numbers. Knows no markup.
 
 use super::wire::Pair;
+use crate::method;
 use crate::peft::combine::Combination;
 use crate::peft::compare::Comparison;
 use crate::peft::overview::{Form, Outlier, Overview, totals};
@@ -63,12 +64,16 @@ pub fn lacking(rows: &[Overview]) -> Option<String> {
 
 /// What it is: "LoRA of 14 modules, rank 4, BF16".
 pub fn kind(rows: &[Overview]) -> String {
+    if rows.is_empty() {
+        return "An adapter whose shapes are not in its file".into();
+    }
     let modules = rows.iter().filter(|row| row.form != Form::Whole).count();
     let whole = rows.len() - modules;
-    let form = match rows.first().map(|row| row.form) {
+    let form = match rows.first().map(|row| &row.form) {
         Some(Form::Dora) => "DoRA",
         Some(Form::AdaLora) => "AdaLoRA",
         Some(Form::Lora) => "LoRA",
+        Some(Form::Method(name)) => method::find(name).map_or(name.as_str(), |method| method.title),
         Some(Form::Whole) | None => "Weights",
     };
     let (least, most) = rows

@@ -27,7 +27,7 @@ use crate::peft::merge::Merge;
 use crate::peft::overview::overview;
 use crate::peft::view::{Weight, directions, survey, tile};
 use crate::peft::{Adapter, Loaded, Target};
-use opening::{Found, open};
+use opening::{Found, nothing, open};
 use sink::{into, pieces, turn, unwritten};
 
 /// Milliseconds of work between two returns to the event loop.
@@ -85,12 +85,18 @@ type Answer = (Report, JsValue);
 /// What is open, and which work counts.
 struct Desk {
     scope: Scope,
-    open: RefCell<Vec<(Id, Rc<Adapter<File>>)>>,
+    open: RefCell<Vec<Open>>,
     base: RefCell<Option<Rc<Checkpoint<File>>>>,
     ids: Cell<Id>,
     /// Number of the long work, and of the look, that was ordered last: one of an older number gives up.
     work: Cell<u32>,
     look: Cell<u32>,
+}
+
+struct Open {
+    id: Id,
+    name: String,
+    adapter: Rc<Adapter<File>>,
 }
 
 /// A long work's right to go on.
@@ -115,7 +121,7 @@ impl Permit<'_> {
 impl Desk {
     fn adapter(&self, id: Id) -> Result<Rc<Adapter<File>>> {
         let open = self.open.borrow();
-        let found = open.iter().find(|(open, _)| *open == id).map(|(_, adapter)| adapter.clone());
+        let found = open.iter().find(|open| open.id == id).map(|open| open.adapter.clone());
         found.ok_or_else(|| Error::Missing { what: "adapter", name: id.to_string(), hint: "it has been closed".into() })
     }
 
@@ -133,7 +139,7 @@ impl Desk {
         match order {
             Order::Open(paths) => quietly(self.opened(paths, beside).await),
             Order::Close(id) => {
-                self.open.borrow_mut().retain(|(open, _)| *open != id);
+                self.open.borrow_mut().retain(|open| open.id != id);
                 Ok(None)
             }
             Order::CloseBase => {
@@ -179,14 +185,18 @@ impl Desk {
         let named = paths.into_iter().zip(files.iter()).collect();
         let Found { adapters, base, mut refused, passed_over } = open(named).await;
         let mut listed = Vec::new();
-        for (name, adapter) in adapters {
-            listed.push(self.keep(name, adapter));
-        }
         let base = base.map(|base| {
             let told = opening::described(&base);
+            listed = self.shapes_from(&base);
             *self.base.borrow_mut() = Some(Rc::new(base));
             told
         });
+        for (name, mut adapter) in adapters {
+            if let Some(base) = self.base() {
+                adapter.take_shapes(&base);
+            }
+            listed.push(self.keep(name, adapter));
+        }
         if listed.is_empty() && base.is_none() && refused.is_empty() {
             refused.push(nothing(&passed_over));
         }
@@ -197,9 +207,21 @@ impl Desk {
     fn keep(&self, name: String, adapter: Adapter<File>) -> Listed {
         let id = self.ids.get();
         self.ids.set(id + 1);
-        let listed = opening::listed(id, name, &adapter);
-        self.open.borrow_mut().push((id, Rc::new(adapter)));
+        let listed = opening::listed(id, name.clone(), &adapter);
+        self.open.borrow_mut().push(Open { id, name, adapter: Rc::new(adapter) });
         listed
+    }
+
+    /// Open adapters with the shapes that only a base can say; a work under way keeps those it began with.
+    fn shapes_from(&self, base: &Checkpoint<File>) -> Vec<Listed> {
+        let mut open = self.open.borrow_mut();
+        let asking = open.iter_mut().filter(|open| open.adapter.takes_shapes());
+        let taken = asking.map(|open| {
+            let adapter = Rc::make_mut(&mut open.adapter);
+            adapter.take_shapes(base);
+            opening::listed(open.id, open.name.clone(), adapter)
+        });
+        taken.collect()
     }
 
     async fn measure(&self, id: Id, with_base: bool) -> Result<()> {
@@ -291,6 +313,8 @@ impl Desk {
     async fn compare(&self, first: Id, second: Id) -> Result<()> {
         let mut permit = self.begin();
         let (a, b) = (self.adapter(first)?, self.adapter(second)?);
+        a.check_shapes()?;
+        b.check_shapes()?;
         let pairs = pairs(&a, &b);
         let count = pairs.len();
         let mut ready = Vec::new();
@@ -420,16 +444,4 @@ fn target(adapter: &Adapter<File>, row: usize) -> Result<Target<'_>> {
         name: row.to_string(),
         hint: "open the adapter again".into(),
     })
-}
-
-/// Why files that were handed over opened nothing.
-fn nothing(passed_over: &[String]) -> String {
-    match passed_over {
-        [] => "There were no files in it. Choose adapter_model.safetensors, and adapter_config.json with it.".into(),
-        [one] => format!("{one} is no part of an adapter that is known here; choose adapter_model.safetensors."),
-        [first, ..] => format!(
-            "None of these {} files ({first}, …) holds an adapter; choose adapter_model.safetensors.",
-            passed_over.len()
-        ),
-    }
 }

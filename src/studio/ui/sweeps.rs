@@ -1,4 +1,4 @@
-//! Sweeps: the form, the run, and the picture of what came out with its table twin and files.
+//! Sweeps: the form, the run, and what came out, as a picture, a table and files.
 
 use std::rc::Rc;
 

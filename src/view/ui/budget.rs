@@ -8,8 +8,8 @@ use super::{
     ends::{End, Mark, ends},
     gates::legend,
     heat::Matrix,
+    panel::Panel,
     size::use_size,
-    twin::Panel,
 };
 use crate::decimal::tenths;
 use crate::protocol::Started;

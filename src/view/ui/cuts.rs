@@ -6,9 +6,9 @@ use yew::prelude::*;
 use super::{
     cursor::Along,
     ends::{End, Mark, ends},
+    panel::Panel,
     shown::use_shown,
     size::use_size,
-    twin::Panel,
 };
 use crate::decimal::{plain, tenths};
 use crate::protocol::{CutsFrame, Started};

@@ -7,8 +7,8 @@ use yew::prelude::*;
 use super::{
     control::Button,
     heat::{Heat, Matrix},
+    panel::Panel,
     pointer::{self, owner},
-    twin::Panel,
 };
 use crate::decimal::tenths;
 use crate::protocol::DrawAnswer;

@@ -7,14 +7,14 @@ use super::{
     control::Choice,
     gates::diverging_legend,
     heat::{Cell, Heat, Matrix},
-    twin::Panel,
+    panel::Panel,
 };
 use crate::protocol::{ExpertsFrame, WeightFrame};
 use crate::view::{
     format::three,
     scale::{Scale, range_for},
     snap::Snap,
-    table as twin,
+    table as tables,
     words::signed,
 };
 
@@ -62,7 +62,7 @@ pub fn Experts(props: &ExpertsProps) -> Html {
     };
     let tables = {
         let weight = props.weight.clone();
-        Callback::from(move |()| weight.experts.iter().map(twin::cosines).collect::<Vec<_>>())
+        Callback::from(move |()| weight.experts.iter().map(tables::cosines).collect::<Vec<_>>())
     };
     // Of shared vectors: which reads and which writes.
     let pair_of = |e: usize| experts.shared.map(|p| (e / (experts.count / p) + 1, e % (experts.count / p) + 1));

@@ -7,7 +7,7 @@ use super::{
     control::Choice,
     gate_parts::{GateParts, by_expert},
     heat::{Cell, Heat, Matrix},
-    twin::{Panel, table},
+    panel::{Panel, table},
 };
 use crate::protocol::{Ablate, GateFrame, Started};
 use crate::view::{
@@ -16,7 +16,7 @@ use crate::view::{
     lane_view::GateView,
     scale::Scale,
     snap::Snap,
-    table::{self as twin, Table},
+    table::{self as tables, Table},
 };
 
 #[derive(Properties, PartialEq)]
@@ -56,7 +56,7 @@ pub fn Gates(props: &GatesProps) -> Html {
     let tables = {
         let (view, domains) = (view.clone(), domains.clone());
         Callback::from(move |()| {
-            let mut all = vec![twin::gate(&view, &domains)];
+            let mut all = vec![tables::gate(&view, &domains)];
             all.extend(parts_table(&view.frame, &domains));
             all
         })
@@ -246,7 +246,7 @@ fn parts(view: &GateView, name: &str, domains: &[String], scale: Scale, size: &'
     html! { <GateParts {view} {name} {domains} {range} {size} {dark} /> }
 }
 
-use twin::gate_parts as parts_table;
+use tables::gate_parts as parts_table;
 
 /// A scale with its ends.
 fn scale_legend(scale: Scale, dark: bool) -> Html {

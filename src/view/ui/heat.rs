@@ -62,7 +62,7 @@ pub fn Heat(props: &HeatProps) -> Html {
         let inputs = (props.data.clone(), window, props.scale, props.dark);
         use_effect_with(inputs, move |(data, window, scale, dark)| {
             if let Some(canvas) = canvas.cast::<HtmlCanvasElement>() {
-                // A canvas without a context (too many tabs) stays blank; the table twin has the values.
+                // A canvas without a context (too many tabs) stays blank; the table has the values.
                 let _ = paint(&canvas, data, *window, *scale, *dark);
             }
         });

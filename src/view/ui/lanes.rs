@@ -5,8 +5,8 @@ use yew::prelude::*;
 use super::{
     control::{Button, Choice, slider_value},
     lane_settings::LaneSettings,
+    panel::Panel,
     spectrum::bars,
-    twin::Panel,
 };
 use crate::args::Shown;
 use crate::config::{Config, Lane, Task};

@@ -7,8 +7,8 @@ use super::{
     control::{Button, Choice, Number},
     gates::diverging_legend,
     heat::{Cell, Heat, Matrix, Window},
+    panel::Panel,
     spectrum::Spectrum,
-    twin::Panel,
 };
 use crate::protocol::{MergeFrame, MergeMode, Started, Watch, WeightFrame};
 use crate::view::{
@@ -16,7 +16,7 @@ use crate::view::{
     format::three,
     scale::{Scale, range_for},
     snap::Snap,
-    table as twin,
+    table as tables,
     words::{merge_name, merge_why, signed},
 };
 
@@ -95,7 +95,7 @@ pub fn Weight(props: &WeightProps) -> Html {
         let (weight, at) = (weight.clone(), cursor.unwrap_or((window.row, window.col)));
         Callback::from(move |()| {
             let mode = matches!(weight.merge, MergeFrame::Mixture { .. }).then_some(weight.watch.merge);
-            vec![twin::weight(&weight, at.0, at.1), twin::spectrum(&weight.singular, mode)]
+            vec![tables::weight(&weight, at.0, at.1), tables::spectrum(&weight.singular, mode)]
         })
     };
     let zoom_to = |factor: usize| {

@@ -6,8 +6,9 @@ use wasm_bindgen::JsValue;
 use crate::error::Result;
 use crate::files::blob::File;
 use crate::files::{Checkpoint, Source};
+use crate::peft::Adapter;
+use crate::peft::adapter::is_part;
 use crate::peft::overview::outline;
-use crate::peft::{Adapter, keys};
 use crate::studio::adapters::sorting::{Role, beside, folder, role, title};
 use crate::studio::adapters::wire::{Base, Id, Listed};
 
@@ -88,7 +89,7 @@ fn in_folder(path: &str, error: &str) -> String {
 async fn is_adapter(file: File) -> Result<bool> {
     let header = Checkpoint::open(vec![file]).await?;
     let tensors = header.tensors().count();
-    let parts = header.tensors().filter(|info| keys::split(&info.name).is_some() || keys::whole(&info.name).is_some());
+    let parts = header.tensors().filter(|info| is_part(&info.name));
     // A file of none is an adapter without content rather than a model, and is told so.
     Ok(parts.count() > 0 || tensors == 0)
 }
@@ -114,7 +115,7 @@ pub fn listed(id: Id, name: String, adapter: &Adapter<File>) -> Listed {
         id,
         name,
         rows: (0..adapter.targets()).filter_map(|at| outline(adapter, at)).collect(),
-        not_understood: adapter.not_understood.clone(),
+        not_understood: adapter.remarks(),
         base_name: adapter
             .config
             .as_ref()
@@ -131,5 +132,17 @@ pub fn described(base: &Checkpoint<File>) -> Base {
         bytes: base.shards.iter().map(|shard| shard.source.size() as f64).sum(),
         tensors: base.tensors().count(),
         dtype: base.dtype().map(|dtype| dtype.name().to_owned()),
+    }
+}
+
+/// Why files that were handed over opened nothing.
+pub fn nothing(passed_over: &[String]) -> String {
+    match passed_over {
+        [] => "There were no files in it. Choose adapter_model.safetensors, and adapter_config.json with it.".into(),
+        [one] => format!("{one} is no part of an adapter that is known here; choose adapter_model.safetensors."),
+        [first, ..] => format!(
+            "None of these {} files ({first}, …) holds an adapter; choose adapter_model.safetensors.",
+            passed_over.len()
+        ),
     }
 }

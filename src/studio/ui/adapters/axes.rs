@@ -8,7 +8,7 @@ use yew::prelude::*;
 use super::profile::Profile;
 use super::table::Figure;
 use crate::peft::view::Norms;
-use crate::studio::adapters::profile::{concentration, spread, told, twin};
+use crate::studio::adapters::profile::{as_table, concentration, spread, told};
 use crate::studio::adapters::wire::Whole;
 use crate::view::snap::Snap;
 use crate::view::ui::control::{Choice, slider_value};
@@ -91,7 +91,7 @@ pub fn RowsAndColumns(props: &AxesProps) -> Html {
     let table = {
         let norms = norms.clone();
         Callback::from(move |()| {
-            twin(format!("Norms of the rows and columns of {name}, largest first"), &norms.rows, &norms.columns)
+            as_table(format!("Norms of the rows and columns of {name}, largest first"), &norms.rows, &norms.columns)
         })
     };
     html! {
@@ -129,7 +129,7 @@ pub fn Directions(props: &AxesProps) -> Html {
     let table = {
         let (rows, columns) = (rows.clone(), columns.clone());
         Callback::from(move |()| {
-            twin(
+            as_table(
                 format!("Entries of singular direction {} of ΔW, the largest by magnitude first", at + 1),
                 &rows,
                 &columns,

@@ -24,7 +24,7 @@ use yew::prelude::*;
 use super::browser;
 use super::files::{give, save};
 use crate::host::client::{Arrival, Client};
-use crate::studio::adapters::state::{Msg, Part, State, update};
+use crate::studio::adapters::state::{Msg, Opened, Part, State, update};
 use crate::studio::adapters::wire::{Order, Report};
 use crate::view::ui::redraw::Redraw;
 use open::{Opening, bar};
@@ -175,7 +175,7 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
     let part = match (state.current(), state.part) {
         (None, _) => Html::default(),
         (Some(adapter), Part::Overview) => {
-            html! { <overview::OverviewPart key={adapter.id} adapter={adapter.clone()} has_base={state.base.is_some()} dark={props.dark} tell={(*tell).clone()} /> }
+            html! { <overview::OverviewPart key={listing(adapter)} adapter={adapter.clone()} has_base={state.base.is_some()} dark={props.dark} tell={(*tell).clone()} /> }
         }
         (Some(_), Part::Module) => match state.looked() {
             Some((adapter, focus, _)) => html! {
@@ -191,7 +191,7 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
         }
         (Some(adapter), Part::Save) => {
             let work = state.work.as_ref().filter(|work| matches!(work.order, Order::Save { .. } | Order::Merge(_)));
-            html! { <save::SavePart key={adapter.id} adapter={adapter.clone()} base={state.base.clone()} busy={work.is_some()} tell={(*tell).clone()} merge={(*merge).clone()} /> }
+            html! { <save::SavePart key={listing(adapter)} adapter={adapter.clone()} base={state.base.clone()} busy={work.is_some()} tell={(*tell).clone()} merge={(*merge).clone()} /> }
         }
     };
     html! {
@@ -212,4 +212,9 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
             { part }
         </Opening>
     }
+}
+
+/// Another for a list of other modules: a base may say more of an adapter that is open.
+fn listing(adapter: &Opened) -> String {
+    format!("{} {}", adapter.id, adapter.rows.len())
 }

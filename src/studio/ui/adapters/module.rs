@@ -12,7 +12,7 @@ use super::table::Figure;
 use crate::peft::draft::truncation;
 use crate::peft::intruders::{Direction, Search, Verdict};
 use crate::peft::overview::{Form, Overview};
-use crate::studio::adapters::region::{Cell, farther, nearer, part, readout, twin};
+use crate::studio::adapters::region::{Cell, as_table, farther, nearer, part, readout};
 use crate::studio::adapters::state::{Focus, Msg, Opened};
 use crate::studio::adapters::table::Column;
 use crate::studio::adapters::wire::{Look, Region};
@@ -183,7 +183,7 @@ fn Weights(props: &WeightsProps) -> Html {
     };
     let table = {
         let (look, at) = (look.clone(), cursor.unwrap_or((0, 0)));
-        Callback::from(move |()| twin(&look, at))
+        Callback::from(move |()| as_table(&look, at))
     };
     let three_of = pictures.iter().flatten().count() == 3;
     let sign = |text: &'static str| {

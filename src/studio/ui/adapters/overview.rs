@@ -32,7 +32,9 @@ pub struct OverviewProps {
 pub fn OverviewPart(props: &OverviewProps) -> Html {
     let adapter = &props.adapter;
     let column = use_state_eq(|| Column::Norm);
-    let grid = use_memo(adapter.id, |_| Grid::new(adapter.listed.rows.iter().map(|row| row.name.as_str())));
+    let grid = use_memo((adapter.id, adapter.rows.len()), |_| {
+        Grid::new(adapter.listed.rows.iter().map(|row| row.name.as_str()))
+    });
     let pick = props.tell.reform(|row: usize| Msg::Look { row, region: None });
     let columns = Column::measured();
     let choose = {
@@ -45,7 +47,7 @@ pub fn OverviewPart(props: &OverviewProps) -> Html {
     };
     let table = {
         let (grid, rows, column) = (grid.clone(), adapter.rows.clone(), *column);
-        Callback::from(move |()| twin(&grid, &rows, column))
+        Callback::from(move |()| as_table(&grid, &rows, column))
     };
     html! {
         <>
@@ -86,7 +88,7 @@ fn sums(adapter: &Opened) -> Html {
     }
 }
 
-fn twin(grid: &Grid, rows: &[Overview], column: Column) -> Table {
+fn as_table(grid: &Grid, rows: &[Overview], column: Column) -> Table {
     let head = std::iter::once("layer".to_owned()).chain(grid.kinds.iter().cloned()).collect();
     let cell = |kind: usize, layer: usize| {
         grid.at(kind, layer).and_then(|row| rows.get(row)).map_or_else(String::new, |row| column.text(row))

@@ -3,7 +3,7 @@
 use yew::prelude::*;
 
 use crate::view::table::Table;
-use crate::view::ui::twin;
+use crate::view::ui::panel;
 
 #[derive(Properties, PartialEq)]
 pub struct FigureProps {
@@ -34,7 +34,7 @@ pub fn Figure(props: &FigureProps) -> Html {
                     data-why="Show the same values as a table." onclick={toggle}>{ "Table" }</button>
             </header>
             if *shown {
-                <div class="tables" tabindex="0" role="group" aria-label="Table">{ twin::table(&props.table.emit(())) }</div>
+                <div class="tables" tabindex="0" role="group" aria-label="Table">{ panel::table(&props.table.emit(())) }</div>
             } else {
                 { props.children.clone() }
             }

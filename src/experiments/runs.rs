@@ -96,7 +96,7 @@ pub fn steps(config: &Config) -> usize {
 
 /// Mean loss over the last pass through the pool (or over as much of one as there was), as a share of the target's
 /// energy; not a number where the lane diverged.
-pub fn share(lab: &Lab, lane: usize) -> f64 {
+pub fn relative_loss(lab: &Lab, lane: usize) -> f64 {
     if lab.diverged(lane).is_some() {
         return f64::NAN;
     }
@@ -105,8 +105,8 @@ pub fn share(lab: &Lab, lane: usize) -> f64 {
     last.iter().sum::<f64>() / last.len() as f64 / lab.task.pool_energy
 }
 
-pub fn shares(lab: &Lab) -> Vec<f64> {
-    (0..lab.lane_count()).map(|lane| share(lab, lane)).collect()
+pub fn relative_losses(lab: &Lab) -> Vec<f64> {
+    (0..lab.lane_count()).map(|lane| relative_loss(lab, lane)).collect()
 }
 
 /// Steps after which the mean loss of the last sixteen is down to `share` of the energy; all there were where it never is.

@@ -1,4 +1,4 @@
-//! A panel's frame: its heading, its picture, and the picture's table twin on demand. Knows nothing of the content.
+//! A panel's frame: its heading, its picture, and on demand the same values as a table. Knows nothing of the content.
 
 use yew::prelude::*;
 
