@@ -80,6 +80,14 @@ impl Lane {
         Self { layers: Some(layers), ..self }
     }
 
+    /// The lane with gates that read nothing ahead.
+    pub fn causal(mut self) -> Self {
+        if let Some(causal) = self.method.extras.causal.filter(|causal| (causal.reads_ahead)(&self.settings)) {
+            self.settings.set(causal.key, causal.instead);
+        }
+        self
+    }
+
     /// A lane that adapts nothing: the frozen network.
     pub fn base() -> Self {
         Self::from(&FULL).on(Vec::new())

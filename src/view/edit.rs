@@ -1,5 +1,9 @@
 //! Small changes to a configuration that several controls make. Pure.
 
+use crate::config::{Config, Lane, Schedule, Task};
+use crate::method::description::Method;
+use crate::method::{FULL, LORA, MOLORA, MOR1E};
+
 /// Lanes the page has room and colours for.
 pub const LANES: usize = 4;
 
@@ -25,6 +29,38 @@ pub fn sizes(pattern: &str, layers: usize, mean: usize) -> Vec<usize> {
     let total: f64 = (0..layers).map(share).sum();
     let scale = (layers * mean) as f64 / total;
     (0..layers).map(|layer| ((share(layer) * scale).round() as usize).max(1)).collect()
+}
+
+/// The configuration on another kind of task. Lanes of a language model have rates of their own, gates that do not read
+/// ahead, and projections, which mean nothing elsewhere; so going there or leaving brings other lanes.
+pub fn on_task(config: &Config, task: Task) -> Config {
+    let is_text = |task: &Task| matches!(task, Task::Text(_));
+    let mut next = Config { task, ..config.clone() };
+    match (is_text(&config.task), is_text(&next.task)) {
+        (false, true) => {
+            next.lanes = language_lanes();
+            next.schedule = Schedule { warmup: 20, total: 400 };
+        }
+        (true, false) => {
+            let default = Config::default();
+            (next.lanes, next.schedule) = (default.lanes, default.schedule);
+        }
+        // Layers of one task's network mean nothing in another's.
+        (false, false) => next.lanes.iter_mut().for_each(|lane| lane.layers = None),
+        (true, true) => {}
+    }
+    next
+}
+
+/// The four that the language task opens with, each at the rate at which it did best in short runs.
+fn language_lanes() -> Vec<Lane> {
+    let lane = |method: &'static Method, lr| Lane { lr: Some(lr), ..Lane::from(method).causal() };
+    vec![
+        lane(&FULL, 0.002),
+        lane(&LORA, 0.01).with("rank", 8).with("alpha", 16.0),
+        lane(&MOLORA, 0.02).with("experts", 4).with("rank", 2).with("alpha", 4.0),
+        lane(&MOR1E, 0.02).with("experts", 8).with("alpha", 2.0),
+    ]
 }
 
 #[cfg(test)]

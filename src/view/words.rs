@@ -1,8 +1,9 @@
 //! What the page says in words: headings, and the sentences by which things explain themselves. Pure.
 
 use super::format::lane_name;
-use crate::config::{Lane, Task};
+use crate::config::{Lane, Named, Task};
 use crate::protocol::MergeMode;
+use crate::task::network::LinearSite;
 
 /// Names of all lanes, as they are called everywhere on the page.
 pub fn lane_names(lanes: &[Lane]) -> Vec<String> {
@@ -83,6 +84,14 @@ pub fn run_title(task: &Task, lanes: usize) -> String {
             plural(text.languages.len(), "new language")
         ),
         Task::Custom => format!("{ways} to adapt a frozen layer to given data.{same}"),
+    }
+}
+
+/// A linear layer's name: "layer 2", or of a transformer's block "2 q_proj".
+pub fn site_name(site: &LinearSite, index: usize) -> String {
+    match site.projection {
+        Some(projection) => format!("{} {}", site.layer + 1, projection.name()),
+        None => format!("layer {}", index + 1),
     }
 }
 

@@ -4,10 +4,10 @@ use yew::prelude::*;
 
 use super::control::{Choice, Number, Switch, names, position};
 use crate::config::{
-    BackendChoice, Config, DigitDomain, Digits, Domains, Named, Spectrum, Task, limits,
+    BackendChoice, Config, DigitDomain, Digits, Domains, Named, Spectrum, Task, Text, limits,
     limits::{Real, Whole},
 };
-use crate::view::{action::Action, snap::Snap, words::task_summary};
+use crate::view::{action::Action, edit::on_task, snap::Snap, words::task_summary};
 
 #[derive(Properties, PartialEq)]
 pub struct TaskProps {
@@ -88,17 +88,19 @@ fn digits_of(config: &mut Config, change: impl FnOnce(&mut Digits)) {
 pub fn TaskPanel(props: &TaskProps) -> Html {
     let form = Form { config: &props.config, dispatch: &props.dispatch };
     let config = &props.config;
-    let kinds = vec![AttrValue::from("domains"), AttrValue::from("digits")];
-    let chosen = usize::from(matches!(config.task, Task::Digits(_)));
+    let kinds = ["domains", "digits", "language"].map(AttrValue::from).into();
+    let chosen = match config.task {
+        Task::Digits(_) => 1,
+        Task::Text(_) => 2,
+        Task::Domains(_) | Task::Custom => 0,
+    };
     let on_kind = form.set(|config, index: usize| {
-        config.task = match index {
+        let task = match index {
             0 => Task::Domains(Domains::default()),
-            _ => Task::Digits(Digits::default()),
+            1 => Task::Digits(Digits::default()),
+            _ => Task::Text(Text::default()),
         };
-        // Layers of one task's network mean nothing in another's.
-        for lane in &mut config.lanes {
-            lane.layers = None;
-        }
+        *config = on_task(config, task);
     });
     let optimizer = config.optimizer;
     let schedule = config.schedule;
@@ -110,12 +112,12 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
             <div class="menu">
                 <fieldset>
                     <legend>{ "Task" }</legend>
-                    <Choice label="task" why="Domains: linear tasks whose floors theory knows. Digits: handwritten 8 × 8 digits, changed in several ways."
+                    <Choice label="task" why="Domains: linear tasks whose floors theory knows. Digits: handwritten 8 × 8 digits, changed in several ways. Language: a small language model of Llama's form on text in new languages."
                         options={kinds} {chosen} on_change={on_kind} />
                     { match &config.task {
                         Task::Domains(domains) => domains_form(&form, domains),
                         Task::Digits(digits) => digits_form(&form, digits),
-                        Task::Custom => html! {},
+                        Task::Text(_) | Task::Custom => html! {},
                     } }
                     { form.whole("seed", "All random numbers of the run come from this: same seed, same run.", config.seed as usize, limits::SEED,
                         |c, v| c.seed = v as u32) }

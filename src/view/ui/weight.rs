@@ -17,7 +17,7 @@ use crate::view::{
     scale::{Scale, range_for},
     snap::Snap,
     table as tables,
-    words::{merge_name, merge_why, signed},
+    words::{merge_name, merge_why, signed, site_name},
 };
 
 const MODES: [MergeMode; 5] = [
@@ -195,7 +195,7 @@ fn choices(props: &WeightProps) -> Html {
             .layers
             .iter()
             .enumerate()
-            .map(|(i, l)| format!("layer {} · {}×{}", i + 1, l.outputs, l.inputs)),
+            .map(|(i, l)| format!("{} · {}×{}", site_name(&l.site, i), l.site.outputs, l.site.inputs)),
     );
     let gated = props.started.config.lanes.get(watch.lane).is_some_and(|lane| lane.is_gated());
     let merge = MODES.iter().position(|&m| m == watch.merge).unwrap_or(0);
