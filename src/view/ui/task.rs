@@ -88,7 +88,7 @@ fn digits_of(config: &mut Config, change: impl FnOnce(&mut Digits)) {
 pub fn TaskPanel(props: &TaskProps) -> Html {
     let form = Form { config: &props.config, dispatch: &props.dispatch };
     let config = &props.config;
-    let kinds = ["domains", "digits", "language"].map(AttrValue::from).into();
+    let kinds: Vec<_> = ["domains", "digits", "language"].map(AttrValue::from).into();
     let chosen = match config.task {
         Task::Digits(_) => 1,
         Task::Text(_) => 2,
