@@ -89,7 +89,7 @@ impl Run {
             memory.push(&frame, index);
         }
         // A sentence whose numbers change ten times a second cannot be read; another sentence is said at once.
-        let now = now::line(&now::State { started, frame: &frame, history: &self.memory });
+        let now = now::line(&now::State { started, frame: &frame, history: &self.memory, text: &self.text });
         if self.frames.is_multiple_of(SENTENCE) || !frame.running || now.kind != self.now.kind {
             self.now = now;
         }

@@ -146,3 +146,15 @@ fn frames_of_the_run_before_do_not_show_in_the_next() {
     at_step(&mut state, 41);
     assert_eq!(state.run.step, 0);
 }
+
+#[test]
+fn a_language_model_begins_with_a_passage_and_leaves_it_behind() {
+    let (mut state, effects) = State::start(read("?task=text&languages=swh~rus&lanes=lora~molora.l2-3"), false);
+    let passage = Passage::Held { language: "swh".into(), number: 0 };
+    // The first layer with gates.
+    assert!(effects.contains(&Effect::Send(Command::Look(Look { passage, site: 14 }))), "{effects:?}");
+    update(&mut state, Msg::Act(Action::Write(Some("Kila mtu".into()))));
+    let effects = update(&mut state, Msg::Act(Action::Edit(Config::default())));
+    assert_eq!((&state.look, &state.prompt), (&None, &None));
+    assert!(effects.contains(&Effect::Send(Command::Write(None))), "{effects:?}");
+}
