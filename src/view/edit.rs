@@ -1,7 +1,7 @@
 //! Small changes to a configuration that several controls make. Pure.
 
-use crate::config::{Config, Lane, Schedule, Task};
 use crate::args::{Text, limits};
+use crate::config::{Config, Lane, Schedule, Task};
 use crate::method::description::Method;
 use crate::method::{FULL, LORA, MOLORA, MOR1E};
 

@@ -64,7 +64,9 @@ mod tests {
             look: Look { passage: Passage::Typed("aé".into()), site: 0 },
             step: 3,
             characters: vec![("a".into(), 1), ("é".into(), 2)],
-            base: Read { bits: vec![1.0, 2.0, 0.5], expected: vec![vec![("b".into(), 0.25), ("␠".into(), 0.125)]; 3] },
+            base: Read {
+                bits: vec![1.0, 2.0, 0.5], expected: vec![vec![("b".into(), 0.25), ("␠".into(), 0.125)]; 3]
+            },
             lanes: vec![],
             gates: vec![PassageGates { lane: 0, experts: 2, values: vec![0.25, 0.75, 1.0, 0.0, 0.5, 0.5] }],
         };

@@ -70,6 +70,23 @@ impl HeldFrame {
         self.base.as_ref().and_then(|base| base.bits.get(index)).is_some_and(|&bits| bits > GUESSING)
     }
 
+    /// What each language costs less with each lane than with the base, lanes of one language beside each other, languages
+    /// trained on first; none where it was not measured, or where it would be no sign of learning the language.
+    pub fn gains(&self) -> Vec<Option<f32>> {
+        let gain = |index: usize, score: &Option<HeldScore>| {
+            let (base, own) = (self.base.as_ref()?.bits.get(index)?, score.as_ref()?.bits.get(index)?);
+            (!self.is_unread(index)).then_some(base - own)
+        };
+        self.order().into_iter().flat_map(|index| self.lanes.iter().map(move |score| gain(index, score))).collect()
+    }
+
+    /// Languages as they are listed: those trained on first.
+    pub fn order(&self) -> Vec<usize> {
+        let (new, old): (Vec<usize>, Vec<usize>) =
+            (0..self.languages.len()).partition(|&index| self.languages[index].is_trained());
+        [new, old].concat()
+    }
+
     /// What the losses are to be held against: means over the languages trained on.
     pub fn levels(&self) -> Vec<Floor> {
         let level = |share: Option<f64>, label: &str, why: &str| {
@@ -116,7 +133,12 @@ pub mod tests {
     use super::*;
 
     fn language(name: &str, frequencies: Option<f32>) -> HeldLanguage {
-        HeldLanguage { name: name.into(), old: frequencies.is_none(), frequencies, compressed: frequencies.map(|f| f - 1.0) }
+        HeldLanguage {
+            name: name.into(),
+            old: frequencies.is_none(),
+            frequencies,
+            compressed: frequencies.map(|f| f - 1.0),
+        }
     }
 
     pub fn score(step: usize, bits: &[f32]) -> HeldScore {
@@ -141,6 +163,12 @@ pub mod tests {
         let levels: Vec<f64> = held([5.0, 2.5, 2.0], &[]).levels().iter().map(|level| level.share).collect();
         assert_eq!(levels, [3.75, 4.5, 3.5]);
         assert_eq!(HeldFrame::default().levels(), []);
+    }
+
+    #[test]
+    fn gains_are_against_the_base() {
+        let held = held([5.0, 16.0, 2.0], &[score(5, &[3.0, 5.0, 2.5]), score(5, &[4.5, 5.0, 2.0])]);
+        assert_eq!(held.gains(), [Some(2.0), Some(0.5), None, None, Some(-0.5), Some(0.0)]);
     }
 
     #[test]

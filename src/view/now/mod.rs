@@ -174,7 +174,8 @@ fn size_changed(state: &State<'_>) -> Option<String> {
 fn no_learning_rate(state: &State<'_>) -> Option<String> {
     let optimizer = &state.started.config.optimizer;
     let own = state.frame.lanes.iter().any(|lane| lane.lane.lr.is_some_and(|lr| lr > 0.0));
-    (optimizer.lr == 0.0 && state.frame.lr == 0.0 && !own).then(|| "The learning rate is set to 0, so no lane changes.".into())
+    (optimizer.lr == 0.0 && state.frame.lr == 0.0 && !own)
+        .then(|| "The learning rate is set to 0, so no lane changes.".into())
 }
 
 fn finished(state: &State<'_>) -> Option<String> {
@@ -217,7 +218,10 @@ fn warming_up(state: &State<'_>) -> Option<String> {
     (state.frame.step < config.schedule.warmup && lr < peak).then(|| {
         if state.frame.lanes.iter().any(|lane| lane.lane.lr.is_some()) {
             let percent = percent(lr / peak);
-            return format!("Warming up: learning rates are at {percent} of each lane's own, and reach it at step {}.", count(config.schedule.warmup));
+            return format!(
+                "Warming up: learning rates are at {percent} of each lane's own, and reach it at step {}.",
+                count(config.schedule.warmup)
+            );
         }
         format!(
             "Warming up: the learning rate is {} and reaches {} at step {}.",

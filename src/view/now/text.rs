@@ -118,7 +118,6 @@ pub fn results(state: &State<'_>) -> Option<String> {
     };
     let all: Vec<String> = scores.into_iter().filter_map(told).collect();
     let (from, _) = gained(held, base, base)?;
-    (!all.is_empty()).then(|| {
-        format!("held-out bits per byte in the new languages {}; the base's were {}", list(&all), three(from))
-    })
+    (!all.is_empty())
+        .then(|| format!("held-out bits per byte in the new languages {}; the base's were {}", list(&all), three(from)))
 }
