@@ -304,6 +304,8 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
                         held={run.text.held.clone()} history={run.text.history.clone()} />
                     if let Some(held) = &run.text.held {
                         <Held held={held.clone()} names={names.clone()} dark={state.dark} />
+                    } else if state.look.is_some() {
+                        <p class="note">{ "Held-out text is being read, the base first, then lane by lane." }</p>
                     }
                     if digits {
                         { accuracies(&run.lanes, &names, &started.domains, run.step) }

@@ -51,15 +51,16 @@ pub fn line(state: &State<'_>) -> Line {
         finished,
         gates::at_zero,
         warming_up,
-        gates::just_unused,
+        // Of a language model's many gates some expert is always out of use: what lanes do with text comes first.
         text::overfitting,
         text::forgetting,
+        text::gain,
+        gates::just_unused,
         forgetting,
         floors::met,
         gates::unused,
         gates::uniform,
         diverged,
-        text::gain,
         falling,
     ];
     let said = sentences.iter().enumerate().find_map(|(kind, say)| Some((say(state)?, kind)));
@@ -120,7 +121,8 @@ fn diverged(state: &State<'_>) -> Option<String> {
     let mut gone: Vec<(usize, usize)> = lanes.filter_map(|(i, lane)| Some((lane.diverged?, i))).collect();
     gone.sort_unstable();
     let &(first, lane) = gone.first()?;
-    let rate = three(state.started.config.optimizer.lr);
+    let rate = three(state.frame.lanes[lane].lane.lr.unwrap_or(state.started.config.optimizer.lr));
+    let its = if state.frame.lanes[lane].lane.lr.is_some() { "its " } else { "" };
     let step = count(first);
     Some(match (gone.len(), state.frame.lanes.len()) {
         (1, 1) => format!(
@@ -128,7 +130,7 @@ fn diverged(state: &State<'_>) -> Option<String> {
             state.name(lane)
         ),
         (all, lanes) if all == lanes => format!(
-            "Every lane has diverged, the first at step {step}: no loss is a number any more (learning rate {rate})."
+            "Every lane has diverged, the first at step {step}: no loss is a number any more ({its}learning rate {rate})."
         ),
         (1, _) => format!(
             "{} diverged: since step {step} its loss is no longer a number; the other lanes are unharmed.",

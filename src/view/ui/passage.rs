@@ -175,7 +175,7 @@ pub fn TextPanel(props: &TextProps) -> Html {
             if let Some(frame) = frame {
                 <table class="reads">
                     <thead><tr><td /><th scope="col">{ "bits" }</th><th scope="col">
-                        { if at.is_some() { "expected here, most probable first" } else { "" } }
+                        { if at.is_some() { "expected here, most probable first" } else { "per byte, mean of the passage" } }
                     </th></tr></thead>
                     <tbody>{ for (0..=frame.lanes.len()).map(|model| line(frame, model, &props.names, at.map(|at| places[at]))) }</tbody>
                 </table>
@@ -267,7 +267,7 @@ fn line(frame: &PassageFrame, model: usize, names: &[String], place: Option<(usi
     let class = model.checked_sub(1).map_or("dot".into(), |lane| format!("dot lane-{lane}"));
     let value = place.map_or_else(|| mean_bits(read), |place| bits(read, place));
     let own = frame.gates.iter().find(|gates| gates.lane + 1 == model);
-    let said = place.map_or_else(|| "bits per byte, mean of the passage".into(), |place| expected(read, place.0));
+    let said = place.map(|place| expected(read, place.0));
     html! {
         <tr>
             <th scope="row"><span {class} />{ name }</th>

@@ -64,7 +64,7 @@ pub fn Writing(props: &WritingProps) -> Html {
     html! {
         <Panel id="writing" title="Write" {tables} step={props.step}>
             <div class="row">
-                <input class="prompt" ref={node} type="text" dir="auto" aria-label="Prompt" placeholder="Prompt" {onchange} />
+                <input class="prompt" ref={node} type="text" dir="auto" aria-label="Prompt" placeholder="Prompt; empty begins a text" {onchange} />
                 { button.calls(write) }
             </div>
             if let Some((_, writing)) = texts {
