@@ -75,6 +75,18 @@ impl Change {
         Some(Self::Experts { experts, gated: product.gated })
     }
 
+    /// ‖ΔW‖, Frobenius, with this mean gate.
+    pub fn norm(&self, mean_gate: &Array1<f64>) -> f64 {
+        match self {
+            Self::Dense(change) => libm::sqrt(change.iter().map(|v| v * v).sum()),
+            // ‖B A‖² is the sum over all pairs of directions of (bᵢ·bⱼ)(aᵢ·aⱼ): no matrix of the layer's size is made.
+            Self::Experts { experts, .. } => {
+                let (a, b) = experts.factors(mean_gate.view());
+                libm::sqrt((a.dot(&a.t()) * b.t().dot(&b)).sum().max(0.0))
+            }
+        }
+    }
+
     /// Singular values, largest first, with this mean gate; none where they are not numbers.
     pub fn spectrum(&self, mean_gate: &Array1<f64>) -> Vec<f32> {
         let values = match self {
