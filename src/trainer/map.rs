@@ -3,7 +3,7 @@
 
 use ndarray::Array1;
 
-use super::weight::Change;
+use crate::lab::change::Change;
 use crate::lab::forward::{Answer, Forward, LayerGates};
 use crate::method::Lane;
 use crate::protocol::text::MapCell;
