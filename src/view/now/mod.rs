@@ -7,13 +7,15 @@ mod gates;
 mod history;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use history::{LaneHistory, WINDOW};
 
-use super::format::{count, lane_name, list, three};
+use super::format::{count, lane_name, list, percent, three};
 use crate::{
     config::{Lane, Task},
     protocol::{Accuracy, Frame, Started},
+    view::reading::Reading,
 };
 
 /// Steps for which something that happened is news, and comes before what merely is so.
@@ -28,6 +30,8 @@ pub struct State<'a> {
     pub frame: &'a Frame,
     /// One per lane of `frame`.
     pub history: &'a [LaneHistory],
+    /// Of a language model; empty elsewhere.
+    pub text: &'a Reading,
 }
 
 /// The sentence of this moment, and which of them it is.
@@ -39,7 +43,7 @@ pub struct Line {
 
 /// The sentence of this moment.
 pub fn line(state: &State<'_>) -> Line {
-    let sentences: [fn(&State<'_>) -> Option<String>; 14] = [
+    let sentences: [fn(&State<'_>) -> Option<String>; 17] = [
         start,
         just_diverged,
         size_changed,
@@ -48,11 +52,14 @@ pub fn line(state: &State<'_>) -> Line {
         gates::at_zero,
         warming_up,
         gates::just_unused,
+        text::overfitting,
+        text::forgetting,
         forgetting,
         floors::met,
         gates::unused,
         gates::uniform,
         diverged,
+        text::gain,
         falling,
     ];
     let said = sentences.iter().enumerate().find_map(|(kind, say)| Some((say(state)?, kind)));
@@ -166,7 +173,9 @@ fn size_changed(state: &State<'_>) -> Option<String> {
 
 fn no_learning_rate(state: &State<'_>) -> Option<String> {
     let optimizer = &state.started.config.optimizer;
-    (optimizer.lr == 0.0 && state.frame.lr == 0.0).then(|| "The learning rate is set to 0, so no lane changes.".into())
+    let own = state.frame.lanes.iter().any(|lane| lane.lane.lr.is_some_and(|lr| lr > 0.0));
+    (optimizer.lr == 0.0 && state.frame.lr == 0.0 && !own)
+        .then(|| "The learning rate is set to 0, so no lane changes.".into())
 }
 
 fn finished(state: &State<'_>) -> Option<String> {
@@ -177,6 +186,9 @@ fn finished(state: &State<'_>) -> Option<String> {
     let end = format!("Finished (step {}, learning rate 0)", count(total));
     if let Some(sentence) = forgetting(state).or_else(|| floors::met(state)) {
         return Some(format!("{end}: {sentence}"));
+    }
+    if let Some(results) = text::results(state) {
+        return Some(format!("{end}: {results}."));
     }
     let results: Vec<String> = match &state.started.config.task {
         Task::Digits(_) => state
@@ -204,6 +216,13 @@ fn warming_up(state: &State<'_>) -> Option<String> {
     let config = &state.started.config;
     let (lr, peak) = (f64::from(state.frame.lr), config.optimizer.lr);
     (state.frame.step < config.schedule.warmup && lr < peak).then(|| {
+        if state.frame.lanes.iter().any(|lane| lane.lane.lr.is_some()) {
+            let percent = percent(lr / peak);
+            return format!(
+                "Warming up: learning rates are at {percent} of each lane's own, and reach it at step {}.",
+                count(config.schedule.warmup)
+            );
+        }
         format!(
             "Warming up: the learning rate is {} and reaches {} at step {}.",
             three(lr),
