@@ -11,10 +11,14 @@ export class Lab {
    * @param config The configuration document, `{ version: 1, lanes: [...], ... }`; keys left out take their defaults.
    *   A MoR1E lane's `gate` is `"pooled"`, `"token"` or `"prototype"`; its `flex`, a divisor p of `experts`, has p vectors that
    *   read and `experts / p` that write shared by all experts: `v [p, in]`, `u [experts / p, out]`.
-   * @param data Arrays, for `task: { kind: "custom" }` and only for it.
+   *   On `task: { kind: "text" }` a MoR1E lane's `gate` is `"token"` or `"running"` (one gate per token, of the mean of the
+   *   tokens so far): the others would read the tokens that are to be predicted. A lane's `targets` are the projections it
+   *   adapts (`"q_proj"` … `"down_proj"`, all seven if left out), its `layers` the transformer's layers, its `lr` its own
+   *   learning rate.
+   * @param data Arrays, for `task: { kind: "custom" }`; a model, for `task: { kind: "text", model: "custom" }`; else nothing.
    * @throws if the configuration or the data is not allowed, or `backend: "webgpu"` cannot be had here.
    */
-  static create(config: object, data?: CustomData): Promise<Lab>;
+  static create(config: object, data?: CustomData | TextData): Promise<Lab>;
   /** Where it trains. */
   readonly backend: "webgpu" | "cpu";
   /** Steps done. */
@@ -40,6 +44,9 @@ export class Lab {
    *   behind prototypes, where they may be negative
    * - the frozen base: `"layers.0.base.weight"` `[out, in]`, `"layers.0.base.bias"` `[out]`
    * - `"output"` `[batch, sequence, out]`: of the current parameters on the next step's batch
+   *
+   * A language model's layers are called as in transformers: `"model.layers.0.self_attn.q_proj.lora_A"`,
+   * `"model.layers.0.self_attn.q_proj.grad.lora_A"`, `"….gate"`; its output is the logits `[batch, sequence, vocabulary]`.
    */
   tensor(lane: number, name: string): Promise<Float32Array>;
   /** Set a parameter, or prototypes; `data` is row-major and as long as the tensor. The optimiser's state stays. */
@@ -51,11 +58,67 @@ export class Lab {
    * PiSSA, and MoR1E with prototypes or shared vectors (`flex`).
    */
   setRank(lane: number, rank: number): Promise<void>;
+  /**
+   * The lane as PEFT's two files, which `Adapter.open` opens: LoRA with its relatives, and VeRA. Of a language model they load
+   * with PEFT on transformers' model.
+   * @throws for methods that PEFT does not have.
+   */
+  save(lane: number): Promise<{ adapter: Uint8Array; config: string }>;
+  /**
+   * A language model's `model.safetensors` with the lane merged into its weights, in F32, to be put beside the base's
+   * `config.json`.
+   * @throws for mixtures, whose change is another for every gate.
+   */
+  mergedModel(lane: number): Promise<Uint8Array>;
+  /**
+   * What a text costs a language model: bits of all its tokens together, and of each. The text is cut into passages as long
+   * as the run's sequences, each read from its own beginning. Lane −1 is the base alone.
+   */
+  bits(lane: number, text: string): Promise<{ total: number; perToken: Float32Array }>;
+  /**
+   * Text that goes on from a prompt, by the lane's parameters as they are now (−1: the base alone), in whole characters.
+   * Training goes on meanwhile.
+   */
+  generate(lane: number, prompt: string, options?: GenerateOptions): AsyncIterable<string>;
   /** Trainable parameters of a lane. */
   parameterCount(lane: number): number;
   /** Release the GPU's memory. The lab cannot be used afterwards. */
   free(): void;
 }
+
+export type GenerateOptions = {
+  /** Tokens to write; 64 if left out. */
+  tokens?: number;
+  /** Logits are divided by it; 0 takes the most probable token. 1 if left out. */
+  temperature?: number;
+  /** Only the most probable tokens that have this share together are drawn from. 1 if left out. */
+  topP?: number;
+  seed?: number;
+};
+
+/**
+ * Data for `task: { kind: "text", model: "custom" }`: a model of Llama's form (Llama, Qwen2), and what it is trained on, as
+ * one batch of tokens (the whole of `x` is every step's batch) or as texts, from which passages are drawn.
+ */
+export type TextData = {
+  model: {
+    /** `config.json` as transformers 4 or 5 writes it. */
+    config: object;
+    /** `model.safetensors`, or all its shards, in F32, F16 or BF16. */
+    weights: (Blob | Uint8Array)[];
+    /** `tokenizer.json`; without it, tokens are bytes where the vocabulary has 256. */
+    tokenizer?: object;
+  };
+} & (
+  | {
+      shape: { batch: number; sequence: number };
+      /** Tokens `[batch, sequence]`. */
+      x: Int32Array;
+      /** The token that follows each; −1 for one that is not counted. */
+      y: Int32Array;
+    }
+  | { texts: { train: Record<string, string>; held?: Record<string, string> } }
+);
 
 /** Data for `task: { kind: "custom" }`: one linear layer; the whole of `x` is every step's batch. */
 export type CustomData = {

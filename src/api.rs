@@ -16,7 +16,7 @@ use crate::config::{Config, Task};
 use crate::error::Error;
 use crate::files::blob::{described, message};
 use crate::lab::prepare::{Source, prepare};
-use crate::lab::{self, Lab};
+use crate::lab::{self, Lab, export};
 use crate::task::TaskData;
 use crate::task::custom::{Shape, custom};
 use crate::task::text::Tokenizer;
@@ -152,6 +152,30 @@ impl JsLab {
             let lane = lane_index(&lab, lane)?;
             lab.set_tensor(lane, &name, &values).await?;
             Ok(JsValue::UNDEFINED)
+        })
+    }
+
+    pub fn save(&self, lane: f64) -> js_sys::Promise {
+        let lab = self.lab.clone();
+        promise(async move {
+            let lab = lab.lock().await;
+            let files = export::peft(&lab, lane_index(&lab, lane)?).await?;
+            let object = js_sys::Object::new();
+            let set = |key: &str, value: JsValue| Reflect::set(&object, &key.into(), &value).map(drop);
+            let adapter = js_sys::Uint8Array::from(files.adapter.as_slice());
+            let filled = set("adapter", adapter.into()).and(set("config", files.config.into()));
+            debug_assert!(filled.is_ok(), "a new object takes any key");
+            Ok(object.into())
+        })
+    }
+
+    #[wasm_bindgen(js_name = mergedModel)]
+    pub fn merged_model(&self, lane: f64) -> js_sys::Promise {
+        let lab = self.lab.clone();
+        promise(async move {
+            let lab = lab.lock().await;
+            let bytes = export::merged_model(&lab, lane_index(&lab, lane)?).await?;
+            Ok(js_sys::Uint8Array::from(bytes.as_slice()).into())
         })
     }
 

@@ -6,20 +6,25 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2, Axis};
 
 use super::Lab;
+use super::change::Change;
+use super::forward::Forward;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files::Dtype;
-use crate::files::write::{Planned, Writer};
+use crate::files::write::{Planned, Writer, pytorch};
+use crate::graph::PARAMS;
 use crate::inspect::merge::{Experts, Merged, Observed};
 use crate::method::description::Widths;
 use crate::peft::plain::{Files, Plain, Stored, store, write};
 use crate::protocol::MergeMode;
+use crate::task::network::LinearSite;
 use crate::tensor::to_nalgebra;
 
 /// Version of the form in docs/FILES.md.
 const VERSION: &str = "1";
 
-/// A lane's adapter as PEFT's two files. Modules are named "layers.0", as the lab's are.
+/// A lane's adapter as PEFT's two files. Modules are named as the lab's linear layers are: "layers.0", and those of a language
+/// model as transformers has them, so that PEFT loads the files on `LlamaForCausalLM`.
 ///
 /// # Errors
 /// `Error::Missing` if there is no such lane; `Error::Data` where PEFT has no such adapter.
@@ -34,9 +39,9 @@ pub async fn peft(lab: &Lab, lane: usize) -> Result<Files> {
         });
     };
     let (mut modules, mut shared, mut targets) = (Vec::new(), Vec::<Stored>::new(), Vec::new());
-    for (l, spec) in adapted(lab, lane) {
+    for (_, spec) in adapted(lab, lane) {
         let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
-        let declared = (own.method.parameters)(&own.settings_at(l), widths);
+        let declared = (own.method.parameters)(&own.settings_at(spec.layer), widths);
         let module = spec.name.clone();
         let read = async |name: &str, stored: String| -> Result<Stored> {
             let shape = declared.iter().find(|p| p.name == name).map_or(vec![], |p| p.shape(widths));
@@ -110,9 +115,67 @@ pub async fn parameters(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn adapted(lab: &Lab, lane: usize) -> impl Iterator<Item = (usize, &crate::task::network::LinearSite)> {
-    let layers = lab.lane(lane).layers.as_ref();
-    lab.task.network.sites().iter().enumerate().filter(move |(l, _)| layers.is_none_or(|layers| layers.contains(l)))
+/// A language model with a lane merged into its weights, as one `model.safetensors` in F32 under transformers' names.
+///
+/// # Errors
+/// `Error::Missing` if there is no such lane; `Error::Data` of another task, or where the lane has no exact merge.
+pub async fn merged_model(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
+    lab.check_lane(lane)?;
+    let (own, task) = (lab.lane(lane), &lab.task);
+    let refused = |what: &str, expected: &str, got: String| {
+        Err(Error::Data { what: what.to_owned(), expected: expected.to_owned(), got })
+    };
+    if task.spare == 0 {
+        return refused("task", "\"text\", whose model can be saved", format!("\"{}\"", lab.config.task.kind()));
+    }
+    let params = lab.read_one(lane, PARAMS).await?;
+    let mut forward = Forward::new(task, vec![0.0; task.sequence], task.sequence);
+    forward.set_lane(0, own, &lab.config.optimizer);
+    forward.run(0, &params);
+    let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
+    for (site, (at, frozen)) in task.network.sites().iter().zip(task.base.iter().enumerate()) {
+        let mut weight = frozen.weight.clone();
+        if own.adapts(site) {
+            let change = Change::new(task, own, &forward, (0, at), &params).and_then(|change| change.dense());
+            let Some(change) = change else {
+                return refused("lane", "one that has an exact merge", own.title());
+            };
+            weight.iter_mut().zip(&change).for_each(|(w, &d)| *w = (f64::from(*w) + d) as f32);
+        }
+        tensors.push((format!("{}.weight", site.name), vec![site.outputs, site.inputs], weight));
+        // A model without biases has zeros for them here.
+        if frozen.bias.iter().any(|&bias| bias != 0.0) {
+            tensors.push((format!("{}.bias", site.name), vec![site.outputs], frozen.bias.clone()));
+        }
+    }
+    for (tensor, values) in task.network.tensors().iter().zip(&task.tensors) {
+        let shape = match tensor.rows {
+            1 => vec![tensor.cols],
+            rows => vec![rows, tensor.cols],
+        };
+        // Tables that are computed have no file's name.
+        if tensor.name.ends_with(".weight") {
+            tensors.push((tensor.name.clone(), shape, values.clone()));
+        }
+    }
+    let planned = |(name, shape, _): &(String, Vec<usize>, _)| Planned {
+        name: name.clone(),
+        dtype: Dtype::F32,
+        shape: shape.clone(),
+    };
+    let plan: Vec<Planned> = tensors.iter().map(planned).collect();
+    let mut bytes = Vec::new();
+    let mut writer = Writer::begin(&mut bytes, &plan, &pytorch()).await?;
+    for (_, _, values) in &tensors {
+        writer.values(Dtype::F32, values).await?;
+    }
+    writer.end()?;
+    Ok(bytes)
+}
+
+fn adapted(lab: &Lab, lane: usize) -> impl Iterator<Item = (usize, &LinearSite)> {
+    let own = lab.lane(lane);
+    lab.task.network.sites().iter().enumerate().filter(move |(_, site)| own.adapts(site))
 }
 
 /// A mixture on one layer, and what it did on some tokens.

@@ -1,6 +1,7 @@
 //! A run without a page: a configuration's lanes training on one task, their tensors at hand. The JavaScript API,
 //! the page's worker, native tests and the benchmark all stand on it. Knows nothing of any of them.
 
+pub mod change;
 pub mod export;
 pub mod forward;
 pub mod generate;

@@ -83,7 +83,7 @@ pub struct TaskData {
     pub tensors: Vec<Vec<f32>>,
     pub domain_names: Vec<String>,
     /// Expected squared target change per output element, noise left out; 1 where the loss is cross-entropy.
-    /// Losses divided by it are shares of the target's energy.
+    /// Losses divided by it are shares of the target's energy; of text it is ln 2, so that they are bits per token.
     pub energy: f64,
     /// The same measured on the pool.
     pub pool_energy: f64,

@@ -5,10 +5,12 @@ use ndarray::Array1;
 
 use super::accuracy::{Drawing, Held};
 use super::gates;
+use super::map;
 use super::ranks::{self, Cuts};
 use super::readback::Readback;
 use super::state::{LaneShape, Shape, State};
-use super::weight::{self, Change, Training};
+use super::weight::{self, Training};
+use crate::lab::change::Change;
 use crate::clock;
 use crate::config::{Config, Lane};
 use crate::lab::Lab;
@@ -17,6 +19,7 @@ use crate::method::count;
 use crate::method::description::Widths;
 use crate::optim;
 use crate::protocol::RanksFrame;
+use crate::protocol::text::MapFrame;
 use crate::protocol::{Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, Started, Watch, WeightFrame};
 use crate::task::network::LinearSite;
 use crate::task::{DigitsTask, TaskData, floors};
@@ -25,6 +28,8 @@ use crate::task::{DigitsTask, TaskData, floors};
 const ACCURACY: f64 = 1000.0;
 /// Milliseconds between merges of a mixture while training.
 const MERGE: f64 = 500.0;
+/// Milliseconds between looks at a language model's probe while it trains.
+const PROBE: f64 = 1500.0;
 /// Training rows that merges are made from: this many for each input, within the limit.
 const ROWS_PER_INPUT: usize = 4;
 const ROWS: usize = 1024;
@@ -40,8 +45,20 @@ pub struct Display {
     /// Step and time of each lane's last accuracy.
     accuracy: Vec<Option<(usize, f64)>>,
     weight: Option<Kept>,
+    /// Of a network whose probe is dear: what was seen last, and when.
+    seen: Option<Seen>,
     /// There while they are looked at.
     cuts: Option<Cuts>,
+}
+
+/// What the probe said: gates, each lane's spectrum of the watched layer, and the layer.
+#[derive(Clone)]
+struct Seen {
+    at: f64,
+    step: usize,
+    layer: usize,
+    gates: Vec<GateFrame>,
+    spectra: Vec<Vec<f32>>,
 }
 
 /// A mixture's merges, which are too dear for every frame.
@@ -69,6 +86,7 @@ impl Display {
             sent: vec![0; lab.lane_count()],
             accuracy: vec![None; lab.lane_count()],
             weight: None,
+            seen: None,
             cuts: None,
         };
         (0..lab.lane_count()).for_each(|lane| display.set_lane(lab, lane));
@@ -83,10 +101,8 @@ impl Display {
         if let Some(held) = &mut self.held {
             held.set_lane(index, lane, optimizer);
         }
-        (self.drawing, self.weight, self.accuracy[index]) = (None, None, None);
-        {
-            self.cuts = None;
-        }
+        (self.drawing, self.weight, self.seen, self.accuracy[index]) = (None, None, None, None);
+        self.cuts = None;
     }
 
     /// The run went back to `step`; the page hears the losses from there again.
@@ -98,7 +114,7 @@ impl Display {
     /// The frame for one readback; the speed is measured by the caller.
     pub fn frame(&mut self, lab: &Lab, state: &State, now: &Readback, steps_per_second: f32) -> Frame {
         let task = &lab.task;
-        let answers: Vec<Answer> = now.params.iter().enumerate().map(|(l, p)| self.probe.run(l, p)).collect();
+        let (seen, map) = self.seen(lab, state, now);
         let measure = self.measures_accuracy(now.step, state.training());
         let lanes = (0..lab.lane_count())
             .map(|l| {
@@ -115,7 +131,7 @@ impl Display {
                     accuracy: measure[l]
                         .then(|| self.held.as_ref().map(|held| held.measure(l, &now.params[l], now.step)))
                         .flatten(),
-                    spectrum: self.spectrum(lab, l, state.watch().layer, &now.params[l], &answers[l]),
+                    spectrum: seen.spectra[l].clone(),
                 }
             })
             .collect();
@@ -125,11 +141,11 @@ impl Display {
             steps_per_second,
             lr: optim::learning_rate(lab.config.optimizer.lr, &lab.config.schedule, now.step) as f32,
             lanes,
-            gates: self.gates(lab, state, answers, &now.params),
+            gates: seen.gates,
             weight: self.weight(lab, state, now),
             drawing: Vec::new(),
             ranks: self.ranks(lab, state, now),
-            map: None,
+            map,
         };
         if self.held.is_some()
             && let Some(pixels) = state.drawing()
@@ -143,6 +159,33 @@ impl Display {
             self.drawing = Some(drawing);
         }
         frame
+    }
+
+    /// What the probe says, and of a language model the map of its layers; while one trains no more often than [`PROBE`].
+    fn seen(&mut self, lab: &Lab, state: &State, now: &Readback) -> (Seen, Option<MapFrame>) {
+        let (layer, is_text) = (state.watch().layer, lab.task.spare > 0);
+        if is_text && let Some(seen) = &self.seen
+            && seen.layer == layer
+            && state.ablate().is_none()
+            && (seen.step == now.step || state.training() && clock::now() - seen.at < PROBE)
+        {
+            return (seen.clone(), None);
+        }
+        let mut map = MapFrame { step: now.step, lanes: Vec::new() };
+        let mut spectra = Vec::new();
+        let mut answers = Vec::new();
+        for (l, params) in now.params.iter().enumerate() {
+            let answer = self.probe.run(l, params);
+            spectra.push(self.spectrum(lab, l, layer, params, &answer));
+            if is_text {
+                map.lanes.push(map::cells(&lab.task, lab.lane(l), &self.probe, l, params, &answer));
+            }
+            answers.push(answer);
+        }
+        let gates = self.gates(lab, state, answers, &now.params);
+        let seen = Seen { at: clock::now(), step: now.step, layer, gates, spectra };
+        self.seen = is_text.then(|| seen.clone());
+        (seen, is_text.then_some(map))
     }
 
     /// Which lanes' accuracy is due. While training one at a time, for it is the dearest part of a frame.
@@ -212,7 +255,7 @@ impl Display {
         }
         let params = &now.params[watch.lane];
         let frame = weight::frame(&lab.task, lab.lane(watch.lane), watch, params, &self.probe, &self.training)?;
-        let dear = matches!(frame.merge, MergeFrame::Mixture { .. });
+        let dear = lab.task.spare > 0 || matches!(frame.merge, MergeFrame::Mixture { .. });
         self.weight = dear.then(|| Kept { step: now.step, at: clock::now(), frame: frame.clone() });
         Some(frame)
     }

@@ -4,6 +4,7 @@
 mod accuracy;
 mod frame;
 mod gates;
+mod map;
 mod ranks;
 mod readback;
 mod reading;

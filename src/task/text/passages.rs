@@ -162,9 +162,8 @@ fn task(
         base: model.base,
         tensors: model.tensors,
         domain_names,
-        // Losses are in nats; divided by this they are bits.
         energy: std::f64::consts::LN_2,
-        pool_energy: 1.0,
+        pool_energy: std::f64::consts::LN_2,
         noise_variance: 0.0,
         true_rank: None,
         teacher: None,
