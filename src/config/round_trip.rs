@@ -106,7 +106,7 @@ impl Draw {
             _ => Task::Custom,
         };
         let total = 1 + self.below(5000);
-        let layers = task.layer_count();
+        let layers = task.layer_count().unwrap_or(1);
         Config {
             seed: self.below(u32::MAX as usize) as u32,
             backend: self.of::<BackendChoice>(),

@@ -4,6 +4,7 @@ mod mixtures;
 mod text;
 
 use super::*;
+use crate::task::network::LinearSite;
 use crate::{
     config::{Config, Digits},
     protocol::{Floor, GateFrame, LaneFrame, LayerInfo},
