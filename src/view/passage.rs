@@ -1,10 +1,11 @@
 //! Numbers of a passage by its characters: what each cost, who led, what was expected. Pure.
 
-use super::format::{percent, three};
 use crate::protocol::text::{PassageFrame, PassageGates, Read};
 
 /// Languages written from right to left.
 const RIGHT_TO_LEFT: [&str; 3] = ["arb", "heb", "pes_1"];
+/// Gates of a token that are told.
+const TOLD: usize = 3;
 
 /// Which way its text runs; what is typed in tells by itself.
 pub fn direction(code: Option<&str>) -> &'static str {
@@ -40,17 +41,31 @@ pub fn leading(gates: &PassageGates, token: usize) -> Option<(usize, f32)> {
     own.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-/// What was expected at a token: "e 31.0 % · a 12.0 %".
+/// What was expected at a token: "e 31 % · a 12 %".
 pub fn expected(read: &Read, token: usize) -> String {
     let all = read.expected.get(token).map_or(&[][..], Vec::as_slice);
-    all.iter().map(|(text, share)| format!("{text} {}", percent(f64::from(*share)))).collect::<Vec<_>>().join(" · ")
+    let one = |(text, share): &(String, f32)| {
+        let text = match text.as_str() {
+            // Few typefaces have these signs.
+            "␠" => "space",
+            "␤" => "newline",
+            text => text,
+        };
+        match share {
+            share if *share < 0.01 => format!("{text} <1 %"),
+            share => format!("{text} {:.0} %", 100.0 * share),
+        }
+    };
+    all.iter().map(one).collect::<Vec<_>>().join(" · ")
 }
 
-/// Gates at a token, expert by expert: "1: 0.200 · 2: 0.800".
+/// The largest gates at a token: "2: 0.80 · 1: 0.20".
 pub fn gates(gates: &PassageGates, token: usize) -> String {
     let own = gates.values.chunks(gates.experts.max(1)).nth(token).unwrap_or_default();
-    let one = |(expert, gate): (usize, &f32)| format!("{}: {}", expert + 1, three(f64::from(*gate)));
-    own.iter().enumerate().map(one).collect::<Vec<_>>().join(" · ")
+    let mut all: Vec<(usize, f32)> = own.iter().copied().enumerate().collect();
+    all.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let one = |(expert, gate): &(usize, f32)| format!("{}: {gate:.2}", expert + 1);
+    all.iter().take(TOLD).map(one).collect::<Vec<_>>().join(" · ")
 }
 
 #[cfg(test)]
@@ -65,7 +80,7 @@ mod tests {
             step: 3,
             characters: vec![("a".into(), 1), ("é".into(), 2)],
             base: Read {
-                bits: vec![1.0, 2.0, 0.5], expected: vec![vec![("b".into(), 0.25), ("␠".into(), 0.125)]; 3]
+                bits: vec![1.0, 2.0, 0.5], expected: vec![vec![("b".into(), 0.25), ("␠".into(), 0.125), ("c".into(), 0.001)]; 3]
             },
             lanes: vec![],
             gates: vec![PassageGates { lane: 0, experts: 2, values: vec![0.25, 0.75, 1.0, 0.0, 0.5, 0.5] }],
@@ -73,9 +88,9 @@ mod tests {
         assert_eq!(places(&frame), [(0, 1), (1, 2)]);
         assert_eq!(bits(&frame.base, (1, 2)), 2.5);
         assert_eq!(mean_bits(&frame.base), 3.5 / 3.0);
-        assert_eq!(expected(&frame.base, 0), "b 25.0 % · ␠ 12.5 %");
+        assert_eq!(expected(&frame.base, 0), "b 25 % · space 12 % · c <1 %");
         assert_eq!(leading(&frame.gates[0], 1), Some((0, 1.0)));
-        assert_eq!(gates(&frame.gates[0], 0), "1: 0.250 · 2: 0.750");
+        assert_eq!(gates(&frame.gates[0], 0), "2: 0.75 · 1: 0.25");
         assert_eq!(leading(&frame.gates[0], 3), None);
     }
 

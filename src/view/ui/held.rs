@@ -5,7 +5,7 @@ use yew::prelude::*;
 use super::{gates::diverging_legend, tint::use_tints};
 use crate::protocol::text::{HeldFrame, HeldScore};
 use crate::view::{
-    format::{count, three},
+    format::count,
     reading::short_name,
     scale::{Scale, range_for},
     snap::Snap,
@@ -76,7 +76,7 @@ pub fn Held(props: &HeldProps) -> Html {
 }
 
 fn bits(score: &Option<HeldScore>, index: usize) -> String {
-    score.as_ref().and_then(|score| score.bits.get(index)).map_or("–".into(), |&bits| three(f64::from(bits)))
+    score.as_ref().and_then(|score| score.bits.get(index)).map_or("–".into(), |&bits| format!("{bits:.2}"))
 }
 
 /// What was measured, on how much, and when.

@@ -19,7 +19,7 @@ use crate::task::text::languages::{self, NEW, OLD};
 use crate::view::{
     action::Action,
     axis::stepped,
-    format::{count, three},
+    format::count,
     passage::{bits, direction, expected, gates, leading, mean_bits, places},
     reading::GUESSING,
     scale::{Scale, range_for},
@@ -271,11 +271,11 @@ fn line(frame: &PassageFrame, model: usize, names: &[String], place: Option<(usi
     html! {
         <tr>
             <th scope="row"><span {class} />{ name }</th>
-            <td>{ three(f64::from(value)) }</td>
+            <td>{ format!("{value:.2}") }</td>
             <td>
                 { said }
                 if let (Some(own), Some((first, _))) = (own, place) {
-                    <span class="spoke">{ "experts " }{ gates(own, first) }</span>
+                    <span class="spoke">{ "by experts " }{ gates(own, first) }</span>
                 }
             </td>
         </tr>
@@ -286,7 +286,7 @@ fn table(frame: &PassageFrame, names: &[String]) -> Table {
     let mut head = vec!["character".to_string(), "base".into()];
     head.extend(names.iter().cloned());
     let row = |((text, _), place): (&(String, usize), (usize, usize))| {
-        let all = std::iter::once(&frame.base).chain(&frame.lanes).map(|read| three(f64::from(bits(read, place))));
+        let all = std::iter::once(&frame.base).chain(&frame.lanes).map(|read| format!("{:.2}", bits(read, place)));
         std::iter::once(text.clone()).chain(all).collect()
     };
     let rows = frame.characters.iter().zip(places(frame)).map(row).collect();
