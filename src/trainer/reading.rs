@@ -120,7 +120,8 @@ impl Reading {
 
     /// Whether there is anything to do where nothing trains.
     pub fn wants(&self, lab: &Lab, state: &State) -> bool {
-        self.held.next(lab, true).is_some()
+        self.ready != TextFrame::default()
+            || self.held.next(lab, true).is_some()
             || self.held.now.is_some()
             || self.passage_is_due(lab, state)
             || self.writing_is_due(lab, state)
