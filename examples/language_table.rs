@@ -1,4 +1,4 @@
-//! Four new languages at once, as docs/EXPERIMENTS.md has them: held-out bits per byte of every method after 200 steps, for three
+//! Four new languages at once, as docs/LANGUAGE.md has them: held-out bits per byte of every method after 200 steps, for three
 //! seeds and their mean. `cargo run --release --example language_table` takes some minutes.
 
 use std::error::Error;

@@ -112,7 +112,7 @@ fn what_is_not_allowed_is_said_and_changes_nothing() {
 fn matching_parameters_brings_lanes_to_one_size() {
     let mut state = started_state();
     update(&mut state, Msg::Act(Action::MatchParameters));
-    let layers = [(64, 64)];
+    let layers = LinearSite::plain(&[(64, 64)]);
     let sizes: Vec<usize> = state.config.lanes.iter().map(|l| lane_count(l, &layers)).collect();
     assert_eq!(sizes[1], 1024, "the first adapter sets the size: {sizes:?}");
     assert!(sizes[2].abs_diff(1024) <= 512, "{sizes:?}");
