@@ -216,8 +216,7 @@ mod tests {
         let mut run = Run::default();
         let Event::Started(mut start) = started(1.0) else { unreachable!() };
         let layer = |site| crate::protocol::LayerInfo { site, activation: String::new() };
-        start.layers =
-            crate::task::network::LinearSite::plain(&[(64, 32), (64, 32)]).into_iter().map(layer).collect();
+        start.layers = crate::task::network::LinearSite::plain(&[(64, 32), (64, 32)]).into_iter().map(layer).collect();
         run.apply(Event::Started(start));
         let Event::Frame(mut first) = frame(0, vec![0.5]) else { unreachable!() };
         // One of the two layers; two directions of three in use.
