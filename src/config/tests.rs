@@ -430,3 +430,12 @@ fn every_lane_comes_back_from_links_and_documents() {
         }
     }
 }
+
+/// A link that names the task alone has lanes that go with it.
+#[test]
+fn text_brings_lanes_of_its_own() {
+    let config = Config::from_query("task=text").unwrap();
+    assert_eq!(config.lanes, Config::default_lanes("text"));
+    assert!(config.lanes.iter().all(|lane| lane.lr.is_some()));
+    assert_eq!(config.to_query(), "task=text");
+}

@@ -46,7 +46,11 @@ impl File {
             let blob: Blob = value.clone().unchecked_into();
             return Ok(Self::Blob { name: blob.name().unwrap_or_else(|| what.to_owned()), blob });
         }
-        Err(Error::Data { what: what.into(), expected: "a File, Blob, Uint8Array or text".into(), got: described(value) })
+        Err(Error::Data {
+            what: what.into(),
+            expected: "a File, Blob, Uint8Array or text".into(),
+            got: described(value),
+        })
     }
 
     /// All of it, at most `most` bytes.

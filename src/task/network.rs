@@ -104,6 +104,17 @@ pub struct LinearSite {
 }
 
 impl LinearSite {
+    /// Where it lies in the order of computing: two of the same place read the same, or do not read each other.
+    pub fn place(&self) -> (usize, usize) {
+        let within = match self.projection {
+            None | Some(Projection::Query | Projection::Key | Projection::Value) => 0,
+            Some(Projection::Output) => 1,
+            Some(Projection::Gate | Projection::Up) => 2,
+            Some(Projection::Down) => 3,
+        };
+        (self.layer, within)
+    }
+
     /// Linear layers "layers.0", … of these (inputs, outputs), each a layer of its own.
     pub fn plain(shapes: &[(usize, usize)]) -> Vec<Self> {
         let site = |(layer, &(inputs, outputs)): (usize, &(usize, usize))| Self {

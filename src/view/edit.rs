@@ -3,7 +3,6 @@
 use crate::args::{Text, limits};
 use crate::config::{Config, Lane, Schedule, Task};
 use crate::method::description::Method;
-use crate::method::{FULL, LORA, MOLORA, MOR1E};
 
 /// Lanes the page has room and colours for.
 pub const LANES: usize = 4;
@@ -39,7 +38,7 @@ pub fn on_task(config: &Config, task: Task) -> Config {
     let mut next = Config { task, ..config.clone() };
     match (is_text(&config.task), is_text(&next.task)) {
         (false, true) => {
-            next.lanes = language_lanes();
+            next.lanes = Config::default_lanes(next.task.kind());
             next.schedule = Schedule { warmup: 20, total: 400 };
         }
         (true, false) => {
@@ -53,23 +52,12 @@ pub fn on_task(config: &Config, task: Task) -> Config {
     next
 }
 
-/// The four that the language task opens with, each at the rate at which it did best in short runs.
-fn language_lanes() -> Vec<Lane> {
-    let lane = |method: &'static Method, lr| Lane { lr: Some(lr), ..Lane::from(method).causal() };
-    vec![
-        lane(&FULL, 0.002),
-        lane(&LORA, 0.01).with("rank", 8).with("alpha", 16.0),
-        lane(&MOLORA, 0.02).with("experts", 4).with("rank", 2).with("alpha", 4.0),
-        lane(&MOR1E, 0.02).with("experts", 8).with("alpha", 2.0),
-    ]
-}
-
 /// A new lane of this method: on text with gates that read nothing ahead, at a rate at which methods of its kind did well.
 pub fn lane_for(task: &Task, method: &'static Method) -> Lane {
     if !task.has_projections() {
         return method.into();
     }
-    let known = language_lanes().into_iter().find(|lane| std::ptr::eq(lane.method, method));
+    let known = Config::default_lanes(task.kind()).into_iter().find(|lane| std::ptr::eq(lane.method, method));
     known.unwrap_or_else(|| {
         let lane = Lane::from(method).causal();
         Lane { lr: Some(if lane.is_gated() { 0.02 } else { 0.01 }), ..lane }

@@ -189,7 +189,6 @@ mod tests {
     use crate::config::{BackendChoice, Config, Lane, Optimizer, Schedule};
     use crate::method::{FULL, LORA};
     use crate::protocol::LaneFrame;
-    use crate::task::network::LinearSite;
 
     fn started(energy: f32) -> Event {
         Event::Started(Box::new(Started {
@@ -216,8 +215,8 @@ mod tests {
     fn the_table_of_costs_is_that_of_the_formulas() {
         let mut run = Run::default();
         let Event::Started(mut start) = started(1.0) else { unreachable!() };
-        let sites = LinearSite::plain(&[(64, 32), (64, 32)]).into_iter();
-        start.layers = sites.map(|site| crate::protocol::LayerInfo { site, activation: String::new() }).collect();
+        let layer = |site| crate::protocol::LayerInfo { site, activation: String::new() };
+        start.layers = crate::task::network::LinearSite::plain(&[(64, 32), (64, 32)]).into_iter().map(layer).collect();
         run.apply(Event::Started(start));
         let Event::Frame(mut first) = frame(0, vec![0.5]) else { unreachable!() };
         // One of the two layers; two directions of three in use.

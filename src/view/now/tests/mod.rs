@@ -4,7 +4,6 @@ mod mixtures;
 mod text;
 
 use super::*;
-use crate::task::network::LinearSite;
 use crate::{
     config::{Config, Digits},
     protocol::{Floor, GateFrame, LaneFrame, LayerInfo},
@@ -46,7 +45,10 @@ impl Run {
                 backend: "cpu".into(),
                 adapter: "CPU".into(),
                 fallback: None,
-                layers: vec![LayerInfo { site: LinearSite::plain(&[(64, 64)]).remove(0), activation: String::new() }],
+                layers: vec![LayerInfo {
+                    site: crate::task::network::LinearSite::plain(&[(64, 64)]).remove(0),
+                    activation: String::new(),
+                }],
                 domains: (1..=4).map(|i| format!("domain {i}")).collect(),
                 energy: 2.0,
                 true_rank: Some(2),
