@@ -28,7 +28,7 @@ use crate::view::{
         explain::Explain,
         gates::Gates,
         header::{HeaderProps, Share, header, status, status_why},
-        held::{Held, table as held_table},
+        held::Held,
         lanes::{LanesProps, lanes},
         loss::LossChart,
         map::Map,
@@ -285,14 +285,12 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
     let digits = matches!(started.config.task, Task::Digits(_));
     let tables = {
         let (names, lanes, domains) = (names.clone(), run.lanes.clone(), started.domains.clone());
-        let held = run.text.held.clone();
         Callback::from(move |()| {
             let mut tables: Vec<Table> = vec![table::losses(&names, &lanes, unit)];
             if cross_entropy && digits {
                 let latest: Vec<_> = lanes.iter().map(|l| l.accuracy.last().cloned()).collect();
                 tables.push(table::accuracies(&names, &domains, &latest));
             }
-            tables.extend(held.as_deref().map(|held| held_table(held, &names)));
             tables
         })
     };
@@ -302,11 +300,6 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
                 <Panel id="loss" title="Loss" {tables} step={run.step}>
                     <LossChart started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} {unit}
                         held={run.text.held.clone()} history={run.text.history.clone()} />
-                    if let Some(held) = &run.text.held {
-                        <Held held={held.clone()} names={names.clone()} dark={state.dark} />
-                    } else if state.look.is_some() {
-                        <p class="note">{ "Held-out text is being read, the base first, then lane by lane." }</p>
-                    }
                     if digits {
                         { accuracies(&run.lanes, &names, &started.domains, run.step) }
                     }
@@ -340,12 +333,22 @@ fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shows: &dy
             if shows(Part::Text) {
                 <TextPanel started={started.clone()} passage={text.passage.clone()} look={look.clone()} names={names.clone()}
                     step={state.run.step} dark={state.dark} dispatch={dispatch.clone()} />
-                <Writing writing={text.writing.clone()} prompt={state.prompt.clone()} names={names.clone()}
-                    step={state.run.step} dispatch={dispatch.clone()} />
+                if let Some(held) = &text.held {
+                    <Held held={held.clone()} names={names.clone()} step={state.run.step} dark={state.dark} />
+                } else {
+                    <section id="held" class="panel">
+                        <header><h2>{ "Held-out text" }</h2></header>
+                        <p class="note">{ "It is being read, with the base first, then with lane by lane." }</p>
+                    </section>
+                }
             }
             if state.embed.is_none() {
-                <Map started={started.clone()} map={text.map.clone()} {names} watch={state.watch} step={state.run.step}
+                <Map started={started.clone()} map={text.map.clone()} names={names.clone()} watch={state.watch} step={state.run.step}
                     dark={state.dark} dispatch={dispatch.clone()} />
+            }
+            if shows(Part::Text) {
+                <Writing writing={text.writing.clone()} prompt={state.prompt.clone()} {names}
+                    step={state.run.step} dispatch={dispatch.clone()} />
             }
         </>
     }

@@ -80,7 +80,8 @@ mod tests {
             step: 3,
             characters: vec![("a".into(), 1), ("é".into(), 2)],
             base: Read {
-                bits: vec![1.0, 2.0, 0.5], expected: vec![vec![("b".into(), 0.25), ("␠".into(), 0.125), ("c".into(), 0.001)]; 3]
+                bits: vec![1.0, 2.0, 0.5],
+                expected: vec![vec![("b".into(), 0.25), ("␠".into(), 0.125), ("c".into(), 0.001)]; 3],
             },
             lanes: vec![],
             gates: vec![PassageGates { lane: 0, experts: 2, values: vec![0.25, 0.75, 1.0, 0.0, 0.5, 0.5] }],

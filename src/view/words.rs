@@ -34,7 +34,7 @@ pub fn task_summary(task: &Task) -> String {
             n => format!("digits · {n} domains"),
         },
         Task::Text(text) => match languages(&text.languages) {
-            all if all.len() <= 2 => format!("language · {}", all.join(", ")),
+            all if all.len() <= 3 => format!("language · {}", all.join(", ")),
             all => format!("language · {}, {} and {} more", all[0], all[1], all.len() - 2),
         },
         Task::Custom => "custom data".into(),

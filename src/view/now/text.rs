@@ -55,6 +55,14 @@ fn gained(held: &HeldFrame, base: &HeldScore, score: &HeldScore) -> Option<(f64,
     Some((mean(base)?, mean(score)?))
 }
 
+/// What `gained` is a mean over.
+fn new(held: &HeldFrame) -> &'static str {
+    match held.lesson() {
+        Some(_) => "the new languages that the base can read at all",
+        None => "the new languages",
+    }
+}
+
 /// Scores of lanes that still train.
 fn scores<'a>(state: &State<'a>) -> Option<(&'a HeldFrame, &'a HeldScore, Vec<(usize, &'a HeldScore)>)> {
     let held = state.text.held.as_deref()?;
@@ -75,7 +83,7 @@ pub fn forgetting(state: &State<'_>) -> Option<String> {
     let &(lane, language, before, now) = all.iter().max_by(|a, b| (a.3 - a.2).total_cmp(&(b.3 - b.2)))?;
     let learned = held.lanes.get(lane)?.as_ref().and_then(|score| gained(held, base, score));
     let learned = learned.map_or(String::new(), |(from, to)| {
-        format!(", while the new languages went from {} to {}", three(from), three(to))
+        format!(", while {} went from {} to {}", new(held), three(from), three(to))
     });
     let others = match all.len() {
         1 => "",
@@ -103,7 +111,8 @@ pub fn gain(state: &State<'_>) -> Option<String> {
     let close = all.get(1).is_some_and(|next| next.2 - to < TIE);
     let next = if close { "; the next is so close that one run does not tell them apart" } else { "" };
     Some(format!(
-        "Held-out text in the new languages costs {} bits per byte with {}, {} with the base{next}.",
+        "Held-out text in {} costs {} bits per byte with {}, {} with the base{next}.",
+        new(held),
         three(to),
         state.name(lane),
         three(from)
@@ -119,5 +128,5 @@ pub fn results(state: &State<'_>) -> Option<String> {
     let all: Vec<String> = scores.into_iter().filter_map(told).collect();
     let (from, _) = gained(held, base, base)?;
     (!all.is_empty())
-        .then(|| format!("held-out bits per byte in the new languages {}; the base's were {}", list(&all), three(from)))
+        .then(|| format!("held-out bits per byte in {} {}; the base's were {}", new(held), list(&all), three(from)))
 }

@@ -2,7 +2,7 @@
 
 use yew::prelude::*;
 
-use super::{gates::diverging_legend, tint::use_tints};
+use super::{gates::diverging_legend, panel::Panel, tint::use_tints};
 use crate::protocol::text::{HeldFrame, HeldScore};
 use crate::view::{
     format::count,
@@ -16,6 +16,7 @@ use crate::view::{
 pub struct HeldProps {
     pub held: Snap<HeldFrame>,
     pub names: Vec<String>,
+    pub step: usize,
     pub dark: bool,
 }
 
@@ -27,6 +28,10 @@ pub fn Held(props: &HeldProps) -> Html {
     let top = tints.iter().flatten().fold(0.5f32, |top, gain| top.max(gain.abs()));
     let range = range_for(f64::from(top)) as f32;
     use_tints(&node, tints, Scale::Diverging { range }, props.dark);
+    let tables = {
+        let (held, names) = (held.clone(), props.names.clone());
+        Callback::from(move |()| vec![table(&held, &names)])
+    };
     let row = |index: usize| {
         let language = &held.languages[index];
         let bytes =
@@ -48,7 +53,8 @@ pub fn Held(props: &HeldProps) -> Html {
     let order = held.order();
     let (new, old) = order.split_at(held.languages.iter().filter(|language| language.is_trained()).count());
     html! {
-        <div class="held" ref={node}>
+        <Panel id="held" title="Held-out text" {tables} step={props.step}>
+            <div class="held" ref={node}>
             <table class="accuracy">
                 <caption>{ caption(held) }</caption>
                 <thead><tr>
@@ -71,7 +77,8 @@ pub fn Held(props: &HeldProps) -> Html {
             if let Some(lesson) = held.lesson() {
                 <p class="note">{ lesson }</p>
             }
-        </div>
+            </div>
+        </Panel>
     }
 }
 
@@ -92,8 +99,7 @@ fn caption(held: &HeldFrame) -> String {
     format!("bits per byte of held-out text · {} bytes of each language · lanes at step {}", span(bytes), span(steps))
 }
 
-/// The same as a table.
-pub fn table(held: &HeldFrame, names: &[String]) -> Table {
+fn table(held: &HeldFrame, names: &[String]) -> Table {
     let mut head = vec!["language".to_string(), "base".into()];
     head.extend(names.iter().cloned());
     let row = |index: usize| {

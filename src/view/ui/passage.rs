@@ -153,12 +153,6 @@ pub fn TextPanel(props: &TextProps) -> Html {
                     { sites(props) }
                 }
                 <Switch label="mark spaces" on={*marks} on_change={setter(&marks)} why="Show spaces and ends of lines as signs." />
-                <span class="spring" />
-                { match *colour {
-                    GAIN => diverging_legend(range, props.dark),
-                    EXPERT => sequential("1", props.dark),
-                    _ => sequential("8", props.dark),
-                } }
             </div>
             if language.is_none() {
                 <textarea class="typed" rows="2" dir="auto" aria-label="Text to be read" oninput={typed}
@@ -171,7 +165,15 @@ pub fn TextPanel(props: &TextProps) -> Html {
             if *colour == EXPERT && frame.is_some() && gated.is_none() {
                 <p class="note">{ "No gates here: choose a lane and a layer that has them." }</p>
             }
-            <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout(frame, at, &places, shown) }</p>
+            <div class="row under">
+                <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout(frame, at, &places, shown) }</p>
+                <span class="spring" />
+                { match *colour {
+                    GAIN => diverging_legend(range, props.dark),
+                    EXPERT => sequential("1", props.dark),
+                    _ => sequential("8", props.dark),
+                } }
+            </div>
             if let Some(frame) = frame {
                 <table class="reads">
                     <thead><tr><td /><th scope="col">{ "bits" }</th><th scope="col">
@@ -252,7 +254,8 @@ fn readout(frame: Option<&PassageFrame>, at: Option<usize>, places: &[(usize, us
     let text = match text.as_str() {
         " " => "space",
         "\n" => "end of line",
-        text => text,
+        // Set apart, lest it turn the words around it.
+        text => &format!("\u{2068}{text}\u{2069}"),
     };
     match count_of {
         1 => format!("{text} · byte {} of the passage", first + 1),

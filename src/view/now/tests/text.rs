@@ -36,6 +36,8 @@ fn held_out_gain() {
     run().scored(BASE, [BASE; 4]).does_not_say("eld-out");
     let unread = [3.0, 16.0, 2.7];
     run().scored(unread, [[3.0, 5.0, 2.7]; 4]).does_not_say("eld-out");
+    let of_one = "Held-out text in the new languages that the base can read at all costs 2.00 bits per byte with";
+    assert!(run().scored(unread, [[2.0, 5.0, 2.7]; 4]).line().starts_with(of_one));
 }
 
 #[test]
