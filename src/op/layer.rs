@@ -54,7 +54,11 @@ kernel!(
 );
 
 /// The form for quads of rows times a frozen matrix, `depth` deep, and times factors of so many slots, if they are thin.
-fn frozen_quads(wgsl: (&'static str, &'static str), entry: &'static str, [rows, depth, columns, slots]: [u32; 4]) -> Option<Form> {
+fn frozen_quads(
+    wgsl: (&'static str, &'static str),
+    entry: &'static str,
+    [rows, depth, columns, slots]: [u32; 4],
+) -> Option<Form> {
     let rows_each = rows_of_quads(rows);
     // As many blocks of four at a time as registers and code have room for, all turns alike.
     let (blocks, most) = (depth / 4, 16);
