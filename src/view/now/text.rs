@@ -63,8 +63,10 @@ fn new(held: &HeldFrame) -> &'static str {
     }
 }
 
-/// Scores of lanes that still train.
-fn scores<'a>(state: &State<'a>) -> Option<(&'a HeldFrame, &'a HeldScore, Vec<(usize, &'a HeldScore)>)> {
+/// All held-out scores, the base's, and those of lanes that still train.
+type Scores<'a> = (&'a HeldFrame, &'a HeldScore, Vec<(usize, &'a HeldScore)>);
+
+fn scores<'a>(state: &State<'a>) -> Option<Scores<'a>> {
     let held = state.text.held.as_deref()?;
     let own = state.sound().filter_map(|(lane, _)| Some((lane, held.lanes.get(lane)?.as_ref()?)));
     Some((held, held.base.as_ref()?, own.collect()))

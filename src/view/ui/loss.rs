@@ -98,7 +98,7 @@ pub fn LossChart(props: &LossProps) -> Html {
                 Some(step) => ("diverged".to_string(), format!("{name} diverged at step {step}; the others go on.")),
                 None => {
                     let why = format!("{name}: mean loss over its last {WINDOW} steps, as {}", props.unit);
-                    match courses.get(index).and_then(|course| course.last()) {
+                    match courses.get(index).and_then(|course| course.last()).filter(|_| !narrow) {
                         Some(&(step, held)) => (
                             format!("{} / {}", three(mean), three(held)),
                             format!("{why}; behind the stroke the held-out text of the languages trained on, their mean at step {step}."),

@@ -177,7 +177,7 @@ pub fn TextPanel(props: &TextProps) -> Html {
             if let Some(frame) = frame {
                 <table class="reads">
                     <thead><tr><td /><th scope="col">{ "bits" }</th><th scope="col">
-                        { if at.is_some() { "expected here, most probable first" } else { "per byte, mean of the passage" } }
+                        { if at.is_some() { "expected here, most probable first" } else { "per byte, mean of the passage: point at a character for its own" } }
                     </th></tr></thead>
                     <tbody>{ for (0..=frame.lanes.len()).map(|model| line(frame, model, &props.names, at.map(|at| places[at]))) }</tbody>
                 </table>
@@ -249,7 +249,7 @@ fn readout(frame: Option<&PassageFrame>, at: Option<usize>, places: &[(usize, us
     let Some(((text, count_of), &(first, _))) = of else {
         let what = shown.map_or("typed in".to_owned(), |code| languages::name(code).to_owned());
         let bytes = count(frame.base.bits.len());
-        return format!("{what} · {bytes} bytes, read at step {} · point at a character", count(frame.step));
+        return format!("{what} · {bytes} bytes · step {}", count(frame.step));
     };
     let text = match text.as_str() {
         " " => "space",
