@@ -2,12 +2,13 @@
 
 use super::runs::{config, lora, molora, mor1e};
 use super::{Expected, Experiment, Inputs, Measuring, near, quantity};
-use crate::task::network::LinearSite;
 use crate::config::{Config, Domains, Schedule, Task};
 use crate::method::FULL;
 use crate::method::match_size::lane_count;
 use crate::net::compile;
+use crate::order::distinct;
 use crate::task::domains;
+use crate::task::network::LinearSite;
 
 /// Width of a language model's layer; nothing of that size is allocated.
 const WIDE: usize = 4096;
@@ -43,9 +44,7 @@ fn counted(setups: Vec<Config>, _: u32, _: &Inputs) -> Measuring<'_> {
         let data = domains(task, setup.seed.into())?;
         let difference = setup.lanes.iter().map(|lane| {
             let compiled = compile(&data, lane, &setup.optimizer);
-            let mut places: Vec<usize> = compiled.tensors().flat_map(|t| t.positions()).collect();
-            places.sort_unstable();
-            places.dedup();
+            let places = distinct(compiled.tensors().flat_map(|t| t.positions()).collect());
             places.len().abs_diff(lane_count(lane, data.network.sites()))
         });
         let worst = difference.max().unwrap_or(0);
