@@ -22,6 +22,7 @@ pub mod method;
 pub mod net;
 pub mod op;
 pub mod optim;
+pub mod order;
 pub mod peft;
 pub mod protocol;
 pub mod rng;

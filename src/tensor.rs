@@ -4,6 +4,8 @@
 use nalgebra::{DMatrix, Dyn, SVD};
 use ndarray::Array2;
 
+use crate::order::falling;
+
 /// Place of the largest value; of equals the first, of none 0.
 pub fn argmax<T: PartialOrd>(values: impl IntoIterator<Item = T>) -> usize {
     let mut values = values.into_iter().enumerate();
@@ -43,15 +45,14 @@ fn decomposed(matrix: DMatrix<f64>, vectors: bool) -> Option<SVD<f64, Dyn, Dyn>>
 
 /// Singular values, largest first; none where they cannot be found.
 pub fn singular_values(matrix: DMatrix<f64>) -> Vec<f64> {
-    decomposed(matrix, false).map_or_else(Vec::new, |svd| descending(svd.singular_values.as_slice().to_vec()))
+    decomposed(matrix, false).map_or_else(Vec::new, |svd| descending(svd.singular_values.as_slice()))
 }
 
 /// `U`, singular values largest first, and `V`, their vectors in columns; `None` where they cannot be found.
 pub fn svd(matrix: DMatrix<f64>) -> Option<(DMatrix<f64>, Vec<f64>, DMatrix<f64>)> {
     let svd = decomposed(matrix, true)?;
     let (u, v, values) = (svd.u?, svd.v_t?, svd.singular_values);
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&i, &j| values[j].total_cmp(&values[i]));
+    let order = falling(values.as_slice());
     let ordered =
         |rows: usize, at: &dyn Fn(usize, usize) -> f64| DMatrix::from_fn(rows, order.len(), |r, c| at(r, order[c]));
     let left = ordered(u.nrows(), &|r, c| u[(r, c)]);
@@ -61,12 +62,11 @@ pub fn svd(matrix: DMatrix<f64>) -> Option<(DMatrix<f64>, Vec<f64>, DMatrix<f64>
 
 /// Eigenvalues of a symmetric matrix, largest first.
 pub fn eigenvalues(symmetric: &Array2<f64>) -> Vec<f64> {
-    descending(to_nalgebra(symmetric).symmetric_eigenvalues().as_slice().to_vec())
+    descending(to_nalgebra(symmetric).symmetric_eigenvalues().as_slice())
 }
 
-fn descending(mut values: Vec<f64>) -> Vec<f64> {
-    values.sort_by(|a, b| b.total_cmp(a));
-    values
+fn descending(values: &[f64]) -> Vec<f64> {
+    falling(values).into_iter().map(|at| values[at]).collect()
 }
 
 #[cfg(test)]

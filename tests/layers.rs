@@ -16,6 +16,7 @@ const RANKS: &[(&str, u8)] = &[
     ("spectrum", 0),
     ("clock", 0),
     ("decimal", 0),
+    ("order", 0),
     ("files", 1),
     ("graph", 1),
     ("op", 1),

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::lab::Lab;
 use crate::lab::forward::matrix;
 use crate::method::modifier::quantised;
+use crate::order::sorted;
 use crate::task::Targets;
 
 const KINDS: [&str; 3] = ["float", "ternary", "binary"];
@@ -120,8 +121,7 @@ async fn bytes(lab: &Lab, lane: usize) -> Result<f64> {
 
 /// One matrix: a few values and their scale, or all entries in full.
 fn stored(matrix: &[f32]) -> f64 {
-    let mut values = matrix.to_vec();
-    values.sort_by(f32::total_cmp);
+    let mut values = sorted(matrix.to_vec(), f32::total_cmp);
     values.dedup();
     match values.len() {
         few @ 1..=3 => matrix.len() as f64 * libm::log2(few as f64) / 8.0 + FLOAT,

@@ -6,6 +6,7 @@ use super::draw::Look;
 use super::figure::svg;
 use super::unmeasured::{NOT_REPRODUCIBLE, WAITING};
 use super::{Expected, Experiment, Measured, SEEDS, Verdict, overall};
+use crate::order::sorted;
 
 /// An experiment with what was measured, quantity by quantity.
 pub struct Outcome {
@@ -136,18 +137,16 @@ impl Outcome {
     fn claimed(&self) -> Vec<(usize, bool)> {
         let claimed = |i: &usize| self.experiment.quantities[*i].expected != Expected::Shown;
         let all = (0..self.measured.len()).filter(claimed).map(|i| (i, self.measured[i].verdict == Verdict::Holds));
-        let (holds, not): (Vec<_>, Vec<_>) = all.partition(|&(_, holds)| holds);
-        if not.len() + holds.len() > ROWS { [not, holds].concat() } else { in_order([not, holds].concat()) }
+        let all: Vec<_> = all.collect();
+        if all.len() <= ROWS {
+            return all;
+        }
+        sorted(all, |(_, a), (_, b)| a.cmp(b))
     }
 
     fn name(&self, index: usize) -> &str {
         &self.experiment.quantities[index].name
     }
-}
-
-fn in_order(mut rows: Vec<(usize, bool)>) -> Vec<(usize, bool)> {
-    rows.sort_unstable();
-    rows
 }
 
 fn strong(verdict: Verdict) -> String {

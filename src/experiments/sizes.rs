@@ -6,6 +6,7 @@ use crate::config::{Config, Domains, Schedule, Task};
 use crate::method::FULL;
 use crate::method::match_size::lane_count;
 use crate::net::compile;
+use crate::order::distinct;
 use crate::task::domains;
 use crate::task::network::LinearSite;
 
@@ -43,9 +44,7 @@ fn counted(setups: Vec<Config>, _: u32, _: &Inputs) -> Measuring<'_> {
         let data = domains(task, setup.seed.into())?;
         let difference = setup.lanes.iter().map(|lane| {
             let compiled = compile(&data, lane, &setup.optimizer);
-            let mut places: Vec<usize> = compiled.tensors().flat_map(|t| t.positions()).collect();
-            places.sort_unstable();
-            places.dedup();
+            let places = distinct(compiled.tensors().flat_map(|t| t.positions()).collect());
             places.len().abs_diff(lane_count(lane, data.network.sites()))
         });
         let worst = difference.max().unwrap_or(0);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Dtype, Source, broken};
 use crate::error::{Error, Result};
+use crate::order::sorted;
 
 /// Longest header that the format allows.
 const LONGEST: u64 = 100_000_000;
@@ -84,7 +85,7 @@ impl Header {
         for (name, entry) in raw.tensors {
             tensors.push(entry.check(file, name, begin, size)?);
         }
-        tensors.sort_by(|a, b| (a.start, a.end, &a.name).cmp(&(b.start, b.end, &b.name)));
+        let tensors = sorted(tensors, |a, b| (a.start, a.end, &a.name).cmp(&(b.start, b.end, &b.name)));
         cover(file, &tensors, begin, size)?;
         Ok(Self { metadata: raw.metadata, tensors })
     }

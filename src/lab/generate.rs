@@ -6,6 +6,7 @@ use super::forward::{Forward, probabilities};
 use crate::config::Lane;
 use crate::error::{Error, Result};
 use crate::graph::PARAMS;
+use crate::order::falling;
 use crate::rng::Rng;
 use crate::task::text::Tokenizer;
 
@@ -141,8 +142,7 @@ impl Generation {
 
 /// A token by its probability, among the most probable that have `top_p` together.
 fn draw(logits: &[f32], sampling: Sampling, rng: &mut Rng) -> u32 {
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+    let order = falling(logits);
     if sampling.temperature == 0.0 {
         return order[0] as u32;
     }

@@ -6,6 +6,7 @@ use ndarray::linalg::general_mat_mul;
 use super::constant::{is_constant, left_out_of_target};
 use crate::graph::{Buffer, NOTHING, NOTHING_LEN, Real};
 use crate::op::{pad, view, view_mut};
+use crate::order::sorted;
 use crate::task::network::FrozenTensor;
 use crate::task::{LossKind, Network, Targets, TaskData, UNCOUNTED};
 
@@ -99,11 +100,11 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
     }
     filled.push((own.no_bias, "no bias".to_owned(), vec![F::zero(); pad(task.network.outputs())]));
     filled.extend([(own.x, "x".to_owned(), x), (own.target, "target".to_owned(), target)]);
-    filled.sort_by_key(|(buffer, ..)| buffer.index());
     debug_assert!(matches!(
         (task.loss, &task.y),
         (LossKind::Mse, Targets::Dense(_)) | (LossKind::CrossEntropy, Targets::Classes(_))
     ));
+    let filled = sorted(filled, |(a, ..), (b, ..)| a.index().cmp(&b.index()));
     let buffers = filled.into_iter().map(|(_, name, values)| (name, values)).collect();
     Shared { buffers, tokens, real_tokens, batches: task.batches }
 }

@@ -125,8 +125,8 @@ impl<S> Adapter<S> {
             take_inputs(module, base, style);
         }
         let (there, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|module| module.inputs > 0);
-        self.modules.extend(there);
-        self.modules.sort_by_cached_key(|module| keys::counted(&module.name));
+        let modules = std::mem::take(&mut self.modules).into_iter().chain(there).collect();
+        self.modules = keys::in_order(modules, |module| &module.name);
         self.without_inputs = waiting;
     }
 
@@ -224,7 +224,7 @@ impl<S: Source> Adapter<S> {
             let value = file.read(&module.keys[&Part::Alpha]).await?.values[0];
             module.scaling = super::config::scaling(f64::from(value), module.rank, false);
         }
-        modules.sort_by_cached_key(|module| keys::counted(&module.name));
+        let modules = keys::in_order(modules, |module| &module.name);
         if modules.is_empty() && whole.is_empty() && without_inputs.is_empty() {
             let name = file.file();
             let problem = match not_understood.first() {

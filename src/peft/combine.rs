@@ -7,7 +7,7 @@ use serde_json::json;
 use super::adapter::{Adapter, Module};
 use super::draft::{Draft, DraftModule, How};
 use super::edit::raw;
-use super::keys::{Part, counted};
+use super::keys::{Part, distinct_names};
 use crate::error::{Error, Result};
 use crate::files::{Dtype, Source};
 
@@ -52,11 +52,9 @@ pub fn combine<'a, S: Source>(
     if how == Combination::Svd(Some(0)) {
         return wrong("rank".into(), "at least 1", "0".into());
     }
-    let mut names: Vec<&str> = adapters.iter().flat_map(|(a, _)| a.modules.iter().map(|m| m.name.as_str())).collect();
-    names.sort_by_cached_key(|name| counted(name));
-    names.dedup();
+    let adapted = adapters.iter().flat_map(|(a, _)| a.modules.iter().map(|m| m.name.as_str()));
     let mut modules = Vec::new();
-    for name in names {
+    for name in distinct_names(adapted) {
         let part = |&(adapter, weight): &(&'a Adapter<S>, f64)| {
             let module = &adapter.modules[adapter.find(name)?];
             (module.rank > 0).then_some((adapter, module, weight))

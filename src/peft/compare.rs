@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adapter::{Adapter, Module};
 use super::change::Change;
-use super::keys::counted;
+use super::keys::distinct_names;
 use crate::error::{Error, Result};
 use crate::files::Source;
 use crate::spectrum::Svd;
@@ -40,9 +40,7 @@ impl Comparison {
 
 /// Modules of either adapter, by name, with their places; a module that only one has is compared with nothing.
 pub fn pairs<'a, S>(a: &'a Adapter<S>, b: &'a Adapter<S>) -> Vec<(&'a str, Option<usize>, Option<usize>)> {
-    let mut names: Vec<&str> = a.modules.iter().chain(&b.modules).map(|module| module.name.as_str()).collect();
-    names.sort_by_cached_key(|name| counted(name));
-    names.dedup();
+    let names = distinct_names(a.modules.iter().chain(&b.modules).map(|module| module.name.as_str()));
     let place = |adapter: &Adapter<S>, name: &str| adapter.modules.iter().position(|m| m.name == name);
     names.into_iter().map(|name| (name, place(a, name), place(b, name))).collect()
 }

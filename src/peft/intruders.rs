@@ -16,6 +16,7 @@ use super::loaded::Loaded;
 use super::view::{Weight, rows_of};
 use crate::error::Result;
 use crate::files::{Source, blocks};
+use crate::order::falling;
 use crate::rng::Rng;
 use crate::tensor::to_nalgebra;
 
@@ -231,8 +232,7 @@ async fn leading<S: Source, B: Source>(
         return Ok(None);
     }
     let eigen = to_nalgebra(&gram).symmetric_eigen();
-    let mut order: Vec<usize> = (0..size).collect();
-    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+    let order = falling(eigen.eigenvalues.as_slice());
     let turn = Array2::from_shape_fn((size, top.min(size)), |(i, j)| eigen.eigenvectors[(i, order[j])] as f32);
     let singular: Vec<f32> =
         order.iter().take(turn.ncols()).map(|&j| libm::sqrt(eigen.eigenvalues[j].max(0.0)) as f32).collect();

@@ -1,6 +1,8 @@
 //! Names of stored tensors, taken apart: which module, and which part of its adapter. PEFT's, kohya's, and those of
 //! older diffusers. Knows nothing of values.
 
+use crate::order::{places, taken};
+
 /// What a stored tensor is to its module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
@@ -69,8 +71,21 @@ pub fn whole(key: &str) -> Option<&str> {
     (known && !name.contains("lora_") && !name.contains(".token_adapter.")).then_some(name)
 }
 
-/// Module names in the order in which a person counts: layer 2 before layer 10.
-pub fn counted(name: &str) -> Vec<(String, u64)> {
+/// Things with names of modules, in the order in which a person counts: layer 2 before layer 10.
+pub fn in_order<T>(list: Vec<T>, name: impl Fn(&T) -> &str) -> Vec<T> {
+    let keys: Vec<_> = list.iter().map(|one| counted(name(one))).collect();
+    taken(list, &places(keys.len(), &|a, b| keys[a].cmp(&keys[b])))
+}
+
+/// Names of modules in that order, none twice.
+pub fn distinct_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut names = in_order(names.collect(), |name| name);
+    names.dedup();
+    names
+}
+
+/// A name as its texts and the numbers that follow them.
+fn counted(name: &str) -> Vec<(String, u64)> {
     let mut out = Vec::new();
     let (mut text, mut digits) = (String::new(), String::new());
     for c in name.chars().chain(['.']) {
@@ -118,8 +133,8 @@ mod tests {
 
     #[test]
     fn layers_are_counted() {
-        let mut names = ["l.10.q", "l.2.v", "l.2.q", "l", "l.99999999999999999999999.q", "l.2"];
-        names.sort_by_key(|name| counted(name));
-        assert_eq!(names, ["l", "l.2", "l.2.q", "l.2.v", "l.10.q", "l.99999999999999999999999.q"]);
+        let names = vec!["l.10.q", "l.2.v", "l.2.q", "l", "l.99999999999999999999999.q", "l.2"];
+        let sorted = in_order(names, |name| name);
+        assert_eq!(sorted, ["l", "l.2", "l.2.q", "l.2.v", "l.10.q", "l.99999999999999999999999.q"]);
     }
 }

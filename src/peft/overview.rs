@@ -11,6 +11,7 @@ use super::keys::Part;
 use super::loaded::{Loaded, Target};
 use crate::error::Result;
 use crate::files::{Checkpoint, Dtype, Source};
+use crate::order::sorted;
 use crate::tensor;
 
 /// Narrowest axis of a full matrix whose singular values are still computed: seconds, not minutes.
@@ -301,12 +302,11 @@ pub fn outliers(rows: &[Overview]) -> Vec<Outlier> {
             }));
         }
     }
-    found.sort_by_key(|outlier| outlier.row);
-    found
+    sorted(found, |a, b| a.row.cmp(&b.row))
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
+fn median(values: Vec<f64>) -> f64 {
+    let values = sorted(values, f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() % 2 {
         1 => values[middle],

@@ -15,6 +15,7 @@ use super::{TaskData, domains};
 use crate::args::{Domains, Task};
 use crate::method::Lane;
 use crate::method::description::Reach;
+use crate::order::falling;
 use crate::tensor::eigenvalues;
 
 /// A predicted floor of the loss.
@@ -186,13 +187,13 @@ fn assigned(domains: &Domains, experts: usize, rank: usize, top_k: usize) -> f64
     let squares: Vec<f64> = domains::singular_values(domains).iter().map(|s| s * s).collect();
     let total = squares.iter().sum::<f64>() * domains.domains as f64;
     let limit = if top_k == 0 { experts } else { top_k };
-    let mut gains: Vec<f64> = squares
+    let gains: Vec<f64> = squares
         .chunks(rank.max(1))
         .take(limit)
         .flat_map(|chunk| std::iter::repeat_n(chunk.iter().sum::<f64>(), domains.domains))
         .collect();
-    gains.sort_by(|a, b| b.total_cmp(a));
-    (1.0 - gains.iter().take(experts).sum::<f64>() / total).max(0.0)
+    let most = falling(&gains).into_iter().take(experts);
+    (1.0 - most.map(|at| gains[at]).sum::<f64>() / total).max(0.0)
 }
 
 fn tail(values: &[f64], count: usize, total: f64) -> f64 {

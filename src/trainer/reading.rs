@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::lab::Lab;
 use crate::lab::forward::{Answer, Forward, probabilities};
 use crate::lab::generate::{Generation, Sampling};
+use crate::order::falling;
 use crate::protocol::Event;
 use crate::protocol::text::{Look, Passage, PassageFrame, PassageGates, Read, TextFrame, WritingFrame};
 use crate::task::text::{Texts, Tokenizer};
@@ -194,10 +195,8 @@ impl Reading {
         for (logits, &token) in answer.output.chunks_exact(width).zip(tokens) {
             let shares = probabilities(logits);
             read.bits.push(-libm::log2(shares[token as usize].max(f64::MIN_POSITIVE)) as f32);
-            let mut order: Vec<usize> = (0..width).collect();
-            order.sort_by(|&a, &b| shares[b].total_cmp(&shares[a]));
             let told = |&token: &usize| (shown(&self.tokenizer.bytes_of(token as u32)), shares[token] as f32);
-            read.expected.push(order.iter().take(EXPECTED).map(told).collect());
+            read.expected.push(falling(&shares).iter().take(EXPECTED).map(told).collect());
         }
         read
     }

@@ -15,6 +15,7 @@
 
 use super::Parameter;
 use crate::error::{Error, Result};
+use crate::order::falling;
 use crate::rng::Rng;
 use crate::tensor::argmax;
 
@@ -77,8 +78,7 @@ fn strongest(experts: &RankOneExperts, count: usize, mean_gate: &[f64]) -> Vec<u
         })
         .collect();
     // Among equals, untrained ones for instance, the first stay.
-    let mut strongest: Vec<usize> = (0..experts.count).collect();
-    strongest.sort_by(|&i, &j| size[j].total_cmp(&size[i]));
+    let strongest = falling(&size);
     (0..experts.count).filter(|index| strongest[..count].contains(index)).collect()
 }
 

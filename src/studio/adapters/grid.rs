@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::peft::keys::counted;
+use crate::order::distinct;
+use crate::peft::keys::distinct_names;
 
 /// Rows of an overview by layer and by what they are in it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,20 +18,18 @@ pub struct Grid {
 impl Grid {
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
         let places: Vec<(String, String)> = names.map(apart).collect();
-        let mut layers: Vec<&String> = places.iter().map(|(layer, _)| layer).collect();
-        layers.sort_by_cached_key(|layer| counted(layer));
-        layers.dedup();
-        let mut kinds: Vec<&String> = Vec::new();
+        let layers = distinct_names(places.iter().map(|(layer, _)| layer.as_str()));
+        let mut kinds: Vec<&str> = Vec::new();
         for (_, kind) in &places {
-            if !kinds.contains(&kind) {
+            if !kinds.contains(&kind.as_str()) {
                 kinds.push(kind);
             }
         }
-        let layer_at: BTreeMap<&String, usize> = layers.iter().enumerate().map(|(at, &layer)| (layer, at)).collect();
+        let layer_at: BTreeMap<&str, usize> = layers.iter().enumerate().map(|(at, &layer)| (layer, at)).collect();
         let mut cells = vec![None; layers.len() * kinds.len()];
         for (row, (layer, kind)) in places.iter().enumerate() {
             let kind = kinds.iter().position(|k| *k == kind);
-            if let (Some(kind), Some(layer)) = (kind, layer_at.get(layer)) {
+            if let (Some(kind), Some(layer)) = (kind, layer_at.get(layer.as_str())) {
                 cells[kind * layers.len() + layer] = Some(row);
             }
         }
@@ -62,7 +61,7 @@ fn apart(name: &str) -> (String, String) {
 }
 
 /// Without the components that all of them begin with, and without those that all end in.
-fn short(names: &[&String]) -> Vec<String> {
+fn short(names: &[&str]) -> Vec<String> {
     let split: Vec<Vec<&str>> = names.iter().map(|name| name.split('.').collect()).collect();
     let Some(first) = split.first() else { return Vec::new() };
     let least = split.iter().map(Vec::len).min().unwrap_or(1);
@@ -71,9 +70,7 @@ fn short(names: &[&String]) -> Vec<String> {
     let shown: Vec<String> = split.iter().map(|parts| parts[common..].join(".")).collect();
     // "self_attn.q_proj" is known as "q_proj", unless there are others of that name.
     let last: Vec<&str> = split.iter().map(|parts| parts[parts.len() - 1]).collect();
-    let mut distinct = last.clone();
-    distinct.sort_unstable();
-    distinct.dedup();
+    let distinct = distinct(last.clone());
     let number = last.iter().any(|part| part.parse::<u32>().is_ok());
     match distinct.len() == last.len() && (!number || shown.iter().all(|name| !name.contains('.'))) {
         true => last.into_iter().map(|name| if name.is_empty() { "–".into() } else { name.to_owned() }).collect(),

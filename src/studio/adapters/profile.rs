@@ -1,6 +1,7 @@
 //! Values along an axis of a weight: shrunk to the pixels there are, the largest of them, and both in words. Knows nothing
 //! of pixels beyond their number.
 
+use crate::order::falling;
 use crate::peft::view::{Direction, Norms};
 use crate::view::format::{count, list, percent, three};
 use crate::view::table::Table;
@@ -37,10 +38,8 @@ pub fn under(values: &[f64], share: f64, most: usize) -> Option<usize> {
 
 /// Places of the largest entries by magnitude, the largest first.
 pub fn largest(values: &[f64], most: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..values.len()).filter(|&at| values[at].is_finite()).collect();
-    order.sort_by(|&a, &b| values[b].abs().total_cmp(&values[a].abs()));
-    order.truncate(most);
-    order
+    let sizes: Vec<f64> = values.iter().map(|value| value.abs()).collect();
+    falling(&sizes).into_iter().filter(|&at| sizes[at].is_finite()).take(most).collect()
 }
 
 /// The fewest entries that hold half of the squared length.

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use crate::order::sorted;
 use crate::peft::overview::{Form, Outlier, Overview};
 use crate::view::format::{count, percent, three};
 
@@ -163,21 +164,20 @@ impl Filter {
 /// The rows that are shown, in order. What is not known comes last either way.
 pub fn arranged(rows: &[Overview], outliers: &[Outlier], filter: &Filter, sort: Sort) -> Vec<usize> {
     let marked = |at: usize| !filter.outliers || outliers.iter().any(|outlier| outlier.row == at);
-    let mut shown: Vec<usize> = (0..rows.len()).filter(|&at| marked(at) && filter.shows(&rows[at].name)).collect();
+    let shown: Vec<usize> = (0..rows.len()).filter(|&at| marked(at) && filter.shows(&rows[at].name)).collect();
     let turned = |order: Ordering| if sort.falling { order.reverse() } else { order };
     match sort.column {
         // Rows are in the order in which a person counts already.
-        Column::Name if sort.falling => shown.reverse(),
-        Column::Name => {}
-        Column::Dtype => shown.sort_by(|&a, &b| turned(rows[a].dtype.name().cmp(rows[b].dtype.name()))),
-        column => shown.sort_by(|&a, &b| match (column.value(&rows[a]), column.value(&rows[b])) {
+        Column::Name if sort.falling => shown.into_iter().rev().collect(),
+        Column::Name => shown,
+        Column::Dtype => sorted(shown, |&a, &b| turned(rows[a].dtype.name().cmp(rows[b].dtype.name()))),
+        column => sorted(shown, |&a, &b| match (column.value(&rows[a]), column.value(&rows[b])) {
             (Some(a), Some(b)) => turned(a.total_cmp(&b)),
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
             (None, None) => Ordering::Equal,
         }),
     }
-    shown
 }
 
 /// Smallest and largest value of a column that are known and finite.

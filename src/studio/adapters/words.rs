@@ -2,6 +2,7 @@
 
 use super::wire::Pair;
 use crate::method;
+use crate::order::distinct;
 use crate::peft::combine::Combination;
 use crate::peft::compare::Comparison;
 use crate::peft::overview::{Form, Outlier, Overview, totals};
@@ -90,9 +91,7 @@ pub fn kind(rows: &[Overview]) -> String {
         1 => " and 1 weight held whole".into(),
         more => format!(" and {more} weights held whole"),
     };
-    let mut dtypes: Vec<&str> = rows.iter().map(|row| row.dtype.name()).collect();
-    dtypes.sort_unstable();
-    dtypes.dedup();
+    let dtypes = distinct(rows.iter().map(|row| row.dtype.name()).collect());
     let parameters = count(totals(rows).parameters);
     let plural = if modules == 1 { "" } else { "s" };
     format!(

@@ -6,6 +6,7 @@ use super::Ask;
 use super::details::{details, value};
 use crate::experiments::report::Outcome;
 use crate::experiments::{Expected, Experiment, SEEDS, Verdict};
+use crate::order::sorted;
 use crate::studio::record::Record;
 use crate::studio::state::{Msg, Running, State};
 use crate::view::format::count;
@@ -101,7 +102,8 @@ fn compare(experiment: &Experiment, outcome: Option<&Outcome>) -> Html {
         (0..experiment.quantities.len()).filter(|&i| experiment.quantities[i].expected != Expected::Shown).collect();
     let mut rows = claimed.clone();
     if let Some(outcome) = outcome.filter(|_| rows.len() > ROWS) {
-        rows.sort_by_key(|&i| outcome.measured[i].verdict == Verdict::Holds);
+        let holds = |&i: &usize| outcome.measured[i].verdict == Verdict::Holds;
+        rows = sorted(rows, |a, b| holds(a).cmp(&holds(b)));
     }
     let more = rows.len().saturating_sub(ROWS);
     let lines = rows.iter().take(ROWS).map(|&i| {
