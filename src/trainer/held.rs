@@ -10,7 +10,7 @@ use crate::protocol::text::{HeldFrame, HeldLanguage, HeldScore};
 use crate::task::text::{Passages, Texts, languages};
 
 /// Passages of each language that are scored while training; at rest it is all of them.
-const QUICK: usize = 16;
+const QUICK: usize = 8;
 
 /// Held-out texts, scored batch by batch: the base once, then the lanes in turn.
 pub struct Held {

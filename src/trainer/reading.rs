@@ -20,7 +20,7 @@ use crate::task::text::{Texts, Tokenizer};
 /// While training, at most one part in this many of the time is for reading.
 const SHARE: f64 = 4.0;
 /// Milliseconds between two readings of the passage while training, and between two messages.
-const PASSAGE: f64 = 400.0;
+const PASSAGE: f64 = 1500.0;
 const MESSAGE: f64 = 200.0;
 /// Tokens that are written after the prompt.
 const WRITTEN: usize = 96;
