@@ -376,7 +376,7 @@ fn text_is_read_and_written() {
     assert_eq!(writing.len(), 3);
     assert!(writing.iter().all(|text| text.done && !text.text.is_empty() && text.step == 6));
     // Frames have bits, and a map of every linear layer.
-    let map = frames(&events).filter_map(|frame| frame.map.as_ref()).last().unwrap();
+    let map = frames(&events).rev().find_map(|frame| frame.map.as_ref()).unwrap();
     assert_eq!(map.lanes.iter().map(Vec::len).collect::<Vec<_>>(), [28, 28]);
     let adapted = |lane: usize| map.lanes[lane].iter().filter(|cell| cell.change.is_some()).count();
     assert_eq!((adapted(0), adapted(1)), (8, 7));

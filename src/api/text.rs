@@ -207,7 +207,7 @@ pub struct JsGeneration(crate::lab::generate::Generation);
 #[wasm_bindgen(js_class = Generation)]
 impl JsGeneration {
     pub fn next(&mut self) -> String {
-        self.0.next()
+        self.0.next_text()
     }
 }
 

@@ -97,7 +97,7 @@ impl Generation {
     }
 
     /// The next token's text: whole characters, and nothing while one is not whole.
-    pub fn next(&mut self) -> String {
+    pub fn next_text(&mut self) -> String {
         let window = self.forward.rows();
         // A passage begins with token 0; of a long text its end is read.
         let seen: Vec<u32> = match self.tokens.len() {

@@ -252,7 +252,7 @@ impl Writing {
         };
         self.next = at + 1;
         if let Some(generation) = &mut self.under_way[at] {
-            self.texts[at].text += &generation.next();
+            self.texts[at].text += &generation.next_text();
             if generation.written() >= WRITTEN {
                 self.under_way[at] = None;
                 self.texts[at].done = true;
