@@ -44,6 +44,8 @@ pub struct Run {
     pub now: now::Line,
     memory: Vec<LaneHistory>,
     frames: usize,
+    /// Of a language model, the latest frame as far as the Now line needs it: scores come between frames, and after the last.
+    last: Option<Box<Frame>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,8 +73,24 @@ impl Run {
                 self.started = Some(Snap::new(*started));
             }
             Event::Frame(frame) => self.frame(*frame),
-            Event::Text(text) => self.text.take_in(*text),
+            Event::Text(text) => {
+                self.text.take_in(*text);
+                if let Some(frame) = self.last.take() {
+                    self.say(&frame);
+                    self.last = Some(frame);
+                }
+            }
             Event::Problem { .. } | Event::NoGpu { .. } => {}
+        }
+    }
+
+    /// Says what is to be seen now.
+    fn say(&mut self, frame: &Frame) {
+        let Some(started) = &self.started else { return };
+        // A sentence whose numbers change ten times a second cannot be read; another sentence is said at once.
+        let now = now::line(&now::State { started, frame, history: &self.memory, text: &self.text });
+        if self.frames.is_multiple_of(SENTENCE) || !frame.running || now.kind != self.now.kind {
+            self.now = now;
         }
     }
 
@@ -92,12 +110,10 @@ impl Run {
         for (index, memory) in self.memory.iter_mut().enumerate() {
             memory.push(&frame, index);
         }
-        // A sentence whose numbers change ten times a second cannot be read; another sentence is said at once.
-        let now = now::line(&now::State { started, frame: &frame, history: &self.memory, text: &self.text });
-        if self.frames.is_multiple_of(SENTENCE) || !frame.running || now.kind != self.now.kind {
-            self.now = now;
-        }
+        let is_text = matches!(started.config.task, Task::Text(_));
+        self.say(&frame);
         self.frames += 1;
+        self.last = is_text.then(|| Box::new(without_tokens(&mut frame)));
         self.text.map = frame.map.map(Snap::new).or(self.text.map.take());
         self.step = frame.step;
         self.running = frame.running;
@@ -154,6 +170,16 @@ impl Run {
         self.drawing = (!frame.drawing.is_empty()).then(|| Snap::new(frame.drawing));
         self.ranks.push(frame.ranks);
     }
+}
+
+/// A copy without what is large, which no sentence is about.
+fn without_tokens(frame: &mut Frame) -> Frame {
+    let large: Vec<_> = frame.gates.iter_mut().map(|gate| std::mem::take(&mut gate.tokens)).collect();
+    let weight = frame.weight.take();
+    let copy = frame.clone();
+    frame.gates.iter_mut().zip(large).for_each(|(gate, tokens)| gate.tokens = tokens);
+    frame.weight = weight;
+    copy
 }
 
 /// Cross-entropies beside the curves, in the unit of the curves: bits, of which a nat is 1 / ln 2.
@@ -273,6 +299,27 @@ mod tests {
         let points: Vec<_> = run.lanes[0].curve.series.points(0).collect();
         assert_eq!(points, [(0.0, 1.0), (1.0, 0.5), (2.0, 0.25)]);
         assert_eq!(run.step, 3);
+    }
+
+    #[test]
+    fn scores_after_the_last_frame_are_spoken_of() {
+        let mut run = Run::default();
+        let Event::Started(mut start) = started(1.0) else { unreachable!() };
+        start.config.task = Task::Text(crate::config::Text::default());
+        run.apply(Event::Started(start));
+        let Event::Frame(mut last) = frame(0, vec![3.0; 10]) else { unreachable!() };
+        last.running = false;
+        run.apply(Event::Frame(last));
+        assert!(run.now.text.contains("mean loss of the last steps"), "{}", run.now.text);
+        use crate::view::reading::tests::{held, score};
+        let mut score_at = |step, bits| {
+            let held = Some(held([5.0, 3.0, 2.7], &[score(step, &[bits, bits, 2.7])]));
+            run.apply(Event::Text(Box::new(crate::protocol::text::TextFrame { held, ..Default::default() })));
+            run.now.text.clone()
+        };
+        // A score of an earlier step is not how it ended.
+        assert!(!score_at(8, 2.9).contains("2.90"));
+        assert!(score_at(10, 2.5).contains("fine-tuning 2.50; the base's were 4.00"));
     }
 
     #[test]

@@ -125,6 +125,10 @@ pub fn gain(state: &State<'_>) -> Option<String> {
 pub fn results(state: &State<'_>) -> Option<String> {
     let (held, base, scores) = scores(state)?;
     let told = |(lane, score): (usize, &HeldScore)| {
+        // A score of an earlier step is not how it ended.
+        if score.step != state.frame.step {
+            return None;
+        }
         Some(format!("{} {}", state.name(lane), three(gained(held, base, score)?.1)))
     };
     let all: Vec<String> = scores.into_iter().filter_map(told).collect();

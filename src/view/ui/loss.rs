@@ -74,7 +74,7 @@ pub fn LossChart(props: &LossProps) -> Html {
     });
     let held_out = courses.iter().enumerate().map(|(index, course)| {
         let d = path(course.iter().map(|&(s, y)| (steps.x(s), axis.pixel(y))));
-        html! { <path class={format!("curve held-out lane-{index}")} {d} /> }
+        html! { <><path class="halo" d={d.clone()} /><path class={format!("curve held-out lane-{index}")} {d} /></> }
     });
     let diverged = props.lanes.iter().enumerate().filter_map(|(index, lane)| {
         let step = lane.frame.diverged?;
