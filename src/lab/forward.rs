@@ -184,7 +184,7 @@ pub fn matrix(values: &[f32], width: usize) -> Array2<f64> {
     widened(values, (values.len() / width, width))
 }
 
-/// Loss of each row: mean squared error as a share of the target's energy, or cross-entropy, of text in bits.
+/// Loss of each row: mean squared error as a share of the target's energy, or cross-entropy.
 pub fn row_losses(task: &TaskData, targets: &Targets, output: &[f32]) -> Vec<f64> {
     let width = task.network.outputs();
     let rows = output.chunks_exact(width);
@@ -195,8 +195,7 @@ pub fn row_losses(task: &TaskData, targets: &Targets, output: &[f32]) -> Vec<f64
             rows.zip(y.chunks_exact(width)).map(row).collect()
         }
         Targets::Classes(classes) => {
-            let row =
-                |(o, &c): (&[f32], &u32)| -libm::log(probabilities(o)[c as usize].max(f64::MIN_POSITIVE)) / task.energy;
+            let row = |(o, &c): (&[f32], &u32)| -libm::log(probabilities(o)[c as usize].max(f64::MIN_POSITIVE));
             rows.zip(classes).map(row).collect()
         }
     }

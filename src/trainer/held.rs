@@ -110,7 +110,8 @@ impl Held {
             self.now = self.next(lab, at_rest).map(|lane| Sweep {
                 lane,
                 step,
-                whole: at_rest,
+                // What is compared with the base is as much as the base read.
+                whole: at_rest || self.base.as_ref().is_some_and(|base| base.whole),
                 language: 0,
                 passage: 0,
                 sums: vec![(0.0, 0); self.languages.len()],

@@ -22,6 +22,8 @@ const SHARE: f64 = 4.0;
 /// Milliseconds between two readings of the passage while training, and between two messages.
 const PASSAGE: f64 = 1500.0;
 const MESSAGE: f64 = 200.0;
+/// While training, at most one part in this many of the time is for the passage, which would starve scores otherwise.
+const PASSAGE_SHARE: f64 = 12.0;
 /// Tokens that are written after the prompt.
 const WRITTEN: usize = 96;
 /// Most probable tokens that are told.
@@ -36,14 +38,22 @@ pub struct Reading {
     /// Base first, then each lane, on one passage.
     forward: Forward,
     lanes: Vec<Lane>,
-    /// The passage as it was last told, and when.
-    told: Option<(Look, usize, f64)>,
+    /// The passage as it was last told.
+    told: Option<Told>,
     writing: Option<Writing>,
     ready: TextFrame,
     next_message: f64,
     /// Time spent, and since when.
     spent: f64,
     since: f64,
+}
+
+struct Told {
+    look: Look,
+    step: usize,
+    at: f64,
+    /// Milliseconds that it took.
+    took: f64,
 }
 
 struct Writing {
@@ -136,8 +146,9 @@ impl Reading {
     fn passage_is_due(&self, lab: &Lab, state: &State) -> bool {
         let Some(look) = state.look() else { return false };
         match &self.told {
-            Some((told, step, at)) if told == look => {
-                *step != lab.step() && (!state.training() || clock::now() - at >= PASSAGE)
+            Some(told) if told.look == *look => {
+                let wait = PASSAGE.max(PASSAGE_SHARE * told.took);
+                told.step != lab.step() && (!state.training() || clock::now() - told.at >= wait)
             }
             _ => true,
         }
@@ -146,7 +157,7 @@ impl Reading {
     /// Base and lanes on the passage that is looked at.
     async fn read_passage(&mut self, lab: &Lab, state: &State) -> Result<()> {
         let Some(look) = state.look().cloned() else { return Ok(()) };
-        let step = lab.step();
+        let (step, begun) = (lab.step(), clock::now());
         let params = lab.parameters().await?;
         let tokens = self.tokens(&look.passage);
         let mut x = vec![0.0; self.sequence];
@@ -170,7 +181,8 @@ impl Reading {
             gates: gates.collect(),
             look: look.clone(),
         });
-        self.told = Some((look, step, clock::now()));
+        let at = clock::now();
+        self.told = Some(Told { look, step, at, took: at - begun });
         Ok(())
     }
 
