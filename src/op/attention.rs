@@ -244,7 +244,7 @@ fn backward_key<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     });
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::op::testing::{assert_close, assert_gradient, dot, matrix, run};

@@ -61,7 +61,7 @@ fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::op::testing::{assert_gradient, matrix, run};

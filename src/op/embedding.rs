@@ -38,7 +38,7 @@ fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::op::testing::{matrix, run};

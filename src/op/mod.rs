@@ -67,7 +67,7 @@ pub fn view_mut<F>(data: &mut [F], offset: usize, rows: usize, cols: usize, stri
 }
 
 /// What tests of twins share.
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod testing {
     use std::cell::RefCell;
 

@@ -48,7 +48,7 @@ fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::op::testing::{assert_close, dot, matrix, run};
