@@ -7,7 +7,6 @@ mod name;
 pub mod object;
 mod run;
 
-
 use crate::order::Few;
 use limits::{Real, Whole};
 pub use name::Named;
