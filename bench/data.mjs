@@ -20,10 +20,10 @@ export function layer(size) {
   };
 }
 
-export function transposed(matrix, size) {
-  const result = new Float32Array(matrix.length);
-  for (let row = 0; row < size; row++) for (let column = 0; column < size; column++) result[column * size + row] = matrix[row * size + column];
-  return result;
+// Of a matrix of so many columns.
+export function transposed(matrix, columns) {
+  const rows = matrix.length / columns;
+  return matrix.map((_, at) => matrix[(at % rows) * columns + Math.floor(at / rows)]);
 }
 
 export const ADAM = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8 };

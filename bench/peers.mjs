@@ -2,10 +2,11 @@
 //
 // A step is forward, backward and Adam on one adapted linear layer; MoLoRA has a soft gate per row. Both libraries get
 // their best form: one jitted function for the whole step in jax-js, no readback between steps, experts as one matrix.
-import { blockUntilReady, defaultDevice, init, jit, nn, numpy as np, valueAndGrad } from "@jax-js/jax";
+import { blockUntilReady, defaultDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
 import * as tf from "@tensorflow/tfjs";
 import "@tensorflow/tfjs-backend-webgpu";
 import { ADAM, layer, transposed, uniform } from "./data.mjs";
+import { model } from "./jax_language.mjs";
 
 // Adapters in the layout x·A·B, experts side by side: A [in, experts · rank], B [experts · rank, out], zero.
 function adapters({ method, size, rank, experts }) {
@@ -17,20 +18,19 @@ function adapters({ method, size, rank, experts }) {
   };
 }
 
-async function jax(device, config) {
-  const { method, size, rank, experts } = config;
-  await init(device);
-  defaultDevice(device);
+// Frozen arrays, trained ones, and the loss of both.
+function oneLayer({ method, size, rank, experts }) {
   const data = layer(size);
-  const { columns, A, router } = adapters(config);
+  const { columns, A, router } = adapters({ method, size, rank, experts });
   const square = [size, size];
-  const x = np.array(data.x).reshape(square);
-  const y = np.array(data.y).reshape(square);
-  const w = np.array(transposed(data.weight, size)).reshape(square);
-  let params = { A: np.array(A).reshape([size, columns]), B: np.zeros([columns, size]) };
+  const fixed = {
+    x: np.array(data.x).reshape(square),
+    y: np.array(data.y).reshape(square),
+    w: np.array(transposed(data.weight, size)).reshape(square),
+  };
+  const params = { A: np.array(A).reshape([size, columns]), B: np.zeros([columns, size]) };
   if (router) params.router = np.array(router).reshape([size, experts]);
-
-  const loss = (p, x, y, w) => {
+  const loss = (p, { x, y, w }) => {
     let h = np.matmul(x.ref, p.A);
     if (router) {
       const gate = nn.softmax(np.matmul(x.ref, p.router)).reshape([size, experts, 1]);
@@ -38,14 +38,21 @@ async function jax(device, config) {
     }
     return np.mean(np.square(np.matmul(x, w).add(np.matmul(h, p.B)).sub(y)));
   };
+  return { params, fixed, loss };
+}
+
+async function jax(device, config) {
+  await init(device);
+  defaultDevice(device);
+  let { params, fixed, loss } = config.size === "language" ? await model(config) : oneLayer(config);
   const names = Object.keys(params);
   const zeros = () => Object.fromEntries(names.map((name) => [name, np.zeros(params[name].shape)]));
   let m = zeros();
   let v = zeros();
   const { lr, beta1, beta2, eps } = ADAM;
-  const step = jit((p, m, v, x, y, w) => {
+  const step = jit((p, m, v, fixed) => {
     const held = Object.fromEntries(names.map((name) => [name, p[name].ref]));
-    const [value, grads] = valueAndGrad(loss)(held, x, y, w);
+    const [value, grads] = valueAndGrad(loss)(held, fixed);
     const [p2, m2, v2] = [{}, {}, {}];
     for (const name of names) {
       const first = m[name].mul(beta1).add(grads[name].ref.mul(1 - beta1));
@@ -64,7 +71,7 @@ async function jax(device, config) {
       let value;
       for (let i = 0; i < steps; i++) {
         value?.dispose();
-        [value, params, m, v] = step(params, m, v, x.ref, y.ref, w.ref);
+        [value, params, m, v] = step(params, m, v, tree.ref(fixed));
         if (first === undefined) {
           first = (await value.data())[0];
           value = undefined;

@@ -1,7 +1,9 @@
 // Times training steps: this engine and its peers, taking turns in one Chromium, so that a noisy machine is noisy for all.
 // Quote ratios, never milliseconds: both come from one run.
 //
-//   node bench/steps.mjs --out FILE [--rows 64,256] [--no-peers]
+//   node bench/steps.mjs --out FILE [--rows 64,256,language] [--no-peers]
+//
+// A row is a layer of N = D, or the small language model with adapters on all of its projections.
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { launch } from "../tests/e2e/browser.mjs";
@@ -9,6 +11,8 @@ import { serve } from "../tests/e2e/server.mjs";
 
 const RANK = 8;
 const EXPERTS = 4;
+// The language model's mixture has as many parameters as its LoRA, but for routers.
+const RANK_OF_EXPERTS = 2;
 const OURS = ["webgpu", "cpu"];
 const PEERS = ["jax-js-webgpu", "jax-js-wasm", "tfjs-webgpu"];
 const REPETITIONS = 7;
@@ -17,10 +21,10 @@ const WARM_UP = 5;
 const REPETITION_MS = 400;
 
 const { values: options } = parseArgs({
-  options: { out: { type: "string" }, rows: { type: "string", default: "64,256,512" }, "no-peers": { type: "boolean", default: false } },
+  options: { out: { type: "string" }, rows: { type: "string", default: "64,256,512,language" }, "no-peers": { type: "boolean", default: false } },
 });
-const sizes = options.rows.split(",").map(Number);
-if (!sizes.every((size) => Number.isInteger(size) && size > 0)) throw new Error(`--rows ${options.rows}: give sizes like 64,256`);
+const sizes = options.rows.split(",").map((size) => (size === "language" ? size : Number(size)));
+if (!sizes.every((size) => size === "language" || (Number.isInteger(size) && size > 0))) throw new Error(`--rows ${options.rows}: give sizes like 64,256 or language`);
 const peers = options["no-peers"] ? [] : PEERS;
 
 async function bundle() {
@@ -35,6 +39,7 @@ const mounts = {
   "/pkg/": "pkg",
   "/ours.mjs": text(await readFile("bench/ours.mjs")),
   "/data.mjs": text(await readFile("bench/data.mjs")),
+  "/language.mjs": text(await readFile("bench/language.mjs")),
 };
 if (peers.length) mounts["/peers.mjs"] = text(await bundle());
 
@@ -68,8 +73,11 @@ const finish = (name) =>
   }, name);
 
 async function row(size, method) {
-  const config = { method, size, rank: RANK, experts: EXPERTS };
-  const contenders = [...OURS, ...peers].map((name) => ({ name, times: [] }));
+  const rank = size === "language" && method === "molora" ? RANK_OF_EXPERTS : RANK;
+  const config = { method, size, rank, experts: EXPERTS };
+  // Of TensorFlow.js, jax-js is ahead in every row of one layer.
+  const own = peers.filter((name) => size !== "language" || name.startsWith("jax"));
+  const contenders = [...OURS, ...own].map((name) => ({ name, times: [] }));
   for (const contender of contenders) {
     await start(contender.name, config);
     await time(contender.name, WARM_UP);
@@ -103,7 +111,7 @@ function agree({ size, method, losses }) {
 const columns = [
   ["N = D", (r) => String(r.size)],
   ["method", (r) => r.method],
-  ...[...OURS, ...peers].map((name) => [name, (r) => r.ms[name].toPrecision(3)]),
+  ...[...OURS, ...peers].map((name) => [name, (r) => r.ms[name]?.toPrecision(3) ?? "–"]),
 ];
 if (peers.length) {
   columns.push(["webgpu ×", (r) => (r.ms["jax-js-webgpu"] / r.ms.webgpu).toFixed(1)]);

@@ -7,6 +7,7 @@ mod common;
 use common::lanes::{one_layer, random_params, residual, three_layers, variants};
 use lora_playground::config::{Lane, Optimizer};
 use lora_playground::exec::Recording;
+use lora_playground::exec::Schedules;
 use lora_playground::exec::cpu::Cpu;
 use lora_playground::graph::{Buffer, GRADS, LOSSES, MOMENTS, PARAMS, Step, Tensor};
 use lora_playground::method::modifier::quantised;
@@ -220,7 +221,7 @@ fn padding_stays_zero() {
             compiled.tensors().for_each(|t| t.positions().for_each(|at| real[at] = true));
             let mut cpu = Cpu::<f32>::new(shared);
             cpu.set_lane(0, compiled, &params);
-            cpu.train(&[0], &steps);
+            cpu.train(&[0], &Schedules::one(steps, 1));
             assert_ne!(cpu.read(0, PARAMS), params, "{name}: nothing was trained");
             for (what, buffer) in [("params", PARAMS), ("grads", GRADS), ("moments", MOMENTS)] {
                 for (at, (value, real)) in cpu.read(0, buffer).iter().zip(real.iter().cycle()).enumerate() {

@@ -288,7 +288,17 @@ fn no_gate_reads_ahead() {
 /// Bits per byte of the base on whole held-out texts in passages of 64, as the prototype measured them.
 #[test]
 fn base_costs_what_the_prototype_measured() {
-    const EXPECTED: [(&str, f64); 9] = [("deu_1996", 4.666), ("swh", 3.312), ("ell_monotonic", 16.281), ("rus", 2.534), ("eng", 2.665), ("fra", 2.582), ("spa", 2.455), ("por_PT", 2.663), ("ita", 2.513)];
+    const EXPECTED: [(&str, f64); 9] = [
+        ("deu_1996", 4.666),
+        ("swh", 3.312),
+        ("ell_monotonic", 16.281),
+        ("rus", 2.534),
+        ("eng", 2.665),
+        ("fra", 2.582),
+        ("spa", 2.455),
+        ("por_PT", 2.663),
+        ("ita", 2.513),
+    ];
     for (code, expected) in EXPECTED {
         let text = Text { languages: vec![code.into()], ..Text::default() };
         let (task, texts) = small(&text, 1);
@@ -300,5 +310,47 @@ fn base_costs_what_the_prototype_measured() {
         let bits = nats.iter().map(|&v| f64::from(v)).sum::<f64>() / nats.len() as f64 / std::f64::consts::LN_2;
         println!("{code} {bits:.4}");
         assert!((bits - expected).abs() < 0.005, "{code}: {bits}, not {expected}");
+    }
+}
+
+/// A run restored after its device was lost scores as before, and a lane given more rank or experts answers as before.
+#[test]
+fn restored_and_resized_runs_answer_as_before() {
+    let query = "task=text&batch=2&sequence=32&languages=rus&lanes=lora.r4.l2-3.lr0.01~mor1e.n4.running.down_proj.lr0.02&total=50&warmup=1";
+    let config = Config::from_query(query).unwrap();
+    let Task::Text(text) = &config.task else { panic!("text") };
+    let (task, texts) = small(text, 1);
+    let passages = Passages::of(&texts.train[0].1[..96], 32);
+    let mut lab = Lab::new(config.clone(), task, None).unwrap();
+    block_on(lab.train(5)).unwrap();
+    let all = |lab: &mut Lab| -> Vec<Vec<f32>> {
+        [None, Some(0), Some(1)].iter().map(|&lane| block_on(lab.nats(lane, &passages)).unwrap()).collect()
+    };
+    let before = all(&mut lab);
+    assert_ne!(before[0], before[1]);
+    let snapshot = block_on(lab.snapshot()).unwrap();
+    lab.restore(None, &snapshot).unwrap();
+    assert_eq!(all(&mut lab), before);
+    for (lane, size) in [(0, 6), (1, 7)] {
+        block_on(lab.set_rank(lane, size)).unwrap();
+    }
+    for (now, before) in all(&mut lab).iter().zip(&before) {
+        let before: Vec<f64> = before.iter().map(|&v| v.into()).collect();
+        close("nats", now, &before, 1e-3, 1e-3);
+    }
+    block_on(lab.train(2)).unwrap();
+}
+
+/// What DEFLATE makes of the training texts, as the data say.
+#[test]
+fn compressed_sizes_are_those_of_the_texts() {
+    use std::io::Write;
+    let texts = json(concat!(env!("CARGO_MANIFEST_DIR"), "/www/data/lm/texts.json"));
+    for (code, text) in texts.as_object().unwrap() {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(text["train"].as_str().unwrap().as_bytes()).unwrap();
+        let (ours, told) = (encoder.finish().unwrap().len() as f64, text["deflated"].as_f64().unwrap());
+        // Two implementations of the same level differ a little.
+        assert!((ours / told - 1.0).abs() < 0.02, "{code}: {ours} bytes, told {told}");
     }
 }

@@ -232,8 +232,7 @@ fn sizes_by_formula_are_those_of_the_buffers() {
     for lane in lanes {
         for (task, layers) in [(one_layer(), None), (three_layers(), None), (three_layers(), Some(vec![0, 2]))] {
             let lane = Lane { layers, ..lane.clone() };
-            let shapes: Vec<_> = task.network.sites().iter().map(|l| (l.inputs, l.outputs)).collect();
-            let formula = lane_count(&lane, &shapes);
+            let formula = lane_count(&lane, task.network.sites());
             let compiled = compile(&task, &lane, &Default::default());
             assert_eq!(compiled.parameters, formula, "{lane:?}");
             // Every parameter has a place of its own in the buffers that hold parameters, gradients and moments.

@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::task::Poll;
 
-use lora_playground::config::{BackendChoice, Config, Domains, Lane, Task};
+use lora_playground::config::{BackendChoice, Config, Domains, Lane, Task, Text};
 use lora_playground::error::Result;
 use lora_playground::optim;
+use lora_playground::protocol::text::{Look, Passage, TextFrame};
 use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Started, Watch};
 use lora_playground::trainer::{Transport, run};
 use lora_playground::view::ranks::Budget;
@@ -315,4 +316,69 @@ fn gates_by_prototypes_are_shown_and_merged() {
             assert_ne!(experts.a[..32], experts.a[3 * 32..4 * 32]);
         }
     }
+}
+
+fn texts(events: &[Event]) -> impl Iterator<Item = &TextFrame> {
+    events.iter().filter_map(|event| if let Event::Text(text) = event { Some(&**text) } else { None })
+}
+
+/// A language model trains; held-out text is scored, a passage read and a prompt gone on from. The base's bits are those that
+/// the reference measured, and a passage that was typed in costs the same as it does token by token.
+#[test]
+fn text_is_read_and_written() {
+    let lane = |text: &str| Lane::from_text(text).unwrap();
+    let mut config = default(BackendChoice::Cpu);
+    config.task = Task::Text(Text { languages: vec!["deu_1996".into(), "rus".into()], ..Text::default() });
+    config.lanes = vec![lane("lora.r4.q_proj-v_proj.lr0.01"), lane("mor1e.n4.running.l3.lr0.02")];
+    config.schedule.total = 6;
+    config.schedule.warmup = 1;
+    let typed = Look { passage: Passage::Typed("Würde — достоинство".into()), site: 21 };
+    let held = Look { passage: Passage::Held { language: "rus".into(), number: 1 }, site: 21 };
+    let written = |text: &TextFrame| text.writing.as_ref().is_some_and(|all| all.iter().all(|one| one.done));
+    let events = play(
+        vec![
+            (at_once(), Command::Start { config: config.clone(), paused: false }),
+            (frame(|f| f.step == 6 && !f.running), Command::Look(held)),
+            (Box::new(|e| texts(e).any(|t| t.passage.is_some())), Command::Look(typed.clone())),
+            (Box::new(|e| texts(e).any(|t| t.passage.is_some())), Command::Write(Some("Alle Menschen".into()))),
+        ],
+        Box::new(move |e| texts(e).any(written)),
+    );
+    let problems: Vec<_> = events.iter().filter(|event| matches!(event, Event::Problem { .. })).collect();
+    assert!(problems.is_empty(), "{problems:?}");
+    // At rest everything is read whole.
+    let last = texts(&events).filter_map(|text| text.held.as_ref()).last().unwrap();
+    let base = last.base.as_ref().unwrap();
+    assert!(last.lanes.iter().chain([&last.base]).all(|score| score.as_ref().is_some_and(|score| score.whole)));
+    let names: Vec<&str> = last.languages.iter().map(|language| language.name.as_str()).collect();
+    assert_eq!(names[..3], ["German, Standard (1996)", "Russian", "English"]);
+    let expected = [4.666, 2.534, 2.665, 2.582, 2.455, 2.663, 2.513];
+    assert!(base.bits.iter().zip(expected).all(|(got, want)| (got - want).abs() < 0.005), "{:?}", base.bits);
+    let passages: Vec<_> = texts(&events).filter_map(|text| text.passage.as_ref()).collect();
+    let first = passages[0];
+    assert_eq!((first.base.bits.len(), first.lanes.len()), (64, 2));
+    assert_eq!(first.characters.iter().map(|(_, tokens)| tokens).sum::<usize>(), 64);
+    let of_lanes: Vec<usize> = first.gates.iter().map(|gates| gates.lane).collect();
+    assert_eq!(of_lanes, [1], "one lane has gates at the last layer's q_proj");
+    assert_eq!(first.gates[0].values.len(), 64 * 4);
+    assert!(first.gates[0].values.chunks(4).all(|row| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5));
+    let last = passages.last().unwrap();
+    assert_eq!((&last.look, last.characters.len()), (&typed, "Würde — достоинство".chars().count()));
+    for read in last.lanes.iter().chain([&last.base]) {
+        for (bits, expected) in read.bits.iter().zip(&read.expected) {
+            let shares: Vec<f32> = expected.iter().map(|&(_, share)| share).collect();
+            assert!(shares.is_sorted_by(|a, b| a >= b) && shares.iter().sum::<f32>() < 1.0 + 1e-5);
+            // A token costs at least what the most probable one does.
+            assert!(*bits >= -shares[0].log2() - 1e-4, "{bits} {shares:?}");
+        }
+    }
+    let writing = texts(&events).filter_map(|text| text.writing.as_ref()).last().unwrap();
+    assert_eq!(writing.len(), 3);
+    assert!(writing.iter().all(|text| text.done && !text.text.is_empty() && text.step == 6));
+    // Frames have bits, and a map of every linear layer.
+    let map = frames(&events).rev().find_map(|frame| frame.map.as_ref()).unwrap();
+    assert_eq!(map.lanes.iter().map(Vec::len).collect::<Vec<_>>(), [28, 28]);
+    let adapted = |lane: usize| map.lanes[lane].iter().filter(|cell| cell.change.is_some()).count();
+    assert_eq!((adapted(0), adapted(1)), (8, 7));
+    assert!(map.lanes[1][21].entropy.is_some() && map.lanes[0][21].entropy.is_none());
 }

@@ -218,3 +218,8 @@ fn shaders_agree_with_their_twins_as_on_a_gpu() {
 fn shaders_agree_with_their_twins_in_software() {
     Bench::new(on(Target::Software)).all();
 }
+
+#[test]
+fn shaders_agree_with_their_twins_by_quads() {
+    Bench::new(on(Target::Quads)).all();
+}

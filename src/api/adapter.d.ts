@@ -1,6 +1,6 @@
 
 /** A file: from a file picker, a drop or `fetch`; blobs are read through slices, never whole. */
-export type FileLike = File | Blob | Uint8Array;
+export type FileLike = File | Blob | Uint8Array | string;
 
 /** Names of number formats. */
 export type Dtype = "F32" | "F16" | "BF16" | "F64" | "F8_E4M3" | "F8_E5M2";

@@ -15,15 +15,18 @@ pub enum Part {
     Gates,
     Weight,
     Digits,
+    /// What a language model reads and writes.
+    Text,
 }
 
 impl Part {
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 6] = [
         ("lanes", Self::Lanes),
         ("loss", Self::Loss),
         ("gates", Self::Gates),
         ("weight", Self::Weight),
         ("digits", Self::Digits),
+        ("text", Self::Text),
     ];
 }
 

@@ -28,10 +28,14 @@ use crate::view::{
         explain::Explain,
         gates::Gates,
         header::{HeaderProps, Share, header, status, status_why},
+        held::Held,
         lanes::{LanesProps, lanes},
         loss::LossChart,
+        map::Map,
         panel::Panel,
+        passage::TextPanel,
         weight::Weight,
+        writing::Writing,
     },
     words::{lane_names, run_title},
 };
@@ -161,11 +165,11 @@ fn App(props: &AppProps) -> Html {
 /// The whole page for a state.
 fn page(state: &State, dispatch: &Callback<Action>) -> Html {
     let shows = |part: Part| state.embed.as_ref().is_none_or(|parts| parts.contains(&part));
-    let digits = matches!(state.config.task, Task::Digits(_));
-    let layout = match (&state.embed, digits) {
+    let layout = match (&state.embed, &state.config.task) {
         (Some(_), _) => "page embed",
-        (None, true) => "page with-digits",
-        (None, false) => "page",
+        (None, Task::Digits(_)) => "page with-digits",
+        (None, Task::Text(_)) => "page with-text",
+        (None, _) => "page",
     };
     html! {
         <>
@@ -275,6 +279,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
     let cross_entropy = !matches!(started.config.task, Task::Domains(_));
     let unit = match started.config.task {
         Task::Digits(_) => "cross-entropy",
+        Task::Text(_) => "bits per byte",
         _ => "share of target energy",
     };
     let digits = matches!(started.config.task, Task::Digits(_));
@@ -293,7 +298,8 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
         <>
             if shows(Part::Loss) {
                 <Panel id="loss" title="Loss" {tables} step={run.step}>
-                    <LossChart started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} {unit} />
+                    <LossChart started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} {unit}
+                        held={run.text.held.clone()} history={run.text.history.clone()} />
                     if digits {
                         { accuracies(&run.lanes, &names, &started.domains, run.step) }
                     }
@@ -303,6 +309,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
                 <Gates started={started.clone()} gates={run.gates.clone()} names={names.clone()} chosen={state.gate}
                     step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
+            { text(state, dispatch, &names, shows) }
             if let Some(weight) = run.weight.clone().filter(|_| shows(Part::Weight)) {
                 <Weight started={started.clone()} {weight} names={names.clone()} watch={state.watch}
                     tokens={run.gates.first().map(|g| g.frame.token_domains.len())}
@@ -312,6 +319,36 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
             { ranks(state, dispatch, &names, unit) }
             if digits && shows(Part::Digits) {
                 <DigitsPad answers={run.drawing.clone()} names={names.clone()} step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
+            }
+        </>
+    }
+}
+
+/// What a language model reads and writes, and its layers.
+fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shows: &dyn Fn(Part) -> bool) -> Html {
+    let (Some(started), Some(look)) = (&state.run.started, &state.look) else { return html! {} };
+    let (text, names) = (&state.run.text, names.to_vec());
+    html! {
+        <>
+            if shows(Part::Text) {
+                <TextPanel started={started.clone()} passage={text.passage.clone()} look={look.clone()} names={names.clone()}
+                    step={state.run.step} dark={state.dark} dispatch={dispatch.clone()} />
+                if let Some(held) = &text.held {
+                    <Held held={held.clone()} names={names.clone()} step={state.run.step} dark={state.dark} />
+                } else {
+                    <section id="held" class="panel">
+                        <header><h2>{ "Held-out text" }</h2></header>
+                        <p class="note">{ "It is being read, with the base first, then with lane by lane." }</p>
+                    </section>
+                }
+            }
+            if state.embed.is_none() {
+                <Map started={started.clone()} map={text.map.clone()} names={names.clone()} watch={state.watch} step={state.run.step}
+                    dark={state.dark} dispatch={dispatch.clone()} />
+            }
+            if shows(Part::Text) {
+                <Writing writing={text.writing.clone()} prompt={state.prompt.clone()} {names}
+                    step={state.run.step} dispatch={dispatch.clone()} />
             }
         </>
     }

@@ -2,11 +2,12 @@
 //! each transition can be tested without a browser.
 
 use super::address::{Address, Part};
-use crate::task::network::LinearSite;
-use crate::config::{BackendChoice, Config};
+use crate::config::{BackendChoice, Config, Named, Projection, Task};
 use crate::method::description::Reach;
 use crate::method::match_size::{lane_count, match_parameters};
+use crate::protocol::text::{Look, Passage};
 use crate::protocol::{Command, Event, MergeMode, Watch};
+use crate::task::network::LinearSite;
 use crate::view::{action::Action, run::Run, snap::Snap};
 
 /// Messages kept at most; the oldest go first.
@@ -25,6 +26,9 @@ pub struct State {
     pub watch: Watch,
     /// Lane and layer shown in the gates panel.
     pub gate: Option<(usize, usize)>,
+    /// Of a language model: the passage that is read, and the prompt gone on from.
+    pub look: Option<Look>,
+    pub prompt: Option<String>,
     pub problems: Vec<String>,
     /// Why the run, which insists on WebGPU, cannot begin.
     pub no_gpu: Option<String>,
@@ -74,6 +78,8 @@ impl State {
             speed: None,
             watch,
             gate: None,
+            look: None,
+            prompt: None,
             problems: address.problems,
             no_gpu: None,
             dark,
@@ -105,6 +111,15 @@ impl State {
         if self.speed.is_some() {
             effects.push(Effect::Send(Command::Speed(self.speed)));
         }
+        if !self.config.task.has_projections() {
+            self.look = None;
+            if self.prompt.take().is_some() {
+                effects.push(Effect::Send(Command::Write(None)));
+            }
+        } else if self.look.as_ref().is_none_or(|look| look.site >= self.config.task.site_count()) {
+            self.look = first_look(&self.config);
+        }
+        effects.extend(self.look.clone().map(|look| Effect::Send(Command::Look(look))));
         if drawn {
             // The pad begins empty with the run.
             effects.push(Effect::Send(Command::Draw(None)));
@@ -131,6 +146,17 @@ fn first_watch(config: &Config) -> Watch {
         domain: 0,
         token: 0,
     }
+}
+
+/// The passage that a language model is first seen to read, and the first layer that has gates to be told with it.
+fn first_look(config: &Config) -> Option<Look> {
+    let Task::Text(text) = &config.task else { return None };
+    let lane = config.lanes.iter().find(|lane| lane.is_gated()).or(config.lanes.first())?;
+    let first = |projection: &Projection| lane.targets.as_ref().is_none_or(|targets| targets.contains(projection));
+    let layer = lane.layers.as_ref().and_then(|layers| layers.first()).copied().unwrap_or(0);
+    let projection = Projection::ALL.iter().position(first).unwrap_or(0);
+    let passage = Passage::Held { language: text.languages.first()?.clone(), number: 0 };
+    Some(Look { passage, site: layer * Projection::ALL.len() + projection })
 }
 
 /// Takes in what happened and says what is to be done about it.
@@ -263,6 +289,14 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Ablate(ablate) => send(Command::Ablate(ablate)),
         Action::Draw(cells) => send(Command::Draw(cells)),
+        Action::Look(look) => {
+            state.look = Some(look.clone());
+            send(Command::Look(look))
+        }
+        Action::Write(prompt) => {
+            state.prompt = prompt.clone();
+            send(Command::Write(prompt))
+        }
         Action::Share => vec![Effect::Share(state.config.to_query())],
         Action::CloseShare => {
             state.share = None;

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Config;
+use super::lane::write;
 use super::lane_text::read_lane;
 use super::query::{KEYS, read};
 use crate::args::object::refuse;
@@ -158,9 +159,13 @@ impl Link {
                 (_, object, name) => document[object][name] = value.clone(),
             }
         }
-        if let Some(lanes) = &self.lanes {
-            document["lanes"] = lanes.iter().map(|(_, lane)| lane.clone()).collect();
-        }
+        document["lanes"] = match &self.lanes {
+            Some(lanes) => lanes.iter().map(|(_, lane)| lane.clone()).collect(),
+            None => {
+                let kind = document["task"]["kind"].as_str().unwrap_or_default();
+                Config::default_lanes(kind).iter().map(write).collect()
+            }
+        };
         document
     }
 

@@ -45,6 +45,7 @@ impl Config {
                 Task::Text(_) => Task::Text(Text::default()),
                 Task::Custom => Task::Custom,
             },
+            lanes: Self::default_lanes(self.task.kind()),
             ..Self::default()
         };
         let (ours, theirs) = (self.to_value(), default.to_value());

@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::{
-    BackendChoice, Config, DigitDomain, Digits, Domains, Lane, Named, Optimizer, Schedule, Spectrum, Task, limits,
+    BackendChoice, Config, DigitDomain, Digits, Domains, Lane, Model, Named, Optimizer, Projection, Schedule, Spectrum,
+    Task, Text, limits,
 };
 use crate::args::{Kind, Setting, Value};
 use crate::method::METHODS;
+use crate::task::text::languages;
 
 /// A linear congruential generator (Knuth's MMIX constants): the test needs variety, not quality.
 struct Draw(u64);
@@ -32,13 +34,22 @@ impl Draw {
     }
 
     /// A lane of any method, whose settings go together.
-    fn lane(&mut self, layers: usize) -> Lane {
+    fn lane(&mut self, task: &Task) -> Lane {
         let method = METHODS[self.below(METHODS.len())];
+        let layers = task.layer_count().unwrap_or(1);
         loop {
             let lane = self.settings(method.into(), layers);
+            let lane = if task.has_projections() { lane.causal() } else { lane };
             if lane.broken_limit(layers).is_none() {
                 let own: Vec<usize> = (0..layers).filter(|_| self.flag()).collect();
-                return Lane { layers: (!own.is_empty()).then_some(own), ..lane };
+                let targets: Vec<Projection> =
+                    Projection::ALL.iter().copied().filter(|_| task.has_projections() && self.flag()).collect();
+                return Lane {
+                    layers: (!own.is_empty()).then_some(own),
+                    targets: (!targets.is_empty()).then_some(targets),
+                    lr: self.flag().then(|| self.real()),
+                    ..lane
+                };
             }
         }
     }
@@ -84,7 +95,7 @@ impl Draw {
     }
 
     fn config(&mut self) -> Config {
-        let task = match self.below(3) {
+        let task = match self.below(4) {
             0 => Task::Domains(Domains {
                 dim: 72 + self.below(185),
                 depth: 1 + self.below(8),
@@ -103,15 +114,21 @@ impl Draw {
                 domains.truncate(1 + self.below(5));
                 Task::Digits(Digits { domains, batch: 1 + self.below(512), pretrain: self.below(3000) })
             }
+            2 => {
+                let mut languages: Vec<String> = languages::NEW.iter().map(|&(code, _)| code.to_owned()).collect();
+                languages.rotate_left(self.below(50));
+                languages.truncate(1 + self.below(8));
+                let (sequence, batch) = (2 + self.below(63), 1 + self.below(64));
+                Task::Text(Text { model: Model::Small, languages, sequence, batch, cheat: self.flag() })
+            }
             _ => Task::Custom,
         };
         let total = 1 + self.below(5000);
-        let layers = task.layer_count();
         Config {
             seed: self.below(u32::MAX as usize) as u32,
             backend: self.of::<BackendChoice>(),
+            lanes: (0..1 + self.below(8)).map(|_| self.lane(&task)).collect(),
             task,
-            lanes: (0..1 + self.below(8)).map(|_| self.lane(layers)).collect(),
             optimizer: Optimizer {
                 lr: self.real(),
                 beta1: 1.0 - self.real() / 100.0,

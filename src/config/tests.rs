@@ -109,7 +109,7 @@ fn errors_name_key_value_and_range() {
     assert_eq!(
         error(|v| v["lanes"][0]["rnak"] = json!(4)),
         "lanes[0].rnak: 4 is not allowed; there is no such key; method \"lora\" has method, rank, alpha, \
-         rslora, lr_ratio, init, weights, rank_per_layer, layers"
+         rslora, lr_ratio, init, weights, rank_per_layer, layers, targets, lr"
     );
     assert_eq!(
         error(|v| v["task"]["true_rank"] = json!(17)),
@@ -429,4 +429,13 @@ fn every_lane_comes_back_from_links_and_documents() {
             assert_eq!(read, lane.broken_limit(1).is_none().then_some(lane));
         }
     }
+}
+
+/// A link that names the task alone has lanes that go with it.
+#[test]
+fn text_brings_lanes_of_its_own() {
+    let config = Config::from_query("task=text").unwrap();
+    assert_eq!(config.lanes, Config::default_lanes("text"));
+    assert!(config.lanes.iter().all(|lane| lane.lr.is_some()));
+    assert_eq!(config.to_query(), "task=text");
 }

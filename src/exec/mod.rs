@@ -2,6 +2,7 @@
 //! each lane's own; neither knows what a pass means.
 
 pub mod cpu;
+mod device;
 pub mod gpu;
 #[cfg_attr(target_arch = "wasm32", path = "browser.rs")]
 #[cfg_attr(not(target_arch = "wasm32"), path = "native.rs")]

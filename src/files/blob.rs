@@ -35,6 +35,10 @@ impl File {
         if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
             return Ok(Self::Memory(Memory::new(what, bytes.to_vec())));
         }
+        // What `save` gives as a configuration.
+        if let Some(text) = value.as_string() {
+            return Ok(Self::Memory(Memory::new(what, text.into_bytes())));
+        }
         // Blobs of another window, or of Node, are of another class.
         let slice = js_sys::Reflect::get(value, &"slice".into()).is_ok_and(|v| v.is_function());
         let buffer = js_sys::Reflect::get(value, &"arrayBuffer".into()).is_ok_and(|v| v.is_function());
@@ -42,7 +46,11 @@ impl File {
             let blob: Blob = value.clone().unchecked_into();
             return Ok(Self::Blob { name: blob.name().unwrap_or_else(|| what.to_owned()), blob });
         }
-        Err(Error::Data { what: what.into(), expected: "a File, Blob or Uint8Array".into(), got: described(value) })
+        Err(Error::Data {
+            what: what.into(),
+            expected: "a File, Blob, Uint8Array or text".into(),
+            got: described(value),
+        })
     }
 
     /// All of it, at most `most` bytes.

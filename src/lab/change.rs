@@ -105,4 +105,3 @@ fn written_out(a: Vec<f32>, b: Vec<f32>, readers: usize, (inputs, outputs): (usi
     let each = a.chunks_exact(inputs).flat_map(|row| std::iter::repeat_n(row, writers)).flatten().copied().collect();
     (each, b.repeat(readers))
 }
-

@@ -195,9 +195,8 @@ pub fn row_losses(task: &TaskData, targets: &Targets, output: &[f32]) -> Vec<f64
             rows.zip(y.chunks_exact(width)).map(row).collect()
         }
         Targets::Classes(classes) => {
-            let row = |(o, &c): (&[f32], &u32)| {
-                -libm::log(probabilities(o)[c as usize].max(f64::MIN_POSITIVE)) / task.energy
-            };
+            let row =
+                |(o, &c): (&[f32], &u32)| -libm::log(probabilities(o)[c as usize].max(f64::MIN_POSITIVE)) / task.energy;
             rows.zip(classes).map(row).collect()
         }
     }

@@ -112,11 +112,7 @@ impl Lab {
             engine.set_lane(index, compiled, &params)?;
             lanes.push(LaneState { lane: lane.clone(), losses: Vec::new(), diverged: None, stale: true, resizes: 0 });
         }
-        if task.spare > 0 {
-            let base = compile(&task, &Lane::base(), &config.optimizer);
-            let params = vec![0.0; base.padded];
-            engine.set_lane(lanes.len(), base, &params)?;
-        }
+        set_base(&mut engine, &task, &config.optimizer, lanes.len())?;
         Ok(Self { config, task, engine, tokens, step: 0, lanes, pace: 0.05, half: 0, in_flight: VecDeque::new() })
     }
 
@@ -270,6 +266,15 @@ impl Lab {
         let lr = rate.unwrap_or(self.config.optimizer.lr);
         optim::step(&Optimizer { lr, ..self.config.optimizer }, &self.config.schedule, t, row, slot)
     }
+}
+
+/// The base alone, behind the lanes of a task whose passages are scored.
+fn set_base(engine: &mut Engine, task: &TaskData, optimizer: &Optimizer, place: usize) -> Result<()> {
+    if task.spare == 0 {
+        return Ok(());
+    }
+    let base = compile(task, &Lane::base(), optimizer);
+    engine.set_lane(place, base, &[])
 }
 
 fn check_layers(index: usize, lane: &Lane, count: usize) -> Result<()> {

@@ -1,7 +1,7 @@
 //! A run's state brought over from a device, and put on another when that one is lost. Knows nothing of when either is
 //! called for.
 
-use super::{Lab, LaneState};
+use super::{Lab, LaneState, set_base};
 use crate::config::Lane;
 use crate::error::Result;
 use crate::exec::Engine;
@@ -66,6 +66,7 @@ impl Lab {
                 engine.write(index, buffer, values)?;
             }
         }
+        set_base(&mut engine, &self.task, &self.config.optimizer, snapshot.lanes.len())?;
         self.engine = engine;
         self.step = snapshot.step;
         self.in_flight.clear();

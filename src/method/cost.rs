@@ -44,13 +44,15 @@ pub struct Cost {
 /// Cost of a lane on a network of these linear layers, tokens coming in sequences of `sequence`.
 pub fn cost(lane: &Lane, sites: &[LinearSite], sequence: usize) -> Cost {
     let mut total = Cost { merged: Some(0), ..Cost::default() };
-    let adapted = sites.iter().filter(|site| lane.adapts(site));
-    for (index, &LinearSite { inputs, outputs, layer, .. }) in adapted.enumerate() {
+    let adapted = || sites.iter().filter(|site| lane.adapts(site));
+    let lowest = adapted().map(LinearSite::place).min();
+    for site in adapted() {
+        let &LinearSite { inputs, outputs, layer, .. } = site;
         let settings = &lane.settings_at(layer);
         let widths = Widths { inputs, outputs };
         let own = inputs * outputs;
-        // The lowest adapted layer's input needs no gradient.
-        let below = usize::from(index > 0);
+        // What the lowest adapted layers read needs no gradient.
+        let below = usize::from(Some(site.place()) > lowest);
         let parameters = count(lane.method, settings, widths);
         total.parameters += parameters;
         total.optimizer += 8 * parameters;

@@ -6,7 +6,7 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::{view, view_mut};
-use crate::graph::{Bound, Constants, Real, Step, Target, dims, kernel};
+use crate::graph::{Bound, Constants, Form, Real, Step, Target, dims, kernel, wgsl};
 
 dims!(
     /// q, out and their gradients `[tokens, q_width]`: `heads` heads side by side, each of `head_dim` columns; k, v and
@@ -36,6 +36,7 @@ kernel!(
     bindings: [q: Read, k: Read, v: Read, out: Write, lse: Write],
     workgroups: |d, target| d.workgroups(d.heads, target),
     constants: |d, target| d.constants(target),
+    form: |d, target| d.quads(target, "forward_quads", d.heads),
     twin: forward,
 );
 kernel!(
@@ -44,6 +45,7 @@ kernel!(
     bindings: [q: Read, k: Read, v: Read, out: Read, d_out: Read, lse: Read, dq: Write, delta: Write],
     workgroups: |d, target| d.workgroups(d.heads, target),
     constants: |d, target| d.constants(target),
+    form: |d, target| d.quads(target, "query_quads", d.heads),
     twin: backward_query,
 );
 kernel!(
@@ -52,6 +54,7 @@ kernel!(
     bindings: [q: Read, k: Read, v: Read, d_out: Read, lse: Read, delta: Read, dk: Write, dv: Write],
     workgroups: |d, target| d.workgroups(d.kv_heads, target),
     constants: |d, target| d.constants(target),
+    form: |d, target| d.quads(target, "key_value_quads", d.kv_heads),
     twin: backward_key,
 );
 
@@ -76,6 +79,17 @@ impl Dims {
     /// A workgroup for as many tokens of a sequence as it has invocations, and each head.
     fn workgroups(&self, heads: u32, target: Target) -> u32 {
         self.tokens.div_ceil(self.sequence) * heads * self.sequence.div_ceil(target.workgroup())
+    }
+
+    /// The form for quads, of which each does 16 tokens; for heads that are few enough registers.
+    fn quads(&self, target: Target, entry: &'static str, heads: u32) -> Option<Form> {
+        let fits = self.head_dim.is_multiple_of(8) && self.head_dim <= 32;
+        (target == Target::Quads && fits).then(|| Form {
+            entry,
+            quads: Some(wgsl!("attention_quads")),
+            workgroups: self.tokens.div_ceil(self.sequence) * heads * self.sequence.div_ceil(16),
+            constants: vec![("HEAD", self.head_dim.into()), ("EIGHTS", (self.head_dim / 8).into())],
+        })
     }
 
     fn constants(&self, target: Target) -> Constants {

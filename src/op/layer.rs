@@ -45,9 +45,36 @@ kernel!(
     constants: |d, target| {
         vec![target.size(), ("CACHED", d.base_cached.into()), ("DENSE", d.dense.into()), ("MSE", d.mse.into())]
     },
-    form: |d, target| (target == Target::Quads && d.thin()).then(|| d.quads()),
+    form: |d, target| match target {
+        Target::Quads if d.thin() => Some(d.quads()),
+        Target::Quads if d.base_cached == 0 && d.mse == 0 => d.frozen_quads(),
+        _ => None,
+    },
     twin: forward,
 );
+
+/// The form for quads of rows times a frozen matrix, `depth` deep, and times factors of so many slots, if they are thin.
+fn frozen_quads(
+    wgsl: (&'static str, &'static str),
+    entry: &'static str,
+    [rows, depth, columns, slots]: [u32; 4],
+) -> Option<Form> {
+    let rows_each = rows_of_quads(rows);
+    // As many blocks of four at a time as registers and code have room for, all turns alike.
+    let (blocks, most) = (depth / 4, 16);
+    let at_once = blocks.div_ceil(blocks.div_ceil(most)).next_multiple_of(4);
+    (slots <= 32).then(|| Form {
+        entry,
+        quads: Some(wgsl),
+        workgroups: rows.div_ceil(rows_each) * columns.div_ceil(32),
+        constants: vec![("BLOCKS", at_once.into()), ("EXTRA", (slots / 4).max(2).into()), ("ROWS", rows_each.into())],
+    })
+}
+
+/// Rows that a quad takes one after the other, with what it holds of a matrix: many, where there are.
+fn rows_of_quads(rows: u32) -> u32 {
+    if rows < 256 { 16 } else { 128 }
+}
 
 impl ForwardDims {
     /// Tiles of 8 tokens × 8 outputs; each owns one of the partial losses.
@@ -65,9 +92,16 @@ impl ForwardDims {
         Form {
             entry: "forward_quads",
             quads: Some(wgsl!("layer_quads")),
-            workgroups: self.tokens.div_ceil(if self.tokens < 256 { 16 } else { 128 }) * self.outputs.div_ceil(16),
+            workgroups: self.tokens.div_ceil(rows_of_quads(self.tokens)) * self.outputs.div_ceil(16),
             constants: vec![("MSE", self.mse.into()), ("BLOCKS", (self.slots / 4).into())],
         }
+    }
+
+    fn frozen_quads(&self) -> Option<Form> {
+        let shape = [self.tokens, self.inputs, self.outputs, self.slots];
+        let mut form = frozen_quads(wgsl!("frozen_quads"), "forward_frozen", shape)?;
+        form.constants.push(("DENSE", self.dense.into()));
+        Some(form)
     }
 }
 
@@ -138,12 +172,21 @@ kernel!(
     bindings: [dy: Read, w0: Read, params: Read, d_down: Read, dq: Read, pre: Read, dx: Write],
     workgroups: |d, target| d.tiles().div_ceil(target.workgroup()),
     constants: |d, target| vec![target.size(), ("DENSE", d.dense.into())],
+    form: |d, target| if target == Target::Quads { d.frozen_quads() } else { None },
     twin: backward,
 );
 
 impl BackwardDims {
     pub fn tiles(&self) -> u32 {
         self.tokens / 8 * (self.inputs / 8)
+    }
+
+    fn frozen_quads(&self) -> Option<Form> {
+        let shape = [self.tokens, self.outputs, self.inputs, self.slots];
+        let mut form = frozen_quads(wgsl!("frozen_back_quads"), "backward_frozen", shape)?;
+        let finish = self.gate_tokens > 0 || self.gelu == 1;
+        form.constants.extend([("DENSE", self.dense.into()), ("FINISH", finish.into())]);
+        Some(form)
     }
 }
 

@@ -104,6 +104,17 @@ pub struct LinearSite {
 }
 
 impl LinearSite {
+    /// Where it lies in the order of computing: two of the same place read the same, or do not read each other.
+    pub fn place(&self) -> (usize, usize) {
+        let within = match self.projection {
+            None | Some(Projection::Query | Projection::Key | Projection::Value) => 0,
+            Some(Projection::Output) => 1,
+            Some(Projection::Gate | Projection::Up) => 2,
+            Some(Projection::Down) => 3,
+        };
+        (self.layer, within)
+    }
+
     /// Linear layers "layers.0", … of these (inputs, outputs), each a layer of its own.
     pub fn plain(shapes: &[(usize, usize)]) -> Vec<Self> {
         let site = |(layer, &(inputs, outputs)): (usize, &(usize, usize))| Self {
@@ -159,7 +170,14 @@ impl Network {
     }
 
     /// A projection of a transformer's block, named as its tensors are.
-    pub fn projection(&mut self, prefix: &str, layer: usize, projection: Projection, from: Wire, outputs: usize) -> Wire {
+    pub fn projection(
+        &mut self,
+        prefix: &str,
+        layer: usize,
+        projection: Projection,
+        from: Wire,
+        outputs: usize,
+    ) -> Wire {
         let name = format!("{prefix}.{}", projection.module());
         let inputs = self.width(from);
         self.site(LinearSite { name, inputs, outputs, layer, projection: Some(projection) }, from)

@@ -10,10 +10,10 @@ use super::ranks::{self, Cuts};
 use super::readback::Readback;
 use super::state::{LaneShape, Shape, State};
 use super::weight::{self, Training};
-use crate::lab::change::Change;
 use crate::clock;
 use crate::config::{Config, Lane};
 use crate::lab::Lab;
+use crate::lab::change::Change;
 use crate::lab::forward::{Answer, Forward};
 use crate::method::count;
 use crate::method::description::Widths;
@@ -164,7 +164,8 @@ impl Display {
     /// What the probe says, and of a language model the map of its layers; while one trains no more often than [`PROBE`].
     fn seen(&mut self, lab: &Lab, state: &State, now: &Readback) -> (Seen, Option<MapFrame>) {
         let (layer, is_text) = (state.watch().layer, lab.task.spare > 0);
-        if is_text && let Some(seen) = &self.seen
+        if is_text
+            && let Some(seen) = &self.seen
             && seen.layer == layer
             && state.ablate().is_none()
             && (seen.step == now.step || state.training() && clock::now() - seen.at < PROBE)

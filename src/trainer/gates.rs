@@ -1,8 +1,8 @@
 //! What gates do on the probe: who is used, how sharply, what one expert carries, and what a gate of two parts is the sum
 //! of. Knows nothing of training.
 
-use crate::lab::change::Change;
 use crate::config::Lane;
+use crate::lab::change::Change;
 use crate::lab::forward::LayerParts;
 use crate::lab::forward::{Forward, LayerGates, matrix, row_losses};
 use crate::op::prototype::LIKENESS;

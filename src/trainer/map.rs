@@ -11,7 +11,14 @@ use crate::task::TaskData;
 use crate::tensor::argmax;
 
 /// One cell for each linear layer of the network. `probe` has just evaluated the lane, which is `at`, with these parameters.
-pub fn cells(task: &TaskData, lane: &Lane, probe: &Forward, at: usize, params: &[f32], answer: &Answer) -> Vec<MapCell> {
+pub fn cells(
+    task: &TaskData,
+    lane: &Lane,
+    probe: &Forward,
+    at: usize,
+    params: &[f32],
+    answer: &Answer,
+) -> Vec<MapCell> {
     let languages: Vec<usize> = task.probe.row_domains.iter().map(|&language| language.into()).collect();
     let kinds: Vec<usize> = task.probe.x.iter().map(|&token| kind(token as u32)).collect();
     let cell = |site: usize| {

@@ -2,8 +2,10 @@
 //! done. Knows nothing of how commands and events travel, which is its transport's business.
 
 mod accuracy;
+mod characters;
 mod frame;
 mod gates;
+mod held;
 mod map;
 mod ranks;
 mod readback;

@@ -2,29 +2,25 @@
 //! prompt gone on from. All of it in short pieces between submissions, at most so much of the time. Knows nothing of how
 //! it is shown.
 
-use std::collections::BTreeMap;
-
 use super::Transport;
+use super::characters::{characters, shown};
+use super::held::Held;
 use super::state::State;
 use crate::clock;
-use crate::config::{Lane, Task};
+use crate::config::Lane;
 use crate::error::Result;
 use crate::lab::Lab;
 use crate::lab::forward::{Answer, Forward, probabilities};
 use crate::lab::generate::{Generation, Sampling};
 use crate::order::falling;
 use crate::protocol::Event;
-use crate::protocol::text::{
-    HeldFrame, HeldLanguage, HeldScore, Look, Passage, PassageFrame, PassageGates, Read, TextFrame, WritingFrame,
-};
-use crate::task::text::{Passages, Texts, Tokenizer, languages};
+use crate::protocol::text::{Look, Passage, PassageFrame, PassageGates, Read, TextFrame, WritingFrame};
+use crate::task::text::{Texts, Tokenizer};
 
 /// While training, at most one part in this many of the time is for reading.
 const SHARE: f64 = 4.0;
-/// Passages of each language that are scored while training; at rest it is all of them.
-const QUICK: usize = 16;
 /// Milliseconds between two readings of the passage while training, and between two messages.
-const PASSAGE: f64 = 400.0;
+const PASSAGE: f64 = 1500.0;
 const MESSAGE: f64 = 200.0;
 /// Tokens that are written after the prompt.
 const WRITTEN: usize = 96;
@@ -48,29 +44,6 @@ pub struct Reading {
     /// Time spent, and since when.
     spent: f64,
     since: f64,
-}
-
-/// Held-out texts, scored batch by batch: the base once, then the lanes in turn.
-struct Held {
-    languages: Vec<HeldLanguage>,
-    /// By language.
-    passages: Vec<Passages>,
-    base: Option<HeldScore>,
-    lanes: Vec<Option<HeldScore>>,
-    now: Option<Sweep>,
-}
-
-/// One model's way through all languages.
-struct Sweep {
-    /// `None`: the base.
-    lane: Option<usize>,
-    step: usize,
-    whole: bool,
-    /// Language and first passage of what is next.
-    language: usize,
-    passage: usize,
-    /// By language: bits and bytes so far.
-    sums: Vec<(f64, usize)>,
 }
 
 struct Writing {
@@ -121,8 +94,9 @@ impl Reading {
 
     /// Whether there is anything to do where nothing trains.
     pub fn wants(&self, lab: &Lab, state: &State) -> bool {
-        self.held.next(lab, true).is_some()
-            || self.held.now.is_some()
+        self.ready != TextFrame::default()
+            || self.held.next(lab, true).is_some()
+            || self.held.is_busy()
             || self.passage_is_due(lab, state)
             || self.writing_is_due(lab, state)
     }
@@ -143,7 +117,8 @@ impl Reading {
             } else if self.writing_is_due(lab, state) && self.writing_first(lab) {
                 self.write(lab, state).await?;
             } else {
-                self.score(lab, !training).await?;
+                let finished = self.held.score(lab, !training).await?;
+                self.ready.held = finished.then(|| self.held.frame()).or(self.ready.held.take());
             }
             self.spent += clock::now() - begun;
         }
@@ -154,44 +129,6 @@ impl Reading {
         }
         if !training {
             transport.sleep(0).await;
-        }
-        Ok(())
-    }
-
-    /// A piece of the held-out texts.
-    async fn score(&mut self, lab: &mut Lab, at_rest: bool) -> Result<()> {
-        let step = lab.step();
-        if self.held.now.as_ref().is_some_and(|sweep| sweep.lane.is_some() && at_rest && !sweep.whole) {
-            self.held.now = None;
-        }
-        if self.held.now.is_none() {
-            self.held.now = self.held.next(lab, at_rest).map(|lane| Sweep {
-                lane,
-                step,
-                whole: at_rest,
-                language: 0,
-                passage: 0,
-                sums: vec![(0.0, 0); self.held.languages.len()],
-            });
-        }
-        let Some(sweep) = &mut self.held.now else { return Ok(()) };
-        let all = &self.held.passages[sweep.language];
-        let limit = if sweep.whole { usize::MAX } else { QUICK };
-        let count = (all.y.len() / self.sequence).min(limit);
-        let end = (sweep.passage + lab.passages_at_once()).min(count);
-        let tokens = sweep.passage * self.sequence..end * self.sequence;
-        let part = Passages { x: all.x[tokens.clone()].to_vec(), y: all.y[tokens.clone()].to_vec() };
-        let nats = lab.score(sweep.lane, &part)?.done().await?;
-        let (bits, bytes) = &mut sweep.sums[sweep.language];
-        *bits += nats.iter().map(|&nats| f64::from(nats)).sum::<f64>() / std::f64::consts::LN_2;
-        *bytes += tokens.len();
-        sweep.passage = end;
-        if end == count {
-            (sweep.language, sweep.passage) = (sweep.language + 1, 0);
-        }
-        if sweep.language == self.held.languages.len() {
-            self.held.finish();
-            self.ready.held = Some(self.held.frame());
         }
         Ok(())
     }
@@ -218,7 +155,8 @@ impl Reading {
         }
         self.forward.set_x(&x);
         let base = self.forward.run(0, &[]);
-        let answers: Vec<Answer> = params.iter().enumerate().map(|(lane, own)| self.forward.run(1 + lane, own)).collect();
+        let answers: Vec<Answer> =
+            params.iter().enumerate().map(|(lane, own)| self.forward.run(1 + lane, own)).collect();
         let gates = answers.iter().enumerate().filter_map(|(lane, answer)| {
             let own = answer.gates.iter().find(|gates| gates.layer == look.site)?;
             let values = own.values[..tokens.len() * own.experts].to_vec();
@@ -276,7 +214,7 @@ impl Reading {
 
     /// Writing and scoring take turns.
     fn writing_first(&mut self, lab: &Lab) -> bool {
-        let scoring = self.held.now.is_some() || self.held.next(lab, false).is_some();
+        let scoring = self.held.is_busy() || self.held.next(lab, false).is_some();
         self.writing.as_mut().is_none_or(|writing| {
             writing.tokens += 1;
             !scoring || writing.tokens.is_multiple_of(2)
@@ -309,137 +247,16 @@ impl Writing {
 
     fn go_on(&mut self) {
         let count = self.under_way.len();
-        let Some(at) = (0..count).map(|k| (self.next + k) % count).find(|&at| self.under_way[at].is_some()) else { return };
+        let Some(at) = (0..count).map(|k| (self.next + k) % count).find(|&at| self.under_way[at].is_some()) else {
+            return;
+        };
         self.next = at + 1;
         if let Some(generation) = &mut self.under_way[at] {
-            self.texts[at].text += &generation.next();
+            self.texts[at].text += &generation.next_text();
             if generation.written() >= WRITTEN {
                 self.under_way[at] = None;
                 self.texts[at].done = true;
             }
         }
-    }
-}
-
-impl Held {
-    fn new(lab: &Lab, texts: &Texts) -> Self {
-        let trained: Vec<&str> = match &lab.config.task {
-            Task::Text(text) => text.languages.iter().map(String::as_str).collect(),
-            _ => Vec::new(),
-        };
-        let old = languages::OLD.iter().map(|&(code, _)| code).filter(|code| !trained.contains(code));
-        let all: Vec<(&str, bool)> =
-            trained.iter().map(|&code| (code, languages::is_old(code))).chain(old.map(|code| (code, true))).collect();
-        let train: BTreeMap<&str, &[u32]> =
-            texts.train.iter().map(|(code, tokens)| (code.as_str(), tokens.as_slice())).collect();
-        let language = |&(code, old): &(&str, bool)| HeldLanguage {
-            name: languages::name(code).to_owned(),
-            old,
-            frequencies: train.get(code).map(|tokens| entropy(tokens) as f32),
-            compressed: texts.compressed.get(code).copied(),
-        };
-        let held = |&(code, _): &(&str, bool)| {
-            let tokens = texts.held.iter().find(|(other, _)| other == code).map_or(&[][..], |(_, held)| held);
-            Passages::of(tokens, lab.task.sequence)
-        };
-        Self {
-            languages: all.iter().map(language).collect(),
-            passages: all.iter().map(held).collect(),
-            base: None,
-            lanes: vec![None; lab.lane_count()],
-            now: None,
-        }
-    }
-
-    /// Who is to be scored next; at rest those that were not scored whole as they are now.
-    fn next(&self, lab: &Lab, at_rest: bool) -> Option<Option<usize>> {
-        if self.base.as_ref().is_none_or(|score| at_rest && !score.whole) {
-            return Some(None);
-        }
-        let is_stale = |score: &Option<HeldScore>| {
-            score.as_ref().is_none_or(|score| score.step != lab.step() || at_rest && !score.whole)
-        };
-        let oldest = (0..self.lanes.len()).filter(|&lane| is_stale(&self.lanes[lane]) && lab.diverged(lane).is_none());
-        oldest.min_by_key(|&lane| self.lanes[lane].as_ref().map(|score| score.step)).map(Some)
-    }
-
-    fn finish(&mut self) {
-        let Some(sweep) = self.now.take() else { return };
-        let score = HeldScore {
-            step: sweep.step,
-            bits: sweep.sums.iter().map(|&(bits, bytes)| (bits / bytes.max(1) as f64) as f32).collect(),
-            bytes: sweep.sums.iter().map(|&(_, bytes)| bytes).collect(),
-            whole: sweep.whole,
-        };
-        match sweep.lane {
-            None => self.base = Some(score),
-            Some(lane) => self.lanes[lane] = Some(score),
-        }
-    }
-
-    fn frame(&self) -> HeldFrame {
-        HeldFrame { languages: self.languages.clone(), base: self.base.clone(), lanes: self.lanes.clone() }
-    }
-}
-
-/// Bits per token by the frequencies of single tokens.
-fn entropy(tokens: &[u32]) -> f64 {
-    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
-    tokens.iter().for_each(|&token| *counts.entry(token).or_default() += 1);
-    let share = |&count: &usize| count as f64 / tokens.len() as f64;
-    counts.values().map(|count| -share(count) * libm::log2(share(count))).sum()
-}
-
-/// Tokens gathered to whole characters, and how many each took; bytes that make none are shown as numbers.
-fn characters(tokens: &[u32], tokenizer: &Tokenizer) -> Vec<(String, usize)> {
-    let mut out = Vec::new();
-    let (mut pending, mut count) = (Vec::new(), 0);
-    for (at, &token) in tokens.iter().enumerate() {
-        pending.extend(tokenizer.bytes_of(token));
-        count += 1;
-        let more = matches!(std::str::from_utf8(&pending), Err(error) if error.error_len().is_none());
-        if more && at + 1 < tokens.len() {
-            continue;
-        }
-        out.push((shown_plain(&pending), count));
-        (pending, count) = (Vec::new(), 0);
-    }
-    out
-}
-
-fn shown_plain(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().map(|byte| format!("\u{FFFD}{byte:02X}")).collect(),
-    }
-}
-
-/// A token as text by itself: what cannot be seen by name, what is no character by its bytes.
-fn shown(bytes: &[u8]) -> String {
-    match std::str::from_utf8(bytes) {
-        Ok(" ") => "␠".into(),
-        Ok("\n") => "␤".into(),
-        Ok(text) if !text.chars().any(char::is_control) => text.to_owned(),
-        _ => bytes.iter().map(|byte| format!("0x{byte:02X}")).collect::<Vec<_>>().join(" "),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn characters_are_whole() {
-        let tokens = Tokenizer::Bytes.encode("aé人");
-        assert_eq!(characters(&tokens, &Tokenizer::Bytes), [("a".into(), 1), ("é".into(), 2), ("人".into(), 3)]);
-        // A passage may begin and end within a character.
-        assert_eq!(characters(&tokens[2..5], &Tokenizer::Bytes), [("\u{FFFD}A9".into(), 1), ("\u{FFFD}E4\u{FFFD}BA".into(), 2)]);
-        assert_eq!(shown(b" "), "␠");
-        assert_eq!(shown(&[0xC3]), "0xC3");
-    }
-
-    #[test]
-    fn entropy_of_equal_shares_is_their_logarithm() {
-        assert!((entropy(&[1, 2, 3, 4, 4, 3, 2, 1]) - 2.0).abs() < 1e-12);
     }
 }

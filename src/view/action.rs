@@ -1,7 +1,7 @@
 //! What a person can do to the page, as data: views emit it, the app carries it out.
 
 use crate::config::Config;
-use crate::protocol::{Ablate, Watch};
+use crate::protocol::{Ablate, Watch, text::Look};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -34,6 +34,10 @@ pub enum Action {
     },
     Ablate(Option<Ablate>),
     Draw(Option<Vec<f32>>),
+    /// Which passage is read, and whose gates with it.
+    Look(Look),
+    /// A prompt that base and lanes go on from; `None` stops them.
+    Write(Option<String>),
     Share,
     CloseShare,
     /// Set every lane to the budget of this one.

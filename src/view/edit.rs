@@ -1,8 +1,8 @@
 //! Small changes to a configuration that several controls make. Pure.
 
+use crate::args::{Text, limits};
 use crate::config::{Config, Lane, Schedule, Task};
 use crate::method::description::Method;
-use crate::method::{FULL, LORA, MOLORA, MOR1E};
 
 /// Lanes the page has room and colours for.
 pub const LANES: usize = 4;
@@ -38,7 +38,7 @@ pub fn on_task(config: &Config, task: Task) -> Config {
     let mut next = Config { task, ..config.clone() };
     match (is_text(&config.task), is_text(&next.task)) {
         (false, true) => {
-            next.lanes = language_lanes();
+            next.lanes = Config::default_lanes(next.task.kind());
             next.schedule = Schedule { warmup: 20, total: 400 };
         }
         (true, false) => {
@@ -52,20 +52,65 @@ pub fn on_task(config: &Config, task: Task) -> Config {
     next
 }
 
-/// The four that the language task opens with, each at the rate at which it did best in short runs.
-fn language_lanes() -> Vec<Lane> {
-    let lane = |method: &'static Method, lr| Lane { lr: Some(lr), ..Lane::from(method).causal() };
-    vec![
-        lane(&FULL, 0.002),
-        lane(&LORA, 0.01).with("rank", 8).with("alpha", 16.0),
-        lane(&MOLORA, 0.02).with("experts", 4).with("rank", 2).with("alpha", 4.0),
-        lane(&MOR1E, 0.02).with("experts", 8).with("alpha", 2.0),
-    ]
+/// A new lane of this method: on text with gates that read nothing ahead, at a rate at which methods of its kind did well.
+pub fn lane_for(task: &Task, method: &'static Method) -> Lane {
+    if !task.has_projections() {
+        return method.into();
+    }
+    let known = Config::default_lanes(task.kind()).into_iter().find(|lane| std::ptr::eq(lane.method, method));
+    known.unwrap_or_else(|| {
+        let lane = Lane::from(method).causal();
+        Lane { lr: Some(if lane.is_gated() { 0.02 } else { 0.01 }), ..lane }
+    })
+}
+
+/// Trains on a language, or no longer; the last one stays, and there is room for so many.
+pub fn choose_language(text: &mut Text, code: &str, on: bool) {
+    let all = &mut text.languages;
+    let room = all.len() < limits::DOMAINS.max;
+    match (on, all.iter().position(|one| one == code)) {
+        (true, None) if room => all.push(code.to_owned()),
+        (false, Some(at)) if all.len() > 1 => {
+            all.remove(at);
+        }
+        _ => {}
+    }
+}
+
+/// Takes one of `all` in or out of a choice of which `None` is all; the last one stays.
+pub fn choose<T: Copy + PartialEq>(chosen: Option<&Vec<T>>, all: &[T], one: T, on: bool) -> Option<Vec<T>> {
+    let is_in = |other: &T| if *other == one { on } else { chosen.is_none_or(|chosen| chosen.contains(other)) };
+    let next: Vec<T> = all.iter().copied().filter(is_in).collect();
+    match next.len() {
+        0 => chosen.cloned(),
+        n if n == all.len() => None,
+        _ => Some(next),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn choices_keep_one_and_say_nothing_of_all() {
+        assert_eq!(choose(None, &[0, 1, 2], 1, false), Some(vec![0, 2]));
+        assert_eq!(choose(Some(&vec![0, 2]), &[0, 1, 2], 1, true), None);
+        assert_eq!(choose(Some(&vec![2]), &[0, 1, 2], 2, false), Some(vec![2]));
+        let mut text = Text { languages: vec!["rus".into()], ..Text::default() };
+        choose_language(&mut text, "rus", false);
+        choose_language(&mut text, "swh", true);
+        assert_eq!(text.languages, ["rus", "swh"]);
+    }
+
+    #[test]
+    fn new_lanes_of_a_language_read_nothing_ahead() {
+        let task = Task::Text(Text::default());
+        for method in crate::method::METHODS {
+            let config = Config { lanes: vec![lane_for(&task, method)], ..on_task(&Config::default(), task.clone()) };
+            config.validate().unwrap();
+        }
+    }
 
     #[test]
     fn patterns_are_mola_s() {

@@ -9,6 +9,7 @@ pub mod history;
 pub mod ink;
 pub mod lane_view;
 pub mod now;
+pub mod passage;
 pub mod ranks;
 pub mod reading;
 pub mod run;

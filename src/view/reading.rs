@@ -1,8 +1,10 @@
 //! What the page has of a language model: the newest held-out scores with their history, the passage and the texts under
 //! way. Knows nothing of how they are drawn.
 
+use super::format::three;
 use super::snap::Snap;
-use crate::protocol::text::{HeldFrame, HeldScore, MapFrame, PassageFrame, TextFrame, WritingFrame};
+use crate::protocol::Floor;
+use crate::protocol::text::{HeldFrame, HeldLanguage, HeldScore, MapFrame, PassageFrame, TextFrame, WritingFrame};
 
 /// Scores kept per lane.
 const SCORES: usize = 256;
@@ -37,5 +39,155 @@ impl Reading {
         }
         self.passage = text.passage.map(Snap::new).or(self.passage.take());
         self.writing = text.writing.map(Snap::new).or(self.writing.take());
+    }
+}
+
+/// Bits per byte that guessing every byte with the same share costs.
+pub const GUESSING: f32 = 8.0;
+
+impl HeldLanguage {
+    /// Whether the lanes are trained on it.
+    pub fn is_trained(&self) -> bool {
+        self.frequencies.is_some()
+    }
+}
+
+impl HeldFrame {
+    /// Mean over the languages trained on of what `value` gives; none unless it gives one for each.
+    fn mean(&self, value: impl Fn(usize, &HeldLanguage) -> Option<f32>) -> Option<f64> {
+        let trained = self.languages.iter().enumerate().filter(|(_, language)| language.is_trained());
+        let values: Vec<f32> = trained.map(|(index, language)| value(index, language)).collect::<Option<_>>()?;
+        (!values.is_empty()).then(|| values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64)
+    }
+
+    /// A score's mean over the languages trained on.
+    pub fn new_mean(&self, score: &HeldScore) -> Option<f64> {
+        self.mean(|index, _| score.bits.get(index).copied())
+    }
+
+    /// Whether the base costs more than guessing there, so that what a lane gains says nothing of how well it adapts.
+    pub fn is_unread(&self, index: usize) -> bool {
+        self.base.as_ref().and_then(|base| base.bits.get(index)).is_some_and(|&bits| bits > GUESSING)
+    }
+
+    /// What each language costs less with each lane than with the base, lanes of one language beside each other, languages
+    /// trained on first; none where it was not measured, or where it would be no sign of learning the language.
+    pub fn gains(&self) -> Vec<Option<f32>> {
+        let gain = |index: usize, score: &Option<HeldScore>| {
+            let (base, own) = (self.base.as_ref()?.bits.get(index)?, score.as_ref()?.bits.get(index)?);
+            (!self.is_unread(index)).then_some(base - own)
+        };
+        self.order().into_iter().flat_map(|index| self.lanes.iter().map(move |score| gain(index, score))).collect()
+    }
+
+    /// Languages as they are listed: those trained on first.
+    pub fn order(&self) -> Vec<usize> {
+        let (new, old): (Vec<usize>, Vec<usize>) =
+            (0..self.languages.len()).partition(|&index| self.languages[index].is_trained());
+        [new, old].concat()
+    }
+
+    /// What the losses are to be held against: means over the languages trained on.
+    pub fn levels(&self) -> Vec<Floor> {
+        let level = |share: Option<f64>, label: &str, why: &str| {
+            share.map(|share| Floor { lanes: Vec::new(), share, label: label.into(), why: why.into() })
+        };
+        let base = self.base.as_ref().and_then(|base| self.new_mean(base));
+        [
+            level(base, "base", "The frozen base, untouched, on held-out text in the languages trained on: their mean."),
+            level(
+                self.mean(|_, language| language.frequencies),
+                "single bytes",
+                "What the training texts take if each byte is coded by how often it occurs, whatever comes before it: the entropy of single bytes, mean of the languages.",
+            ),
+            level(
+                self.mean(|_, language| language.compressed),
+                "DEFLATE",
+                "What the training texts take compressed by DEFLATE, the method of gzip and PNG, at its highest level: mean of the languages.",
+            ),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// What adapters cannot do, where a language is among those trained on whose bytes the base never met.
+    pub fn lesson(&self) -> Option<String> {
+        let unread = |&(index, language): &(usize, &HeldLanguage)| language.is_trained() && self.is_unread(index);
+        let (index, language) = self.languages.iter().enumerate().find(unread)?;
+        let bits = three(f64::from(*self.base.as_ref()?.bits.get(index)?));
+        let name = short_name(&language.name);
+        Some(format!(
+            "{name} is beyond what adapters can do here: guessing costs 8 bits per byte, and the base pays {bits}, because it never met these bytes. Embedding and head stay frozen, so what lanes gain is mostly which bytes occur, and in short runs they stopped near 5. It is left uncoloured."
+        ))
+    }
+}
+
+/// A language's name without its variety: "German" of "German, Standard (1996)".
+pub fn short_name(name: &str) -> &str {
+    name.split([',', '(']).next().unwrap_or(name).trim_end()
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    fn language(name: &str, frequencies: Option<f32>) -> HeldLanguage {
+        HeldLanguage {
+            name: name.into(),
+            old: frequencies.is_none(),
+            frequencies,
+            compressed: frequencies.map(|f| f - 1.0),
+        }
+    }
+
+    pub fn score(step: usize, bits: &[f32]) -> HeldScore {
+        HeldScore { step, bits: bits.to_vec(), bytes: vec![1024; bits.len()], whole: false }
+    }
+
+    /// German and Russian trained on, English read before.
+    pub fn held(base: [f32; 3], lanes: &[HeldScore]) -> HeldFrame {
+        HeldFrame {
+            languages: vec![
+                language("German, Standard (1996)", Some(4.0)),
+                language("Russian", Some(5.0)),
+                language("English", None),
+            ],
+            base: Some(score(0, &base)),
+            lanes: lanes.iter().cloned().map(Some).collect(),
+        }
+    }
+
+    #[test]
+    fn levels_are_means_of_the_languages_trained_on() {
+        let levels: Vec<f64> = held([5.0, 2.5, 2.0], &[]).levels().iter().map(|level| level.share).collect();
+        assert_eq!(levels, [3.75, 4.5, 3.5]);
+        assert_eq!(HeldFrame::default().levels(), []);
+    }
+
+    #[test]
+    fn gains_are_against_the_base() {
+        let held = held([5.0, 16.0, 2.0], &[score(5, &[3.0, 5.0, 2.5]), score(5, &[4.5, 5.0, 2.0])]);
+        assert_eq!(held.gains(), [Some(2.0), Some(0.5), None, None, Some(-0.5), Some(0.0)]);
+    }
+
+    #[test]
+    fn what_the_base_never_read_is_a_lesson() {
+        assert_eq!(held([5.0, 8.0, 2.0], &[]).lesson(), None);
+        let text = held([5.0, 16.3, 2.0], &[]).lesson().unwrap();
+        assert!(text.starts_with("Russian is beyond") && text.contains("pays 16.3,"), "{text}");
+        // Not what is only forgotten.
+        assert_eq!(held([5.0, 2.0, 9.0], &[]).lesson(), None);
+    }
+
+    #[test]
+    fn scores_are_kept_in_order_and_the_newest_of_a_step() {
+        let mut reading = Reading::default();
+        for (step, bits) in [(10, 3.0), (20, 2.5), (20, 2.4)] {
+            let held = Some(held([5.0; 3], &[score(step, &[bits; 3])]));
+            reading.take_in(TextFrame { held, ..TextFrame::default() });
+        }
+        let kept: Vec<(usize, f32)> = reading.history[0].iter().map(|score| (score.step, score.bits[0])).collect();
+        assert_eq!(kept, [(10, 3.0), (20, 2.4)]);
     }
 }

@@ -7,7 +7,8 @@ use super::{
     now::{self, LaneHistory},
     snap::Snap,
 };
-use crate::protocol::{Accuracy, DrawAnswer, Event, Frame, Started, WeightFrame};
+use crate::config::Task;
+use crate::protocol::{Accuracy, DrawAnswer, Event, Frame, MergeFrame, Started, WeightFrame};
 
 /// Buckets of a loss curve: about one per pixel of the chart.
 const LOSS_BUCKETS: usize = 512;
@@ -75,8 +76,11 @@ impl Run {
         }
     }
 
-    fn frame(&mut self, frame: Frame) {
+    fn frame(&mut self, mut frame: Frame) {
         let Some(started) = &self.started else { return };
+        if matches!(started.config.task, Task::Text(_)) {
+            in_bits(&mut frame, started.energy);
+        }
         let energy = match started.energy {
             energy if energy > 0.0 => energy,
             _ => 1.0,
@@ -89,7 +93,7 @@ impl Run {
             memory.push(&frame, index);
         }
         // A sentence whose numbers change ten times a second cannot be read; another sentence is said at once.
-        let now = now::line(&now::State { started, frame: &frame, history: &self.memory });
+        let now = now::line(&now::State { started, frame: &frame, history: &self.memory, text: &self.text });
         if self.frames.is_multiple_of(SENTENCE) || !frame.running || now.kind != self.now.kind {
             self.now = now;
         }
@@ -152,6 +156,20 @@ impl Run {
     }
 }
 
+/// Cross-entropies beside the curves, in the unit of the curves: bits, of which a nat is 1 / ln 2.
+fn in_bits(frame: &mut Frame, bit: f32) {
+    if let Some(MergeFrame::Mixture { routed, modes }) = frame.weight.as_mut().map(|weight| &mut weight.merge) {
+        *routed /= bit;
+        modes.iter_mut().for_each(|mode| mode.loss /= bit);
+    }
+    for ablation in frame.gates.iter_mut().filter_map(|gate| gate.ablation.as_mut()) {
+        ablation.with.iter_mut().chain(&mut ablation.without).for_each(|loss| *loss /= bit);
+    }
+    for lane in frame.ranks.cuts.iter_mut().flat_map(|cuts| &mut cuts.lanes) {
+        lane.losses.iter_mut().for_each(|(_, loss)| *loss /= bit);
+    }
+}
+
 /// Keeps a measurement, thinning the old ones evenly when there are too many.
 fn remember(list: &mut Vec<Accuracy>, measured: Accuracy) {
     list.retain(|old| old.step < measured.step);
@@ -168,7 +186,7 @@ fn remember(list: &mut Vec<Accuracy>, measured: Accuracy) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{BackendChoice, Config, Lane, Optimizer, Schedule, Task};
+    use crate::config::{BackendChoice, Config, Lane, Optimizer, Schedule};
     use crate::method::{FULL, LORA};
     use crate::protocol::LaneFrame;
 
@@ -197,8 +215,8 @@ mod tests {
     fn the_table_of_costs_is_that_of_the_formulas() {
         let mut run = Run::default();
         let Event::Started(mut start) = started(1.0) else { unreachable!() };
-        let layer = crate::protocol::LayerInfo { site: LinearSite::plain(&[(64, 32)]).remove(0), activation: String::new() };
-        start.layers = vec![layer.clone(), layer];
+        let layer = |site| crate::protocol::LayerInfo { site, activation: String::new() };
+        start.layers = crate::task::network::LinearSite::plain(&[(64, 32), (64, 32)]).into_iter().map(layer).collect();
         run.apply(Event::Started(start));
         let Event::Frame(mut first) = frame(0, vec![0.5]) else { unreachable!() };
         // One of the two layers; two directions of three in use.

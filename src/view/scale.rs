@@ -82,6 +82,12 @@ impl Scale {
         [pixel[0], pixel[1], pixel[2]]
     }
 
+    /// Black or white, whichever is easier to read on a colour.
+    pub fn ink_on(colour: [u8; 3]) -> &'static str {
+        // Where both stand equally far off, by WCAG's ratio (L + 0.05) between them.
+        if luminance(colour) > 0.179 { "#000" } else { "#fff" }
+    }
+
     fn table(self, dark: bool) -> Vec<Rgb> {
         let stops: &[Rgb] = match (self, dark) {
             (Self::Diverging { .. }, false) => &DIVERGING_LIGHT,
@@ -102,6 +108,15 @@ impl Scale {
             })
             .collect()
     }
+}
+
+/// Relative luminance, WCAG 2.
+fn luminance(colour: [u8; 3]) -> f64 {
+    let linear = colour.map(|part| {
+        let part = f64::from(part) / 255.0;
+        if part <= 0.04045 { part / 12.92 } else { libm::pow((part + 0.055) / 1.055, 2.4) }
+    });
+    0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 }
 
 /// The end of a symmetric scale for values up to `value`: near it, and steady while weights move.
@@ -141,6 +156,20 @@ mod tests {
             let pixels = Scale::Unit.paint((0..=20).map(|i| i as f32 / 20.0), dark);
             let lights: Vec<f64> = pixels.chunks(4).map(light).collect();
             assert!(lights.windows(2).all(|w| (w[1] > w[0]) == dark), "{lights:?}");
+        }
+    }
+
+    #[test]
+    fn text_can_be_read_on_every_colour() {
+        for dark in [false, true] {
+            for scale in [Scale::Unit, Scale::Diverging { range: 1.0 }] {
+                for value in (-20..=20).map(|i| i as f32 / 20.0) {
+                    let ground = scale.colour(value, dark);
+                    let ink = if Scale::ink_on(ground) == "#000" { 0.0 } else { 1.0 };
+                    let (a, b) = (luminance(ground) + 0.05, ink + 0.05);
+                    assert!(f64::max(a / b, b / a) >= 4.5, "{value} {ground:?}");
+                }
+            }
         }
     }
 

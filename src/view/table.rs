@@ -53,6 +53,7 @@ const IN_USE: f32 = 0.01;
 pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[GateView]) -> Table {
     let sequence = match &started.config.task {
         Task::Domains(domains) => domains.sequence,
+        Task::Text(text) => text.sequence,
         _ => 1,
     };
     let layers: Vec<_> = started.layers.iter().map(|layer| layer.site.clone()).collect();

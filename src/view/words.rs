@@ -1,6 +1,7 @@
 //! What the page says in words: headings, and the sentences by which things explain themselves. Pure.
 
-use super::format::lane_name;
+use super::format::{lane_name, list};
+use super::reading::short_name;
 use crate::config::{Lane, Named, Task};
 use crate::protocol::MergeMode;
 use crate::task::network::LinearSite;
@@ -32,12 +33,17 @@ pub fn task_summary(task: &Task) -> String {
             1 => "digits · 1 domain".into(),
             n => format!("digits · {n} domains"),
         },
-        Task::Text(text) => match text.languages.len() {
-            1 => "language · 1 text".into(),
-            n => format!("language · {n} texts"),
+        Task::Text(text) => match languages(&text.languages) {
+            all if all.len() <= 3 => format!("language · {}", all.join(", ")),
+            all => format!("language · {}, {} and {} more", all[0], all[1], all.len() - 2),
         },
         Task::Custom => "custom data".into(),
     }
+}
+
+/// Languages by their names without varieties.
+fn languages(codes: &[String]) -> Vec<String> {
+    codes.iter().map(|code| short_name(crate::task::text::languages::name(code)).to_owned()).collect()
 }
 
 /// What the run is, in one sentence.
@@ -79,10 +85,9 @@ pub fn run_title(task: &Task, lanes: usize) -> String {
             "{ways} to adapt a small frozen network from upright digits to {}.{same}",
             plural(d.domains.len(), "new domain")
         ),
-        Task::Text(text) => format!(
-            "{ways} to adapt a small language model to {}.{same}",
-            plural(text.languages.len(), "new language")
-        ),
+        Task::Text(text) => {
+            format!("{ways} to adapt a small language model to {}.{same}", list(&languages(&text.languages)))
+        }
         Task::Custom => format!("{ways} to adapt a frozen layer to given data.{same}"),
     }
 }
@@ -138,6 +143,12 @@ mod tests {
             run_title(&digits, 1),
             "One way to adapt a small frozen network from upright digits to four new domains."
         );
+        let text = Task::Text(crate::config::Text::default());
+        assert_eq!(
+            run_title(&text, 4),
+            "Four ways to adapt a small language model to German, Swahili, Russian and Turkish. Same data, same seed."
+        );
+        assert_eq!(task_summary(&text), "language · German, Swahili and 2 more");
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Every method and variant, and networks of awkward sizes to try them on: nothing is a multiple of the kernels'
 //! padding.
 
+use super::language::{folder, model};
 use lora_playground::config::Lane;
 use lora_playground::method::{ADALORA, DORA, DYLORA, FULL, LORA, METHODS, MOLORA, MOR1E, MORA};
 use lora_playground::net::CompiledLane;
 use lora_playground::rng::Rng;
 use lora_playground::task::custom::{Shape, custom};
+use lora_playground::task::text::given;
 use lora_playground::task::{BaseLayer, LossKind, Network, Targets, TaskData};
 
 /// With a term that evens the use of experts: a coefficient that f32 holds exactly, large enough to matter.
@@ -100,6 +102,12 @@ pub fn cases() -> Vec<(String, TaskData, Lane)> {
     for lane in [Lane::from(&FULL), lora(4, 6.0), mor1e(5, 1.5, "pooled")] {
         all.push((format!("residual paths, {lane:?}"), residual(), lane));
     }
+    let lanes = [lora(8, 16.0), mor1e(4, 1.5, "running"), Lane::from(&FULL), molora(4, 2, 4.0), molora(4, 8, 4.0)];
+    for (i, lane) in lanes.into_iter().enumerate() {
+        // As many tokens as kernels take in several turns, and a few.
+        let shape = if i % 2 == 0 { (9, 30) } else { (3, 7) };
+        all.push((format!("language model, {shape:?}, {lane:?}"), language_model(shape), lane));
+    }
     all
 }
 
@@ -181,6 +189,15 @@ pub fn residual() -> TaskData {
         row_domains: vec![0; 30],
         ..one_layer()
     }
+}
+
+/// The reference language model, on so many passages of so many tokens.
+pub fn language_model((batch, sequence): (usize, usize)) -> TaskData {
+    let mut rng = Rng::new(14, 1);
+    let model = model(&folder("base"), sequence);
+    let vocabulary = model.config.vocabulary;
+    let mut tokens = || (0..batch * sequence).map(|_| rng.below(vocabulary) as i32).collect::<Vec<_>>();
+    given(model, (batch, sequence), &tokens(), &tokens()).unwrap()
 }
 
 /// Random values in every tensor, factors that start at zero included, and in what is fixed; zeros in the padding.

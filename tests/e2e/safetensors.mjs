@@ -1,5 +1,7 @@
-// Reads a .safetensors file of float32 tensors: { name: { shape, data } }.
+// Reads a .safetensors file: { name: { shape, data } }, data as plain numbers.
 import { readFile } from "node:fs/promises";
+
+const KINDS = { F32: Float32Array, F64: Float64Array, I64: BigInt64Array };
 
 export async function readSafetensors(path) {
   const bytes = await readFile(path);
@@ -8,10 +10,11 @@ export async function readSafetensors(path) {
   const tensors = {};
   for (const [name, { dtype, shape, data_offsets }] of Object.entries(header)) {
     if (name === "__metadata__") continue;
-    if (dtype !== "F32") throw new Error(`${path}: ${name} is ${dtype}, only F32 is read here`);
+    const kind = KINDS[dtype];
+    if (!kind) throw new Error(`${path}: ${name} is ${dtype}, only ${Object.keys(KINDS).join(", ")} are read here`);
     const [from, to] = data_offsets.map((offset) => 8 + headerLength + offset);
     // Copied out, because a typed array must begin at a multiple of its element's size.
-    tensors[name] = { shape, data: new Float32Array(new Uint8Array(bytes.subarray(from, to)).buffer) };
+    tensors[name] = { shape, data: Array.from(new kind(new Uint8Array(bytes.subarray(from, to)).buffer), Number) };
   }
   return tensors;
 }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod experiments;
+mod order;
 mod package;
 mod serve;
 mod shell;

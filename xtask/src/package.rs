@@ -1,8 +1,9 @@
 //! The npm package of the JavaScript API: built by wasm-pack, with the manifest and README of www/npm.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use crate::{
+    order::order,
     shell::{Result, command, run, stage},
     tools,
 };
@@ -13,6 +14,7 @@ pub fn package() -> Result {
         let build = "wasm-pack build . --release --no-opt --no-pack --no-gitignore --target web --out-dir pkg \
                      --out-name lora_playground -- --no-default-features --features api --locked";
         run(&mut tools::with_tools(command(build)))?;
+        order(Path::new("pkg/lora_playground_bg.wasm"))?;
         complete()
     })
 }

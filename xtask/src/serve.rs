@@ -11,6 +11,7 @@ use flate2::{Compression, write::GzEncoder};
 use tiny_http::{Header, Request, Response, Server};
 
 use crate::{
+    order::order,
     shell::{Result, command, run, stage},
     tools,
 };
@@ -22,6 +23,7 @@ pub fn build() -> Result {
     tools::for_page()?;
     stage("building the release page into dist/", "about 3 minutes the first time, then about a minute", || {
         run(&mut tools::with_tools(command("trunk build --release --offline --locked --skip-version-check")))?;
+        order(&Path::new(DIST).join(ENGINE))?;
         size().map_err(|e| format!("cannot write the engine's size into {DIST}/index.html: {e}"))
     })
 }

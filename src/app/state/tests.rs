@@ -11,7 +11,10 @@ fn started_state() -> State {
         backend: "cpu".into(),
         adapter: "CPU".into(),
         fallback: None,
-        layers: vec![crate::protocol::LayerInfo { site: LinearSite::plain(&[(64, 64)]).remove(0), activation: String::new() }],
+        layers: vec![crate::protocol::LayerInfo {
+            site: LinearSite::plain(&[(64, 64)]).remove(0),
+            activation: String::new(),
+        }],
         domains: vec![],
         energy: 1.0,
         true_rank: None,
@@ -109,7 +112,7 @@ fn what_is_not_allowed_is_said_and_changes_nothing() {
 fn matching_parameters_brings_lanes_to_one_size() {
     let mut state = started_state();
     update(&mut state, Msg::Act(Action::MatchParameters));
-    let layers = [(64, 64)];
+    let layers = LinearSite::plain(&[(64, 64)]);
     let sizes: Vec<usize> = state.config.lanes.iter().map(|l| lane_count(l, &layers)).collect();
     assert_eq!(sizes[1], 1024, "the first adapter sets the size: {sizes:?}");
     assert!(sizes[2].abs_diff(1024) <= 512, "{sizes:?}");
@@ -145,4 +148,16 @@ fn frames_of_the_run_before_do_not_show_in_the_next() {
     update(&mut state, Msg::Act(Action::Reset));
     at_step(&mut state, 41);
     assert_eq!(state.run.step, 0);
+}
+
+#[test]
+fn a_language_model_begins_with_a_passage_and_leaves_it_behind() {
+    let (mut state, effects) = State::start(read("?task=text&languages=swh~rus&lanes=lora~molora.l2-3"), false);
+    let passage = Passage::Held { language: "swh".into(), number: 0 };
+    // The first layer with gates.
+    assert!(effects.contains(&Effect::Send(Command::Look(Look { passage, site: 14 }))), "{effects:?}");
+    update(&mut state, Msg::Act(Action::Write(Some("Kila mtu".into()))));
+    let effects = update(&mut state, Msg::Act(Action::Edit(Config::default())));
+    assert_eq!((&state.look, &state.prompt), (&None, &None));
+    assert!(effects.contains(&Effect::Send(Command::Write(None))), "{effects:?}");
 }

@@ -5,6 +5,7 @@ use crate::{
     method::description::{Change, Reach, Widths},
     protocol::GateFrame,
     view::format::{list, three},
+    view::words::site_name,
 };
 
 /// Entropy, as a share of its maximum, from which a gate is called uniform.
@@ -116,7 +117,7 @@ fn say_unused(state: &State<'_>, which: impl Fn(&Unused) -> bool) -> Option<Stri
         let mean = gate.mean.get(unused.expert)?;
         let layer = match state.started.layers.len() {
             1 => String::new(),
-            _ => format!(" in layer {}", unused.layer + 1),
+            _ => format!(" in {}", site_name(&state.started.layers.get(unused.layer)?.site, unused.layer)),
         };
         let state_word = if unused.died { "has died" } else { "is unused" };
         Some(format!(

@@ -7,13 +7,15 @@ mod gates;
 mod history;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use history::{LaneHistory, WINDOW};
 
-use super::format::{count, lane_name, list, three};
+use super::format::{count, lane_name, list, percent, three};
 use crate::{
     config::{Lane, Task},
     protocol::{Accuracy, Frame, Started},
+    view::reading::Reading,
 };
 
 /// Steps for which something that happened is news, and comes before what merely is so.
@@ -28,6 +30,8 @@ pub struct State<'a> {
     pub frame: &'a Frame,
     /// One per lane of `frame`.
     pub history: &'a [LaneHistory],
+    /// Of a language model; empty elsewhere.
+    pub text: &'a Reading,
 }
 
 /// The sentence of this moment, and which of them it is.
@@ -39,7 +43,7 @@ pub struct Line {
 
 /// The sentence of this moment.
 pub fn line(state: &State<'_>) -> Line {
-    let sentences: [fn(&State<'_>) -> Option<String>; 14] = [
+    let sentences: [fn(&State<'_>) -> Option<String>; 17] = [
         start,
         just_diverged,
         size_changed,
@@ -47,6 +51,10 @@ pub fn line(state: &State<'_>) -> Line {
         finished,
         gates::at_zero,
         warming_up,
+        // Of a language model's many gates some expert is always out of use: what lanes do with text comes first.
+        text::overfitting,
+        text::forgetting,
+        text::gain,
         gates::just_unused,
         forgetting,
         floors::met,
@@ -113,7 +121,8 @@ fn diverged(state: &State<'_>) -> Option<String> {
     let mut gone: Vec<(usize, usize)> = lanes.filter_map(|(i, lane)| Some((lane.diverged?, i))).collect();
     gone.sort_unstable();
     let &(first, lane) = gone.first()?;
-    let rate = three(state.started.config.optimizer.lr);
+    let rate = three(state.frame.lanes[lane].lane.lr.unwrap_or(state.started.config.optimizer.lr));
+    let its = if state.frame.lanes[lane].lane.lr.is_some() { "its " } else { "" };
     let step = count(first);
     Some(match (gone.len(), state.frame.lanes.len()) {
         (1, 1) => format!(
@@ -121,7 +130,7 @@ fn diverged(state: &State<'_>) -> Option<String> {
             state.name(lane)
         ),
         (all, lanes) if all == lanes => format!(
-            "Every lane has diverged, the first at step {step}: no loss is a number any more (learning rate {rate})."
+            "Every lane has diverged, the first at step {step}: no loss is a number any more ({its}learning rate {rate})."
         ),
         (1, _) => format!(
             "{} diverged: since step {step} its loss is no longer a number; the other lanes are unharmed.",
@@ -166,7 +175,9 @@ fn size_changed(state: &State<'_>) -> Option<String> {
 
 fn no_learning_rate(state: &State<'_>) -> Option<String> {
     let optimizer = &state.started.config.optimizer;
-    (optimizer.lr == 0.0 && state.frame.lr == 0.0).then(|| "The learning rate is set to 0, so no lane changes.".into())
+    let own = state.frame.lanes.iter().any(|lane| lane.lane.lr.is_some_and(|lr| lr > 0.0));
+    (optimizer.lr == 0.0 && state.frame.lr == 0.0 && !own)
+        .then(|| "The learning rate is set to 0, so no lane changes.".into())
 }
 
 fn finished(state: &State<'_>) -> Option<String> {
@@ -177,6 +188,9 @@ fn finished(state: &State<'_>) -> Option<String> {
     let end = format!("Finished (step {}, learning rate 0)", count(total));
     if let Some(sentence) = forgetting(state).or_else(|| floors::met(state)) {
         return Some(format!("{end}: {sentence}"));
+    }
+    if let Some(results) = text::results(state) {
+        return Some(format!("{end}: {results}."));
     }
     let results: Vec<String> = match &state.started.config.task {
         Task::Digits(_) => state
@@ -204,6 +218,13 @@ fn warming_up(state: &State<'_>) -> Option<String> {
     let config = &state.started.config;
     let (lr, peak) = (f64::from(state.frame.lr), config.optimizer.lr);
     (state.frame.step < config.schedule.warmup && lr < peak).then(|| {
+        if state.frame.lanes.iter().any(|lane| lane.lane.lr.is_some()) {
+            let percent = percent(lr / peak);
+            return format!(
+                "Warming up: learning rates are at {percent} of each lane's own, and reach it at step {}.",
+                count(config.schedule.warmup)
+            );
+        }
         format!(
             "Warming up: the learning rate is {} and reaches {} at step {}.",
             three(lr),

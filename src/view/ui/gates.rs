@@ -17,6 +17,7 @@ use crate::view::{
     scale::Scale,
     snap::Snap,
     table::{self as tables, Table},
+    words::site_name,
 };
 
 #[derive(Properties, PartialEq)]
@@ -171,7 +172,8 @@ fn choices(props: &GatesProps, shown: &GateView) -> Html {
         }
     });
     let layers = layers_of(here.0);
-    let options: Vec<AttrValue> = layers.iter().map(|l| format!("layer {}", l + 1).into()).collect();
+    let site = |l: usize| props.started.layers.get(l).map_or(String::new(), |layer| site_name(&layer.site, l));
+    let options: Vec<AttrValue> = layers.iter().map(|&l| site(l).into()).collect();
     let chosen = layers.iter().position(|&l| l == here.1).unwrap_or(0);
     let on_layer = {
         let layers = layers.clone();
@@ -251,16 +253,16 @@ use tables::gate_parts as parts_table;
 /// A scale with its ends.
 fn scale_legend(scale: Scale, dark: bool) -> Html {
     match scale {
-        Scale::Unit => unit_legend(dark),
+        Scale::Unit => sequential("1", dark),
         Scale::Diverging { range } => diverging_legend(range, dark),
     }
 }
 
-/// The sequential scale with its ends.
-fn unit_legend(dark: bool) -> Html {
+/// The sequential scale from 0 to its end.
+pub fn sequential(top: &str, dark: bool) -> Html {
     let ramp = Matrix { rows: 1, cols: 48, values: (0..48).map(|i| i as f32 / 47.0).collect() };
     html! {
-        <span class="legend"><span>{ "0" }</span>{ legend(ramp, Scale::Unit, dark) }<span>{ "1" }</span></span>
+        <span class="legend"><span>{ "0" }</span>{ legend(ramp, Scale::Unit, dark) }<span>{ top }</span></span>
     }
 }
 

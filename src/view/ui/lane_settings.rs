@@ -3,9 +3,10 @@
 use yew::prelude::*;
 
 use super::control::{Choice, Number, Switch};
-use crate::args::{Kind, Setting, Shown, Value};
+use crate::args::limits;
+use crate::args::{Kind, Named, Projection, Setting, Shown, Value};
 use crate::config::Lane;
-use crate::view::edit::{PATTERNS, sizes};
+use crate::view::edit::{PATTERNS, choose, sizes};
 
 /// What the controls of one lane act on.
 pub struct LaneSettings<'a> {
@@ -31,6 +32,35 @@ impl LaneSettings<'_> {
             !matches!(setting.kind, Kind::PerLayer(..)) || !std::mem::replace(&mut by_layer, true)
         });
         html! { <>{ for shown.map(|setting| self.control(setting, place)) }</> }
+    }
+
+    /// What a lane of a language model has beyond its method: a rate of its own, and where it sits. `lr` is the optimiser's.
+    pub fn of_language(&self, lr: f64) -> Html {
+        let changes = |change: Box<dyn Fn(Lane, bool) -> Lane>| {
+            let lane = self.lane.clone();
+            self.edit.reform(move |on| change(lane.clone(), on))
+        };
+        let lane = self.lane.clone();
+        let on_rate = self.edit.reform(move |lr| Lane { lr: Some(lr), ..lane.clone() });
+        let all: Vec<usize> = (0..self.layers).collect();
+        let projections = Projection::ALL.iter().map(|&one| {
+            let on = self.lane.targets.as_ref().is_none_or(|targets| targets.contains(&one));
+            let change = Box::new(move |lane: Lane, on| Lane { targets: choose(lane.targets.as_ref(), Projection::ALL, one, on), ..lane });
+            html! { <Switch label={one.name()} {on} why="Adapt this projection of each block chosen below; one stays." on_change={changes(change)} /> }
+        });
+        let layers = (0..self.layers).map(|one| {
+            let (on, all) = (self.lane.layers.as_ref().is_none_or(|layers| layers.contains(&one)), all.clone());
+            let change = Box::new(move |lane: Lane, on| Lane { layers: choose(lane.layers.as_ref(), &all, one, on), ..lane });
+            html! { <Switch label={(one + 1).to_string()} {on} why="Adapt this block; one stays." on_change={changes(change)} /> }
+        });
+        html! {
+            <>
+                <Number label="learning rate" value={self.lane.lr.unwrap_or(lr)} min={limits::LR.min} max={limits::LR.max} on_change={on_rate}
+                    why="The largest step of this lane's optimiser, in place of the task's: methods do best at different rates." />
+                <span class="switches">{ for projections }</span>
+                <span class="switches"><span class="note">{ "blocks" }</span>{ for layers }</span>
+            </>
+        }
     }
 
     /// Hands the lane on with another value.

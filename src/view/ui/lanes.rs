@@ -14,7 +14,7 @@ use crate::method::{METHODS, USUAL};
 use crate::protocol::LaneFrame;
 use crate::view::{
     action::Action,
-    edit::LANES,
+    edit::{LANES, lane_for},
     format::{count, percent},
     snap::Snap,
     table::Table,
@@ -45,7 +45,8 @@ pub fn lanes(props: &LanesProps) -> Html {
         let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
         Callback::from(move |()| {
             let mut config = Config::clone(&config);
-            config.lanes.push(Lane::from(USUAL));
+            let lane = lane_for(&config.task, USUAL);
+            config.lanes.push(lane);
             dispatch.emit(Action::Edit(config));
         })
     };
@@ -92,10 +93,10 @@ fn LaneRow(props: &LaneProps) -> Html {
     let options: Vec<AttrValue> = METHODS.iter().map(|method| method.short.into()).collect();
     let chosen = METHODS.iter().position(|method| std::ptr::eq(*method, props.lane.method)).unwrap_or(0);
     let on_method = {
-        let layers = props.lane.layers.clone();
+        let (old, task) = (props.lane.clone(), props.config.task.clone());
         edit.reform(move |index: usize| {
             let method = METHODS.get(index).copied().unwrap_or(USUAL);
-            Lane { layers: layers.clone(), ..method.into() }
+            Lane { layers: old.layers.clone(), targets: old.targets.clone(), ..lane_for(&task, method) }
         })
     };
     let remove = {
@@ -115,8 +116,13 @@ fn LaneRow(props: &LaneProps) -> Html {
             dispatch.emit(Action::Edit(config));
         })
     };
-    let settings =
-        LaneSettings { lane: &props.lane, name: &props.name, layers: props.config.task.layer_count().unwrap_or(1), edit: &edit };
+    let settings = LaneSettings {
+        lane: &props.lane,
+        name: &props.name,
+        layers: props.config.task.layer_count().unwrap_or(1),
+        edit: &edit,
+    };
+    let on_text = props.config.task.has_projections().then_some(props.config.optimizer.lr);
     let lane_count = props.config.lanes.len();
     html! {
         <li class={format!("lane lane-{index}")}>
@@ -137,6 +143,9 @@ fn LaneRow(props: &LaneProps) -> Html {
                     <summary data-why="What else this lane can be told; each change restarts the run.">{ "more" }</summary>
                     <div class="menu">
                         { settings.at(Shown::Menu) }
+                        if let Some(lr) = on_text {
+                            { settings.of_language(lr) }
+                        }
                         if lane_count < LANES {
                             { Button::new("Duplicate", "Add a copy of this lane.").named(format!("Duplicate lane {}", props.name)).calls(duplicate) }
                         }

@@ -9,7 +9,10 @@ use super::{
     size::use_size,
 };
 use crate::decimal::{plain, tenths};
-use crate::protocol::Started;
+use crate::protocol::{
+    Started,
+    text::{HeldFrame, HeldScore},
+};
 use crate::view::{
     axis::{LogAxis, path},
     format::three,
@@ -30,6 +33,9 @@ pub struct LossProps {
     pub step: usize,
     /// "share of target energy" or "cross-entropy".
     pub unit: AttrValue,
+    /// Of a language model: held-out scores, the newest of all and every lane's so far.
+    pub held: Option<Snap<HeldFrame>>,
+    pub history: Vec<Snap<Vec<HeldScore>>>,
 }
 
 #[component]
@@ -38,14 +44,26 @@ pub fn LossChart(props: &LossProps) -> Html {
     let (width, height) = use_size(&node);
     let cursor = use_state_eq(|| None::<usize>);
     let narrow = width < 480.0;
-    let right = if narrow { 152.0 } else { 184.0 };
+    let right = match (&props.held, narrow) {
+        (Some(_), false) => 216.0,
+        (None, false) => 184.0,
+        (_, true) => 152.0,
+    };
     let steps = Steps::new(LEFT, (width - LEFT - right).max(1.0), props.step);
     let edge = steps.edge();
     let floor_end = (height - BOTTOM).max(TOP + 1.0);
 
-    let floors = &props.started.floors;
+    let levels = props.held.as_ref().map_or(Vec::new(), |held| held.levels());
+    let floors: Vec<_> = props.started.floors.iter().chain(&levels).collect();
+    let courses: Vec<Vec<(f64, f64)>> =
+        props.history.iter().map(|scores| course(props.held.as_deref(), scores)).collect();
     let axis = LogAxis::around(
-        props.lanes.iter().flat_map(|l| l.curve.series.points(0).map(|(_, y)| y)).chain(floors.iter().map(|f| f.share)),
+        props
+            .lanes
+            .iter()
+            .flat_map(|l| l.curve.series.points(0).map(|(_, y)| y))
+            .chain(floors.iter().map(|f| f.share))
+            .chain(courses.iter().flatten().map(|&(_, y)| y)),
         TOP,
         floor_end,
     );
@@ -53,6 +71,10 @@ pub fn LossChart(props: &LossProps) -> Html {
     let curves = props.lanes.iter().enumerate().map(|(index, lane)| {
         let d = path(lane.curve.series.points(0).map(|(s, y)| (steps.x(s), axis.pixel(y))));
         html! { <path class={format!("curve lane-{index}")} {d} /> }
+    });
+    let held_out = courses.iter().enumerate().map(|(index, course)| {
+        let d = path(course.iter().map(|&(s, y)| (steps.x(s), axis.pixel(y))));
+        html! { <path class={format!("curve held-out lane-{index}")} {d} /> }
     });
     let diverged = props.lanes.iter().enumerate().filter_map(|(index, lane)| {
         let step = lane.frame.diverged?;
@@ -74,7 +96,16 @@ pub fn LossChart(props: &LossProps) -> Html {
             let name = props.names.get(index)?;
             let (value, why) = match lane.frame.diverged {
                 Some(step) => ("diverged".to_string(), format!("{name} diverged at step {step}; the others go on.")),
-                None => (three(mean), format!("{name}: mean loss over its last {WINDOW} steps, as {}.", props.unit)),
+                None => {
+                    let why = format!("{name}: mean loss over its last {WINDOW} steps, as {}", props.unit);
+                    match courses.get(index).and_then(|course| course.last()).filter(|_| !narrow) {
+                        Some(&(step, held)) => (
+                            format!("{} / {}", three(mean), three(held)),
+                            format!("{why}; behind the stroke the held-out text of the languages trained on, their mean at step {step}."),
+                        ),
+                        None => (three(mean), format!("{why}.")),
+                    }
+                }
             };
             let from = lane.curve.series.points(0).last().map_or(edge, |(step, _)| steps.x(step));
             let from = (from.max(LEFT), axis.pixel(mean));
@@ -117,6 +148,9 @@ pub fn LossChart(props: &LossProps) -> Html {
             });
             format!("step {step}: {}", values.collect::<Vec<_>>().join(" · "))
         }
+        None if props.held.is_some() => {
+            format!("{}, log scale · training, and held out in dots: training / held out", props.unit)
+        }
         None => format!("{}, log scale", props.unit),
     };
     html! {
@@ -129,6 +163,7 @@ pub fn LossChart(props: &LossProps) -> Html {
                             { for rows }
                             { steps.labels(floor_end + 18.0, narrow) }
                             { for curves }
+                            { for held_out }
                             { for diverged }
                             if let Some(step) = at {
                                 <path class="crosshair" d={path([TOP, floor_end].into_iter().map(|y| (steps.x(step as f64), y)))} />
@@ -140,6 +175,12 @@ pub fn LossChart(props: &LossProps) -> Html {
             </div>
         </div>
     }
+}
+
+/// Held-out scores over steps, means over the languages trained on.
+fn course(held: Option<&HeldFrame>, scores: &[HeldScore]) -> Vec<(f64, f64)> {
+    let Some(held) = held else { return Vec::new() };
+    scores.iter().filter_map(|score| Some((score.step as f64, held.new_mean(score)?))).collect()
 }
 
 fn tick_text(tick: f64) -> String {

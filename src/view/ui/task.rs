@@ -7,7 +7,14 @@ use crate::config::{
     BackendChoice, Config, DigitDomain, Digits, Domains, Named, Spectrum, Task, Text, limits,
     limits::{Real, Whole},
 };
-use crate::view::{action::Action, edit::on_task, snap::Snap, words::task_summary};
+use crate::task::text::languages::NEW;
+use crate::view::{
+    action::Action,
+    edit::{choose_language, on_task},
+    reading::short_name,
+    snap::Snap,
+    words::task_summary,
+};
 
 #[derive(Properties, PartialEq)]
 pub struct TaskProps {
@@ -22,7 +29,7 @@ struct Form<'a> {
 }
 
 impl Form<'_> {
-    fn set<T: 'static>(&self, change: fn(&mut Config, T)) -> Callback<T> {
+    fn set<T: 'static>(&self, change: impl Fn(&mut Config, T) + 'static) -> Callback<T> {
         let config = self.config.clone();
         self.dispatch.reform(move |value: T| {
             let mut config = Config::clone(&config);
@@ -117,7 +124,8 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
                     { match &config.task {
                         Task::Domains(domains) => domains_form(&form, domains),
                         Task::Digits(digits) => digits_form(&form, digits),
-                        Task::Text(_) | Task::Custom => html! {},
+                        Task::Text(text) => text_form(&form, text),
+                        Task::Custom => html! {},
                     } }
                     { form.whole("seed", "All random numbers of the run come from this: same seed, same run.", config.seed as usize, limits::SEED,
                         |c, v| c.seed = v as u32) }
@@ -193,6 +201,29 @@ fn digits_form(form: &Form, task: &Digits) -> Html {
             { form.whole("batch", "Images per training step.", task.batch, limits::BATCH, |c, v| digits_of(c, |d| d.batch = v as usize)) }
             { form.whole("pretraining", "Steps in which the base learns the upright digits before it is frozen.", task.pretrain, limits::PRETRAIN,
                 |c, v| digits_of(c, |d| d.pretrain = v as usize)) }
+        </>
+    }
+}
+
+fn text_of(config: &mut Config, change: impl FnOnce(&mut Text)) {
+    if let Task::Text(text) = &mut config.task {
+        change(text);
+    }
+}
+
+fn text_form(form: &Form, task: &Text) -> Html {
+    let languages = NEW.iter().map(|&(code, name)| {
+        let set = form.set(move |c, on| text_of(c, |text| choose_language(text, code, on)));
+        html! { <Switch label={short_name(name)} why={name} on={task.languages.iter().any(|one| one == code)} on_change={set} /> }
+    });
+    html! {
+        <>
+            <span class="note" tabindex="0" data-why="None of these has the base read, nor a close relative of one. Each batch takes passages from all that are chosen, each as often as another.">
+                { format!("languages: {} chosen, at most {}", task.languages.len(), limits::DOMAINS.max) }
+            </span>
+            <div class="languages">{ for languages }</div>
+            { form.whole("passage", "Bytes of a passage; each is read from its own beginning.", task.sequence, limits::PASSAGE, |c, v| text_of(c, |t| t.sequence = v as usize)) }
+            { form.whole("batch", "Passages per training step.", task.batch, limits::BATCH, |c, v| text_of(c, |t| t.batch = v as usize)) }
         </>
     }
 }

@@ -1,6 +1,7 @@
 //! Each sentence against a state in which it is true, and against a near miss in which it must not be said.
 
 mod mixtures;
+mod text;
 
 use super::*;
 use crate::{
@@ -18,6 +19,7 @@ struct Run {
     started: Started,
     frame: Frame,
     history: Vec<LaneHistory>,
+    text: Reading,
 }
 
 impl Run {
@@ -37,12 +39,16 @@ impl Run {
             why: "four conflicting domains".into(),
         };
         Self {
+            text: Reading::default(),
             history: lanes.iter().map(|_| LaneHistory::new(2.0)).collect(),
             started: Started {
                 backend: "cpu".into(),
                 adapter: "CPU".into(),
                 fallback: None,
-                layers: vec![LayerInfo { site: LinearSite::plain(&[(64, 64)]).remove(0), activation: String::new() }],
+                layers: vec![LayerInfo {
+                    site: crate::task::network::LinearSite::plain(&[(64, 64)]).remove(0),
+                    activation: String::new(),
+                }],
                 domains: (1..=4).map(|i| format!("domain {i}")).collect(),
                 energy: 2.0,
                 true_rank: Some(2),
@@ -88,7 +94,7 @@ impl Run {
     }
 
     fn line(&self) -> String {
-        line(&State { started: &self.started, frame: &self.frame, history: &self.history }).text
+        line(&State { started: &self.started, frame: &self.frame, history: &self.history, text: &self.text }).text
     }
 
     #[track_caller]

@@ -1,0 +1,158 @@
+//! Held-out texts, scored batch by batch between submissions: the base once, then the lanes in turn, as they are at that
+//! moment. Knows nothing of how scores are shown.
+
+use std::collections::BTreeMap;
+
+use crate::config::Task;
+use crate::error::Result;
+use crate::lab::Lab;
+use crate::protocol::text::{HeldFrame, HeldLanguage, HeldScore};
+use crate::task::text::{Passages, Texts, languages};
+
+/// Passages of each language that are scored while training; at rest it is all of them.
+const QUICK: usize = 8;
+
+/// Held-out texts, scored batch by batch: the base once, then the lanes in turn.
+pub struct Held {
+    languages: Vec<HeldLanguage>,
+    /// By language.
+    passages: Vec<Passages>,
+    base: Option<HeldScore>,
+    lanes: Vec<Option<HeldScore>>,
+    now: Option<Sweep>,
+}
+
+/// One model's way through all languages.
+struct Sweep {
+    /// `None`: the base.
+    lane: Option<usize>,
+    step: usize,
+    whole: bool,
+    /// Language and first passage of what is next.
+    language: usize,
+    passage: usize,
+    /// By language: bits and bytes so far.
+    sums: Vec<(f64, usize)>,
+}
+
+impl Held {
+    pub fn new(lab: &Lab, texts: &Texts) -> Self {
+        let trained: Vec<&str> = match &lab.config.task {
+            Task::Text(text) => text.languages.iter().map(String::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let old = languages::OLD.iter().map(|&(code, _)| code).filter(|code| !trained.contains(code));
+        let all: Vec<(&str, bool)> =
+            trained.iter().map(|&code| (code, languages::is_old(code))).chain(old.map(|code| (code, true))).collect();
+        let train: BTreeMap<&str, &[u32]> =
+            texts.train.iter().map(|(code, tokens)| (code.as_str(), tokens.as_slice())).collect();
+        let language = |&(code, old): &(&str, bool)| HeldLanguage {
+            name: languages::name(code).to_owned(),
+            old,
+            frequencies: train.get(code).map(|tokens| entropy(tokens) as f32),
+            compressed: texts.compressed.get(code).copied(),
+        };
+        let held = |&(code, _): &(&str, bool)| {
+            let tokens = texts.held.iter().find(|(other, _)| other == code).map_or(&[][..], |(_, held)| held);
+            Passages::of(tokens, lab.task.sequence)
+        };
+        Self {
+            languages: all.iter().map(language).collect(),
+            passages: all.iter().map(held).collect(),
+            base: None,
+            lanes: vec![None; lab.lane_count()],
+            now: None,
+        }
+    }
+
+    /// Whether a score is under way.
+    pub fn is_busy(&self) -> bool {
+        self.now.is_some()
+    }
+
+    /// Who is to be scored next; at rest those that were not scored whole as they are now.
+    pub fn next(&self, lab: &Lab, at_rest: bool) -> Option<Option<usize>> {
+        if self.base.as_ref().is_none_or(|score| at_rest && !score.whole) {
+            return Some(None);
+        }
+        let is_stale = |score: &Option<HeldScore>| {
+            score.as_ref().is_none_or(|score| score.step != lab.step() || at_rest && !score.whole)
+        };
+        let oldest = (0..self.lanes.len()).filter(|&lane| is_stale(&self.lanes[lane]) && lab.diverged(lane).is_none());
+        oldest.min_by_key(|&lane| self.lanes[lane].as_ref().map(|score| score.step)).map(Some)
+    }
+
+    fn finish(&mut self) {
+        let Some(sweep) = self.now.take() else { return };
+        let score = HeldScore {
+            step: sweep.step,
+            bits: sweep.sums.iter().map(|&(bits, bytes)| (bits / bytes.max(1) as f64) as f32).collect(),
+            bytes: sweep.sums.iter().map(|&(_, bytes)| bytes).collect(),
+            whole: sweep.whole,
+        };
+        match sweep.lane {
+            None => self.base = Some(score),
+            Some(lane) => self.lanes[lane] = Some(score),
+        }
+    }
+
+    pub fn frame(&self) -> HeldFrame {
+        HeldFrame { languages: self.languages.clone(), base: self.base.clone(), lanes: self.lanes.clone() }
+    }
+
+    /// A piece of what is to be scored; whether a score was finished by it.
+    pub async fn score(&mut self, lab: &mut Lab, at_rest: bool) -> Result<bool> {
+        let (step, sequence) = (lab.step(), lab.task.sequence);
+        if self.now.as_ref().is_some_and(|sweep| sweep.lane.is_some() && at_rest && !sweep.whole) {
+            self.now = None;
+        }
+        if self.now.is_none() {
+            self.now = self.next(lab, at_rest).map(|lane| Sweep {
+                lane,
+                step,
+                whole: at_rest,
+                language: 0,
+                passage: 0,
+                sums: vec![(0.0, 0); self.languages.len()],
+            });
+        }
+        let Some(sweep) = &mut self.now else { return Ok(false) };
+        let all = &self.passages[sweep.language];
+        let limit = if sweep.whole { usize::MAX } else { QUICK };
+        let count = (all.y.len() / sequence).min(limit);
+        let end = (sweep.passage + lab.passages_at_once()).min(count);
+        let tokens = sweep.passage * sequence..end * sequence;
+        let part = Passages { x: all.x[tokens.clone()].to_vec(), y: all.y[tokens.clone()].to_vec() };
+        let nats = lab.score(sweep.lane, &part)?.done().await?;
+        let (bits, bytes) = &mut sweep.sums[sweep.language];
+        *bits += nats.iter().map(|&nats| f64::from(nats)).sum::<f64>() / std::f64::consts::LN_2;
+        *bytes += tokens.len();
+        sweep.passage = end;
+        if end == count {
+            (sweep.language, sweep.passage) = (sweep.language + 1, 0);
+        }
+        let finished = sweep.language == self.languages.len();
+        if finished {
+            self.finish();
+        }
+        Ok(finished)
+    }
+}
+
+/// Bits per token by the frequencies of single tokens.
+fn entropy(tokens: &[u32]) -> f64 {
+    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    tokens.iter().for_each(|&token| *counts.entry(token).or_default() += 1);
+    let share = |&count: &usize| count as f64 / tokens.len() as f64;
+    counts.values().map(|count| -share(count) * libm::log2(share(count))).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entropy_of_equal_shares_is_their_logarithm() {
+        assert!((entropy(&[1, 2, 3, 4, 4, 3, 2, 1]) - 2.0).abs() < 1e-12);
+    }
+}
