@@ -7,8 +7,7 @@ mod name;
 pub mod object;
 mod run;
 
-use std::collections::BTreeMap;
-
+use crate::order::Few;
 use limits::{Real, Whole};
 pub use name::Named;
 pub use run::{
@@ -196,7 +195,7 @@ impl Setting {
 
 /// Values by key: every setting of a lane's method has one.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings(BTreeMap<&'static str, Value>);
+pub struct Settings(Few<&'static str, Value>);
 
 impl Settings {
     /// Every setting at its default.

@@ -17,7 +17,7 @@ impl Config {
     /// # Errors
     /// `Error::Json` where the text is no JSON, else as `from_value`.
     pub fn from_json(text: &str) -> Result<Self> {
-        let value = serde_json::from_str(text).map_err(|error| Error::Json(error.to_string()))?;
+        let value = serde_json::from_slice(text.as_bytes()).map_err(|error| Error::Json(error.to_string()))?;
         Self::from_value(&value)
     }
 

@@ -1,7 +1,7 @@
 //! Layer-wise allocation: whether it matters where in a network its experts are.
 
 use super::runs::{domains, molora, relative_losses, trained};
-use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, each, quantity, shown};
 use crate::config::{Config, Domains};
 
 /// Experts by layer, lowest first; twenty in each.
@@ -18,7 +18,7 @@ const AHEAD: [(&str, usize); 2] = [("triangle", 2), ("diamond", 4)];
 
 pub fn all() -> Vec<Experiment> {
     let lanes = PATTERNS.map(|(_, experts)| molora(5, 2).with("experts_per_layer", experts.to_vec()));
-    let gains = AHEAD.map(|(name, _)| quantity(format!("hourglass − {name}"), Expected::AtLeast(0.0)));
+    let gains = each(&AHEAD, &|(name, _)| quantity(format!("hourglass − {name}"), Expected::AtLeast(0.0)));
     vec![Experiment {
         id: "allocation",
         title: "Where in a network experts belong",
@@ -27,7 +27,7 @@ pub fn all() -> Vec<Experiment> {
         setups: vec![domains(Domains { dim: 32, depth: 4, ..Domains::default() }, lanes.to_vec())],
         method: "A network of four layers, each of which each of four conflicting tasks changes by rank 2; MoLoRA of rank 2 with twenty experts, shared out over the layers in five ways: equal numbers of parameters. Loss as a share of what the frozen network misses.",
         prediction: "If the claim holds, the hourglass's loss minus that of the triangle 2-4-6-8, and minus that of the diamond 2-8-8-2, is at least 0.",
-        quantities: PATTERNS.iter().map(|(name, _)| shown(*name)).chain(gains).collect(),
+        quantities: [each(&PATTERNS, &|(name, _)| shown(*name)), gains].concat(),
         measure: allocated,
         otherwise: "Here every layer needs the same, four changes of rank 2, which two experts cannot serve, and an error in the lowest layer is passed on by all layers above: both of the paper's shapes give that layer only two. The paper's networks keep general knowledge in their low layers, which needs little change.",
         remark: "Uniform is the allocation that this task asks for: four experts a layer would do. What is to be seen is whether anything favours the higher layers beyond that.",

@@ -1,7 +1,7 @@
 //! Load balance: what the two terms do to gates, and what they do not do to experts.
 
 use super::runs::{answer, balanced, domains, molora, relative_loss, trained};
-use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, each, near, quantity, shown};
 use crate::config::{Config, Domains};
 use crate::error::Result;
 use crate::lab::Lab;
@@ -18,10 +18,10 @@ fn entropy_term() -> Experiment {
     let lanes = std::iter::once(molora(4, 2)).chain(terms).collect();
     // One task fewer than experts, so that an even mean gate is not what the tasks ask for anyway.
     let task = Domains { domains: 3, ..Domains::default() };
-    let even = COEFFICIENTS.map(|c| quantity(format!("evenness at {c}"), Expected::AtLeast(0.99)));
-    let gain = COEFFICIENTS.map(|c| quantity(format!("gain in specialisation at {c}"), Expected::AtMost(0.05)));
-    let rest = COEFFICIENTS.map(|c| shown(format!("loss at {c}")));
-    let without = ["evenness", "specialisation", "loss"].map(|what| shown(format!("{what} without the term")));
+    let even = each(&COEFFICIENTS, &|c| quantity(format!("evenness at {c}"), Expected::AtLeast(0.99)));
+    let gain = each(&COEFFICIENTS, &|c| quantity(format!("gain in specialisation at {c}"), Expected::AtMost(0.05)));
+    let rest = each(&COEFFICIENTS, &|c| shown(format!("loss at {c}")));
+    let without = each(&["evenness", "specialisation", "loss"], &|what| shown(format!("{what} without the term")));
     Experiment {
         id: "balance-entropy",
         title: "What an entropy term balances",
@@ -30,7 +30,7 @@ fn entropy_term() -> Experiment {
         setups: vec![domains(task, lanes)],
         method: "MoLoRA 4×2 under soft routing on three conflicting tasks, one fewer than experts, with the term at three coefficients and without. Evenness is the entropy of the mean gate over log 4; specialisation the mutual information between task and gate over log 4: 0 when every task is served alike, 1 when each of four would have its own expert.",
         prediction: "Evenness at least 0.99 with the term at each coefficient; specialisation rises by at most 0.05.",
-        quantities: without.into_iter().chain(even).chain(gain).chain(rest).collect(),
+        quantities: [without, even, gain, rest].concat(),
         measure: entropies,
         otherwise: "At a small coefficient the tasks' own pull on the gates is the stronger one: three tasks on four experts are served best by an uneven gate, and the term outweighs that only where its coefficient is large.",
         remark: "The tolerance asks for no gain; a loss of specialisation meets it as well. The losses say what evenness costs.",

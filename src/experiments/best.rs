@@ -42,8 +42,9 @@ impl Need {
         let same = |a: usize, b: usize| if a % side == b % side { 1.0 } else { 0.0 };
         let tiling = DMatrix::from_fn(outputs, side, same);
         let fold = DMatrix::from_fn(side, inputs, same);
-        let gram = (tiling.transpose() * &tiling).try_inverse();
-        let seen = (&fold * &self.moments * fold.transpose()).try_inverse();
+        let inverse = |symmetric: DMatrix<f64>| symmetric.cholesky().map(|root| root.inverse());
+        let gram = inverse(tiling.transpose() * &tiling);
+        let seen = inverse(&fold * &self.moments * fold.transpose());
         let (Some(gram), Some(seen)) = (gram, seen) else { return f64::NAN };
         let wanted = tiling.transpose() * &self.change * &self.moments * fold.transpose();
         self.energy() - (gram * &wanted * seen).dot(&wanted)

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::runs::{STEPS, answer, domains, first_layer, lora, molora, product, read, relative_losses, trained};
-use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, each, near, quantity, shown};
 use crate::config::{Config, Domains, Lane, Optimizer, Schedule};
 use crate::error::Result;
 use crate::lab::Lab;
@@ -37,15 +37,18 @@ pub fn all() -> Vec<Experiment> {
         let one = Domains { domains: 1, true_rank: 8, ..Domains::default() };
         vec![run(Domains::default(), molora(4, 2)), run(one, lora(8))]
     };
-    let cases = || RATES.iter().flat_map(|(rate, _)| names.map(|name| format!("{name}, rate {rate}")));
-    let losses = cases().flat_map(|case| KINDS.map(|kind| shown(format!("{case}: {kind}"))));
-    let gaps = cases()
-        .flat_map(|case| [1, 2].map(|k| quantity(format!("{case}: {} − float", KINDS[k]), Expected::AtMost(MATCH))));
-    let rescaled = cases().flat_map(|case| [1, 2].map(|k| shown(format!("{case}: {} at its best scale", KINDS[k]))));
-    let sizes = names
-        .iter()
-        .enumerate()
-        .flat_map(|(at, name)| KINDS.map(|kind| near(format!("{name}: bytes, {kind}"), predicted(kind)[at], 0.05)));
+    let (mut losses, mut gaps, mut rescaled, mut sizes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (rate, _) in RATES {
+        for case in names.map(|name| format!("{name}, rate {rate}")) {
+            losses.extend(each(&KINDS, &|kind| shown(format!("{case}: {kind}"))));
+            let gap = |kind: &&str| quantity(format!("{case}: {kind} − float"), Expected::AtMost(MATCH));
+            gaps.extend(each(&KINDS[1..], &gap));
+            rescaled.extend(each(&KINDS[1..], &|kind| shown(format!("{case}: {kind} at its best scale"))));
+        }
+    }
+    for (at, name) in names.iter().enumerate() {
+        sizes.extend(each(&KINDS, &|kind| near(format!("{name}: bytes, {kind}"), predicted(kind)[at], 0.05)));
+    }
     vec![Experiment {
         id: "one-bit",
         title: "Experts of one bit per weight",
@@ -54,7 +57,7 @@ pub fn all() -> Vec<Experiment> {
         setups: [setup(RATES[0].1, STEPS), setup(RATES[1].1, 2 * STEPS)].concat(),
         method: "Trained with straight-through gradients, at the page's rate and for twice as long at a small one. MoLoRA on four conflicting tasks, LoRA on one task of rank 8; losses, and bytes counted from the values that the forward pass reads: log₂ of how many different ones a matrix has, for each entry, and one float for its scale. The router stays in full precision.",
         prediction: "If the claim holds, the losses differ by at most 0.02. Rounding says otherwise: of a Gaussian vector signs keep 2/π of the energy and three values 0.787, so that a product of two such factors keeps 0.41 and 0.62 and loses 0.59 and 0.38; training may do better than rounding. Bytes: 1,024 entries at 1 or log₂ 3 bits.",
-        quantities: losses.chain(gaps).chain(sizes).chain(rescaled).collect(),
+        quantities: [losses, gaps, sizes, rescaled].concat(),
         measure: measured,
         otherwise: "An entry of one bit cannot change a little: where it flips, the output moves by a whole step, and at a rate at which many flip at once the loss can end above that of no change at all. At a small rate three values come near to what rounding predicts, not below; signs alone do not, because the straight-through gradient knows nothing of their scale: entries that want less than it flip to and fro, those that want more grow on and raise it, so that longer training makes it worse. What is left at the best scale shows how much of the loss is scale. A narrow layer has no spare directions among which to choose: 1,024 bits describe a change that has 960 degrees of freedom. In a wide network with many experts the signs' errors average out over more terms.",
         remark: "The gain in bytes is smaller for the mixture, because its router is not quantised.",

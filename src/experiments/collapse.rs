@@ -1,7 +1,7 @@
 //! Experts that are not used: routing that collapses, what is said to cure it, and rank-1 experts that read alike.
 
 use super::runs::{answer, balanced, domains, molora, mor1e, relative_losses, trained};
-use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, each, quantity, shown};
 use crate::config::{Config, Domains};
 use crate::error::Result;
 use crate::lab::Lab;
@@ -29,12 +29,15 @@ fn collapse() -> Experiment {
     let lanes = || vec![lane(1.0), lane(COLD), lane(COLD).with("noise", 1.0), balanced(lane(COLD), "switch", 0.01)];
     let all = Expected::Near { value: EXPERTS as f64, within: 0.0 };
     let said = [Expected::Shown, Expected::AtMost(EXPERTS as f64 - 1.0), all, all];
-    let quantities = ["four tasks", "one task"].into_iter().flat_map(|tasks| {
-        let used = (0..names.len()).map(move |i| quantity(format!("{tasks}, {}: experts in use", names[i]), said[i]));
-        let cure = ["noise", "the Switch term"]
-            .map(|name| quantity(format!("{tasks}: loss at T = 0.1, without − with {name}"), Expected::AtLeast(0.0)));
-        used.chain(names.map(|name| shown(format!("{tasks}, {name}: loss")))).chain(cure)
-    });
+    let mut quantities = Vec::new();
+    for tasks in ["four tasks", "one task"] {
+        for (name, said) in names.iter().zip(said) {
+            quantities.push(quantity(format!("{tasks}, {name}: experts in use"), said));
+        }
+        quantities.extend(each(&names, &|name| shown(format!("{tasks}, {name}: loss"))));
+        let cure = |name: &&str| format!("{tasks}: loss at T = 0.1, without − with {name}");
+        quantities.extend(each(&["noise", "the Switch term"], &|name| quantity(cure(name), Expected::AtLeast(0.0))));
+    }
     Experiment {
         id: "collapse",
         title: "Experts that die",
@@ -46,7 +49,7 @@ fn collapse() -> Experiment {
         ],
         method: "MoLoRA 4×2 under top-1 routing on four conflicting tasks, and on one task of rank 8 that four experts of rank 2 could only serve together: at temperature T = 1; at 0.1; at 0.1 with noise of standard deviation 1 on the logits while training; at 0.1 with the Switch term at 0.01. An expert is in use if at least 1 % of the tokens choose it.",
         prediction: "If the claim holds, at most three of four experts are in use at T = 0.1, and all four with either cure, whose loss is no higher. Two tasks that share an expert of rank 2 leave at least half of what they need: 0.25 for each pair.",
-        quantities: quantities.collect(),
+        quantities,
         measure: collapsed,
         otherwise: "Four tasks, each with a mean of its own in the inputs, pull on four experts, and no gate here leaves one out, cold or not. Where all tokens look alike, the expert that is ahead gets them all and stays ahead; then a warm gate collapses further than a cold one, which settles at random before any expert is ahead. Noise of the logits' own size is outgrown by the router; the Switch term acts as long as the use is uneven.",
         remark: "With one task, four experts in use are hardly better than one: a linear change needs them together on each token, which top-1 forbids. Utilisation by itself is no gain.",
@@ -93,8 +96,8 @@ async fn in_use(lab: &Lab, lane: usize) -> Result<f64> {
 
 fn orthogonality() -> Experiment {
     let lanes = || PENALTIES.map(|penalty| mor1e(VECTORS, "pooled").with("orthogonality", penalty)).to_vec();
-    let alike = |kind: &str| PENALTIES.map(|c| shown(format!("{kind}: mean cos² at {c}")));
-    let losses = |kind: &str| PENALTIES.map(|c| shown(format!("{kind}: loss at {c}")));
+    let alike = |kind: &str| each(&PENALTIES, &|c| shown(format!("{kind}: mean cos² at {c}")));
+    let losses = |kind: &str| each(&PENALTIES, &|c| shown(format!("{kind}: loss at {c}")));
     let (mut own, mut shared) = (alike("own directions"), alike("shared directions"));
     own[1].expected = Expected::AtMost(0.02);
     own[2].expected = Expected::AtMost(0.02);
@@ -104,7 +107,6 @@ fn orthogonality() -> Experiment {
         quantity("shared directions: mean cos² at 0.1 − at 0", Expected::AtMost(-0.1)),
         quantity("shared directions: loss at 0.1 − at 0", Expected::AtLeast(0.05)),
     ];
-    let quantities = own.into_iter().chain(losses("own directions")).chain(shared).chain(losses("shared directions"));
     Experiment {
         id: "orthogonality",
         title: "Rank-1 experts made orthogonal",
@@ -116,7 +118,7 @@ fn orthogonality() -> Experiment {
         ],
         method: "MoR1E with 8 experts and a pooled gate on four tasks of rank 2, which read directions of their own or all the same two; Σ cos²(vᵢ, vⱼ) over pairs added to the loss at 0, 0.001 and 0.1. Mean cos² over the 28 pairs after training.",
         prediction: "Own directions: eight are needed, and can be orthogonal: mean cos² at most 0.02 at either coefficient, and the loss higher by at most 0.01. Shared: eight vectors in the plane that is read cannot have a mean cos² below Welch's bound, 24/56 = 0.43, so without the penalty it lies there or a little above, up to 0.6; with it, it falls by at least 0.1 and the loss rises by at least 0.05.",
-        quantities: quantities.chain(changes).collect(),
+        quantities: [own, losses("own directions"), shared, losses("shared directions"), changes].concat(),
         measure: orthogonal,
         otherwise: "The penalty acts from the first step, when no expert has a task yet, and keeps one from coming over to a direction that another already reads; on such a seed a direction is left to nobody. At the end nothing stands against eight orthogonal experts, but the way there is barred.",
         remark: "Experts that read alike are not by themselves a weakness: whether they should depends on what tasks share.",

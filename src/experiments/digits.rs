@@ -1,7 +1,7 @@
 //! Real handwriting: whether a mixture wins at equal size, and what each method forgets.
 
 use super::runs::{answer, config, lora, molora, ranked, trained};
-use super::{Expected, Experiment, Figure, Inputs, Measuring, Quantity, Series, quantity};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Quantity, Series, each, quantity};
 use crate::config::{Config, Digits, Lane, Optimizer, Schedule, Task};
 use crate::error::{Error, Result};
 use crate::lab::forward::hits;
@@ -27,8 +27,9 @@ fn setups(lanes: Vec<Lane>) -> Vec<Config> {
 }
 
 /// Every name at every rate, rate by rate.
-fn at_rates(names: &[String], claim: Expected) -> impl Iterator<Item = Quantity> {
-    RATES.iter().flat_map(move |rate| names.iter().map(move |name| quantity(format!("{name}, rate {rate}"), claim)))
+fn at_rates(names: &[String], claim: Expected) -> Vec<Quantity> {
+    let at = |rate: f64| each(names, &|name| quantity(format!("{name}, rate {rate}"), claim));
+    RATES.map(at).concat()
 }
 
 /// Over the three layers 64→64→64→10 a LoRA of rank r holds 330·r, MoLoRA N×R 330·N·R + 192·N.
@@ -43,7 +44,7 @@ fn mixture() -> Experiment {
         setups: setups(vec![lora(10), molora(4, 2), lora(18), molora(4, 4)]),
         method: "A network for upright digits adapted to four changes of them (inverted, rotated, mirrored, shifted); accuracy on held-out images, mean over the four; at the page's learning rate and at a quarter of it. 3,300 against 3,408 parameters, and 5,940 against 6,048.",
         prediction: "If the claim holds, MoLoRA's accuracy minus LoRA's is above 0, here at least 0.005 (two of 397 images). A PyTorch prototype had MoLoRA 4×2 at .897 and LoRA r8 at .938.",
-        quantities: at_rates(&lanes, Expected::Shown).chain(at_rates(&gains, Expected::AtLeast(0.005))).collect(),
+        quantities: [at_rates(&lanes, Expected::Shown), at_rates(&gains, Expected::AtLeast(0.005))].concat(),
         measure: compared,
         otherwise: "The changes share much of what must be learnt, and rank that all images train can be worth more than rank behind a gate. Where LoRA falls far behind at the larger rate only, it is training that fails, not capacity: its scaling is not divided by gates, so its steps are the larger ones.",
         remark: "",
@@ -75,8 +76,8 @@ fn forgetting() -> Experiment {
     let (new, old) = (of("new"), of("upright"));
     let less = RANKS.map(|r| format!("full − LoRA r{r}, new"));
     let kept = RANKS.map(|r| format!("LoRA r{r} − full, upright"));
-    let all = at_rates(&new, Expected::Shown).chain(at_rates(&old, Expected::Shown));
-    let gains = at_rates(&less, Expected::AtLeast(0.0)).chain(at_rates(&kept, Expected::AtLeast(0.0)));
+    let all = [new, old].map(|names| at_rates(&names, Expected::Shown)).concat();
+    let gains = [less, kept].map(|names| at_rates(&names, Expected::AtLeast(0.0))).concat();
     Experiment {
         id: "digits-forgetting",
         title: "Learning less and forgetting less",
@@ -85,7 +86,7 @@ fn forgetting() -> Experiment {
         setups: setups(std::iter::once(Lane::from(&FULL)).chain(RANKS.map(lora)).collect()),
         method: "The same network; accuracy on held-out images of the four new kinds, and of the upright ones it came from, at the same two rates.",
         prediction: "Full fine-tuning is at least as accurate on the new digits, and LoRA on the old ones, at every rank and either rate.",
-        quantities: all.chain(gains).collect(),
+        quantities: [all, gains].concat(),
         measure: forgotten,
         otherwise: "Nothing ties a LoRA to the old task but its rank, and in layers of width 64 even a low rank may rewrite what matters; at one learning rate LoRA, scaled by 2, also takes larger steps in weight than full fine-tuning. The paper compares each method at its own best rate, on billions of parameters.",
         remark: "Learning less and forgetting less are separate numbers: the first may hold where the second does not.",
@@ -129,9 +130,9 @@ fn refined() -> Experiment {
         ("LoRA of one bit", lora(4).with("weights", "binary"), as_good),
     ];
     let names = lanes.clone().map(|lane| lane.0.to_owned());
-    let gains = RATES.iter().flat_map(|rate| {
-        lanes[1..].iter().map(move |(name, _, claim)| quantity(format!("{name} − LoRA r4, rate {rate}"), *claim))
-    });
+    let at =
+        |rate: f64| each(&lanes[1..], &|(name, _, claim)| quantity(format!("{name} − LoRA r4, rate {rate}"), *claim));
+    let gains = RATES.map(at).concat();
     Experiment {
         id: "digits-variants",
         title: "Refinements of LoRA on real data",
@@ -140,7 +141,7 @@ fn refined() -> Experiment {
         setups: setups(lanes.clone().map(|lane| lane.1).to_vec()),
         method: "As above, at both rates; accuracy on the held-out images of the four new domains. LoRA+ trains B at 16 times the rate given; AdaLoRA is pruned from eight directions a layer to four on average.",
         prediction: "If the claim holds, each is more accurate than LoRA by at least 0.005 at either rate; one bit per weight loses at most 0.02.",
-        quantities: at_rates(&names, Expected::Shown).chain(gains).collect(),
+        quantities: [at_rates(&names, Expected::Shown), gains].concat(),
         measure: against_the_first,
         otherwise: "Each refinement mends one thing, and which of them is amiss depends on rate and rank: where LoRA learns too slowly a larger rate for B helps much, where it is unsteady already it ruins it. PiSSA's and AdaLoRA's gains are the steadier ones, though not above the tolerance on every seed; rank 4 at the page's rate varies much from seed to seed by itself. DoRA's lengths change nothing that is amiss here. Signs alone are too coarse for three narrow layers.",
         remark: "Six lanes, of which the page shows four.",

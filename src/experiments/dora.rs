@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayView1};
 
 use super::floors::tail;
 use super::runs::{change, domains, lora, ranked, relative_loss, trained};
-use super::{Expected, Experiment, Inputs, Measuring, near, quantity, shown};
+use super::{Expected, Experiment, Inputs, Measuring, each, near, quantity, shown};
 use crate::config::{Config, Domains, Spectrum};
 use crate::lab::forward::matrix;
 use crate::method::{DORA, FULL};
@@ -16,8 +16,8 @@ const EARLY: usize = 100;
 
 pub fn all() -> Vec<Experiment> {
     let task = Domains { domains: 1, true_rank: TRUE_RANK, spectrum: Spectrum::Harmonic, ..Domains::default() };
-    let early = ["LoRA r4", "DoRA r4"].map(|lane| shown(format!("{lane}: loss before step 100")));
-    let alike = ["full", "LoRA r4", "DoRA r4"].map(|lane| shown(format!("{lane}: correlation")));
+    let early = each(&["LoRA r4", "DoRA r4"], &|lane| shown(format!("{lane}: loss before step 100")));
+    let alike = each(&["full", "LoRA r4", "DoRA r4"], &|lane| shown(format!("{lane}: correlation")));
     let claims = vec![
         shown("full"),
         near("LoRA r4", tail(RANK, TRUE_RANK), 0.005),
@@ -33,7 +33,7 @@ pub fn all() -> Vec<Experiment> {
         setups: vec![domains(task, vec![(&FULL).into(), lora(RANK), ranked(&DORA, RANK)])],
         method: "One task whose true change has 16 singular values 1/i; rank 4. Losses, and over the rows of the trained weight the correlation between how much a row's length changed and how much its direction did (1 − cosine), as the paper draws it.",
         prediction: "LoRA is left with the Eckart–Young tail, 0.1015. DoRA can scale each row of W0 besides, one direction of 64 in each row's remainder, which holds a 64th of what is left: 0.0999. So lower, by little; and its correlation is nearer to full fine-tuning's than LoRA's is.",
-        quantities: claims.into_iter().chain(early).chain(alike).collect(),
+        quantities: [claims, early, alike].concat(),
         measure: weighed,
         otherwise: "One weight's rows change together by one low-rank matrix in LoRA and DoRA alike, and the change that is needed decides how; the paper's correlations are over layers and steps of a language model.",
         remark: "In one linear layer that is trained to its end, lengths are 64 more parameters and no more.",

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::draw::{Look, head, line, text, upright};
 use super::{Expected, Measured, Quantity};
-use crate::decimal::round_above;
+use crate::decimal::{self, round_above};
 
 /// Which quantities are drawn, and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +76,7 @@ impl Layout {
         let longest = figure.columns.iter().map(|label| label.chars().count()).max().unwrap_or(0);
         let need = ((LETTER * longest as f64 + 4.0) / pitch).ceil().max(1.0) as usize;
         // Numbers in order can be left out; names cannot.
-        let numbers = figure.columns.iter().all(|label| label.parse::<f64>().is_ok());
+        let numbers = figure.columns.iter().all(|label| decimal::parse(label).is_some());
         let (lines, every) = if numbers { (1, need) } else { (need, 1) };
         let (top, bottom) = (y + 18.0, BOTTOM + LINE * (lines - 1) as f64);
         Self { look, width, height: top + bottom + 214.0, top, bottom, legend, lines, every }

@@ -1,7 +1,7 @@
 //! Floors of the loss that no training can go below: of rank, and of a single weight for several tasks.
 
 use super::runs::{domains, lora, molora, mor1e, relative_losses, trained};
-use super::{Experiment, Figure, Inputs, Measuring, Series, near};
+use super::{Experiment, Figure, Inputs, Measuring, Series, each, near};
 use crate::config::{Config, Domains, Spectrum};
 use crate::method::FULL;
 
@@ -28,7 +28,7 @@ fn rank_floor() -> Experiment {
         setups: vec![domains(task, RANKS.map(lora).to_vec())],
         method: "One task whose true change has 16 singular values 1/i. Loss as a share of the target's energy, mean over the last pass through the data.",
         prediction: "The energy of the singular values beyond the r largest, over that of all: Σ_{i>r} i⁻² / Σ i⁻².",
-        quantities: RANKS.iter().map(|&r| near(format!("LoRA r{r}"), tail(r, TRUE_RANK), 0.005)).collect(),
+        quantities: each(&RANKS, &|&r| near(format!("LoRA r{r}"), tail(r, TRUE_RANK), 0.005)),
         measure: all_lanes,
         otherwise: "Above the floor, training has not converged; below it, the loss would be measured wrongly.",
         remark: "",

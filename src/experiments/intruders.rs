@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::runs::{begin, change, domains, lora, train};
-use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, each, near, quantity, shown};
 use crate::config::{Config, Domains};
 use crate::lab::Lab;
 use crate::lab::forward::matrix;
@@ -19,14 +19,14 @@ const TOP: usize = 10;
 const ALIKE: f64 = 0.5;
 
 pub fn all() -> Vec<Experiment> {
-    let each = |what: &str| THETAS.map(|theta| shown(format!("θ = {theta}: {what}")));
-    let off = THETAS.map(|theta| near(format!("θ = {theta}: largest singular value − formula"), 0.0, 0.15));
-    let mut alike = each("leading vector's best cosine");
+    let at_each = |what: &str| each(&THETAS, &|theta| shown(format!("θ = {theta}: {what}")));
+    let off = each(&THETAS, &|theta| near(format!("θ = {theta}: largest singular value − formula"), 0.0, 0.15));
+    let mut alike = at_each("leading vector's best cosine");
     alike[0].expected = Expected::AtLeast(ALIKE);
     alike[1].expected = Expected::AtMost(ALIKE);
     alike[2].expected = Expected::AtMost(ALIKE);
-    let least = quantity("θ = 0.5: least best cosine of the first ten", Expected::AtLeast(ALIKE));
-    let quantities = alike.into_iter().chain(off).chain([least]);
+    let least = vec![quantity("θ = 0.5: least best cosine of the first ten", Expected::AtLeast(ALIKE))];
+    let (reached, found) = (at_each("reached"), at_each("intruders among the first ten"));
     vec![Experiment {
         id: "intruders",
         title: "Intruder dimensions",
@@ -35,7 +35,7 @@ pub fn all() -> Vec<Experiment> {
         setups: vec![domains(Domains { dim: WIDTH, domains: 1, true_rank: 1, ..Domains::default() }, vec![lora(1)])],
         method: "One task of rank 1 at width 128, LoRA of rank 1, looked at in mid-training when its change reaches strength θ (its singular value over the frozen weight's entry deviation times √width, 0.25): 0.5, 2 and 3.9. The best cosine is a left singular vector's largest with any of the frozen weight's 128; below 0.5 it is an intruder.",
         prediction: "Below θ = 1 the leading vector stays the frozen weight's own: best cosine at least 0.5, for all of the first ten. Above, it is the change's, at θ + 1/θ (in units of 0.25) with overlap 1 − 1/θ²; a random direction's best cosine with 128 others is about √(2 ln 128 / 128) = 0.28, so at most 0.5. Tolerance 0.15 for the finite width.",
-        quantities: quantities.chain(each("reached")).chain(each("intruders among the first ten")).collect(),
+        quantities: [alike, off, least, reached, found].concat(),
         measure: intruded,
         otherwise: "Width 128 is not infinite, and a vector of the bulk that lies between two of the frozen weight's is half of each.",
         remark: "The paper sees intruders with LoRA and not with full fine-tuning; in one layer whose change has rank 1 both learn the same change, so the threshold is the whole of the matter here.",

@@ -107,16 +107,21 @@ impl Experiment {
 
 /// All experiments, in the order of a report: what theory proves first, then what papers report.
 pub fn all() -> Vec<Experiment> {
-    let groups =
-        [floors::all(), routing::all(), start::all(), merging::all(), rates::all(), spectra::all(), sizes::all()];
-    let variants = [allocation::all(), ranks::all(), squares::all(), starts::all(), dora::all(), bits::all()];
-    let routed = [balance::all(), collapse::all(), intruders::all(), digits::all()];
-    groups.into_iter().chain(variants).chain(routed).flatten().collect()
+    let basics = [floors::all, routing::all, start::all, merging::all, rates::all, spectra::all, sizes::all];
+    let variants = [allocation::all, ranks::all, squares::all, starts::all, dora::all, bits::all];
+    let routed = [balance::all, collapse::all, intruders::all, digits::all];
+    let groups: [&[fn() -> Vec<Experiment>]; 3] = [&basics, &variants, &routed];
+    groups.concat().iter().flat_map(|group| group()).collect()
 }
 
 /// A quantity with a claim on it.
 fn quantity(name: impl Into<String>, expected: Expected) -> Quantity {
     Quantity { name: name.into(), expected }
+}
+
+/// A quantity for each of a list. One compiled function for all lists of a kind.
+fn each<T>(list: &[T], quantity: &dyn Fn(&T) -> Quantity) -> Vec<Quantity> {
+    list.iter().map(quantity).collect()
 }
 
 fn near(name: impl Into<String>, value: f64, within: f64) -> Quantity {

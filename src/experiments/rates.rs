@@ -1,7 +1,7 @@
 //! Speed: what the scaling rule does to the first steps, and which learning rate each method wants.
 
 use super::runs::{config, lora, relative_loss, trained};
-use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, quantity, shown};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, each, quantity, shown};
 use crate::config::{Config, Domains, Lane, Optimizer, Schedule, Task};
 use crate::lab::forward::matrix;
 use crate::method::{FULL, LORA};
@@ -29,10 +29,8 @@ fn early() -> Experiment {
     let lanes = [false, true].into_iter().flat_map(|rs| RANKS.map(|rank| scaled(rank, rs))).collect();
     let task = Domains { dim: 128, domains: 1, true_rank: 8, ..Domains::default() };
     let setup = config(Task::Domains(task), lanes, Schedule { warmup: 0, total: 1_000 });
-    let names = [false, true]
-        .into_iter()
-        .flat_map(|rs| RANKS.map(|rank| shown(format!("α/{}, r = {rank}", if rs { "√r" } else { "r" }))));
-    let judged = [
+    let names = ["r", "√r"].map(|by| each(&RANKS, &|rank| shown(format!("α/{by}, r = {rank}")))).concat();
+    let judged = vec![
         quantity("α/r: largest − smallest", Expected::AtMost(0.03)),
         quantity("α/√r: largest − smallest", Expected::AtLeast(0.05)),
     ];
@@ -44,7 +42,7 @@ fn early() -> Experiment {
         setups: vec![Config { optimizer: Optimizer { lr: 0.001, ..Optimizer::default() }, ..setup }],
         method: "One task of rank 8 at width 128; α = 16 under α/r and 4 under α/√r, equal at rank 16. Loss before step 10 as a share of that batch's energy, learning rate 0.001 without warm-up.",
         prediction: "Under Adam the change grows as s·r per step for a gradient of its own direction, so α/r cancels the rank and α/√r leaves √r. A float64 prototype on a set-up of its own had .969, .959, .958 and .975, .945, .891: spreads of 0.011 and 0.084. Claimed here: at most 0.03, at least 0.05.",
-        quantities: names.chain(judged).collect(),
+        quantities: [names, judged].concat(),
         measure: early_losses,
         otherwise: "How far ten steps go depends on α and the rate; the direction of the difference does not.",
         remark: "",
@@ -101,14 +99,15 @@ fn ratio() -> Experiment {
         let task = Domains { dim, domains: 1, true_rank: 8, batch: 16, ..Domains::default() };
         config(Task::Domains(task), vec![(&FULL).into(), lora(8)], Schedule { warmup: 20, total: SWEEP_STEPS })
     };
-    let sweep = WIDTHS.iter().flat_map(|width| {
-        ["full", "LoRA r8"]
-            .into_iter()
-            .flat_map(move |lane| (0..RATES).map(move |i| shown(format!("d = {width}: {lane} at {}", rate(i)))))
-    });
-    let best = WIDTHS.map(|width| shown(format!("d = {width}: best rate of full")));
+    let mut sweep = Vec::new();
+    for width in WIDTHS {
+        for lane in ["full", "LoRA r8"] {
+            sweep.extend((0..RATES).map(|i| shown(format!("d = {width}: {lane} at {}", rate(i)))));
+        }
+    }
+    let best = each(&WIDTHS, &|width| shown(format!("d = {width}: best rate of full")));
     let ratios =
-        WIDTHS.map(|width| quantity(format!("d = {width}: best rate, LoRA : full"), Expected::Between(5.0, 20.0)));
+        each(&WIDTHS, &|width| quantity(format!("d = {width}: best rate, LoRA : full"), Expected::Between(5.0, 20.0)));
     Experiment {
         id: "rate-ratio",
         title: "The learning rate of LoRA",
@@ -117,7 +116,7 @@ fn ratio() -> Experiment {
         setups: WIDTHS.map(setup).to_vec(),
         method: "One task of rank 8, LoRA of rank 8 with α = 16, 200 steps at each of twelve rates from 0.0005 up, each twice the one before; the best leaves the least loss over the last 64 steps at most.",
         prediction: "Ten times, read as 5 to 20. The naive argument (equal first steps in W) gives d/(2α): 2 at d = 64, 4 at d = 128.",
-        quantities: sweep.chain(best).chain(ratios).collect(),
+        quantities: [sweep, best, ratios].concat(),
         measure: swept,
         otherwise: "The ratio grows with the layer's width, and these layers are narrow: d/(2α) is 2 and 4 here, and 128 at d = 4,096. It is no constant of the method.",
         remark: "The ratio is read off a grid of doublings, so it is known to a factor of 2; its spread over seeds can be 0 for that reason alone. Compare it with d/(2α).",

@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, each, near, quantity};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::rng::{Rng, stream};
@@ -15,8 +15,8 @@ pub fn all() -> Vec<Experiment> {
     let names = THETAS.map(|theta| format!("{theta}"));
     let value = |theta: f64| if theta > 1.0 { theta + 1.0 / theta } else { 2.0 };
     let overlap = |theta: f64| if theta > 1.0 { 1.0 - 1.0 / (theta * theta) } else { 0.0 };
-    let values = THETAS.map(|theta| near(format!("θ = {theta}: largest singular value"), value(theta), 0.1));
-    let overlaps = THETAS.map(|theta| match theta > 1.0 {
+    let values = each(&THETAS, &|&theta| near(format!("θ = {theta}: largest singular value"), value(theta), 0.1));
+    let overlaps = each(&THETAS, &|&theta| match theta > 1.0 {
         true => near(format!("θ = {theta}: overlap"), overlap(theta), 0.06),
         false => quantity(format!("θ = {theta}: overlap"), Expected::AtMost(0.1)),
     });
@@ -28,7 +28,7 @@ pub fn all() -> Vec<Experiment> {
         setups: vec![],
         method: "θ·uvᵀ with random unit u, v, added to a square Gaussian matrix of width 256 and entry variance 1/256: largest singular value, and squared overlap of its left vector with u. No training, so no link.",
         prediction: "Below 1: the bulk's edge, 2, and no overlap. Above: θ + 1/θ and 1 − 1/θ². The limit is for infinite width; at 256 values vary by about n^(−1/2), hence ± 0.1 and ± 0.06.",
-        quantities: values.into_iter().chain(overlaps).collect(),
+        quantities: [values, overlaps].concat(),
         measure: spikes,
         otherwise: "Width 256 is not infinite.",
         remark: "",

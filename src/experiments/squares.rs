@@ -2,7 +2,7 @@
 
 use super::best::Need;
 use super::runs::{domains, lora, product, ranked, relative_loss, trained};
-use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, each, near, quantity};
 use crate::config::{Config, Domains};
 use crate::error::{Error, Result};
 use crate::lab::Lab;
@@ -18,15 +18,12 @@ pub fn all() -> Vec<Experiment> {
     let setups = TRUE_RANKS.map(|true_rank| {
         domains(Domains { domains: 1, true_rank, ..Domains::default() }, vec![lora(RANK), ranked(&MORA, RANK)])
     });
-    let low = TRUE_RANKS.map(|k| near(format!("rank {k}: LoRA r8"), 1.0 - RANK as f64 / k as f64, 0.02));
-    let square = TRUE_RANKS.map(|k| near(format!("rank {k}: MoRA"), 0.755, 0.02));
-    let off = TRUE_RANKS.iter().flat_map(|k| {
-        [
-            near(format!("rank {k}: LoRA − its floor on the pool"), 0.0, 0.005),
-            near(format!("rank {k}: MoRA − its floor on the pool"), 0.0, 0.005),
-        ]
-    });
-    let gain = [
+    let low = each(&TRUE_RANKS, &|&k| near(format!("rank {k}: LoRA r8"), 1.0 - RANK as f64 / k as f64, 0.02));
+    let square = each(&TRUE_RANKS, &|k| near(format!("rank {k}: MoRA"), 0.755, 0.02));
+    let off = |k: usize| {
+        each(&["LoRA", "MoRA"], &|lane| near(format!("rank {k}: {lane} − its floor on the pool"), 0.0, 0.005))
+    };
+    let gain = vec![
         quantity("rank 16: LoRA − MoRA", Expected::AtMost(-0.1)),
         quantity("rank 63: LoRA − MoRA", Expected::AtLeast(0.05)),
     ];
@@ -38,7 +35,7 @@ pub fn all() -> Vec<Experiment> {
         setups: setups.to_vec(),
         method: "1,024 parameters in both lanes; one task whose true change has rank 8, 16, 32 or 63 with equal singular values.",
         prediction: "LoRA keeps its 8 of k equal singular values: 1 − 8/k. MoRA's change repeats M in blocks, ΔW[o,i] = M[o mod 32, i mod 32], a space of 1,024 among 4,096 dimensions that knows nothing of the true change, so it keeps a quarter whatever the rank, less a hundredth for what it makes of the inputs' mean: 0.755. They cross at k = 32. On the pool both floors are computed exactly: the Eckart–Young tail of T·L with LLᵀ the inputs' second moments, and M = (EᵀE)⁻¹EᵀTCFᵀ(FCFᵀ)⁻¹ for tiling E and fold F.",
-        quantities: low.into_iter().chain(square).chain(off).chain(gain).collect(),
+        quantities: [low, square, TRUE_RANKS.map(off).concat(), gain].concat(),
         measure: both,
         otherwise: "A quarter is kept on average over true changes; of one of rank 8 the share depends on how few random directions fold, and varies from seed to seed by more than the tolerance. The floors on the pool, which know the seed's directions, are met all the same. And a pool of 16,384 tokens does not weigh all directions equally; a LoRA picks those that weigh most, which gains it more the more there are to choose from.",
         remark: "MoRA's gain is one of chance: no more is kept than the share of dimensions it has. A change that is low rank, as LoRA supposes, is where it loses.",

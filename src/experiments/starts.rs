@@ -4,7 +4,7 @@ use nalgebra::DMatrix;
 
 use super::runs::{domains, lora, relative_loss, steps_to, trained};
 use super::squares::need;
-use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, near, quantity, shown};
+use super::{Expected, Experiment, Figure, Inputs, Measuring, Series, each, near, quantity, shown};
 use crate::config::{Config, Domains, Optimizer, Schedule};
 use crate::lab::Lab;
 use crate::lab::forward::matrix;
@@ -88,10 +88,10 @@ fn plus() -> Experiment {
     let task = Domains { dim: 128, domains: 1, true_rank: 8, batch: 16, ..Domains::default() };
     let setup = Config { schedule: Schedule { warmup: 20, total: SWEEP_STEPS }, ..domains(task, lanes.to_vec()) };
     let at = |index| Optimizer { lr: rate(index), ..Optimizer::default() };
-    let steps = ["1", "16"]
-        .into_iter()
-        .flat_map(|ratio| (0..RATES).map(move |i| shown(format!("ratio {ratio}: steps at {}", rate(i)))));
-    let claims = [
+    let rates: Vec<f64> = (0..RATES).map(rate).collect();
+    let steps =
+        ["1", "16"].map(|ratio| each(&rates, &|rate| shown(format!("ratio {ratio}: steps at {rate}")))).concat();
+    let claims = vec![
         quantity(format!("rate {}: steps, ratio 1 over ratio 16", rate(EQUAL)), Expected::AtLeast(1.5)),
         quantity("each at its best rate: steps, ratio 1 over ratio 16", Expected::AtLeast(1.2)),
     ];
@@ -103,7 +103,7 @@ fn plus() -> Experiment {
         setups: (0..RATES).map(|i| Config { optimizer: at(i), ..setup.clone() }).collect(),
         method: "One task of rank 8 at width 128, LoRA of rank 8 with B's rate 1 or 16 times A's; 300 steps at each of eight rates of A from 0.0005 up, each twice the one before. Steps until the mean loss of sixteen is a tenth of the energy; 300 where it never is.",
         prediction: "At an equal rate of 0.002, at least 1.5 times faster; with the best rate for each, at least 1.2 times (the paper says up to 2 after tuning).",
-        quantities: steps.chain(claims).collect(),
+        quantities: [steps, claims].concat(),
         measure: paced,
         otherwise: "A's rows must turn towards the 8 of 128 directions that the task reads, and a larger rate for B does nothing for that; at A's best rates B's would be too large. The paper's argument is about much wider layers, in which B's best rate parts from A's, and about tasks for which A's random directions are good enough.",
         remark: "The first of the two numbers compares a tuned with an untuned rate; the second is the fair one. On digits, at the smaller rate, B's larger one does help; see *digits-variants*.",

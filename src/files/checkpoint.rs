@@ -1,13 +1,14 @@
 //! One or more safetensors files as one set of named tensors, each read when it is asked for. Knows nothing of what they
 //! mean.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Deserialize;
 
 use super::{Dtype, Header, Source, TensorInfo, broken};
 use crate::error::{Error, Result};
+use crate::order::distinct;
 
 /// A tensor's values.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,14 +69,14 @@ impl<S: Source> Checkpoint<S> {
         let name = "model.safetensors.index.json";
         let index: Index = serde_json::from_slice(index)
             .map_err(|e| broken(name, format!("is not an index of shards: {e}; choose the file of that name")))?;
-        let wanted: BTreeSet<&str> = index.weight_map.values().map(String::as_str).collect();
+        let wanted = distinct(index.weight_map.values().map(String::as_str).collect());
         let missing: Vec<_> = wanted.iter().filter(|file| sources.iter().all(|s| s.name() != **file)).collect();
         if !missing.is_empty() {
             let count = missing.len();
             let problem = format!("names {count} shards that were not opened, {:?} first; open them too", missing[0]);
             return Err(broken(name, problem));
         }
-        let sources = sources.into_iter().filter(|s| wanted.contains(s.name())).collect();
+        let sources = sources.into_iter().filter(|s| wanted.contains(&s.name())).collect();
         let checkpoint = Self::open(sources).await?;
         for (tensor, file) in &index.weight_map {
             let found = checkpoint.names.get(tensor).map(|&(shard, _)| checkpoint.shards[shard].source.name());

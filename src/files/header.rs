@@ -79,7 +79,8 @@ impl Header {
         if !text.starts_with('{') {
             return Err(broken(file, "the header does not begin with \"{\"; this is not a safetensors file"));
         }
-        let raw: Raw = serde_json::from_str(text).map_err(|e| broken(file, format!("the header is not valid: {e}")))?;
+        let raw: Raw =
+            serde_json::from_slice(json).map_err(|e| broken(file, format!("the header is not valid: {e}")))?;
         let begin = 8 + json.len() as u64;
         let mut tensors = Vec::with_capacity(raw.tensors.len());
         for (name, entry) in raw.tensors {

@@ -18,7 +18,7 @@ use crate::method::description::Widths;
 use crate::peft::plain::{Files, Plain, Stored, store, write};
 use crate::protocol::MergeMode;
 use crate::task::network::LinearSite;
-use crate::tensor::to_nalgebra;
+use crate::tensor::{svd, to_nalgebra};
 
 /// Version of the form in docs/FILES.md.
 const VERSION: &str = "1";
@@ -243,14 +243,13 @@ fn factors(mixture: &Mixture, mode: MergeMode) -> Result<Vec<(Array2<f64>, Array
 
 /// A change of at most this rank through its decomposition, each singular value shared by both factors.
 fn decomposed(change: &Array2<f64>, rank: usize) -> (Array2<f64>, Array2<f64>) {
-    let svd = to_nalgebra(change).svd(true, true);
-    let root = |r: usize| libm::sqrt(svd.singular_values.get(r).copied().unwrap_or(0.0));
-    let a = Array2::from_shape_fn((rank, change.ncols()), |(r, i)| {
-        svd.v_t.as_ref().and_then(|v| v.get((r, i))).map_or(0.0, |v| v * root(r))
-    });
-    let b = Array2::from_shape_fn((change.nrows(), rank), |(o, r)| {
-        svd.u.as_ref().and_then(|u| u.get((o, r))).map_or(0.0, |u| u * root(r))
-    });
+    let (mut a, mut b) = (Array2::zeros((rank, change.ncols())), Array2::zeros((change.nrows(), rank)));
+    let Some((u, values, v)) = svd(to_nalgebra(change)) else { return (a, b) };
+    for (r, &value) in values.iter().enumerate().take(rank) {
+        let root = libm::sqrt(value);
+        a.row_mut(r).iter_mut().zip(v.column(r).iter()).for_each(|(a, v)| *a = v * root);
+        b.column_mut(r).iter_mut().zip(u.column(r).iter()).for_each(|(b, u)| *b = u * root);
+    }
     (a, b)
 }
 

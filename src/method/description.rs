@@ -1,7 +1,6 @@
 //! What a method is, as data: everything that documents, links, menus, tables, sweeps, experiments and files need to know of
 //! it, so that none of them asks which method it is. Knows no method.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::args::{Setting, Settings};
@@ -9,6 +8,7 @@ use crate::error::Result;
 use crate::graph::Arena;
 use crate::method::resize::Tensors;
 use crate::method::site::{AdapterPasses, LayerSite};
+use crate::order::Few;
 
 /// One way of adapting a linear layer. `y += x ΔWᵀ`, whatever ΔW is made of.
 pub struct Method {
@@ -357,7 +357,7 @@ pub struct Opens {
 pub struct Held {
     pub rank: usize,
     pub widths: Widths,
-    pub values: BTreeMap<&'static str, Vec<f32>>,
+    pub values: Few<&'static str, Vec<f32>>,
 }
 
 impl Held {

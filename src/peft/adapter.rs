@@ -1,8 +1,6 @@
 //! An opened adapter: its modules and what else is in it, from names and shapes alone. Values are read where they are
 //! needed. Knows nothing of what is computed from them.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::config::{AdapterConfig, PeftType};
@@ -12,6 +10,7 @@ use super::keys::{self, Part, Style};
 use crate::error::{Error, Result};
 use crate::files::{Checkpoint, Dtype, Source, TensorInfo, broken};
 use crate::method::description::{Method, Widths};
+use crate::order::{Few, grouped};
 
 /// Widest axis of a weight that can be adapted: far above any model's, and little enough that a list of as many
 /// numbers does no harm.
@@ -48,7 +47,7 @@ pub struct Module {
     pub a_shape: Vec<usize>,
     pub b_shape: Vec<usize>,
     /// Names of its tensors in the file.
-    pub keys: BTreeMap<Part, String>,
+    pub keys: Few<Part, String>,
     /// Of another method than LoRA: where its tensors are.
     pub described: Option<Described>,
     /// Numbers that it adds to the model.
@@ -62,7 +61,7 @@ impl Module {
     }
 
     pub fn has(&self, part: Part) -> bool {
-        self.keys.contains_key(&part)
+        self.keys.has(&part)
     }
 }
 
@@ -170,9 +169,7 @@ impl<S: Source> Adapter<S> {
         let config = config.map(AdapterConfig::parse).transpose()?;
         let file = Checkpoint::open(vec![source]).await?;
         let mut not_understood = config.as_ref().map_or_else(Vec::new, |c| c.not_understood.clone());
-        let mut parts: BTreeMap<&str, BTreeMap<Part, &TensorInfo>> = BTreeMap::new();
-        let mut own: BTreeMap<&str, (&'static Method, Tensors)> = BTreeMap::new();
-        let mut shared = Vec::new();
+        let (mut parts, mut own, mut shared) = (Vec::new(), Vec::new(), Vec::new());
         let mut whole = Vec::new();
         let mut style = Style::Peft;
         for info in file.tensors() {
@@ -180,11 +177,9 @@ impl<S: Source> Adapter<S> {
                 if found == Style::Kohya {
                     style = found;
                 }
-                if parts.entry(module).or_default().insert(part, info).is_some() {
-                    not_understood.push(format!("{}: {module} has two of these", info.name));
-                }
+                parts.push((module, (part, info)));
             } else if let Some((module, method, name)) = described::split(&info.name) {
-                own.entry(module).or_insert_with(|| (method, Tensors::new())).1.insert(name, info);
+                own.push((module, (method, name, info)));
             } else if let Some((method, name)) = described::shared(&info.name) {
                 shared.push((method, name, info));
             } else if let Some(name) = keys::whole(&info.name) {
@@ -195,34 +190,40 @@ impl<S: Source> Adapter<S> {
             }
         }
         let mut modules = Vec::new();
-        let mut alphas = Vec::new();
-        for (name, parts) in parts {
-            match assemble(name, &parts, config.as_ref()) {
-                Ok(module) => {
-                    alphas.extend(parts.get(&Part::Alpha).map(|_| modules.len()));
-                    modules.push(module);
+        for (name, all) in grouped(parts) {
+            let mut parts = Few::new();
+            for (part, info) in all {
+                if parts.insert(part, info).is_some() {
+                    not_understood.push(format!("{}: {name} has two of these", info.name));
                 }
+            }
+            match assemble(name, &parts, config.as_ref()) {
+                Ok(module) => modules.push(module),
                 Err(why) => not_understood.extend(parts.values().map(|info| format!("{}: {why}", info.name))),
             }
         }
         let mut without_inputs = Vec::new();
-        for (name, (method, tensors)) in &own {
-            let of_method = |(other, ..): &&(&'static Method, _, _)| std::ptr::eq(*other, *method);
+        let own = grouped(own);
+        for (name, all) in &own {
+            let method: &'static Method = all[0].0;
+            let tensors: Tensors = all.iter().map(|&(_, name, info)| (name, info)).collect();
+            let of_method = |(other, ..): &&(&'static Method, _, _)| std::ptr::eq(*other, method);
             let shared: Tensors = shared.iter().filter(of_method).map(|&(_, name, info)| (name, info)).collect();
             if let Some(problem) = described::lacking(method, &shared) {
                 return Err(broken(&file.file(), problem));
             }
-            match described_module(name, method, tensors, &shared, config.as_ref()) {
+            match described_module(name, method, &tensors, &shared, config.as_ref()) {
                 // PEFT makes what modules share as wide as the widest of them.
                 Ok(module) if module.inputs > 0 || own.len() == 1 => modules.push(widest(module)),
                 Ok(module) => without_inputs.push(module),
                 Err(why) => not_understood.extend(tensors.values().map(|info| format!("{}: {why}", info.name))),
             }
         }
-        for at in alphas {
-            let module: &mut Module = &mut modules[at];
-            let value = file.read(&module.keys[&Part::Alpha]).await?.values[0];
-            module.scaling = super::config::scaling(f64::from(value), module.rank, false);
+        for module in &mut modules {
+            if let Some(key) = module.keys.get(&Part::Alpha) {
+                let value = file.read(key).await?.values[0];
+                module.scaling = super::config::scaling(f64::from(value), module.rank, false);
+            }
         }
         let modules = keys::in_order(modules, |module| &module.name);
         if modules.is_empty() && whole.is_empty() && without_inputs.is_empty() {
@@ -274,10 +275,10 @@ impl<S: Source> Adapter<S> {
 /// A module from its parts' shapes, or why not.
 fn assemble(
     name: &str,
-    parts: &BTreeMap<Part, &TensorInfo>,
+    parts: &Few<Part, &TensorInfo>,
     config: Option<&AdapterConfig>,
 ) -> std::result::Result<Module, String> {
-    let embedding = parts.contains_key(&Part::EmbeddingA);
+    let embedding = parts.has(&Part::EmbeddingA);
     let (a, b) = if embedding { (Part::EmbeddingA, Part::EmbeddingB) } else { (Part::A, Part::B) };
     let (Some(a), Some(b)) = (parts.get(&a), parts.get(&b)) else {
         return Err("lora_A and lora_B are not both there".into());
@@ -308,7 +309,7 @@ fn assemble(
     expected(Part::Magnitude, outputs as u64)?;
     expected(Part::Alpha, 1)?;
     expected(Part::StoredBase, values)?;
-    if embedding && parts.contains_key(&Part::Magnitude) {
+    if embedding && parts.has(&Part::Magnitude) {
         return Err("DoRA of an embedding is not known here".into());
     }
     if let Some(config) = config.filter(|c| matches!(c.peft_type, PeftType::Lora) && c.rank_of(name) != rank) {
@@ -331,7 +332,7 @@ fn assemble(
         transposed: embedding || kind == Kind::Linear && config.is_some_and(|c| c.fan_in_fan_out),
         a_shape: a.shape.clone(),
         b_shape: b.shape.clone(),
-        keys: parts.iter().map(|(&part, info)| (part, info.name.clone())).collect(),
+        keys: parts.iter().map(|(part, info)| (*part, info.name.clone())).collect(),
         described: None,
         parameters: parts.iter().filter(|(part, _)| !adds.contains(part)).map(|(_, info)| info.count()).sum(),
     })
@@ -370,7 +371,7 @@ fn described_module(
         transposed: config.is_some_and(|config| config.fan_in_fan_out),
         a_shape: vec![rank, inputs],
         b_shape: vec![outputs, rank],
-        keys: BTreeMap::new(),
+        keys: Few::new(),
         described: Some(described),
         parameters,
     })

@@ -10,6 +10,7 @@ use super::keys::distinct_names;
 use crate::error::{Error, Result};
 use crate::files::Source;
 use crate::spectrum::Svd;
+use crate::tensor;
 
 /// Singular values below this share of the largest span nothing.
 const NEGLIGIBLE: f64 = 1e-6;
@@ -100,7 +101,7 @@ pub fn of(first: &Change, second: &Change) -> Comparison {
         if a.is_empty() || b.is_empty() {
             return Vec::new();
         }
-        a.tr_mul(b).singular_values().iter().map(|c| c.min(1.0)).collect()
+        tensor::singular_values(a.tr_mul(b)).into_iter().map(|c| c.min(1.0)).collect()
     };
     Comparison {
         norms,

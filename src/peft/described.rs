@@ -1,16 +1,15 @@
 //! Adapters of methods that are not LoRA, as the methods' descriptions say PEFT stores them: which tensors are theirs, whether
 //! their shapes belong together, and the factors that come of them. Knows no method by name.
 
-use std::collections::BTreeMap;
-
 use super::keys::{PREFIX, SHARED};
 use crate::error::Result;
 use crate::files::{Checkpoint, Dtype, Source, TensorInfo};
 use crate::method::description::{Axis, Held, Method, Opens, Peft, Widths};
 use crate::method::{Lane, METHODS};
+use crate::order::Few;
 
 /// Tensors of a file, by our names.
-pub type Tensors<'a> = BTreeMap<&'static str, &'a TensorInfo>;
+pub type Tensors<'a> = Few<&'static str, &'a TensorInfo>;
 
 /// Where a module's tensors are, and the method that says what they make.
 #[derive(Clone, Debug)]
@@ -19,7 +18,7 @@ pub struct Described {
     /// Most inputs that a module of this file can have. The file does not say how many this one has.
     pub most_inputs: Option<usize>,
     /// Names in the file and axes, by our names.
-    tensors: BTreeMap<&'static str, (String, Vec<Axis>)>,
+    tensors: Few<&'static str, (String, Vec<Axis>)>,
 }
 
 /// What the shapes of a module's tensors say.
@@ -81,7 +80,7 @@ pub fn shared(key: &str) -> Option<(&'static Method, &'static str)> {
 /// What of the method's shared tensors a file lacks, in words; `None` where it has them all.
 pub fn lacking(method: &'static Method, shared: &Tensors) -> Option<String> {
     let (_, peft, opens) = all().find(|(one, ..)| std::ptr::eq(*one, method))?;
-    let missing = peft.shared.iter().filter(|(ours, _)| !shared.contains_key(ours));
+    let missing = peft.shared.iter().filter(|(ours, _)| !shared.has(*ours));
     let missing: Vec<String> = missing.map(|(_, stored)| format!("{SHARED}{stored}")).collect();
     let what = missing.join(" and ");
     (!missing.is_empty())
@@ -95,7 +94,7 @@ pub fn assemble(method: &'static Method, own: &Tensors, shared: &Tensors) -> std
     };
     // Which axes a tensor has does not depend on their lengths.
     let declared = (method.parameters)(&Lane::from(method).settings, Widths { inputs: 1, outputs: 1 });
-    let mut tensors = BTreeMap::new();
+    let mut tensors = Few::new();
     let (mut rank, mut inputs, mut outputs) = (None, None, None);
     let (mut most_inputs, mut most_outputs) = (usize::MAX, usize::MAX);
     for (is_own, &(name, stored)) in
@@ -161,11 +160,11 @@ impl Described {
         rank: usize,
         widths: Widths,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
-        let mut values = BTreeMap::new();
-        for (&name, (key, axes)) in &self.tensors {
+        let mut values = Few::new();
+        for (name, (key, axes)) in self.tensors.iter() {
             let length = |axis: &Axis| if let Axis::Rank(_) = axis { rank } else { axis.len(widths) };
             let shape: Vec<usize> = axes.iter().map(length).collect();
-            values.insert(name, first_rows_and_columns(file, key, &shape).await?);
+            values.insert(*name, first_rows_and_columns(file, key, &shape).await?);
         }
         let opens = self.method.extras.peft.and_then(|peft| peft.opens);
         let held = Held { rank, widths, values };

@@ -309,8 +309,10 @@ impl<S: Source> Draft<'_, S> {
             }
         }
         let common = distinct.into_iter().max_by_key(|value| count(value)).cloned().unwrap_or(json!(8));
-        let others = self.modules.iter().zip(values).filter(|(_, value)| **value != common);
-        let pattern: Map<String, Value> = others.map(|(m, value)| (m.name.clone(), value.clone())).collect();
+        let mut pattern = Map::new();
+        for (module, value) in self.modules.iter().zip(values).filter(|(_, value)| **value != common) {
+            pattern.insert(module.name.clone(), value.clone());
+        }
         (common, Value::Object(pattern))
     }
 }

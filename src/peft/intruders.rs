@@ -94,14 +94,14 @@ pub async fn intruders<S: Source, B: Source>(
     // More of the base's, so that a direction that changed places is found.
     let wanted = if narrow <= ALL { narrow } else { 2 * top + 16 };
     let first = wanted as f64 / (wanted + top).max(1) as f64;
-    let base = Passes::over(loaded, Weight::Base, search.held).await?;
-    let Some(known) = leading(&base, wanted, &mut async |share| going(first * share).await).await? else {
+    let mut way = Way { going, done: 0.0, step: 0.0 };
+    let base = Passes::over(loaded, Weight::Base, search.held, &mut way).await?;
+    let Some(known) = leading(&base, wanted, &mut way, first).await? else {
         return Ok(None);
     };
     drop(base);
-    let merged = Passes::over(loaded, Weight::Merged, search.held).await?;
-    let mut rest = async |share: f64| going(first + (1.0 - first) * share).await;
-    let Some(merged) = leading(&merged, top, &mut rest).await? else {
+    let merged = Passes::over(loaded, Weight::Merged, search.held, &mut way).await?;
+    let Some(merged) = leading(&merged, top, &mut way, 1.0 - first).await? else {
         return Ok(None);
     };
     let seen: Vec<usize> = (0..known.residuals.len()).filter(|&j| known.residuals[j] < CONVERGED).collect();
@@ -120,6 +120,15 @@ pub async fn intruders<S: Source, B: Source>(
     Ok(Some(directions.collect()))
 }
 
+/// How far the work is, and who hears of it.
+struct Way<'a, G> {
+    going: &'a mut G,
+    /// Share of all work.
+    done: f64,
+    /// What the next pass adds to it.
+    step: f64,
+}
+
 /// A weight whose rows are gone through again and again.
 enum Passes<'a, S, B> {
     Held(Array2<f32>),
@@ -127,13 +136,19 @@ enum Passes<'a, S, B> {
 }
 
 impl<'a, S: Source, B: Source> Passes<'a, S, B> {
-    async fn over(loaded: &'a Loaded<'a, S, B>, weight: Weight, held: usize) -> Result<Self> {
+    async fn over<G: AsyncFnMut(f64) -> Result<()>>(
+        loaded: &'a Loaded<'a, S, B>,
+        weight: Weight,
+        held: usize,
+        way: &mut Way<'_, G>,
+    ) -> Result<Self> {
         let passes = Self::Read { loaded, weight };
         if loaded.rows.checked_mul(loaded.columns).is_none_or(|entries| entries > held) {
             return Ok(passes);
         }
         let mut all = Array2::zeros((loaded.rows, loaded.columns));
-        passes.each(&mut async |_| Ok(()), |at, part| all.slice_axis_mut(Axis(0), at.into()).assign(&part)).await?;
+        way.step = 0.0;
+        passes.each(way, &mut |at, part| all.slice_axis_mut(Axis(0), at.into()).assign(&part)).await?;
         Ok(Self::Held(all))
     }
 
@@ -144,15 +159,15 @@ impl<'a, S: Source, B: Source> Passes<'a, S, B> {
         }
     }
 
-    /// Blocks of rows in turn. `going` hears of the share of rows that are done.
-    async fn each(
+    /// Blocks of rows in turn. One compiled pass for all visits.
+    async fn each<G: AsyncFnMut(f64) -> Result<()>>(
         &self,
-        going: &mut impl AsyncFnMut(f64) -> Result<()>,
-        mut visit: impl FnMut(Range<usize>, ArrayView2<f32>),
+        way: &mut Way<'_, G>,
+        visit: &mut dyn FnMut(Range<usize>, ArrayView2<f32>),
     ) -> Result<()> {
         let (count, columns) = self.shape();
         for part in blocks(0..count, columns) {
-            going(part.start as f64 / count as f64).await?;
+            (way.going)(way.done + way.step * part.start as f64 / count as f64).await?;
             match self {
                 Self::Held(values) => visit(part.clone(), values.slice_axis(Axis(0), part.into())),
                 Self::Read { loaded, weight } => {
@@ -161,6 +176,7 @@ impl<'a, S: Source, B: Source> Passes<'a, S, B> {
                 }
             }
         }
+        way.done += way.step;
         Ok(())
     }
 }
@@ -184,18 +200,19 @@ struct Leading {
     residuals: Vec<f32>,
 }
 
-/// `None` where a value is not finite, or too large.
-async fn leading<S: Source, B: Source>(
+/// `None` where a value is not finite, or too large. It is this share of all work.
+async fn leading<S: Source, B: Source, G: AsyncFnMut(f64) -> Result<()>>(
     w: &Passes<'_, S, B>,
     top: usize,
-    going: &mut impl AsyncFnMut(f64) -> Result<()>,
+    way: &mut Way<'_, G>,
+    share: f64,
 ) -> Result<Option<Leading>> {
     let (count, columns) = w.shape();
     let narrow = count.min(columns);
     let top = top.min(narrow);
     let width = (top + OVERSAMPLING).min(narrow);
     let powers = POWERS.min(narrow.div_ceil(width));
-    let (mut pass, passes) = (0.0, powers as f64 + 2.0);
+    way.step = share / (powers as f64 + 2.0);
     let finite = |values: &Array2<f32>| values.iter().all(|v| v.is_finite());
     // Directions it reads, [columns, …]: from random mixtures of its rows on.
     let mut rng = Rng::new(1, 1);
@@ -204,12 +221,11 @@ async fn leading<S: Source, B: Source>(
     let mut last = Array2::zeros((0, 0));
     for power in 0..powers {
         let mut next = Array2::zeros((columns, width));
-        let through = |at: Range<usize>, part: ArrayView2<f32>| match power {
+        let mut through = |at: Range<usize>, part: ArrayView2<f32>| match power {
             0 => general_mat_mul(1.0, &part.t(), &mixture.slice_axis(Axis(0), at.into()), 1.0, &mut next),
             _ => general_mat_mul(1.0, &part.t(), &part.dot(&last), 1.0, &mut next),
         };
-        w.each(&mut async |share| going((pass + share) / passes).await, through).await?;
-        pass += 1.0;
+        w.each(way, &mut through).await?;
         if !finite(&next) {
             return Ok(None);
         }
@@ -220,14 +236,13 @@ async fn leading<S: Source, B: Source>(
     // W's shadow in the space, [rows, …]: through the eigenvalues of its Gram matrix, in f64.
     let size = space.ncols();
     let (mut shadow, mut gram) = (Array2::<f32>::zeros((count, size)), Array2::<f64>::zeros((size, size)));
-    let project = |at: Range<usize>, part: ArrayView2<f32>| {
+    let mut project = |at: Range<usize>, part: ArrayView2<f32>| {
         let cast = part.dot(&space);
         let wide = cast.mapv(f64::from);
         general_mat_mul(1.0, &wide.t(), &wide, 1.0, &mut gram);
         shadow.slice_axis_mut(Axis(0), at.into()).assign(&cast);
     };
-    w.each(&mut async |share| going((pass + share) / passes).await, project).await?;
-    pass += 1.0;
+    w.each(way, &mut project).await?;
     if gram.iter().any(|v| !v.is_finite()) {
         return Ok(None);
     }
@@ -242,10 +257,10 @@ async fn leading<S: Source, B: Source>(
     }
     // W v is σ u by construction; how far is Wᵀu from σ v?
     let mut back = Array2::zeros(v.dim());
-    let return_to = |at: Range<usize>, part: ArrayView2<f32>| {
+    let mut return_to = |at: Range<usize>, part: ArrayView2<f32>| {
         general_mat_mul(1.0, &part.t(), &u.slice_axis(Axis(0), at.into()), 1.0, &mut back);
     };
-    w.each(&mut async |share| going((pass + share) / passes).await, return_to).await?;
+    w.each(way, &mut return_to).await?;
     let residuals = singular.iter().enumerate().map(|(j, &value)| {
         let gap: f32 = back.column(j).iter().zip(v.column(j)).map(|(b, v)| (b - value * v).powi(2)).sum();
         if value > 0.0 { libm::sqrtf(gap) / value } else { f32::INFINITY }
@@ -293,10 +308,12 @@ mod tests {
             let w = weight(rows, columns);
             let held: Passes<'_, Memory, Memory> = Passes::Held(w.clone());
             let mut shares = Vec::new();
-            let found = pollster::block_on(leading(&held, 12, &mut async |share| {
+            let mut going = async |share| {
                 shares.push(share);
                 Ok(())
-            }));
+            };
+            let mut way = Way { going: &mut going, done: 0.0, step: 0.0 };
+            let found = pollster::block_on(leading(&held, 12, &mut way, 1.0));
             let found = found.unwrap().unwrap();
             assert!(shares.is_sorted() && shares.iter().all(|share| (0.0..1.0).contains(share)), "{shares:?}");
             let wide = nalgebra::DMatrix::from_fn(rows, columns, |r, c| f64::from(w[[r, c]]));

@@ -1,8 +1,6 @@
 //! What an adapter did to each module, in a few numbers, one module at a time so that a caller can show progress and
 //! stop. Spectra come from small matrices of the rank's size. Knows nothing of how the numbers are drawn.
 
-use std::collections::BTreeMap;
-
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +9,7 @@ use super::keys::Part;
 use super::loaded::{Loaded, Target};
 use crate::error::Result;
 use crate::files::{Checkpoint, Dtype, Source};
-use crate::order::sorted;
+use crate::order::{grouped, sorted};
 use crate::tensor;
 
 /// Narrowest axis of a full matrix whose singular values are still computed: seconds, not minutes.
@@ -276,16 +274,12 @@ pub struct Outlier {
 /// Modules whose norm or effective rank lies far from those of the same type (last component of the name), five or more
 /// of them: by the median absolute deviation, which outliers do not widen. Norms are compared by their logarithms.
 pub fn outliers(rows: &[Overview]) -> Vec<Outlier> {
-    let mut types: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (at, row) in rows.iter().enumerate() {
-        let last = row.name.rsplit('.').next().unwrap_or(&row.name);
-        types.entry(last).or_default().push(at);
-    }
+    let types = rows.iter().enumerate().map(|(at, row)| (row.name.rsplit('.').next().unwrap_or(&row.name), at));
     type Column = fn(&Overview) -> Option<f64>;
     let log_norm: Column = |row| row.norm.filter(|&norm| norm > 0.0).map(libm::log);
     let columns: [(&str, Column); 2] = [("norm", log_norm), ("effective rank", Overview::effective_rank)];
     let mut found = Vec::new();
-    for members in types.into_values() {
+    for (_, members) in grouped(types.collect()) {
         for (column, of) in &columns {
             let known: Vec<(usize, f64)> = members.iter().filter_map(|&at| of(&rows[at]).map(|v| (at, v))).collect();
             if known.len() < 5 {

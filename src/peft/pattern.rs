@@ -18,7 +18,7 @@ pub struct Pattern {
 impl Pattern {
     /// `None` where Python's `re` would read what is not read here, as look-around.
     pub fn new(key: &str) -> Option<Self> {
-        let plain = key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+        let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
         let regex = if plain {
             None
         } else {

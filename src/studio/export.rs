@@ -104,9 +104,7 @@ fn expected(expected: Expected) -> Value {
 }
 
 fn document(what: &str, content: Value) -> String {
-    let text = serde_json::to_string_pretty(&json!({ "lora-playground": env!("CARGO_PKG_VERSION"), what: content }));
-    // Values made of strings and numbers can always be written.
-    text.unwrap_or_default() + "\n"
+    format!("{:#}\n", json!({ "lora-playground": env!("CARGO_PKG_VERSION"), what: content }))
 }
 
 /// A row per run.

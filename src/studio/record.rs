@@ -55,7 +55,7 @@ pub fn write(experiments: &[Experiment], records: &[Option<Record>]) -> String {
 
 /// The records of a text, by experiment. What does not fit an experiment, as after an update of the page, is left out.
 pub fn read(experiments: &[Experiment], text: &str) -> Vec<Option<Record>> {
-    let all: Vec<Value> = serde_json::from_str(text).unwrap_or_default();
+    let all: Vec<Value> = serde_json::from_slice(text.as_bytes()).unwrap_or_default();
     let of =
         |experiment: &Experiment| all.iter().find(|v| v["id"] == experiment.id).and_then(|v| record(experiment, v));
     experiments.iter().map(of).collect()

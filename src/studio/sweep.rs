@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::args::{Kind, Setting, Value as SettingValue};
 use crate::config::{Config, Schedule};
+use crate::decimal;
 use crate::experiments::Where;
 
 /// A number of a configuration that can be swept, by its place in the JSON document, of which the swept lane is the
@@ -140,8 +141,7 @@ impl Along {
         let words: Vec<&str> = text.split([',', ' ', ';']).map(str::trim).filter(|word| !word.is_empty()).collect();
         let mut values = Vec::new();
         for word in words {
-            let number = word.parse::<f64>().ok();
-            let number = number.filter(|n| n.is_finite() && (!axis.whole || (n.fract() == 0.0 && *n >= 0.0)));
+            let number = decimal::parse(word).filter(|n| !axis.whole || (n.fract() == 0.0 && *n >= 0.0));
             let kind = if axis.whole { "a whole number" } else { "a number" };
             let number =
                 number.ok_or_else(|| format!("{}: “{word}” is not {kind}; write them like 1, 2, 4.", axis.name))?;

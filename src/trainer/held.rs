@@ -1,8 +1,6 @@
 //! Held-out texts, scored batch by batch between submissions: the base once, then the lanes in turn, as they are at that
 //! moment. Knows nothing of how scores are shown.
 
-use std::collections::BTreeMap;
-
 use crate::config::Task;
 use crate::error::Result;
 use crate::lab::Lab;
@@ -44,18 +42,14 @@ impl Held {
         let old = languages::OLD.iter().map(|&(code, _)| code).filter(|code| !trained.contains(code));
         let all: Vec<(&str, bool)> =
             trained.iter().map(|&code| (code, languages::is_old(code))).chain(old.map(|code| (code, true))).collect();
-        let train: BTreeMap<&str, &[u32]> =
-            texts.train.iter().map(|(code, tokens)| (code.as_str(), tokens.as_slice())).collect();
         let language = |&(code, old): &(&str, bool)| HeldLanguage {
             name: languages::name(code).to_owned(),
             old,
-            frequencies: train.get(code).map(|tokens| entropy(tokens) as f32),
+            frequencies: of(&texts.train, code).map(|tokens| entropy(tokens) as f32),
             compressed: texts.compressed.get(code).copied(),
         };
-        let held = |&(code, _): &(&str, bool)| {
-            let tokens = texts.held.iter().find(|(other, _)| other == code).map_or(&[][..], |(_, held)| held);
-            Passages::of(tokens, lab.task.sequence)
-        };
+        let held =
+            |&(code, _): &(&str, bool)| Passages::of(of(&texts.held, code).unwrap_or_default(), lab.task.sequence);
         Self {
             languages: all.iter().map(language).collect(),
             passages: all.iter().map(held).collect(),
@@ -140,12 +134,17 @@ impl Held {
     }
 }
 
+/// A language's tokens.
+fn of<'a>(texts: &'a [(String, Vec<u32>)], code: &str) -> Option<&'a [u32]> {
+    texts.iter().find(|(other, _)| other == code).map(|(_, tokens)| tokens.as_slice())
+}
+
 /// Bits per token by the frequencies of single tokens.
 fn entropy(tokens: &[u32]) -> f64 {
-    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
-    tokens.iter().for_each(|&token| *counts.entry(token).or_default() += 1);
-    let share = |&count: &usize| count as f64 / tokens.len() as f64;
-    counts.values().map(|count| -share(count) * libm::log2(share(count))).sum()
+    let mut counts = vec![0usize; tokens.iter().max().map_or(0, |&last| last as usize + 1)];
+    tokens.iter().for_each(|&token| counts[token as usize] += 1);
+    let shares = counts.into_iter().filter(|&count| count > 0).map(|count| count as f64 / tokens.len() as f64);
+    shares.map(|share| -share * libm::log2(share)).sum()
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ mod run;
 mod state;
 mod weight;
 
-use std::collections::BTreeMap;
 use std::task::Poll;
 
 use crate::config::{BackendChoice, Config, Model, Task};
@@ -23,6 +22,7 @@ use crate::exec::gpu::Device;
 use crate::lab;
 use crate::lab::prepare::{Plan, Prepared, Progress, Source};
 use crate::net::kernels;
+use crate::order::Few;
 use crate::protocol::{Command, Event};
 use crate::task::text::small;
 use run::Run;
@@ -77,7 +77,7 @@ struct Trainer {
     spare: Option<Device>,
     csv: Option<String>,
     /// Files of the small language model, by name.
-    files: BTreeMap<String, Vec<u8>>,
+    files: Few<String, Vec<u8>>,
 }
 
 impl Trainer {

@@ -1,8 +1,6 @@
 //! Layers × modules: where each row of an overview stands, from its name alone. Knows nothing of what is shown there.
 
-use std::collections::BTreeMap;
-
-use crate::order::distinct;
+use crate::order::{distinct, sorted};
 use crate::peft::keys::distinct_names;
 
 /// Rows of an overview by layer and by what they are in it.
@@ -25,12 +23,12 @@ impl Grid {
                 kinds.push(kind);
             }
         }
-        let layer_at: BTreeMap<&str, usize> = layers.iter().enumerate().map(|(at, &layer)| (layer, at)).collect();
+        let layer_at = sorted(layers.iter().copied().zip(0..).collect(), |(a, _): &(&str, usize), (b, _)| a.cmp(b));
         let mut cells = vec![None; layers.len() * kinds.len()];
         for (row, (layer, kind)) in places.iter().enumerate() {
             let kind = kinds.iter().position(|k| *k == kind);
-            if let (Some(kind), Some(layer)) = (kind, layer_at.get(layer.as_str())) {
-                cells[kind * layers.len() + layer] = Some(row);
+            if let (Some(kind), Ok(at)) = (kind, layer_at.binary_search_by(|(one, _)| (*one).cmp(layer))) {
+                cells[kind * layers.len() + layer_at[at].1] = Some(row);
             }
         }
         Self { layers: short(&layers), kinds: short(&kinds), cells }

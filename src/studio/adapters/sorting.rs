@@ -12,7 +12,7 @@ pub enum Role {
 }
 
 pub fn role(path: &str) -> Role {
-    let name = path.rsplit('/').next().unwrap_or(path).to_lowercase();
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     if name.ends_with(".safetensors") {
         Role::Tensors
@@ -47,7 +47,7 @@ pub fn beside<'a>(path: &str, configs: impl Iterator<Item = &'a str>, alone: boo
 pub fn title(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     let folder = folder(path).rsplit('/').next().unwrap_or_default();
-    match name.to_lowercase().starts_with("adapter_model") && !folder.is_empty() {
+    match name.to_ascii_lowercase().starts_with("adapter_model") && !folder.is_empty() {
         true => folder.to_owned(),
         false => name.strip_suffix(".safetensors").unwrap_or(name).to_owned(),
     }

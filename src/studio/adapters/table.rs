@@ -148,8 +148,8 @@ pub struct Filter {
 
 impl Filter {
     pub fn shows(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        self.words.to_lowercase().split_whitespace().all(|word| match word.strip_prefix('-') {
+        let name = name.to_ascii_lowercase();
+        self.words.to_ascii_lowercase().split_whitespace().all(|word| match word.strip_prefix('-') {
             Some("") => true,
             Some(not) => !name.contains(not),
             None => name.contains(word),

@@ -1,12 +1,11 @@
 //! Passages of tokens as a task's batches. A passage begins with token 0; what is to be predicted is the passage itself.
 //! Knows no files.
 
-use std::collections::BTreeMap;
-
 use super::languages;
 use super::model::Model;
 use crate::args::Text;
 use crate::error::{Error, Result};
+use crate::order::Few;
 use crate::rng::{Rng, stream};
 use crate::task::{LossKind, Probe, Targets, TaskData, UNCOUNTED};
 
@@ -21,7 +20,7 @@ pub struct Texts {
     pub train: Vec<(String, Vec<u32>)>,
     pub held: Vec<(String, Vec<u32>)>,
     /// Bits per byte of training texts compressed by DEFLATE, by language, where they are known.
-    pub compressed: BTreeMap<String, f32>,
+    pub compressed: Few<String, f32>,
 }
 
 /// Whole passages: what is read, and what is to be predicted, `[passages · sequence]` each.
