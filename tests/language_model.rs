@@ -288,7 +288,17 @@ fn no_gate_reads_ahead() {
 /// Bits per byte of the base on whole held-out texts in passages of 64, as the prototype measured them.
 #[test]
 fn base_costs_what_the_prototype_measured() {
-    const EXPECTED: [(&str, f64); 9] = [("deu_1996", 4.666), ("swh", 3.312), ("ell_monotonic", 16.281), ("rus", 2.534), ("eng", 2.665), ("fra", 2.582), ("spa", 2.455), ("por_PT", 2.663), ("ita", 2.513)];
+    const EXPECTED: [(&str, f64); 9] = [
+        ("deu_1996", 4.666),
+        ("swh", 3.312),
+        ("ell_monotonic", 16.281),
+        ("rus", 2.534),
+        ("eng", 2.665),
+        ("fra", 2.582),
+        ("spa", 2.455),
+        ("por_PT", 2.663),
+        ("ita", 2.513),
+    ];
     for (code, expected) in EXPECTED {
         let text = Text { languages: vec![code.into()], ..Text::default() };
         let (task, texts) = small(&text, 1);

@@ -87,7 +87,10 @@ fn dims_and_bindings_match_their_shaders() {
                 access.contains(StorageAccess::STORE)
             };
             let mut known = module.global_variables.iter().map(|(_, v)| v).filter(|v| here(v) && named(v));
-            assert!(known.any(|v| stores(v) == (access == Access::Write)), "{name}: {wanted} is not at {binding}, as {access:?}");
+            assert!(
+                known.any(|v| stores(v) == (access == Access::Write)),
+                "{name}: {wanted} is not at {binding}, as {access:?}"
+            );
         }
     }
 }

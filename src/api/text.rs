@@ -45,9 +45,7 @@ pub async fn task(text: &Text, seed: u64, data: &JsValue) -> Result<(TaskData, O
             let what = format!("data.shape.{key}");
             match get(&shape, key).as_f64() {
                 Some(number) => whole(&what, number, 1, 1 << 24),
-                None => {
-                    Err(Error::Data { what, expected: "a whole number".into(), got: described(&get(&shape, key)) })
-                }
+                None => Err(Error::Data { what, expected: "a whole number".into(), got: described(&get(&shape, key)) }),
             }
         };
         let (batch, sequence) = (size("batch")?, size("sequence")?);
@@ -88,9 +86,7 @@ fn object(parent: &JsValue, key: &str, expected: &str) -> Result<JsValue> {
     let value = get(parent, key);
     match value.is_object() {
         true => Ok(value),
-        false => {
-            Err(Error::Data { what: format!("data.{key}"), expected: expected.into(), got: described(&value) })
-        }
+        false => Err(Error::Data { what: format!("data.{key}"), expected: expected.into(), got: described(&value) }),
     }
 }
 

@@ -2,11 +2,11 @@
 //! each transition can be tested without a browser.
 
 use super::address::{Address, Part};
-use crate::task::network::LinearSite;
 use crate::config::{BackendChoice, Config};
 use crate::method::description::Reach;
 use crate::method::match_size::{lane_count, match_parameters};
 use crate::protocol::{Command, Event, MergeMode, Watch};
+use crate::task::network::LinearSite;
 use crate::view::{action::Action, run::Run, snap::Snap};
 
 /// Messages kept at most; the oldest go first.

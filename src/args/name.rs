@@ -65,8 +65,7 @@ impl Named for Model {
 }
 
 impl Named for Projection {
-    const ALL: &'static [Self] =
-        &[Self::Query, Self::Key, Self::Value, Self::Output, Self::Gate, Self::Up, Self::Down];
+    const ALL: &'static [Self] = &[Self::Query, Self::Key, Self::Value, Self::Output, Self::Gate, Self::Up, Self::Down];
 
     /// As PEFT's `target_modules` has it.
     fn name(self) -> &'static str {

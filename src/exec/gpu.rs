@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use futures_channel::oneshot;
 use wgpu::util::DeviceExt;
 
-use super::{Recording, Schedules};
 use super::platform::Own;
+use super::{Recording, Schedules};
 use crate::args::limits;
 use crate::error::{Error, Result};
 use crate::graph::{Access, Buffer, Form, Kernel, PARAMS, Pass, Step, Target};
@@ -277,7 +277,14 @@ impl Gpu {
     pub fn set_lane(&mut self, index: usize, compiled: CompiledLane, params: &[f32]) -> Result<()> {
         let buffers: Vec<_> = compiled.buffers.iter().map(|(name, len)| self.device.buffer(name, *len, None)).collect();
         let train = self.dispatches(&compiled.train, &buffers);
-        let lane = Lane { compiled, buffers, train, gradients: OnceCell::new(), output: OnceCell::new(), losses: OnceCell::new() };
+        let lane = Lane {
+            compiled,
+            buffers,
+            train,
+            gradients: OnceCell::new(),
+            output: OnceCell::new(),
+            losses: OnceCell::new(),
+        };
         if index < self.lanes.len() {
             self.lanes[index] = lane;
         } else {

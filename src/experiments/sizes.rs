@@ -2,12 +2,12 @@
 
 use super::runs::{config, lora, molora, mor1e};
 use super::{Expected, Experiment, Inputs, Measuring, near, quantity};
-use crate::task::network::LinearSite;
 use crate::config::{Config, Domains, Schedule, Task};
 use crate::method::FULL;
 use crate::method::match_size::lane_count;
 use crate::net::compile;
 use crate::task::domains;
+use crate::task::network::LinearSite;
 
 /// Width of a language model's layer; nothing of that size is allocated.
 const WIDE: usize = 4096;

@@ -76,7 +76,16 @@ impl Lab {
         forward.set_lane(0, &own, &self.config.optimizer);
         let tokens = std::iter::once(0).chain(tokenizer.encode(prompt)).collect();
         let rng = Rng::new(sampling.seed, 0);
-        Ok(Generation { forward, params, tokenizer: tokenizer.clone(), sampling, rng, tokens, written: 0, pending: Vec::new() })
+        Ok(Generation {
+            forward,
+            params,
+            tokenizer: tokenizer.clone(),
+            sampling,
+            rng,
+            tokens,
+            written: 0,
+            pending: Vec::new(),
+        })
     }
 }
 
@@ -140,10 +149,13 @@ fn draw(logits: &[f32], sampling: Sampling, rng: &mut Rng) -> u32 {
     let cooled: Vec<f32> = logits.iter().map(|&logit| (f64::from(logit) / sampling.temperature) as f32).collect();
     let shares = probabilities(&cooled);
     let mut kept = 0.0;
-    let count = 1 + order.iter().position(|&token| {
-        kept += shares[token];
-        kept >= sampling.top_p
-    }).unwrap_or(order.len() - 1);
+    let count = 1 + order
+        .iter()
+        .position(|&token| {
+            kept += shares[token];
+            kept >= sampling.top_p
+        })
+        .unwrap_or(order.len() - 1);
     let nucleus = &order[..count];
     let mut left = rng.uniform(0.0, nucleus.iter().map(|&token| shares[token]).sum());
     for &token in nucleus {

@@ -76,7 +76,11 @@ mod tests {
         // 4 · 4 · 128 + 256 = 2,304 exactly; 18 · 128; 12 · 128 + 608 + 12 · 9 = 2,252 is nearer than 13's 2,389.
         assert_eq!(counts(&matched, SQUARE), [4096, 2304, 2304, 2252]);
         assert_eq!(matched[0], lanes()[0]);
-        assert_eq!(match_parameters(&matched, &LinearSite::plain(SQUARE), 2304), matched, "matching twice changes nothing");
+        assert_eq!(
+            match_parameters(&matched, &LinearSite::plain(SQUARE), 2304),
+            matched,
+            "matching twice changes nothing"
+        );
     }
 
     #[test]

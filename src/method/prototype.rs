@@ -64,8 +64,10 @@ pub fn record(gates: &Gates, place: &LayerSite, arena: &mut Arena) -> GateSource
     };
     GateSource {
         forward: vec![
-            PROTOTYPE_FORWARD
-                .pass(dims, &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", activations), ("g", gates.g)]),
+            PROTOTYPE_FORWARD.pass(
+                dims,
+                &[("x", place.x), ("params", PARAMS), ("q", q), ("activations", activations), ("g", gates.g)],
+            ),
         ],
         backward: vec![PROTOTYPE_BACKWARD.pass(
             dims,

@@ -113,7 +113,20 @@ fn network(
     let output_tensor = (recorder.buffer(Value::Output(network.output())), output_tensor(network, batch));
     let parameters = sites.iter().flat_map(|site| &site.parameters).map(Tensor::len).sum();
     let buffers = recorder.arena.buffers;
-    CompiledLane { buffers, gradients, train, output, losses, loss_at, state, constants, sites, output_tensor, parameters, padded }
+    CompiledLane {
+        buffers,
+        gradients,
+        train,
+        output,
+        losses,
+        loss_at,
+        state,
+        constants,
+        sites,
+        output_tensor,
+        parameters,
+        padded,
+    }
 }
 
 fn output_tensor(network: &Network, batch: Batch) -> Tensor {

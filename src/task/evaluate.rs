@@ -88,7 +88,8 @@ fn rotate(x: &Array2<f64>, table: &Array2<f64>, heads: usize, sequence: usize) -
         for pair in (0..heads).flat_map(|head| (0..half).map(move |i| (2 * head * half + i, i))) {
             let ((at, i), other) = (pair, pair.0 + half);
             let (cos, sin) = (angles[i], angles[half + i]);
-            (out[at], out[other]) = (x[[row, at]] * cos - x[[row, other]] * sin, x[[row, other]] * cos + x[[row, at]] * sin);
+            (out[at], out[other]) =
+                (x[[row, at]] * cos - x[[row, other]] * sin, x[[row, other]] * cos + x[[row, at]] * sin);
         }
     }
     out

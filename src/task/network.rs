@@ -159,7 +159,14 @@ impl Network {
     }
 
     /// A projection of a transformer's block, named as its tensors are.
-    pub fn projection(&mut self, prefix: &str, layer: usize, projection: Projection, from: Wire, outputs: usize) -> Wire {
+    pub fn projection(
+        &mut self,
+        prefix: &str,
+        layer: usize,
+        projection: Projection,
+        from: Wire,
+        outputs: usize,
+    ) -> Wire {
         let name = format!("{prefix}.{}", projection.module());
         let inputs = self.width(from);
         self.site(LinearSite { name, inputs, outputs, layer, projection: Some(projection) }, from)

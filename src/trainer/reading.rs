@@ -217,7 +217,8 @@ impl Reading {
         }
         self.forward.set_x(&x);
         let base = self.forward.run(0, &[]);
-        let answers: Vec<Answer> = params.iter().enumerate().map(|(lane, own)| self.forward.run(1 + lane, own)).collect();
+        let answers: Vec<Answer> =
+            params.iter().enumerate().map(|(lane, own)| self.forward.run(1 + lane, own)).collect();
         let gates = answers.iter().enumerate().filter_map(|(lane, answer)| {
             let own = answer.gates.iter().find(|gates| gates.layer == look.site)?;
             let values = own.values[..tokens.len() * own.experts].to_vec();
@@ -310,7 +311,9 @@ impl Writing {
 
     fn go_on(&mut self) {
         let count = self.under_way.len();
-        let Some(at) = (0..count).map(|k| (self.next + k) % count).find(|&at| self.under_way[at].is_some()) else { return };
+        let Some(at) = (0..count).map(|k| (self.next + k) % count).find(|&at| self.under_way[at].is_some()) else {
+            return;
+        };
         self.next = at + 1;
         if let Some(generation) = &mut self.under_way[at] {
             self.texts[at].text += &generation.next();
@@ -434,7 +437,10 @@ mod tests {
         let tokens = Tokenizer::Bytes.encode("aé人");
         assert_eq!(characters(&tokens, &Tokenizer::Bytes), [("a".into(), 1), ("é".into(), 2), ("人".into(), 3)]);
         // A passage may begin and end within a character.
-        assert_eq!(characters(&tokens[2..5], &Tokenizer::Bytes), [("\u{FFFD}A9".into(), 1), ("\u{FFFD}E4\u{FFFD}BA".into(), 2)]);
+        assert_eq!(
+            characters(&tokens[2..5], &Tokenizer::Bytes),
+            [("\u{FFFD}A9".into(), 1), ("\u{FFFD}E4\u{FFFD}BA".into(), 2)]
+        );
         assert_eq!(shown(b" "), "␠");
         assert_eq!(shown(&[0xC3]), "0xC3");
     }

@@ -1,11 +1,11 @@
 //! What the trainer is to do, as a pure state: commands change it, time and the schedule bound it. Knows nothing of
 //! engines, nor of how commands arrive.
 
-use crate::task::network::LinearSite;
 use crate::config::{Config, Lane};
 use crate::protocol::text::Look;
 use crate::protocol::{Ablate, Command, MergeMode, Watch};
 use crate::task::digits::PIXELS;
+use crate::task::network::LinearSite;
 
 /// Unused time that a limited speed may catch up on, in seconds.
 const CATCH_UP: f64 = 0.1;

@@ -197,7 +197,8 @@ mod tests {
     fn the_table_of_costs_is_that_of_the_formulas() {
         let mut run = Run::default();
         let Event::Started(mut start) = started(1.0) else { unreachable!() };
-        let layer = crate::protocol::LayerInfo { site: LinearSite::plain(&[(64, 32)]).remove(0), activation: String::new() };
+        let layer =
+            crate::protocol::LayerInfo { site: LinearSite::plain(&[(64, 32)]).remove(0), activation: String::new() };
         start.layers = vec![layer.clone(), layer];
         run.apply(Event::Started(start));
         let Event::Frame(mut first) = frame(0, vec![0.5]) else { unreachable!() };

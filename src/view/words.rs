@@ -79,10 +79,9 @@ pub fn run_title(task: &Task, lanes: usize) -> String {
             "{ways} to adapt a small frozen network from upright digits to {}.{same}",
             plural(d.domains.len(), "new domain")
         ),
-        Task::Text(text) => format!(
-            "{ways} to adapt a small language model to {}.{same}",
-            plural(text.languages.len(), "new language")
-        ),
+        Task::Text(text) => {
+            format!("{ways} to adapt a small language model to {}.{same}", plural(text.languages.len(), "new language"))
+        }
         Task::Custom => format!("{ways} to adapt a frozen layer to given data.{same}"),
     }
 }

@@ -1,7 +1,7 @@
 //! The language models of `tests/fixtures/lm`: read, and their reference values at hand.
 
-use lora_playground::files::{Checkpoint, Memory};
 use lora_playground::config::Text;
+use lora_playground::files::{Checkpoint, Memory};
 use lora_playground::task::TaskData;
 use lora_playground::task::text::{Model, ModelConfig, Texts};
 use serde_json::Value;

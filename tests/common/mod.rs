@@ -1,8 +1,8 @@
 //! What the tests share: PyTorch's reference cases, and devices that must be there.
 #![allow(dead_code)] // Each test binary uses its part.
 
-pub mod language;
 pub mod lanes;
+pub mod language;
 pub mod rows;
 
 use lora_playground::config::Config;

@@ -11,7 +11,10 @@ fn started_state() -> State {
         backend: "cpu".into(),
         adapter: "CPU".into(),
         fallback: None,
-        layers: vec![crate::protocol::LayerInfo { site: LinearSite::plain(&[(64, 64)]).remove(0), activation: String::new() }],
+        layers: vec![crate::protocol::LayerInfo {
+            site: LinearSite::plain(&[(64, 64)]).remove(0),
+            activation: String::new(),
+        }],
         domains: vec![],
         energy: 1.0,
         true_rank: None,

@@ -17,17 +17,21 @@ pub struct Reads {
 }
 
 pub fn forward(wire: Wire, reads: Reads, recorder: &mut Recorder) -> Operation {
-    let [q, k, v, out] =
-        [reads.query, reads.key, reads.value, wire].map(|wire| recorder.buffer(Value::Output(wire)));
+    let [q, k, v, out] = [reads.query, reads.key, reads.value, wire].map(|wire| recorder.buffer(Value::Output(wire)));
     let lse = per_head(wire, "lse", reads.heads, recorder);
     let buffers = [("q", q), ("k", k), ("v", v), ("out", out), ("lse", lse)];
     Operation::Pass(ATTENTION.pass(dims(reads, recorder), &buffers))
 }
 
 /// Gradients of queries, keys and values, where they are asked for.
-pub fn backward(wire: Wire, reads: Reads, dy: Value, to: [Option<Value>; 3], recorder: &mut Recorder) -> Vec<Operation> {
-    let [q, k, v, out] =
-        [reads.query, reads.key, reads.value, wire].map(|wire| recorder.buffer(Value::Output(wire)));
+pub fn backward(
+    wire: Wire,
+    reads: Reads,
+    dy: Value,
+    to: [Option<Value>; 3],
+    recorder: &mut Recorder,
+) -> Vec<Operation> {
+    let [q, k, v, out] = [reads.query, reads.key, reads.value, wire].map(|wire| recorder.buffer(Value::Output(wire)));
     let d_out = recorder.buffer(dy);
     let [lse, delta] = ["lse", "delta"].map(|what| per_head(wire, what, reads.heads, recorder));
     // Both kernels write all that they make; what nothing asks for has a buffer that nothing reads.

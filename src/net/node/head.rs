@@ -27,7 +27,13 @@ pub fn forward(wire: Wire, from: Wire, table: FrozenTensor, recorder: &mut Recor
     Operation::Pass(LAYER_FORWARD.pass(dims, &buffers))
 }
 
-pub fn backward(wire: Wire, (from, table): (Wire, FrozenTensor), dy: Value, dx: Value, recorder: &mut Recorder) -> Operation {
+pub fn backward(
+    wire: Wire,
+    (from, table): (Wire, FrozenTensor),
+    dy: Value,
+    dx: Value,
+    recorder: &mut Recorder,
+) -> Operation {
     let [dy, dx] = [dy, dx].map(|value| recorder.buffer(value));
     let dims = layer::BackwardDims {
         tokens: recorder.batch.tokens() as u32,

@@ -51,14 +51,8 @@ pub fn compare(loss: LossKind, counted: usize, recorder: &mut Recorder) -> Opera
             Operation::Mse(Mse { dims: mse::Dims { tokens, outputs, real_tokens, real_outputs, loss_at, grad_scale } })
         }
         LossKind::CrossEntropy => {
-            let dims = cross_entropy::Dims {
-                tokens,
-                outputs,
-                real_tokens,
-                real_outputs,
-                loss_at,
-                counted: counted as u32,
-            };
+            let dims =
+                cross_entropy::Dims { tokens, outputs, real_tokens, real_outputs, loss_at, counted: counted as u32 };
             let output = recorder.network.output();
             let [y, dy] = [Value::Output(output), Value::Gradient(output)].map(|value| recorder.buffer(value));
             let buffers = [("y", y), ("labels", recorder.shared.target), ("dy", dy), ("losses", LOSSES)];

@@ -11,7 +11,13 @@ pub fn forward(wire: Wire, gate: Wire, up: Wire, recorder: &mut Recorder) -> Ope
 }
 
 /// Gradients of both. One that nothing asks for is written where nothing reads it.
-pub fn backward(wire: Wire, [gate, up]: [Wire; 2], dy: Value, to: [Option<Value>; 2], recorder: &mut Recorder) -> Operation {
+pub fn backward(
+    wire: Wire,
+    [gate, up]: [Wire; 2],
+    dy: Value,
+    to: [Option<Value>; 2],
+    recorder: &mut Recorder,
+) -> Operation {
     let [d_gate, d_up] = [(gate, to[0]), (up, to[1])]
         .map(|(from, to)| recorder.buffer(to.unwrap_or(Value::Share { of: from, by: wire })));
     let [gate, up] = [gate, up].map(|wire| recorder.buffer(Value::Output(wire)));

@@ -98,7 +98,10 @@ impl ModelConfig {
         keys.must_be("quantization_config", Value::Null)?;
         keys.must_be("partial_rotary_factor", 1.0)?;
         if keys.flag("use_sliding_window", false)? {
-            return Err(broken(FILE, "use_sliding_window is true; only attention to all tokens before is computed here"));
+            return Err(broken(
+                FILE,
+                "use_sliding_window is true; only attention to all tokens before is computed here",
+            ));
         }
         if let Some(kinds) = map.get("layer_types").and_then(Value::as_array)
             && let Some(other) = kinds.iter().find(|kind| kind.as_str() != Some("full_attention"))
@@ -115,8 +118,9 @@ impl ModelConfig {
             Some(width) => width,
             None if hidden.is_multiple_of(heads) => hidden / heads,
             None => {
-                let problem =
-                    format!("hidden_size {hidden} is no multiple of num_attention_heads {heads}, and there is no head_dim");
+                let problem = format!(
+                    "hidden_size {hidden} is no multiple of num_attention_heads {heads}, and there is no head_dim"
+                );
                 return Err(broken(FILE, problem));
             }
         };
@@ -175,7 +179,11 @@ impl<'a> Keys<'a> {
         let expected = expected.into();
         match self.get(key) {
             Some(value) if *value != expected && value.as_f64() != expected.as_f64().or(Some(f64::NAN)) => {
-                let allowed = if expected.is_null() { "that is not computed here".into() } else { format!("{expected} is computed here") };
+                let allowed = if expected.is_null() {
+                    "that is not computed here".into()
+                } else {
+                    format!("{expected} is computed here")
+                };
                 Self::refused(key, value, &allowed)
             }
             _ => Ok(()),

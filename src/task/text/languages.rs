@@ -56,13 +56,8 @@ pub const NEW: [(&str, &str); 50] = [
 ];
 
 /// The same of those that the small model read most: what an adapter may make it forget.
-pub const OLD: [(&str, &str); 5] = [
-    ("eng", "English"),
-    ("fra", "French"),
-    ("spa", "Spanish"),
-    ("por_PT", "Portuguese"),
-    ("ita", "Italian"),
-];
+pub const OLD: [(&str, &str); 5] =
+    [("eng", "English"), ("fra", "French"), ("spa", "Spanish"), ("por_PT", "Portuguese"), ("ita", "Italian")];
 
 pub fn is_known(code: &str) -> bool {
     NEW.iter().chain(&OLD).any(|&(known, _)| known == code)

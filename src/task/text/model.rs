@@ -166,4 +166,3 @@ async fn read<S: Source>(weights: &Checkpoint<S>, name: &str, shape: &[usize]) -
         None => Ok(tensor.values),
     }
 }
-

@@ -115,8 +115,12 @@ fn LaneRow(props: &LaneProps) -> Html {
             dispatch.emit(Action::Edit(config));
         })
     };
-    let settings =
-        LaneSettings { lane: &props.lane, name: &props.name, layers: props.config.task.layer_count().unwrap_or(1), edit: &edit };
+    let settings = LaneSettings {
+        lane: &props.lane,
+        name: &props.name,
+        layers: props.config.task.layer_count().unwrap_or(1),
+        edit: &edit,
+    };
     let lane_count = props.config.lanes.len();
     html! {
         <li class={format!("lane lane-{index}")}>
