@@ -38,8 +38,8 @@ fn backward_frozen(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invoca
   product(group.x, lane, dims.tokens, dims.outputs / 4u, columns);
   let c = own_columns(group.x, lane, columns);
   if (FINISH && c < columns) {
-    let first = own_rows(group.x, columns);
-    for (var t = first; t < min(first + ROWS, dims.tokens); t++) {
+    let first = own_rows(group.x, dims.tokens, columns);
+    for (var t = first; t < min(first + rows_each(dims.tokens, columns), dims.tokens); t++) {
       finish(t, c, dx[t * columns + c]);
       finish(t, c + 1u, dx[t * columns + c + 1u]);
     }

@@ -1,5 +1,5 @@
 // Rows times a matrix, for four invocations that swap what they read: where reading is dear, in software. A workgroup is
-// one quad and owns 32 columns of the results, for up to ROWS rows: an invocation holds eight columns of the matrix,
+// one quad and owns 32 columns of the results, for many rows: an invocation holds eight columns of the matrix,
 // 4 · BLOCKS of its rows at a time, while the rows on the left go by. Of every four of those it reads one, and three swaps
 // bring it the others'. A thin second product, of 4 · EXTRA, goes along with the first blocks.
 //
@@ -11,10 +11,9 @@
 // What is held is filled in a loop, which is shorter to compile by far than a line for each block, and read at constant
 // places, which costs no more than a register.
 
-// 4, 8, 12 or 16, and 2, 4, 6 or 8.
+// 4 to 24 by fours, and 2 to 8 by twos.
 override BLOCKS: u32 = 16u;
 override EXTRA: u32 = 2u;
-override ROWS: u32 = 128u;
 
 // Eight columns of the results of four rows: those of lanes ^0, ^1, ^2 and ^3.
 struct Sums { a0: vec4f, b0: vec4f, a1: vec4f, b1: vec4f, a2: vec4f, b2: vec4f, a3: vec4f, b3: vec4f }
@@ -32,18 +31,25 @@ fn add(s: ptr<function, Sums>, a: mat4x4f, b: mat4x4f, v: vec4f) {
   (*s).a3 += times(d, a); (*s).b3 += times(d, b);
 }
 
+// Rows of a workgroup. As layer.rs has it, and no constant, so that layers of many widths share a pipeline.
+fn rows_each(rows: u32, columns: u32) -> u32 {
+  let few = select(16u, 128u, rows >= 256u);
+  let many = (rows + 2u * few - 1u) / (2u * few) * ((columns + 7u) / 8u) >= 16u;
+  return select(few, 2u * few, many);
+}
+
 // The first of an invocation's columns, by fours, and the first row of a workgroup.
 fn own_columns(group: u32, lane: u32, columns: u32) -> u32 { return group % ((columns + 7u) / 8u) * 8u + lane * 2u; }
-fn own_rows(group: u32, columns: u32) -> u32 { return group / ((columns + 7u) / 8u) * ROWS; }
+fn own_rows(group: u32, rows: u32, columns: u32) -> u32 { return group / ((columns + 7u) / 8u) * rows_each(rows, columns); }
 
 // All of a workgroup's results, of products `depth` fours deep.
 fn product(group: u32, lane: u32, rows: u32, depth: u32, columns: u32) {
   let c = own_columns(group, lane, columns);
-  let first = own_rows(group, columns);
-  let last = min(first + ROWS, rows);
+  let first = own_rows(group, rows, columns);
+  let last = min(first + rows_each(rows, columns), rows);
   var f: array<mat4x4f, 16>;
   for (var i = 0u; i < 2u * EXTRA; i++) { f[i] = factor(i / 2u, c + i % 2u); }
-  var m: array<mat4x4f, 32>;
+  var m: array<mat4x4f, 48>;
   for (var k = 0u; k < depth; k += BLOCKS) {
     for (var i = 0u; i < 2u * BLOCKS; i++) { m[i] = matrix(k + i / 2u, c + i % 2u); }
     for (var t = first; t < last; t += 4u) {
@@ -80,6 +86,14 @@ fn product(group: u32, lane: u32, rows: u32, depth: u32, columns: u32) {
       if (BLOCKS > 12u) {
         add(&s, m[24], m[25], left(r, k + 12u)); add(&s, m[26], m[27], left(r, k + 13u));
         add(&s, m[28], m[29], left(r, k + 14u)); add(&s, m[30], m[31], left(r, k + 15u));
+      }
+      if (BLOCKS > 16u) {
+        add(&s, m[32], m[33], left(r, k + 16u)); add(&s, m[34], m[35], left(r, k + 17u));
+        add(&s, m[36], m[37], left(r, k + 18u)); add(&s, m[38], m[39], left(r, k + 19u));
+      }
+      if (BLOCKS > 20u) {
+        add(&s, m[40], m[41], left(r, k + 20u)); add(&s, m[42], m[43], left(r, k + 21u));
+        add(&s, m[44], m[45], left(r, k + 22u)); add(&s, m[46], m[47], left(r, k + 23u));
       }
       if (c < columns) {
         put(t0, s.a0); put(t0 + 1u, s.b0); put(t1, s.a1); put(t1 + 1u, s.b1);

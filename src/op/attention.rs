@@ -158,7 +158,7 @@ fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
         for (i, row) in scratch.chunks_exact_mut(n).take(block.queries).enumerate() {
             let (seen, unseen) = row.split_at_mut(block.seen(i));
             let top = seen.iter().copied().fold(F::neg_infinity(), F::max);
-            seen.iter_mut().for_each(|score| *score = (*score - top).exp());
+            seen.iter_mut().for_each(|score| *score = (*score - top).power_of_e());
             let sum: F = seen.iter().copied().sum();
             let share = F::one() / sum;
             seen.iter_mut().for_each(|weight| *weight = *weight * share);
@@ -194,7 +194,7 @@ impl<F: Real> Again<'_, F> {
             let (lse, delta) = (self.lse[of_head], self.delta[of_head]);
             let seen = block.seen(i);
             for (weight, d_score) in weights.iter_mut().zip(d_scores.iter_mut()).take(seen) {
-                *weight = (*weight - lse).exp();
+                *weight = (*weight - lse).power_of_e();
                 *d_score = scale * *weight * (*d_score - delta);
             }
             weights[seen..].fill(F::zero());

@@ -52,12 +52,12 @@ fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
         let label = label as usize;
         let logits = &y[t * o..t * o + classes];
         let max = logits.iter().copied().fold(F::neg_infinity(), F::max);
-        let sum: F = logits.iter().map(|&v| (v - max).exp()).sum();
+        out.iter_mut().zip(logits).for_each(|(g, &v)| *g = (v - max).power_of_e());
+        let sum: F = out[..classes].iter().copied().sum();
         loss[t] = max + sum.ln() - logits[label];
-        for (c, (g, &v)) in out.iter_mut().zip(logits).enumerate() {
-            let hit = if c == label { F::one() } else { F::zero() };
-            *g = share * ((v - max).exp() / sum - hit);
-        }
+        let each = share / sum;
+        out[..classes].iter_mut().for_each(|g| *g = each * *g);
+        out[label] = out[label] - share;
     }
 }
 

@@ -98,12 +98,22 @@ fn rows(columns: u32) -> u32 {
 /// The gate of one token from its logits: softmax, then the `top_k` largest (ties: the lower index), then
 /// rescaled to sum one if `renormalize`.
 pub fn softmax_top_k<F: Real>(logits: &[F], top_k: usize, renormalize: bool) -> Vec<F> {
-    let max = logits.iter().copied().fold(F::neg_infinity(), F::max);
-    let mut gate: Vec<F> = logits.iter().map(|&z| (z - max).exp()).collect();
-    let kept: Vec<bool> = (0..logits.len()).map(|i| is_kept(logits, i, top_k)).collect();
-    let sum: F = gate.iter().zip(&kept).filter(|&(_, &k)| k || !renormalize).map(|(&g, _)| g).sum();
-    gate.iter_mut().zip(&kept).for_each(|(g, &k)| *g = if k { *g / sum } else { F::zero() });
+    let mut gate = vec![F::zero(); logits.len()];
+    route(logits, top_k, renormalize, &mut gate);
     gate
+}
+
+/// The same in place, for every token of a step.
+fn route<F: Real>(logits: &[F], top_k: usize, renormalize: bool, gate: &mut [F]) {
+    let max = logits.iter().copied().fold(F::neg_infinity(), F::max);
+    let mut sum = F::zero();
+    for (i, (gate, &z)) in gate.iter_mut().zip(logits).enumerate() {
+        *gate = (z - max).power_of_e();
+        let kept = is_kept(logits, i, top_k);
+        sum += if kept || !renormalize { *gate } else { F::zero() };
+        *gate = if kept { *gate } else { F::zero() };
+    }
+    gate.iter_mut().for_each(|gate| *gate = *gate / sum);
 }
 
 fn is_kept<F: Real>(logits: &[F], i: usize, top_k: usize) -> bool {
@@ -143,12 +153,11 @@ fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
                     *z = F::of(f64::from(d.inverse_temperature)) * *z + F::of(off);
                 }
             }
-            let gate = softmax_top_k(&row[slots..slots + n], d.top_k as usize, d.renormalize == 1);
-            g[gate_at..gate_at + n].copy_from_slice(&gate);
+            route(&row[slots..slots + n], d.top_k as usize, d.renormalize == 1, &mut g[gate_at..gate_at + n]);
         }
-        let out = &mut gated[t * slots..(t + 1) * slots];
-        for (p, (o, &h)) in out.iter_mut().zip(&*row).enumerate().take(n * rank) {
-            *o = scale * g[gate_at + p / rank] * h;
+        let out = gated[t * slots..].chunks_exact_mut(rank).zip(row.chunks_exact(rank));
+        for ((out, row), &gate) in out.zip(&g[gate_at..gate_at + n]) {
+            out.iter_mut().zip(row).for_each(|(o, &h)| *o = scale * gate * h);
         }
     }
 }
@@ -160,7 +169,7 @@ fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let (n, rank, slots, logits, width) =
         (d.experts as usize, d.rank as usize, d.slots as usize, d.logits as usize, d.width());
     let (scale, inverse_temperature) = (F::of(f64::from(d.scale)), F::of(f64::from(d.inverse_temperature)));
-    let mut gate_grad = vec![F::zero(); n];
+    let (mut gate_grad, mut p) = (vec![F::zero(); n], vec![F::zero(); n]);
     for t in 0..d.tokens as usize {
         let row = &down[t * width..(t + 1) * width];
         // The gradient of gated, from which that of h is made in place.
@@ -171,8 +180,8 @@ fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
             let carried: F = (e * rank..(e + 1) * rank).map(|p| out[p] * row[p]).sum();
             *grad = scale * carried + if real { balance[e] } else { F::zero() };
         }
-        for (p, d) in out.iter_mut().enumerate().take(n * rank) {
-            *d = scale * gate[p / rank] * *d;
+        for (out, &gate) in out.chunks_exact_mut(rank).zip(gate) {
+            out.iter_mut().for_each(|d| *d = scale * gate * *d);
         }
         dg[t * logits..t * logits + n].copy_from_slice(&gate_grad);
         if d.given == 0 {
@@ -180,7 +189,11 @@ fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
             let (k, renormalize) = (d.top_k as usize, d.renormalize == 1);
             // Renormalised gates are the softmax over the kept ones alone; otherwise the dropped gates still
             // take part in the normaliser.
-            let p = if renormalize { gate.to_vec() } else { softmax_top_k(z, 0, false) };
+            if renormalize || k == 0 {
+                p.copy_from_slice(gate)
+            } else {
+                route(z, 0, false, &mut p)
+            };
             let dp = |e: usize| {
                 if is_kept(z, e, k) { gate_grad[e] } else { F::zero() }
             };

@@ -59,15 +59,18 @@ fn frozen_quads(
     entry: &'static str,
     [rows, depth, columns, slots]: [u32; 4],
 ) -> Option<Form> {
-    let rows_each = rows_of_quads(rows);
-    // As many blocks of four at a time as registers and code have room for, all turns alike.
-    let (blocks, most) = (depth / 4, 16);
-    let at_once = blocks.div_ceil(blocks.div_ceil(most)).next_multiple_of(4);
+    let wide = columns.div_ceil(32);
+    let few = rows_of_quads(rows);
+    // Twice as many, which hold the weight for longer, where workgroups enough for any machine are left.
+    let rows_each = if rows.div_ceil(2 * few) * wide >= 16 { 2 * few } else { few };
+    // As many blocks of four at a time as the code has room for. A turn costs five more: the results, written and read again.
+    let blocks = depth / 4;
+    let at_once = (4..=24).step_by(4).min_by_key(|&most| blocks.div_ceil(most) * (most + 5)).unwrap_or(4);
     (slots <= 32).then(|| Form {
         entry,
         quads: Some(wgsl),
-        workgroups: rows.div_ceil(rows_each) * columns.div_ceil(32),
-        constants: vec![("BLOCKS", at_once.into()), ("EXTRA", (slots / 4).max(2).into()), ("ROWS", rows_each.into())],
+        workgroups: rows.div_ceil(rows_each) * wide,
+        constants: vec![("BLOCKS", at_once.into()), ("EXTRA", (slots / 4).max(2).into())],
     })
 }
 

@@ -27,6 +27,7 @@ kernel!(
     pub static ROTATE: Dims = "rotate", "forward";
     bindings: [x: Read, table: Read, out: Write],
     workgroups: |d, _| (d.tokens * d.width / 4).div_ceil(64),
+    constants: |d, _| vec![("FOURS", d.head_dim.is_multiple_of(8).into())],
     twin: forward,
 );
 

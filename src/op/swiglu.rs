@@ -23,7 +23,7 @@ kernel!(
 );
 
 fn sigmoid<F: Real>(a: F) -> F {
-    F::one() / (F::one() + (-a).exp())
+    F::one() / (F::one() + (-a).power_of_e())
 }
 
 fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
@@ -35,10 +35,12 @@ fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
 fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     let (gate, up, d_out) = (b.read("gate"), b.read("up"), b.read("d_out"));
     let (mut d_gate, mut d_up) = (b.write("d_gate"), b.write("d_up"));
-    for i in 0..d.elements as usize {
-        let (a, s) = (gate[i], sigmoid(gate[i]));
-        d_gate[i] = d_out[i] * up[i] * s * (F::one() + a * (F::one() - s));
-        d_up[i] = d_out[i] * a * s;
+    let given = gate.iter().zip(up.iter()).zip(d_out.iter());
+    let made = d_gate.iter_mut().zip(d_up.iter_mut());
+    for ((d_gate, d_up), ((&a, &u), &d)) in made.zip(given).take(d.elements as usize) {
+        let s = sigmoid(a);
+        *d_gate = d * u * s * (F::one() + a * (F::one() - s));
+        *d_up = d * a * s;
     }
 }
 
