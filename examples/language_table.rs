@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let mut row = Vec::new();
             for (code, sum) in NEW.iter().chain(&OLD).zip(sums) {
                 let held = texts.held.iter().find(|(other, _)| other == code).map_or(&[][..], |(_, held)| held);
-                let nats = block_on(lab.nats(Some(lane), &Passages::of(held, text.sequence)))?;
+                let nats = block_on(lab.nats(Some(lane), &Passages::of(held, text.sequence, 0)))?;
                 let bits = nats.iter().map(|&v| f64::from(v)).sum::<f64>() / nats.len() as f64 / std::f64::consts::LN_2;
                 *sum += bits / SEEDS.len() as f64;
                 row.push(format!("{bits:.2}"));

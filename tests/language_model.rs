@@ -305,7 +305,7 @@ fn base_costs_what_the_prototype_measured() {
         let config = Config { task: Task::Text(text), lanes: vec![Lane::from(&LORA)], ..Config::default() };
         let mut lab = Lab::new(config, task, None).unwrap();
         let held = texts.held.iter().find(|(other, _)| other == code).unwrap();
-        let passages = Passages::of(&held.1, 64);
+        let passages = Passages::of(&held.1, 64, 0);
         let nats = block_on(lab.nats(None, &passages)).unwrap();
         let bits = nats.iter().map(|&v| f64::from(v)).sum::<f64>() / nats.len() as f64 / std::f64::consts::LN_2;
         println!("{code} {bits:.4}");
@@ -320,7 +320,7 @@ fn restored_and_resized_runs_answer_as_before() {
     let config = Config::from_query(query).unwrap();
     let Task::Text(text) = &config.task else { panic!("text") };
     let (task, texts) = small(text, 1);
-    let passages = Passages::of(&texts.train[0].1[..96], 32);
+    let passages = Passages::of(&texts.train[0].1[..96], 32, 0);
     let mut lab = Lab::new(config.clone(), task, None).unwrap();
     block_on(lab.train(5)).unwrap();
     let all = |lab: &mut Lab| -> Vec<Vec<f32>> {

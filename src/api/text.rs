@@ -38,6 +38,10 @@ pub async fn task(text: &Text, seed: u64, data: &JsValue) -> Result<(TaskData, O
         absent if absent.is_undefined() || absent.is_null() => (config.vocabulary == 256).then_some(Tokenizer::Bytes),
         object => Some(Tokenizer::from_value(&json("data.model.tokenizer", &object)?)?),
     };
+    if let Some(last) = tokenizer.as_ref().map(Tokenizer::last).filter(|&last| last as usize >= config.vocabulary) {
+        let expected = format!("tokens below config's vocab_size, {}", config.vocabulary);
+        return Err(Error::Data { what: "data.model.tokenizer".into(), expected, got: format!("token {last}") });
+    }
     let texts = get(data, "texts");
     let (shape, sequence) = if texts.is_undefined() {
         let shape = object(data, "shape", "{ batch, sequence }")?;
@@ -70,6 +74,7 @@ pub async fn task(text: &Text, seed: u64, data: &JsValue) -> Result<(TaskData, O
             let texts = Texts {
                 train: texts_of(&texts, "train", true, tokenizer)?,
                 held: texts_of(&texts, "held", false, tokenizer)?,
+                begin: tokenizer.begin(),
                 ..Texts::default()
             };
             on_texts(model, text, &texts, seed)?
@@ -154,7 +159,7 @@ impl JsLab {
                 let (expected, got) = ("at least one character".into(), "none".into());
                 return Err(Error::Data { what: "text".into(), expected, got });
             }
-            let passages = Passages::of_all(&tokens, lab.task.sequence);
+            let passages = Passages::of_all(&tokens, lab.task.sequence, tokenizer.begin());
             let mut nats = lab.nats(lane, &passages).await?;
             nats.truncate(tokens.len());
             let bits: Vec<f32> = nats.iter().map(|nats| nats / std::f32::consts::LN_2).collect();

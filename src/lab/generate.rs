@@ -33,7 +33,7 @@ pub struct Generation {
     tokenizer: Tokenizer,
     sampling: Sampling,
     rng: Rng,
-    /// Token 0, the prompt, and what was drawn.
+    /// The token that marks the beginning, the prompt, and what was drawn.
     tokens: Vec<u32>,
     written: usize,
     /// Bytes of a character that is not whole yet.
@@ -75,7 +75,7 @@ impl Lab {
         };
         let mut forward = Forward::new(&self.task, vec![0.0; self.task.sequence], self.task.sequence);
         forward.set_lane(0, &own, &self.config.optimizer);
-        let tokens = std::iter::once(0).chain(tokenizer.encode(prompt)).collect();
+        let tokens = std::iter::once(tokenizer.begin()).chain(tokenizer.encode(prompt)).collect();
         let rng = Rng::new(sampling.seed, 0);
         Ok(Generation {
             forward,
@@ -99,10 +99,10 @@ impl Generation {
     /// The next token's text: whole characters, and nothing while one is not whole.
     pub fn next_text(&mut self) -> String {
         let window = self.forward.rows();
-        // A passage begins with token 0; of a long text its end is read.
+        // A passage begins with the token that marks it; of a long text its end is read.
         let seen: Vec<u32> = match self.tokens.len() {
             all if all <= window => self.tokens.clone(),
-            all => std::iter::once(0).chain(self.tokens[all - window + 1..].iter().copied()).collect(),
+            all => std::iter::once(self.tokens[0]).chain(self.tokens[all - window + 1..].iter().copied()).collect(),
         };
         let mut x = vec![0.0; window];
         x.iter_mut().zip(&seen).for_each(|(x, &token)| *x = token as f32);

@@ -48,8 +48,9 @@ impl Held {
             frequencies: of(&texts.train, code).map(|tokens| entropy(tokens) as f32),
             compressed: texts.compressed.get(code).copied(),
         };
-        let held =
-            |&(code, _): &(&str, bool)| Passages::of(of(&texts.held, code).unwrap_or_default(), lab.task.sequence);
+        let held = |&(code, _): &(&str, bool)| {
+            Passages::of(of(&texts.held, code).unwrap_or_default(), lab.task.sequence, texts.begin)
+        };
         Self {
             languages: all.iter().map(language).collect(),
             passages: all.iter().map(held).collect(),

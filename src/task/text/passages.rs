@@ -1,4 +1,4 @@
-//! Passages of tokens as a task's batches. A passage begins with token 0; what is to be predicted is the passage itself.
+//! Passages of tokens as a task's batches. A passage begins with a token that marks it; what is to be predicted is the passage itself.
 //! Knows no files.
 
 use super::languages;
@@ -21,6 +21,8 @@ pub struct Texts {
     pub held: Vec<(String, Vec<u32>)>,
     /// Bits per byte of training texts compressed by DEFLATE, by language, where they are known.
     pub compressed: Few<String, f32>,
+    /// The token that passages begin with.
+    pub begin: u32,
 }
 
 /// Whole passages: what is read, and what is to be predicted, `[passages · sequence]` each.
@@ -31,25 +33,25 @@ pub struct Passages {
 }
 
 impl Passages {
-    /// `text` cut into passages of `sequence` tokens; what does not fill one is left out.
-    pub fn of(text: &[u32], sequence: usize) -> Self {
+    /// `text` cut into passages of `sequence` tokens, each after `begin`; what does not fill one is left out.
+    pub fn of(text: &[u32], sequence: usize, begin: u32) -> Self {
         let mut all = Self::default();
-        text.chunks_exact(sequence).for_each(|passage| all.push(passage));
+        text.chunks_exact(sequence).for_each(|passage| all.push(passage, begin));
         all
     }
 
     /// The same with the rest of the text as a passage that is not full.
-    pub fn of_all(text: &[u32], sequence: usize) -> Self {
+    pub fn of_all(text: &[u32], sequence: usize, begin: u32) -> Self {
         let mut all = Self::default();
-        text.chunks(sequence).for_each(|passage| all.push(passage));
+        text.chunks(sequence).for_each(|passage| all.push(passage, begin));
         let missing = all.y.len().next_multiple_of(sequence) - all.y.len();
         all.x.extend(std::iter::repeat_n(0, missing));
         all.y.extend(std::iter::repeat_n(UNCOUNTED, missing));
         all
     }
 
-    fn push(&mut self, passage: &[u32]) {
-        self.x.push(0);
+    fn push(&mut self, passage: &[u32], begin: u32) {
+        self.x.push(begin);
         self.x.extend(&passage[..passage.len() - 1]);
         self.y.extend(passage);
     }
@@ -85,14 +87,14 @@ pub fn on_texts(model: Model, text: &Text, texts: &Texts, seed: u64) -> Result<T
         let language = rng.below(texts.train.len());
         let tokens = &texts.train[language].1;
         let at = rng.below(tokens.len() - sequence);
-        pool.push(&tokens[at..at + sequence]);
+        pool.push(&tokens[at..at + sequence], texts.begin);
         row_domains.extend(std::iter::repeat_n(language as u8, sequence));
     }
     let (mut probe, mut probe_domains) = (Passages::default(), Vec::new());
     for (language, (code, train)) in texts.train.iter().enumerate() {
         let held = texts.held.iter().find(|(other, _)| other == code).map_or(train, |(_, held)| held);
         for passage in held.chunks_exact(sequence).take(PROBE_PASSAGES) {
-            probe.push(passage);
+            probe.push(passage, texts.begin);
             probe_domains.extend(std::iter::repeat_n(language as u8, sequence));
         }
     }

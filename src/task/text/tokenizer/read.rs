@@ -1,0 +1,266 @@
+//! `tokenizer.json`, as Hugging Face's `tokenizers` writes it. What is not computed here is refused by name, since it would
+//! cut text otherwise than the model learnt it. Knows no text.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::bpe::{Bpe, Merge};
+use super::cut::{Cutter, Normalizer, Prepend, SPACE, WORDS, shown};
+use super::unicode::Pattern;
+use crate::error::{Error, Result};
+use crate::files::broken;
+
+const FILE: &str = "tokenizer.json";
+/// Far beyond any model's, so that a wrong id does not take the memory.
+const MOST_TOKENS: u64 = 1 << 22;
+
+fn refused(problem: impl Into<String>) -> Error {
+    broken(FILE, problem)
+}
+
+pub fn bpe(file: &Value) -> Result<Bpe> {
+    let model = object(file, "model")?;
+    match kind(model) {
+        "BPE" => (),
+        // Older files leave the type out.
+        "" if model.contains_key("merges") => (),
+        other => return Err(refused(format!("model is {other:?}; byte-pair encodings (\"BPE\") are read"))),
+    }
+    for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
+        if let Some(text) = model.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()) {
+            return Err(refused(format!("model.{key} is {text:?}; only encodings without one are read")));
+        }
+    }
+    if let Some(rate) = model.get("dropout").and_then(Value::as_f64).filter(|&rate| rate > 0.0) {
+        return Err(refused(format!("model.dropout is {rate}: the same text would be cut otherwise each time")));
+    }
+    let vocabulary = vocabulary(model)?;
+    let added = added(file)?;
+    let flag = |key: &str| model.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let unknown = match model.get("unk_token").and_then(Value::as_str) {
+        None => None,
+        Some(name) => Some(id_of(name, &vocabulary, &added)?),
+    };
+    let steps = |key: &str, list: &str| sequence(file.get(key).unwrap_or(&Value::Null), list);
+    let mut normalizers = Vec::new();
+    for step in steps("normalizer", "normalizers") {
+        normalizers.push(normalizer(step)?);
+    }
+    let mut cutters = Vec::new();
+    for step in steps("pre_tokenizer", "pretokenizers") {
+        cutters.extend(cutter(step)?);
+    }
+    let decoder = steps("decoder", "decoders");
+    let mut begin = 0;
+    for step in steps("post_processor", "processors") {
+        begin = beginning(step)?.unwrap_or(begin);
+    }
+    Ok(Bpe {
+        merges: merges(model, &vocabulary)?,
+        bytes: bytes(&vocabulary, &added, &decoder)?,
+        unknown,
+        fuse_unknown: flag("fuse_unk"),
+        byte_fallback: flag("byte_fallback"),
+        ignore_merges: flag("ignore_merges"),
+        added,
+        normalizers,
+        cutters,
+        vocabulary,
+        begin,
+    })
+}
+
+fn object<'a>(value: &'a Value, key: &str) -> Result<&'a Map<String, Value>> {
+    value.get(key).and_then(Value::as_object).ok_or_else(|| refused(format!("has no object {key:?}")))
+}
+
+fn kind(object: &Map<String, Value>) -> &str {
+    object.get("type").and_then(Value::as_str).unwrap_or("")
+}
+
+fn text<'a>(object: &'a Value, key: &str) -> &'a str {
+    object.get(key).and_then(Value::as_str).unwrap_or("")
+}
+
+/// One step, or those of a "Sequence" one after another; none where there is nothing.
+fn sequence<'a>(value: &'a Value, list: &str) -> Vec<&'a Value> {
+    match (value, text(value, "type")) {
+        (Value::Null, _) => Vec::new(),
+        (_, "Sequence") => {
+            let steps = value.get(list).and_then(Value::as_array).into_iter().flatten();
+            steps.flat_map(|step| sequence(step, list)).collect()
+        }
+        _ => vec![value],
+    }
+}
+
+fn id(value: &Value, what: &str) -> Result<u32> {
+    let id = value.as_u64().filter(|&id| id < MOST_TOKENS);
+    id.map(|id| id as u32).ok_or_else(|| refused(format!("{what} has the id {value}; ids are whole numbers from 0")))
+}
+
+fn vocabulary(model: &Map<String, Value>) -> Result<HashMap<String, u32>> {
+    let Some(entries) = model.get("vocab").and_then(Value::as_object) else {
+        return Err(refused("model.vocab is no object of tokens and ids"));
+    };
+    entries.iter().map(|(token, value)| Ok((token.clone(), id(value, &format!("{token:?}"))?))).collect()
+}
+
+fn added(file: &Value) -> Result<Vec<(String, u32)>> {
+    let mut out = Vec::new();
+    for token in file.get("added_tokens").and_then(Value::as_array).into_iter().flatten() {
+        let content = text(token, "content");
+        for key in ["single_word", "lstrip", "rstrip"] {
+            if token.get(key).and_then(Value::as_bool) == Some(true) {
+                return Err(refused(format!("added token {content:?} has {key}, which is not read")));
+            }
+        }
+        if !content.is_empty() {
+            out.push((content.to_owned(), id(token.get("id").unwrap_or(&Value::Null), &format!("{content:?}"))?));
+        }
+    }
+    Ok(out)
+}
+
+fn id_of(name: &str, vocabulary: &HashMap<String, u32>, added: &[(String, u32)]) -> Result<u32> {
+    let found = added.iter().find(|(content, _)| content == name).map(|&(_, id)| id);
+    found.or_else(|| vocabulary.get(name).copied()).ok_or_else(|| refused(format!("{name:?} is not in the vocabulary")))
+}
+
+/// `["a", "b"]`, or `"a b"` as older files have it.
+fn merges(model: &Map<String, Value>, vocabulary: &HashMap<String, u32>) -> Result<HashMap<(u32, u32), Merge>> {
+    let Some(list) = model.get("merges").and_then(Value::as_array) else {
+        return Err(refused("model.merges is no list"));
+    };
+    let mut out = HashMap::new();
+    for (rank, merge) in list.iter().enumerate() {
+        let pair = match merge {
+            Value::String(both) => both.split_once(' '),
+            Value::Array(pair) => match pair.as_slice() {
+                [Value::String(a), Value::String(b)] => Some((a.as_str(), b.as_str())),
+                _ => None,
+            },
+            _ => None,
+        };
+        let Some((a, b)) = pair else {
+            return Err(refused(format!("model.merges[{rank}] is {merge}; a merge is two tokens")));
+        };
+        let token = |text: &str| {
+            let found = vocabulary.get(text).copied();
+            found.ok_or_else(|| refused(format!("model.merges[{rank}] names {text:?}, which is not in the vocabulary")))
+        };
+        out.insert((token(a)?, token(b)?), Merge { rank: rank as u32, token: token(&format!("{a}{b}"))? });
+    }
+    Ok(out)
+}
+
+fn normalizer(step: &Value) -> Result<Normalizer> {
+    Ok(match text(step, "type") {
+        form @ ("NFC" | "NFD" | "NFKC" | "NFKD") => Normalizer::Unicode(form.into()),
+        "Prepend" => Normalizer::Prepend(text(step, "prepend").into()),
+        "Lowercase" => Normalizer::Lowercase,
+        "Replace" => match step.pointer("/pattern/String").and_then(Value::as_str) {
+            Some(from) => Normalizer::Replace { from: from.into(), to: text(step, "content").into() },
+            None => return Err(refused("normalizer Replace by a regular expression is not read")),
+        },
+        other => return Err(refused(format!("normalizer {other:?} is not read"))),
+    })
+}
+
+fn cutter(step: &Value) -> Result<Vec<Cutter>> {
+    let flag = |key: &str, default| step.get(key).and_then(Value::as_bool).unwrap_or(default);
+    let isolate = |pattern: &str| {
+        let made = Pattern::new(pattern).ok_or_else(|| refused(format!("pattern {pattern:?} is not understood")));
+        made.map(Cutter::Isolate)
+    };
+    match text(step, "type") {
+        "ByteLevel" => {
+            let mut cutters = Vec::new();
+            if flag("add_prefix_space", true) {
+                cutters.push(Cutter::PrefixSpace);
+            }
+            if flag("use_regex", true) {
+                cutters.push(isolate(WORDS)?);
+            }
+            cutters.push(Cutter::ByteLevel);
+            Ok(cutters)
+        }
+        "Metaspace" => {
+            let mark = text(step, "replacement");
+            if mark != SPACE.to_string() {
+                return Err(refused(format!("Metaspace's replacement is {mark:?}; {SPACE:?} is read")));
+            }
+            // Older files say it by a flag.
+            let by_flag = if flag("add_prefix_space", true) { "always" } else { "never" };
+            let prepend = match step.get("prepend_scheme").and_then(Value::as_str).unwrap_or(by_flag) {
+                "always" => Prepend::Always,
+                "first" => Prepend::First,
+                "never" => Prepend::Never,
+                other => return Err(refused(format!("Metaspace's prepend_scheme is {other:?}"))),
+            };
+            Ok(vec![Cutter::Metaspace { prepend, split: flag("split", true) }])
+        }
+        "Digits" if flag("individual_digits", false) => Ok(vec![isolate(r"\p{N}")?]),
+        "Digits" => Ok(vec![isolate(r"\p{N}+")?]),
+        "Split" => {
+            let behavior = text(step, "behavior");
+            if behavior != "Isolated" || flag("invert", false) {
+                return Err(refused(format!("pre_tokenizer Split {behavior:?} is not read; \"Isolated\" is")));
+            }
+            match step.pointer("/pattern/Regex").and_then(Value::as_str) {
+                Some(pattern) => Ok(vec![isolate(pattern)?]),
+                None => Err(refused("pre_tokenizer Split without a regular expression is not read")),
+            }
+        }
+        other => Err(refused(format!("pre_tokenizer {other:?} is not read"))),
+    }
+}
+
+/// The token that is put before a text.
+fn beginning(step: &Value) -> Result<Option<u32>> {
+    match text(step, "type") {
+        "ByteLevel" => Ok(None),
+        "TemplateProcessing" => {
+            let Some(name) = step.pointer("/single/0/SpecialToken/id").and_then(Value::as_str) else { return Ok(None) };
+            let ids =
+                step.get("special_tokens").and_then(|all| all.get(name)).and_then(|token| token.pointer("/ids/0"));
+            ids.map(|value| id(value, &format!("{name:?}"))).transpose()
+        }
+        other => Err(refused(format!("post_processor {other:?} is not read"))),
+    }
+}
+
+/// What each token stands for, by the decoder.
+fn bytes(vocabulary: &HashMap<String, u32>, added: &[(String, u32)], decoder: &[&Value]) -> Result<Vec<Vec<u8>>> {
+    let has = |kind: &str| decoder.iter().any(|step| text(step, "type") == kind);
+    for step in decoder {
+        let kind = text(step, "type");
+        if !["ByteLevel", "Metaspace", "ByteFallback", "Replace", "Fuse", "Strip"].contains(&kind) {
+            return Err(refused(format!("decoder {kind:?} is not read")));
+        }
+    }
+    let by_character: HashMap<char, u8> = (0..=255).map(|byte| (shown(byte), byte)).collect();
+    let (levels, fallback) = (has("ByteLevel"), has("ByteFallback"));
+    let spaces = has("Metaspace") || has("Replace");
+    let byte = |token: &str| {
+        let digits = token.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>')).filter(|_| fallback)?;
+        u8::from_str_radix(digits, 16).ok().map(|byte| vec![byte])
+    };
+    let read = |token: &str| {
+        if let Some(byte) = byte(token) {
+            return byte;
+        }
+        if levels && let Some(bytes) = token.chars().map(|c| by_character.get(&c).copied()).collect() {
+            return bytes;
+        }
+        if spaces { token.replace(SPACE, " ").into_bytes() } else { token.as_bytes().to_vec() }
+    };
+    let ids = vocabulary.values().chain(added.iter().map(|(_, id)| id));
+    let mut out = vec![Vec::new(); ids.max().map_or(0, |&last| last as usize + 1)];
+    vocabulary.iter().for_each(|(token, &id)| out[id as usize] = read(token));
+    added.iter().for_each(|(content, id)| {
+        out[*id as usize] = byte(content).unwrap_or_else(|| content.as_bytes().to_vec());
+    });
+    Ok(out)
+}
