@@ -6,7 +6,7 @@ use super::described::{self, Tensors};
 use super::experts::{self, Packed, Pair};
 use super::find::{Found, find};
 use super::keys::{self, Held, PREFIX, Part, Style};
-use super::module::{self, Factors, Kind, Magnitudes, Module, Whole};
+use super::module::{self, Factors, Kind, Last, Magnitudes, Module, Whole};
 use super::names::{Component, component, flat_component, rootless};
 use super::settings::Settings;
 use crate::error::{Error, Result};
@@ -35,6 +35,7 @@ pub struct Adapter<S> {
     pub packed: Vec<Packed>,
     /// Modules whose number of inputs is not in the file: only the base can say it.
     without_inputs: Vec<Module>,
+    last: Last,
 }
 
 /// Whether a tensor of that name is part of an adapter rather than of a model.
@@ -321,6 +322,7 @@ impl<S: Source> Adapter<S> {
             scaling_unknown,
             packed,
             without_inputs,
+            last: Last::default(),
             file,
         })
     }
@@ -328,7 +330,7 @@ impl<S: Source> Adapter<S> {
     /// # Errors
     /// `Error::File` where a tensor cannot be read.
     pub async fn factors(&self, module: &Module) -> Result<Factors> {
-        module.factors(&self.file).await
+        module.factors(&self.file, &self.last).await
     }
 }
 

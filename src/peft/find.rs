@@ -97,6 +97,13 @@ fn checked<B: Source>(base: &Checkpoint<B>, key: String, ending: &str) -> Found 
     }
 }
 
+/// Whether the tensor is embeddings that the base's head may be tied to, as there is none.
+pub fn is_tied<B: Source>(base: &Checkpoint<B>, key: &str) -> bool {
+    let stem = key.strip_suffix(".weight").unwrap_or(key);
+    let embeddings = EMBEDDINGS.contains(&rootless(component(stem).1).0);
+    embeddings && HEADS.iter().all(|head| Wanted::new(head).among(base, ".weight") == Found::Nothing)
+}
+
 /// A head's name as a base that ties it to `embeddings` would have it.
 pub fn untied(embeddings: &str, module: &str) -> String {
     let (rest, _) = rootless(module);

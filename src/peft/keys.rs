@@ -147,7 +147,7 @@ pub enum Held {
 pub fn whole(key: &str, all: bool) -> Option<(String, Held)> {
     let stripped = key.strip_prefix(PREFIX);
     let name = stripped.unwrap_or(key);
-    for (ending, of) in [(".diff", ".weight"), (".diff_b", ".bias")] {
+    for (ending, of) in [(".diff", ".weight"), (".diff_b", ".bias"), (".w_norm", ".weight"), (".b_norm", ".bias")] {
         if let Some(module) = name.strip_suffix(ending) {
             return Some((format!("{}{of}", unwrapped(module)), Held::Adds));
         }

@@ -205,7 +205,7 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
                 "init_lora_weights is \"{setting}\", which changed the base in a way that cannot be found again here"
             )),
             (_, None) => Err("what its factors began as takes the base".to_owned()),
-            (_, Some(base)) => taken_out(base, init, module.rank, module.transposed).await?,
+            (_, Some(base)) => taken_out(base, init, module).await?,
         };
         match (known, self.change.take()) {
             (Ok(out), Some(change)) => self.change = Some(change.less(&out)),

@@ -1,6 +1,9 @@
 //! One adapted module, from its tensors' names and shapes alone, and a weight that an adapter holds whole. Values are read where
 //! they are needed. Knows nothing of what is computed from them, nor of bases.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use serde::{Deserialize, Serialize};
 
 use super::described::{self, Described, Shapes, Tensors};
@@ -34,6 +37,10 @@ pub struct Slice {
     pub expert: usize,
     pub of: usize,
 }
+
+/// The B of several experts that was read last: each of them is spread over all of it.
+#[derive(Clone, Debug, Default)]
+pub struct Last(RefCell<Option<(String, Rc<[f32]>)>>);
 
 /// What each of DoRA's magnitudes is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +127,7 @@ impl Module {
 
     /// # Errors
     /// `Error::File` where a tensor cannot be read.
-    pub async fn factors<S: Source>(&self, file: &Checkpoint<S>) -> Result<Factors> {
+    pub async fn factors<S: Source>(&self, file: &Checkpoint<S>, last: &Last) -> Result<Factors> {
         if let Some(described) = &self.described {
             let widths = Widths { inputs: self.inputs, outputs: self.outputs };
             let (a, b) = described.factors(file, self.rank, widths).await?;
@@ -132,7 +139,7 @@ impl Module {
         };
         let [a_key, b_key] = self.factor_keys();
         let (mut a, mut b) = match (self.slice, a_key, b_key) {
-            (Some(slice), Some(a), Some(b)) => self.sliced(file, slice, a, b).await?,
+            (Some(slice), Some(a), Some(b)) => self.sliced(file, last, slice, (a, b)).await?,
             _ => (read(a_key).await?.unwrap_or_default(), read(b_key).await?.unwrap_or_default()),
         };
         if self.has(Part::TurnedA) {
@@ -154,13 +161,21 @@ impl Module {
     async fn sliced<S: Source>(
         &self,
         file: &Checkpoint<S>,
+        last: &Last,
         Slice { expert, of }: Slice,
-        a: &str,
-        b: &str,
+        (a, b): (&str, &str),
     ) -> Result<(Vec<f32>, Vec<f32>)> {
         let rows = expert * self.rank..(expert + 1) * self.rank;
         let a = file.read_rows(a, rows).await?;
-        let all = file.read(b).await?.values;
+        let held = last.0.borrow().as_ref().filter(|(key, _)| key == b).map(|(_, all)| all.clone());
+        let all = match held {
+            Some(all) => all,
+            None => {
+                let all: Rc<[f32]> = file.read(b).await?.values.into();
+                *last.0.borrow_mut() = Some((b.to_owned(), all.clone()));
+                all
+            }
+        };
         Ok((a, all.iter().skip(expert).step_by(of).copied().collect()))
     }
 }

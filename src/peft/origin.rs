@@ -5,6 +5,7 @@ use nalgebra::DMatrix;
 
 use super::change::Change;
 use super::config::Init;
+use super::module::Module;
 use super::weight::BaseWeight;
 use crate::error::Result;
 use crate::files::{Source, blocks};
@@ -33,11 +34,11 @@ pub fn unknown(init: &Init, (rows, columns): (usize, usize), transposed: bool) -
 pub async fn taken_out<B: Source>(
     weight: &BaseWeight<'_, B>,
     init: &Init,
-    rank: usize,
-    transposed: bool,
+    module: &Module,
 ) -> Result<std::result::Result<Change, String>> {
     let (rows, columns) = (weight.rows, weight.columns);
-    if let Some(why) = unknown(init, (rows, columns), transposed) {
+    let rank = module.rank;
+    if let Some(why) = unknown(init, (rows, columns), module.transposed) {
         return Ok(Err(why));
     }
     match init {
@@ -59,7 +60,8 @@ pub async fn taken_out<B: Source>(
                 let block = DMatrix::from_row_iterator(range.len(), columns, values.into_iter().map(f64::from));
                 right += block.tr_mul(&span.rows_range(range));
             }
-            Ok(Ok(Change { left: span, right, scale: 1.0 }))
+            // These factors were not made smaller by the scaling that multiplies them.
+            Ok(Ok(Change { left: span, right, scale: module.scaling }))
         }
     }
 }

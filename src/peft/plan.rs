@@ -2,7 +2,7 @@
 
 use super::adapter::Adapter;
 use super::config::Init;
-use super::find::{Found, find, untied};
+use super::find::{Found, find, is_tied, untied};
 use super::keys::{Held, Part};
 use super::loaded::{Target, lacking};
 use super::module::{Module, Whole};
@@ -114,6 +114,13 @@ pub fn plan<'a, S: Source, B: Source>(adapter: &'a Adapter<S>, base: &Checkpoint
     }
     for (_, pieces) in &mut plan.changes {
         *pieces = sorted(std::mem::take(pieces), |a, b| a.first.cmp(&b.first));
+    }
+    let embeddings =
+        plan.changes.iter().filter(|(key, _)| is_tied(base, key)).map(|(key, _)| {
+            format!("{key}: the base has no head of its own; if that is tied to it, it changes with it")
+        });
+    if plan.added.is_empty() {
+        plan.notes.extend(embeddings.collect::<Vec<_>>());
     }
     if base.shards.len() > 1 {
         let new = plan
@@ -264,7 +271,10 @@ fn add<'a, B: Source>(
     piece: Piece<'a>,
 ) -> std::result::Result<(), Trouble> {
     let has = base.find(like).map_or((0, 0), |info| info.matrix());
-    let replaced = matches!(piece.becomes, Becomes::Replaced(_));
+    let replaced = match piece.becomes {
+        Becomes::Merged(module) => module.has(Part::StoredBase),
+        _ => true,
+    };
     if has.1 != piece.shape.1 || !replaced && has != piece.shape {
         return Err(Trouble::Alone(other_shape(like, &[has.0, has.1], piece.shape)));
     }

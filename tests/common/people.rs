@@ -1,4 +1,5 @@
 //! Adapters as people have them: a folder opened, and what becomes of it held against what is written beside it.
+#![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::path::{Path, PathBuf};
 
