@@ -59,8 +59,8 @@ impl Header {
         let first = source.read(0, 8).await?;
         // A file that is something else says so in its first bytes, where the length then means nothing.
         if is_other(&first, size) {
-            let start = source.read(0, size.min(LOOKED_AT as u64) as usize).await?;
-            if let Some(what) = recognised(&start) {
+            let rest = source.read(8, (size.min(LOOKED_AT as u64) - 8) as usize).await?;
+            if let Some(what) = recognised(&[first.as_slice(), &rest].concat()) {
                 return Err(broken(file, what));
             }
         }

@@ -122,7 +122,7 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
             let of = module.slice.map_or(Of::All, |slice| Of::One(slice.expert, slice.of));
             loaded.take(base, &adapter.base_of(module, base), of).await?;
         }
-        loaded.from_origin(module).await?;
+        loaded.less_origin(module).await?;
         if let (Some(magnitude), Some(kind)) = (magnitude, module.magnitudes) {
             loaded.dora = Dora::Unknown;
             if loaded.has_base() {
@@ -197,7 +197,7 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
     }
 
     /// Takes out what the base's own directions were to its factors; without them the change is not known.
-    async fn from_origin(&mut self, module: &Module) -> Result<()> {
+    async fn less_origin(&mut self, module: &Module) -> Result<()> {
         let init = self.adapter.init(&module.name);
         let known = match (init, &self.base) {
             (Init::Base | Init::Quantised, _) => return Ok(()),

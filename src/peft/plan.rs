@@ -179,7 +179,8 @@ fn of_module<'a, S: Source, B: Source>(
     if let Found::Tied(_) = found {
         return add(base, plan, &key, name, vec![shape.0, shape.1], piece);
     }
-    if !fits && !(module.has(Part::StoredBase) && info.shape.len() == 2 && info.matrix().1 == shape.1) {
+    let grows = module.has(Part::StoredBase) && info.shape.len() == 2 && info.matrix().1 == shape.1;
+    if !fits && !grows {
         return Err(Trouble::Alone(other_shape(&key, &info.shape, shape)));
     }
     if module.has(Part::Bias) {
@@ -210,7 +211,7 @@ fn of_whole<'a, B: Source>(
     let key = key(base, &whole.name, &found)?.to_owned();
     let info = base.find(&key).ok_or_else(|| Trouble::Alone(format!("the base has no \"{key}\"")))?;
     let (rows, width) = Target::Whole(whole).shape();
-    let all = (whole.held != Held::Rows).then_some((rows, width)).unwrap_or_else(|| info.matrix());
+    let all = if whole.held == Held::Rows { info.matrix() } else { (rows, width) };
     let becomes = if whole.held == Held::Rows { Becomes::Rows(whole) } else { Becomes::Replaced(whole) };
     let piece = Piece { becomes, first: 0, shape: all };
     if let Found::Tied(_) = found {
