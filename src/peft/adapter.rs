@@ -146,7 +146,7 @@ impl<S> Adapter<S> {
         let Some(key) = found.key() else { return found };
         // A text encoder's own file does not say which it is, and this adapter may hold several's.
         let (of, rest) = apart(name);
-        let unsaid = component(key).0 == Component::Unsaid && of != Component::Unsaid;
+        let unsaid = component(key).0 == Component::Unsaid && matches!(of, Component::Encoder(_));
         let another = |other: &Module| {
             let (with, name) = apart(other.weight().0);
             with != of && with != Component::Unsaid && name == rest
@@ -363,10 +363,11 @@ fn joined(
         ));
     }
     let mut module = module::assemble(name, parts)?;
+    let place = if config.is_some() { "adapter_config.json" } else { "the header" };
     if let Some((config, own)) = settings.of(config, name) {
         let (said, rank) = (config.rank_of(own), module.rank);
         if matches!(config.peft_type, PeftType::Lora) && said != rank {
-            return Err(format!("rank is {rank}, but adapter_config.json says {said}"));
+            return Err(format!("rank is {rank}, but {place} says {said}"));
         }
         module.transposed |= module.kind == Kind::Linear && config.fan_in_fan_out;
     }

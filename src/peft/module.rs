@@ -21,6 +21,10 @@ const WIDEST: usize = 1 << 24;
 /// nothing, whatever size it claims.
 const LARGEST: u64 = 1 << 33;
 
+/// What may be a module's A and its B.
+const FACTORS: [[Part; 3]; 2] =
+    [[Part::A, Part::EmbeddingA, Part::TurnedA], [Part::B, Part::EmbeddingB, Part::TurnedB]];
+
 /// What kind of layer is adapted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
@@ -120,9 +124,9 @@ impl Module {
 
     /// Names in the file of its two factors.
     pub fn factor_keys(&self) -> [Option<&String>; 2] {
-        let either =
-            |one, two, three| self.keys.get(&one).or_else(|| self.keys.get(&two)).or_else(|| self.keys.get(&three));
-        [either(Part::A, Part::EmbeddingA, Part::TurnedA), either(Part::B, Part::EmbeddingB, Part::TurnedB)]
+        // A module has factors of one kind only.
+        let one_of = |parts: [Part; 3]| parts.into_iter().find_map(|part| self.keys.get(&part));
+        FACTORS.map(one_of)
     }
 
     /// # Errors
@@ -201,6 +205,9 @@ fn with_core(core: &[f32], down: &[f32], rank: usize, inputs: usize) -> Vec<f32>
 
 /// A module of plain scaling 1 from its parts' shapes, or why not.
 pub fn assemble(name: &str, parts: &Few<Part, &TensorInfo>) -> std::result::Result<Module, String> {
+    if FACTORS.iter().any(|kinds| kinds.iter().filter(|kind| parts.has(*kind)).count() > 1) {
+        return Err("it has factors of two kinds".into());
+    }
     let embedding = parts.has(&Part::EmbeddingA);
     let turned = parts.has(&Part::TurnedA);
     let (a, b) = match (embedding, turned) {
@@ -221,7 +228,7 @@ pub fn assemble(name: &str, parts: &Few<Part, &TensorInfo>) -> std::result::Resu
     }
     let (mut a_shape, mut b_shape) = (a.shape.clone(), b.shape.clone());
     if turned {
-        if a_shape.len() > 2 {
+        if a_shape.len() > 2 || b_shape.len() > 2 {
             return fit("are of several experts, whose layout mlx keeps to itself; fuse the adapter with mlx-lm first");
         }
         (a_shape, b_shape) = (vec![a_shape[1], a_shape[0]], vec![b_shape[1], b_shape[0]]);

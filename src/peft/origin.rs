@@ -44,55 +44,63 @@ pub async fn taken_out<B: Source>(
     match init {
         Init::Leading => {
             let all = read(weight, columns).await?;
-            let whole = Change { left: all, right: DMatrix::identity(columns, columns), scale: 1.0 };
+            let left = DMatrix::from_fn(rows, columns, |i, c| all[c][i]);
+            let whole = Change { left, right: DMatrix::identity(columns, columns), scale: 1.0 };
             let Some(svd) = whole.svd() else {
                 return Ok(Err("the base's weight holds NaN or infinity".into()));
             };
             let kept = svd.singular.len().min(rank);
             let left = DMatrix::from_fn(rows, kept, |i, r| svd.u[(i, r)] * svd.singular[r]);
-            Ok(Ok(Change { left, right: svd.v.columns(0, kept).into_owned(), scale: 1.0 }))
+            let right = DMatrix::from_fn(columns, kept, |c, r| svd.v[(c, r)]);
+            Ok(Ok(Change { left, right, scale: 1.0 }))
         }
         _ => {
-            let span = orthonormal(read(weight, rank.min(columns).min(rows)).await?);
-            let mut right = DMatrix::zeros(columns, span.ncols());
+            let mut span = read(weight, rank.min(columns).min(rows)).await?;
+            orthonormal(&mut span);
+            let mut right = DMatrix::zeros(columns, span.len());
             for range in blocks(0..rows, columns) {
                 let values = weight.rows(range.clone()).await?;
-                let block = DMatrix::from_row_iterator(range.len(), columns, values.into_iter().map(f64::from));
-                right += block.tr_mul(&span.rows_range(range));
+                for (row, values) in range.zip(values.chunks_exact(columns)) {
+                    for (r, unit) in span.iter().enumerate() {
+                        values.iter().enumerate().for_each(|(c, &v)| right[(c, r)] += unit[row] * f64::from(v));
+                    }
+                }
             }
+            let left = DMatrix::from_fn(rows, span.len(), |i, r| span[r][i]);
             // These factors were not made smaller by the scaling that multiplies them.
-            Ok(Ok(Change { left: span, right, scale: module.scaling }))
+            Ok(Ok(Change { left, right, scale: module.scaling }))
         }
     }
 }
 
-/// The first columns of a weight.
-async fn read<B: Source>(weight: &BaseWeight<'_, B>, columns: usize) -> Result<DMatrix<f64>> {
-    let mut out = DMatrix::zeros(weight.rows, columns);
+/// The first columns of a weight, one by one.
+async fn read<B: Source>(weight: &BaseWeight<'_, B>, columns: usize) -> Result<Vec<Vec<f64>>> {
+    let mut out = vec![vec![0.0; weight.rows]; columns];
     for range in blocks(0..weight.rows, weight.columns) {
         let values = weight.rows(range.clone()).await?;
         for (row, values) in range.zip(values.chunks_exact(weight.columns)) {
-            values.iter().take(columns).enumerate().for_each(|(c, &v)| out[(row, c)] = f64::from(v));
+            out.iter_mut().zip(values).for_each(|(column, &v)| column[row] = f64::from(v));
         }
     }
     Ok(out)
 }
 
-/// An orthonormal base of what the columns span, by Gram and Schmidt, each projected twice.
-fn orthonormal(mut columns: DMatrix<f64>) -> DMatrix<f64> {
-    for at in 0..columns.ncols() {
-        let mut one = columns.column(at).into_owned();
-        let size = one.norm();
+/// An orthonormal base of what the columns span in their place, by Gram and Schmidt, each projected twice.
+fn orthonormal(columns: &mut [Vec<f64>]) {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    for at in 0..columns.len() {
+        let (before, rest) = columns.split_at_mut(at);
+        let Some(one) = rest.first_mut() else { return };
+        let size = libm::sqrt(dot(one, one));
         for _ in 0..2 {
-            for before in 0..at {
-                let along = columns.column(before).dot(&one);
-                one.axpy(-along, &columns.column(before), 1.0);
+            for unit in &*before {
+                let along = dot(unit, one);
+                one.iter_mut().zip(unit).for_each(|(v, u)| *v -= along * u);
             }
         }
-        let left = one.norm();
+        let left = libm::sqrt(dot(one, one));
         // A column within the others' span adds nothing to it.
-        let unit = if left > 1e-12 * size { one / left } else { one * 0.0 };
-        columns.set_column(at, &unit);
+        let times = if left > 1e-12 * size { 1.0 / left } else { 0.0 };
+        one.iter_mut().for_each(|v| *v *= times);
     }
-    columns
 }

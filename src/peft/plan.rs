@@ -226,7 +226,11 @@ fn of_whole<'a, B: Source>(
     };
     let grows = whole.held == Held::Replaces && info.shape.len() == 2 && info.matrix().1 == width;
     if !fits && !grows {
-        return Err(Trouble::Alone(other_shape(&key, &info.shape, (rows, width))));
+        let beyond = whole.rows.iter().find(|&&row| row >= info.matrix().0 && info.matrix().1 == width);
+        return Err(Trouble::Alone(match beyond {
+            Some(row) => format!("token {row} is beyond the {} of \"{key}\"; it is for another base", info.matrix().0),
+            None => other_shape(&key, &info.shape, (rows, width)),
+        }));
     }
     if !fits {
         grow(plan, &key, whole.shape.clone(), info.matrix().0);

@@ -61,6 +61,10 @@ impl<'a, B: Source> BaseWeight<'a, B> {
                 (at as u64 * rows as u64 * columns as u64, Vec::new())
             }
             Of::Rows(picked) if has.1 == columns && picked.iter().all(|&row| row < has.0) => (0, picked.to_vec()),
+            Of::Rows(picked) if has.1 == columns => {
+                let beyond = picked.iter().find(|&&row| row >= has.0).copied().unwrap_or(0);
+                return Ok(Err(format!("token {beyond} is beyond the {} of \"{key}\"; it is for another base", has.0)));
+            }
             _ => {
                 let has = info.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
                 let problem =
