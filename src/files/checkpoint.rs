@@ -121,15 +121,11 @@ impl<S: Source> Checkpoint<S> {
     /// # Errors
     /// As `read`.
     pub async fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
-        let (shard, info) = self.floats(name)?;
-        let (count, width) = info.matrix();
+        let (count, width) = self.info(name)?.1.matrix();
         let rows = rows.start.min(count)..rows.end.min(count);
-        let bytes = info.dtype.bytes();
         // Within the file, hence without overflow: checked when the header was read.
-        let start = info.start + (rows.start * width) as u64 * bytes as u64;
-        let length =
-            (rows.len() * width).checked_mul(bytes).ok_or_else(|| broken(name, "too large to read at once"))?;
-        Ok(info.dtype.decode(&shard.source.read(start, length).await?))
+        let place = |row: usize| row as u64 * width as u64;
+        self.read_values(name, place(rows.start)..place(rows.end)).await
     }
 
     /// Some values from a tensor's middle, by their places in it; the range is clamped to what is there.

@@ -288,13 +288,12 @@ impl<S: Source> Draft<'_, S> {
         for (at, module) in self.modules.iter().enumerate() {
             let (factors, error) = module.factors().await?;
             errors.push(error);
-            writer.values(module.dtype, &factors.a).await?;
-            writer.values(module.dtype, &factors.b).await?;
-            for extra in [factors.bias, factors.magnitude].into_iter().flatten() {
-                writer.values(module.dtype, &extra).await?;
-            }
-            if self.scalings == Scalings::Alphas {
-                writer.values(Dtype::F32, &[(module.scaling * module.rank as f64) as f32]).await?;
+            let alpha = [(module.scaling * module.rank as f64) as f32];
+            let extras = [factors.bias, factors.magnitude].into_iter().flatten();
+            let all: Vec<Vec<f32>> = [factors.a, factors.b].into_iter().chain(extras).collect();
+            let alpha = (self.scalings == Scalings::Alphas).then_some((Dtype::F32, &alpha[..]));
+            for (dtype, values) in all.iter().map(|values| (module.dtype, values.as_slice())).chain(alpha) {
+                writer.values(dtype, values).await?;
             }
             let (adapter, like, _) = module.parts[0];
             if let Some(key) = like.keys.get(&Part::StoredBase) {
@@ -304,11 +303,10 @@ impl<S: Source> Draft<'_, S> {
                 return Err(stopped());
             }
         }
-        for &(adapter, whole, dtype, times) in &self.whole {
-            copy(adapter, &whole.key, dtype, times, &mut writer).await?;
-        }
-        for &(adapter, key, dtype) in &self.copies {
-            copy(adapter, key, dtype, 1.0, &mut writer).await?;
+        let whole = self.whole.iter().map(|&(adapter, whole, dtype, times)| (adapter, &*whole.key, dtype, times));
+        let copies = self.copies.iter().map(|&(adapter, key, dtype)| (adapter, key, dtype, 1.0));
+        for (adapter, key, dtype, times) in whole.chain(copies) {
+            copy(adapter, key, dtype, times, &mut writer).await?;
         }
         writer.end().map(|()| errors)
     }

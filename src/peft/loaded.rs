@@ -375,7 +375,7 @@ pub(super) fn lacking(name: &str, found: &Found) -> Option<String> {
             )
         }
         Found::Nothing => {
-            format!("the base has no weight for \"{name}\"; the adapter, or this part of it, is for another base")
+            format!("the base has no weight for \"{name}\"; this part of the adapter is for another base")
         }
     })
 }

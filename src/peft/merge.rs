@@ -126,29 +126,26 @@ impl<'a, S: Source, B: Source> Merge<'a, S, B> {
         let mut proof = Proof::new(&loaded, piece.shape, matches!(piece.becomes, Becomes::Merged(_)));
         let (mut finite, mut written) = (true, 0);
         for range in blocks(0..rows, width) {
-            let (base, values) = match piece.becomes {
-                Becomes::Merged(_) => {
-                    let base = loaded.base_rows(range.clone()).await?.unwrap_or_default();
-                    let values = loaded.merge_rows(range.clone(), &base);
-                    (base, values)
-                }
-                Becomes::Biased(_) => {
-                    let base = self.base.read_rows(name, range.clone()).await?;
-                    let bias = loaded.bias.as_ref().and_then(|bias| bias.get(range.clone())).unwrap_or_default();
-                    (Vec::new(), base.iter().zip(bias).map(|(&v, b)| f64::from(v) + b).collect())
-                }
-                Becomes::Replaced(_) => (Vec::new(), loaded.merged_rows(range.clone()).await?.unwrap_or_default()),
-                Becomes::Rows(whole) => {
-                    let base = self.base.read_rows(name, range.clone()).await?;
-                    let mut values: Vec<f64> = base.into_iter().map(f64::from).collect();
-                    for (at, &row) in whole.rows.iter().enumerate().filter(|(_, row)| range.contains(row)) {
-                        let held = self.adapter.file.read_rows(&whole.key, at..at + 1).await?;
-                        let place = (row - range.start) * width;
-                        values.iter_mut().skip(place).zip(held).for_each(|(v, h)| *v = f64::from(h));
-                    }
-                    (Vec::new(), values)
-                }
+            let base = match piece.becomes {
+                Becomes::Merged(_) => loaded.base_rows(range.clone()).await?.unwrap_or_default(),
+                Becomes::Biased(_) | Becomes::Rows(_) => self.base.read_rows(name, range.clone()).await?,
+                Becomes::Replaced(_) => Vec::new(),
             };
+            let mut values: Vec<f64> = match piece.becomes {
+                Becomes::Merged(_) => loaded.merge_rows(range.clone(), &base),
+                Becomes::Replaced(_) => loaded.merged_rows(range.clone()).await?.unwrap_or_default(),
+                Becomes::Biased(_) | Becomes::Rows(_) => base.iter().map(|&v| f64::from(v)).collect(),
+            };
+            if let (Becomes::Biased(_), Some(bias)) = (piece.becomes, &loaded.bias) {
+                values.iter_mut().zip(bias.iter().skip(range.start)).for_each(|(v, b)| *v += b);
+            }
+            if let Becomes::Rows(whole) = piece.becomes {
+                for (at, &row) in whole.rows.iter().enumerate().filter(|(_, row)| range.contains(row)) {
+                    let held = self.adapter.file.read_rows(&whole.key, at..at + 1).await?;
+                    let place = (row - range.start) * width;
+                    values.iter_mut().skip(place).zip(held).for_each(|(v, h)| *v = f64::from(h));
+                }
+            }
             let stored: Vec<f32> = values.iter().map(|&v| v as f32).collect();
             let bytes = dtype.encode(&stored);
             let stored = dtype.decode(&bytes);

@@ -137,50 +137,55 @@ impl Module {
             let (a, b) = described.factors(file, self.rank, widths).await?;
             return Ok(Factors { a, b, bias: None, magnitude: None });
         }
-        let read = async |key: Option<&String>| match key {
-            Some(key) => file.read(key).await.map(|tensor| Some(tensor.values)),
-            None => Ok(None),
-        };
-        let [a_key, b_key] = self.factor_keys();
-        let (mut a, mut b) = match (self.slice, a_key, b_key) {
-            (Some(slice), Some(a), Some(b)) => self.sliced(file, last, slice, (a, b)).await?,
-            _ => (read(a_key).await?.unwrap_or_default(), read(b_key).await?.unwrap_or_default()),
-        };
+        let [a, b] = self.factor_keys();
+        let magnitude = self.keys.get(&Part::Magnitude).or_else(|| self.keys.get(&Part::DoraScale));
+        let rest = [Part::Core, Part::E, Part::Bias].map(|part| self.keys.get(&part));
+        let mut read = Vec::new();
+        for (at, key) in [a, b].into_iter().chain(rest).chain([magnitude]).enumerate() {
+            read.push(match (key, self.slice) {
+                (Some(key), Some(slice)) if at < 2 => Some(self.sliced(file, last, slice, (at == 0, key)).await?),
+                (Some(key), _) => Some(file.read(key).await?.values),
+                (None, _) => None,
+            });
+        }
+        let mut next = || read.pop().flatten();
+        let (magnitude, bias, e, core) = (next(), next(), next(), next());
+        let (mut b, mut a) = (next().unwrap_or_default(), next().unwrap_or_default());
         if self.has(Part::TurnedA) {
             (a, b) = (turned(&a, self.rank), turned(&b, self.outputs));
         }
-        if let Some(core) = read(self.keys.get(&Part::Core)).await? {
+        if let Some(core) = core {
             a = with_core(&core, &a, self.rank, self.inputs);
         }
-        if let Some(e) = read(self.keys.get(&Part::E)).await?.filter(|_| self.inputs > 0) {
+        if let Some(e) = e.filter(|_| self.inputs > 0) {
             for (row, e) in a.chunks_exact_mut(self.inputs).zip(e) {
                 row.iter_mut().for_each(|v| *v *= e);
             }
         }
-        let magnitude = self.keys.get(&Part::Magnitude).or_else(|| self.keys.get(&Part::DoraScale));
-        Ok(Factors { a, b, bias: read(self.keys.get(&Part::Bias)).await?, magnitude: read(magnitude).await? })
+        Ok(Factors { a, b, bias, magnitude })
     }
 
-    /// One expert's factors: A holds one expert's rows after another's, B the same column of all experts side by side.
+    /// One of an expert's factors: A holds one expert's rows after another's, B the same column of all experts side by side.
     async fn sliced<S: Source>(
         &self,
         file: &Checkpoint<S>,
         last: &Last,
         Slice { expert, of }: Slice,
-        (a, b): (&str, &str),
-    ) -> Result<(Vec<f32>, Vec<f32>)> {
-        let rows = expert * self.rank..(expert + 1) * self.rank;
-        let a = file.read_rows(a, rows).await?;
-        let held = last.0.borrow().as_ref().filter(|(key, _)| key == b).map(|(_, all)| all.clone());
+        (is_a, key): (bool, &String),
+    ) -> Result<Vec<f32>> {
+        if is_a {
+            return file.read_rows(key, expert * self.rank..(expert + 1) * self.rank).await;
+        }
+        let held = last.0.borrow().as_ref().filter(|(held, _)| held == key).map(|(_, all)| all.clone());
         let all = match held {
             Some(all) => all,
             None => {
-                let all: Rc<[f32]> = file.read(b).await?.values.into();
-                *last.0.borrow_mut() = Some((b.to_owned(), all.clone()));
+                let all: Rc<[f32]> = file.read(key).await?.values.into();
+                *last.0.borrow_mut() = Some((key.clone(), all.clone()));
                 all
             }
         };
-        Ok((a, all.iter().skip(expert).step_by(of).copied().collect()))
+        Ok(all.iter().skip(expert).step_by(of).copied().collect())
     }
 }
 

@@ -53,6 +53,9 @@ pub fn lacking(rows: &[Overview]) -> Option<String> {
     let without = rows.iter().filter(|row| row.base_norm.is_none()).count();
     match without {
         0 => None,
+        all if all == rows.len() && rows.iter().any(|row| row.why.as_ref().is_some_and(|why| why.contains("quantised"))) => {
+            Some("The base that is open is quantised: what the adapter does to it is shown, but not how much of it that is.".into())
+        }
         all if all == rows.len() => {
             Some("The base that is open holds none of this adapter's weights: it is another model's.".into())
         }

@@ -62,7 +62,7 @@ pub fn OverviewPart(props: &OverviewProps) -> Html {
                 <Map rows={adapter.rows.clone()} outliers={adapter.outliers.clone()} {grid} column={*column} dark={props.dark} on_pick={pick.clone()} />
             </Figure>
             <Modules adapter={adapter.clone()} on_pick={pick} />
-            { for adapter.listed.said.iter().map(|what| html! { <p class="note">{ what }</p> }) }
+            { for adapter.listed.said.iter().map(|what| html! { <p class="note reason">{ what }</p> }) }
             { not_understood(&adapter.listed.not_understood) }
         </>
     }

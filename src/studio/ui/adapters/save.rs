@@ -110,10 +110,12 @@ pub fn SavePart(props: &SaveProps) -> Html {
 fn summary(plan: &Result<Planned, String>) -> Html {
     let list = |lines: &[String]| html! { <ul>{ for lines.iter().map(|line| html! { <li>{ line }</li> }) }</ul> };
     match plan {
-        Err(why) => html! { <div class="notice" role="status"><p>{ format!("It cannot be merged. {why}.") }</p></div> },
+        Err(why) => {
+            html! { <div class="notice reason" role="status"><p>{ format!("It cannot be merged. {why}.") }</p></div> }
+        }
         Ok(plan) => html! {
             <>
-                <p role="status">{ planned(plan) }</p>
+                <p class="reason" role="status">{ planned(plan) }</p>
                 if !plan.left_out.is_empty() {
                     <details class="left" open={plan.left_out.len() <= 6}>
                         <summary>{ "Left out of the merged model" }</summary>{ list(&plan.left_out) }
