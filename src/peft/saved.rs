@@ -34,17 +34,17 @@ impl<S: Source> Draft<'_, S> {
             ] {
                 config.insert(key.into(), value);
             }
-            if self.copies.is_empty() {
-                config.remove("target_parameters");
-            }
-            if !self.whole.iter().any(|(_, whole, ..)| whole.held == Held::Rows) {
-                config.remove(TOKENS);
-            }
+            let tokens = self.whole.iter().any(|(_, whole, ..)| whole.held == Held::Rows);
             // Another rank belongs to no beginning that PEFT would repeat.
-            if self.modules.iter().any(|module| module.how != How::Keep) {
+            let resized = self.modules.iter().any(|module| module.how != How::Keep);
+            if resized {
                 config.insert("init_lora_weights".into(), json!(true));
-                config.remove("loftq_config");
             }
+            config.retain(|key, _| match key.as_str() {
+                "target_parameters" => !self.copies.is_empty(),
+                "loftq_config" => !resized,
+                key => key != TOKENS || tokens,
+            });
             if !self.same_targets || config.get("target_modules").is_none_or(Value::is_null) {
                 // Full names: an ending might match what is not in the file.
                 let names: Vec<&str> = self.modules.iter().map(|m| m.name.as_str()).collect();
@@ -83,9 +83,9 @@ impl<S: Source> Draft<'_, S> {
             self.metadata.insert("ss_network_dim".into(), said);
         }
         // Sums over what the file held before.
-        for key in ["sshs_model_hash", "sshs_legacy_hash", "modelspec.hash_sha256"] {
-            self.metadata.remove(key);
-        }
+        let sums = ["sshs_model_hash", "sshs_legacy_hash", "modelspec.hash_sha256"];
+        let kept = std::mem::take(&mut self.metadata).into_iter().filter(|(key, _)| !sums.contains(&key.as_str()));
+        self.metadata = kept.collect();
     }
 }
 
@@ -141,9 +141,7 @@ pub(super) fn is_bound(init: &Init) -> bool {
 /// A configuration without the keys that are not understood: nothing asks for what is not in the file.
 pub(super) fn understood(config: &AdapterConfig) -> Map<String, Value> {
     let mut raw = config.raw.clone();
-    for what in &config.not_understood {
-        let key = what.split(':').next().unwrap_or_default();
-        raw.remove(key);
-    }
+    let strange = |key: &str| config.not_understood.iter().any(|what| what.split(':').next() == Some(key));
+    raw.retain(|key, _| !strange(key));
     raw
 }

@@ -35,14 +35,12 @@ impl Settings {
                 }
             }
         }
-        let number = |text: &String| text.trim().parse::<f64>().ok().filter(|v| v.is_finite());
-        found.alpha = ALPHAS.iter().find_map(|key| metadata.get(*key).and_then(number));
+        found.alpha = ALPHAS.iter().find_map(|key| metadata.get(*key).and_then(|text| number(text)));
         // Further settings of kohya's, JSON in a text whose numbers are texts too.
         let further = metadata.get("ss_network_args").map(|text| serde_json::from_slice::<Value>(text.as_bytes()));
         if let Some(Ok(further)) = further {
             let value = further.get("conv_alpha");
-            let number = value.and_then(|v| v.as_f64().or_else(|| v.as_str()?.trim().parse().ok()));
-            found.conv_alpha = number.filter(|v| v.is_finite());
+            found.conv_alpha = value.and_then(|v| v.as_f64().or_else(|| number(v.as_str()?)));
         }
         found
     }
@@ -102,6 +100,11 @@ impl Settings {
     pub fn init<'a>(&'a self, config: Option<&'a AdapterConfig>, module: &str) -> &'a Init {
         self.of(config, module).map_or(&Init::Base, |(config, _)| &config.init)
     }
+}
+
+/// A text that is a number. By the reader that is compiled already: the standard library's brings a table of its own.
+fn number(text: &str) -> Option<f64> {
+    serde_json::from_slice::<Value>(text.trim().as_bytes()).ok()?.as_f64()
 }
 
 #[cfg(test)]
