@@ -42,6 +42,8 @@ export type ModuleOverview = AdapterModule & {
   exact: boolean;
   /** A stored value is NaN or infinite. */
   notFinite: boolean;
+  /** Why something is `null` although a base is open, in words: another shape, a quantised weight, no weight of that name. */
+  why: string | null;
 };
 
 /** What to change when saving; keys left out change nothing. */
@@ -59,13 +61,42 @@ export type Edit = {
 export type SavedAdapter = {
   /** `adapter_model.safetensors`. */
   adapter: Uint8Array;
-  /** `adapter_config.json`; `null` for an adapter with kohya's names, which has none. */
+  /** `adapter_config.json`; `null` where scalings are in the tensors' own file, as kohya's, diffusers' and ComfyUI's are. */
   config: string | null;
   /** Per module, the share of ‖ΔW‖ that its new rank leaves out. */
   errors: { name: string; error: number }[];
-  /** What the adapter held and the saved one does not. */
+  /** What the adapter held and the saved one does not: what was dropped, and all that was not understood. */
   leftOut: string[];
 };
+
+/** What a merge will do. */
+export type MergePlan = {
+  /** Tensors of the base that will change, and those that are new. */
+  changes: string[];
+  /** What the adapter holds and the merged model will lack, each with why. */
+  leftOut: string[];
+  /** What else has to be known of the merged model, as what to set in its config.json. */
+  notes: string[];
+};
+
+/** What a merge did. */
+export type MergeReport = {
+  /** How many tensors changed. */
+  changed: number;
+  /** Tensors with a value that is not finite in the base's format. */
+  notFinite: string[];
+  leftOut: string[];
+  notes: string[];
+  /**
+   * Over so many random inputs (the same each time) of every changed weight, the largest |merged(x) − adapted(x)|: the merged
+   * weight as it is stored, against the base with the adapter beside it. `relative` is over the largest |adapted(x)| of that
+   * tensor. `null` where a value is not finite.
+   */
+  proof: { largest: number | null; relative: number | null; at: string; inputs: number };
+};
+
+/** Two of several adapters, by their places, the first of all at 0. */
+export type PairComparison = { first: number; second: number; modules: ModuleComparison[] };
 
 /** One module of two adapters, held against each other. */
 export type ModuleComparison = {
@@ -89,21 +120,24 @@ export type ModuleComparison = {
 };
 
 /**
- * A trained adapter from its files, as PEFT (LoRA, rsLoRA, DoRA, AdaLoRA, VeRA) or kohya's scripts store it. Only headers
- * are read on opening; tensors when a call needs them. Every rejection is an `Error` that names what is wrong.
+ * A trained adapter from its files, as PEFT (LoRA, rsLoRA, DoRA, AdaLoRA, VeRA), kohya's scripts, LyCORIS, diffusers, ComfyUI or
+ * mlx-lm store it; docs/FILES.md has the table. Only headers are read on opening; tensors when a call needs them. Every
+ * rejection is an `Error` that names what is wrong.
  */
 export class Adapter {
   private constructor();
   /**
    * Open an adapter, and its base if there is one.
-   * @param files `adapter`: adapter_model.safetensors. `config`: adapter_config.json; without it scalings are taken
-   *   as 1. `base`: model.safetensors, or its shards; VeRA of more than one module takes it, for numbers of inputs that its
+   * @param files `adapter`: adapter_model.safetensors. `config`: adapter_config.json, PEFT's or mlx-lm's; without it PEFT's
+   *   scalings are taken as 1, and nothing is merged. `base`: model.safetensors, or its shards; VeRA of more than one module takes it, for numbers of inputs that its
    *   file does not hold. `index`: model.safetensors.index.json.
    */
   static open(files: { adapter: FileLike; config?: FileLike; base?: FileLike[]; index?: FileLike }): Promise<Adapter>;
+  /** Tells open adapters apart. */
+  readonly id: number;
   /** Its modules, then the weights that it holds whole. */
   modules(): AdapterModule[];
-  /** Tensors and settings that are not understood, each with why, and what takes the base. */
+  /** Tensors and settings that are not understood, each with why, what has to be known of the numbers, and what takes the base. */
   readonly notUnderstood: string[];
   /**
    * The overview, module by module.
@@ -121,31 +155,29 @@ export class Adapter {
    * @param progress As in `overview`.
    */
   compare(other: Adapter, progress?: (done: number, of: number) => boolean | void): Promise<ModuleComparison[]>;
+  /** Every two of this adapter and the others. */
+  compare(others: Adapter[], progress?: (done: number, of: number) => boolean | void): Promise<PairComparison[]>;
   /**
-   * The weighted sum of this adapter and another as one, with PEFT's combination types: `linear` adds factors (equal
+   * The weighted sum of this adapter and others as one, a weight for each and this one's first, with PEFT's combination types: `linear` adds factors (equal
    * ranks only; near the sum), `cat` lays them side by side (the sum exactly, at the sum of the ranks), `svd` is the
-   * sum's best approximation at `rank` (the larger of theirs where none is given). Of more than two: `cat` first, `svd`
-   * last. A base that one of them has open stays open.
+   * sum's best approximation at `rank` (the largest of theirs where none is given). A base that one of them has open
+   * stays open.
    */
   combine(
-    other: Adapter,
-    weights: [number, number] | Float64Array,
+    others: Adapter | Adapter[],
+    weights: number[] | Float64Array,
     how: "linear" | "cat" | "svd",
     rank?: number,
   ): Promise<Adapter>;
-  /** The adapter as PEFT loads it (or, with kohya's names, as it was), changed as `edit` says. */
+  /** The adapter as PEFT loads it, or with the names and header that others wrote, as it came; changed as `edit` says. */
   save(edit?: Edit): Promise<SavedAdapter>;
+  /** What merging into the open base will change, and what not and why; throws where nothing can be merged. */
+  mergePlan(): MergePlan;
   /**
    * Merge into the base, file by file.
    * @param write Gets the pieces of each file in order, and is waited for: write them to a stream.
-   * @returns how many tensors changed; which have a value that is not finite in the base's format; and which weights
-   *   the adapter holds whole but the base does not have.
    */
-  merge(write: (piece: Uint8Array, file: string) => Promise<void> | void): Promise<{
-    changed: number;
-    notFinite: string[];
-    leftOut: string[];
-  }>;
+  merge(write: (piece: Uint8Array, file: string) => Promise<void> | void): Promise<MergeReport>;
   /** Close the files. */
   free(): void;
 }

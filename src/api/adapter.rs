@@ -1,7 +1,8 @@
 //! The `Adapter` class of the npm package: real adapters opened, listed, measured, resized, saved and merged. Turns
 //! JavaScript values into the engine's and back; what they mean is the engine's to know.
 
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 
 use js_sys::{Float32Array, Float64Array, Reflect, Uint8Array};
 use serde_json::{Value, json};
@@ -11,13 +12,15 @@ use super::{promise, thrown, whole};
 use crate::error::{Error, Result};
 use crate::files::blob::{File, Writes, described};
 use crate::files::{Checkpoint, Dtype, Memory};
-use crate::peft::adapter::Kind;
 use crate::peft::combine::{Combination, combine};
 use crate::peft::compare::{Comparison, compared, pairs};
 use crate::peft::draft::{Draft, stopped};
 use crate::peft::edit::{Edit, edit};
 use crate::peft::merge::Merge;
+use crate::peft::module::Kind;
+
 use crate::peft::overview::{Form, Overview, outline, overview, row};
+use crate::peft::proof::{INPUTS, Proven};
 use crate::peft::view::{Weight, tile};
 use crate::peft::{Adapter, Loaded};
 
@@ -29,33 +32,78 @@ const LONGEST_TEXT: u64 = 64 << 20;
 
 /// See `adapter.d.ts`.
 #[wasm_bindgen(js_name = Adapter, skip_typescript)]
-pub struct JsAdapter(Rc<Opened>);
+pub struct JsAdapter {
+    opened: Rc<Opened>,
+    id: u32,
+}
 
 struct Opened {
     adapter: Adapter<File>,
     base: Option<Rc<Checkpoint<File>>>,
 }
 
+thread_local! {
+    /// Adapters that JavaScript holds, by their numbers: a list of them comes as plain values.
+    static OPEN: RefCell<Vec<(u32, Weak<Opened>)>> = const { RefCell::new(Vec::new()) };
+}
+
+impl JsAdapter {
+    fn new(opened: Opened) -> Self {
+        let opened = Rc::new(opened);
+        let id = OPEN.with_borrow_mut(|open| {
+            open.retain(|(_, opened)| opened.strong_count() > 0);
+            let id = open.last().map_or(0, |(last, _)| last + 1);
+            open.push((id, Rc::downgrade(&opened)));
+            id
+        });
+        Self { opened, id }
+    }
+}
+
+/// One adapter or a list of them, as JavaScript hands them over; whether it is a list.
+fn listed_adapters(value: &JsValue) -> Result<(Vec<Rc<Opened>>, bool)> {
+    let list = js_sys::Array::is_array(value);
+    let all = if list { js_sys::Array::from(value) } else { js_sys::Array::of1(value) };
+    let one = |value: JsValue| {
+        let id = Reflect::get(&value, &"id".into()).ok().and_then(|id| id.as_f64());
+        let found = id.and_then(|id| {
+            OPEN.with_borrow(|open| open.iter().find(|(other, _)| f64::from(*other) == id)?.1.upgrade())
+        });
+        found.ok_or_else(|| Error::Data {
+            what: "others".into(),
+            expected: "an open Adapter, or an array of them".into(),
+            got: described(&value),
+        })
+    };
+    Ok((all.iter().map(one).collect::<Result<_>>()?, list))
+}
+
 #[wasm_bindgen(js_class = Adapter)]
 impl JsAdapter {
     pub async fn open(files: JsValue) -> std::result::Result<JsAdapter, JsValue> {
         console_error_panic_hook::set_once();
-        open(&files).await.map(|opened| Self(Rc::new(opened))).map_err(thrown)
+        open(&files).await.map(Self::new).map_err(thrown)
+    }
+
+    /// Tells adapters apart; never used twice while one is open.
+    #[wasm_bindgen(getter)]
+    pub fn id(&self) -> u32 {
+        self.id
     }
 
     pub fn modules(&self) -> std::result::Result<JsValue, JsValue> {
-        let adapter = &self.0.adapter;
+        let adapter = &self.opened.adapter;
         let list = (0..adapter.targets()).filter_map(|at| outline(adapter, at)).map(|row| listed(&row));
         parsed(&Value::Array(list.collect()))
     }
 
     #[wasm_bindgen(getter, js_name = notUnderstood)]
     pub fn not_understood(&self) -> Vec<String> {
-        self.0.adapter.remarks()
+        self.opened.adapter.remarks()
     }
 
     pub fn overview(&self, progress: JsValue) -> js_sys::Promise {
-        let opened = self.0.clone();
+        let opened = self.opened.clone();
         promise(async move {
             let count = opened.adapter.targets();
             let mut table = Vec::new();
@@ -68,7 +116,7 @@ impl JsAdapter {
     }
 
     pub fn spectrum(&self, module: String) -> js_sys::Promise {
-        let opened = self.0.clone();
+        let opened = self.opened.clone();
         promise(async move {
             let loaded = opened.load(&module).await?;
             Ok(Float64Array::from(row(&loaded).await?.singular.as_slice()).into())
@@ -76,7 +124,7 @@ impl JsAdapter {
     }
 
     pub fn weight(&self, module: String, which: String) -> js_sys::Promise {
-        let opened = self.0.clone();
+        let opened = self.opened.clone();
         promise(async move {
             let which = match which.as_str() {
                 "base" => Weight::Base,
@@ -98,7 +146,7 @@ impl JsAdapter {
     }
 
     pub async fn resize(&self, rank: f64) -> std::result::Result<JsAdapter, JsValue> {
-        let opened = self.0.clone();
+        let opened = self.opened.clone();
         let resized = async {
             let rank = Some(whole("rank", rank, 1, 1 << 24)?);
             let draft = edit(&opened.adapter, &Edit { rank, ..Edit::default() })?;
@@ -107,36 +155,55 @@ impl JsAdapter {
         resized.await.map_err(thrown)
     }
 
-    pub fn compare(&self, other: &JsAdapter, progress: JsValue) -> js_sys::Promise {
-        let (first, second) = (self.0.clone(), other.0.clone());
+    pub fn compare(&self, others: JsValue, progress: JsValue) -> js_sys::Promise {
+        let first = self.opened.clone();
         promise(async move {
-            let (a, b) = (&first.adapter, &second.adapter);
-            a.check_shapes()?;
-            b.check_shapes()?;
-            let pairs = pairs(a, b);
-            let count = pairs.len();
-            let mut table = Vec::new();
-            for (at, (name, i, j)) in pairs.into_iter().enumerate() {
-                table.push(compared_as(name, &compared(a, b, (i, j)).await));
-                told(&progress, at + 1, count)?;
+            let (rest, several) = listed_adapters(&others)?;
+            let all: Vec<_> = std::iter::once(first).chain(rest).collect();
+            all.iter().try_for_each(|opened| opened.adapter.check_shapes())?;
+            let places = (0..all.len()).flat_map(|i| (i + 1..all.len()).map(move |j| (i, j)));
+            let mut asked = Vec::new();
+            for (i, j) in places {
+                asked.push((i, j, pairs(&all[i].adapter, &all[j].adapter)));
             }
-            parsed(&Value::Array(table)).map_err(|_| stopped())
+            let count = asked.iter().map(|(.., pairs)| pairs.len()).sum();
+            let (mut done, mut tables) = (0, Vec::new());
+            for (i, j, pairs) in asked {
+                let mut table = Vec::new();
+                for (name, a, b) in pairs {
+                    table.push(compared_as(name, &compared(&all[i].adapter, &all[j].adapter, (a, b)).await));
+                    done += 1;
+                    told(&progress, done, count)?;
+                }
+                tables.push(match several {
+                    true => json!({ "first": i, "second": j, "modules": table }),
+                    false => Value::Array(table),
+                });
+            }
+            let answer = if several { Value::Array(tables) } else { tables.pop().unwrap_or_default() };
+            parsed(&answer).map_err(|_| stopped())
         })
     }
 
     pub async fn combine(
         &self,
-        other: &JsAdapter,
+        others: JsValue,
         weights: Vec<f64>,
         how: String,
         rank: Option<f64>,
     ) -> std::result::Result<JsAdapter, JsValue> {
-        let (first, second) = (self.0.clone(), other.0.clone());
+        let first = self.opened.clone();
         let combined = async {
-            let [one, two] = weights.as_slice() else {
+            let (rest, _) = listed_adapters(&others)?;
+            let all: Vec<_> = std::iter::once(first).chain(rest).collect();
+            if weights.len() != all.len() {
+                let expected = match all.len() {
+                    2 => "two numbers".to_owned(),
+                    count => format!("{count} numbers, one for each adapter"),
+                };
                 let got = format!("{} of them", weights.len());
-                return Err(Error::Data { what: "weights".into(), expected: "two numbers".into(), got });
-            };
+                return Err(Error::Data { what: "weights".into(), expected, got });
+            }
             let how = match how.as_str() {
                 "linear" => Combination::Linear,
                 "cat" => Combination::Cat,
@@ -146,14 +213,15 @@ impl JsAdapter {
                     return Err(Error::Data { what: "how".into(), expected, got: format!("\"{other}\"") });
                 }
             };
-            let draft = combine(&[(&first.adapter, *one), (&second.adapter, *two)], how, None)?;
-            made("combined adapter", &draft, first.base.clone().or(second.base.clone())).await
+            let parts: Vec<_> = all.iter().zip(&weights).map(|(opened, weight)| (&opened.adapter, *weight)).collect();
+            let draft = combine(&parts, how, None)?;
+            made("combined adapter", &draft, all.iter().find_map(|opened| opened.base.clone())).await
         };
         combined.await.map_err(thrown)
     }
 
     pub fn save(&self, change: JsValue) -> js_sys::Promise {
-        let opened = self.0.clone();
+        let opened = self.opened.clone();
         promise(async move {
             let draft = edit(&opened.adapter, &read_edit(&change)?)?;
             let mut bytes = Vec::new();
@@ -162,29 +230,44 @@ impl JsAdapter {
         })
     }
 
+    #[wasm_bindgen(js_name = mergePlan)]
+    pub fn merge_plan(&self) -> std::result::Result<JsValue, JsValue> {
+        let base = self.opened.base().map_err(thrown)?;
+        let merge = Merge::new(&self.opened.adapter, base).map_err(thrown)?;
+        parsed(&json!({ "changes": merge.will_change(), "leftOut": merge.left_out, "notes": merge.notes }))
+    }
+
     pub fn merge(&self, write: js_sys::Function) -> js_sys::Promise {
-        let opened = self.0.clone();
+        let opened = self.opened.clone();
         promise(async move {
-            let base = opened.base.as_deref().ok_or_else(|| Error::Data {
-                what: "base".into(),
-                expected: "the base's files, given to Adapter.open".into(),
-                got: "none".into(),
-            })?;
+            let base = opened.base()?;
             let merge = Merge::new(&opened.adapter, base)?;
-            let (mut changed, mut not_finite) = (0, Vec::new());
+            let (mut changed, mut not_finite, mut proven) = (0, Vec::new(), Proven::default());
             for (at, shard) in base.shards.iter().enumerate() {
                 let file = crate::files::Source::name(&shard.source).to_owned();
                 let done = merge.write(at, &mut Writes { write: &write, file }, &mut |_| true).await?;
                 changed += done.changed;
                 not_finite.extend(done.not_finite);
+                proven.take(done.proven);
             }
-            let report = json!({ "changed": changed, "notFinite": not_finite, "leftOut": merge.left_out });
+            let report = json!({
+                "changed": changed, "notFinite": not_finite, "leftOut": merge.left_out, "notes": merge.notes,
+                "proof": { "largest": proven.largest, "relative": proven.relative, "at": proven.at, "inputs": INPUTS },
+            });
             parsed(&report).map_err(|_| stopped())
         })
     }
 }
 
 impl Opened {
+    fn base(&self) -> Result<&Checkpoint<File>> {
+        self.base.as_deref().ok_or_else(|| Error::Data {
+            what: "base".into(),
+            expected: "the base's files, given to Adapter.open".into(),
+            got: "none".into(),
+        })
+    }
+
     async fn load(&self, name: &str) -> Result<Loaded<'_, File, File>> {
         let target = self.adapter.named(name).ok_or_else(|| Error::Missing {
             what: "module",
@@ -287,8 +370,12 @@ async fn made(name: &str, draft: &Draft<'_, File>, base: Option<Rc<Checkpoint<Fi
     let mut bytes = Vec::new();
     draft.write(&mut bytes, &mut |_| true).await?;
     let file = File::Memory(Memory::new(name, bytes));
-    let adapter = Adapter::open(file, draft.config().as_deref().map(str::as_bytes)).await?;
-    Ok(JsAdapter(Rc::new(Opened { adapter, base })))
+    let mut adapter = Adapter::open(file, draft.config().as_deref().map(str::as_bytes)).await?;
+    adapter.left_behind(&draft.left_out);
+    if let Some(base) = &base {
+        adapter.take_shapes(base);
+    }
+    Ok(JsAdapter::new(Opened { adapter, base }))
 }
 
 fn saved(draft: &Draft<'_, File>, bytes: &[u8], errors: &[f64]) -> Result<JsValue> {
@@ -346,7 +433,7 @@ fn measured(row: &Overview) -> Value {
     let more = json!({
         "norm": row.norm, "baseNorm": row.base_norm, "ratio": row.ratio(), "effectiveRank": row.effective_rank(),
         "stableRank": row.stable_rank(), "topEnergy": row.top_energy(), "rankInUse": row.rank_in_use(),
-        "singular": row.singular, "exact": row.exact, "notFinite": row.not_finite,
+        "singular": row.singular, "exact": row.exact, "notFinite": row.not_finite, "why": row.why,
     });
     if let (Value::Object(value), Value::Object(more)) = (&mut value, more) {
         value.extend(more);

@@ -67,6 +67,7 @@ impl<S: Source> Checkpoint<S> {
     /// file does not hold.
     pub async fn open_sharded(index: &[u8], sources: Vec<S>) -> Result<Self> {
         let name = "model.safetensors.index.json";
+        let index = super::foreign::json(index).map_err(|what| broken(name, what))?;
         let index: Index = serde_json::from_slice(index)
             .map_err(|e| broken(name, format!("is not an index of shards: {e}; choose the file of that name")))?;
         let wanted = distinct(index.weight_map.values().map(String::as_str).collect());
@@ -120,19 +121,24 @@ impl<S: Source> Checkpoint<S> {
     /// # Errors
     /// As `read`.
     pub async fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
-        let (shard, info) = self.info(name)?;
-        if !info.dtype.is_float() {
-            let problem = format!("tensor \"{name}\" is {}, which holds no floating-point weights", info.dtype);
-            return Err(broken(shard.source.name(), problem));
-        }
-        let (count, width) = info.matrix();
+        let (count, width) = self.info(name)?.1.matrix();
         let rows = rows.start.min(count)..rows.end.min(count);
-        let bytes = info.dtype.bytes();
         // Within the file, hence without overflow: checked when the header was read.
-        let start = info.start + (rows.start * width) as u64 * bytes as u64;
-        let length =
-            (rows.len() * width).checked_mul(bytes).ok_or_else(|| broken(name, "too large to read at once"))?;
-        Ok(info.dtype.decode(&shard.source.read(start, length).await?))
+        let place = |row: usize| row as u64 * width as u64;
+        self.read_values(name, place(rows.start)..place(rows.end)).await
+    }
+
+    /// Some values from a tensor's middle, by their places in it; the range is clamped to what is there.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn read_values(&self, name: &str, values: Range<u64>) -> Result<Vec<f32>> {
+        let (shard, info) = self.floats(name)?;
+        let (bytes, count) = (info.dtype.bytes() as u64, info.count() as u64);
+        let values = values.start.min(count)..values.end.min(count).max(values.start.min(count));
+        let length = usize::try_from((values.end - values.start) * bytes)
+            .map_err(|_| broken(name, "too large to read at once"))?;
+        Ok(info.dtype.decode(&shard.source.read(info.start + values.start * bytes, length).await?))
     }
 
     /// The dtype of most values.
@@ -147,6 +153,30 @@ impl<S: Source> Checkpoint<S> {
         counts.into_iter().max_by_key(|&(_, count)| count).map(|(dtype, _)| dtype)
     }
 
+    fn floats(&self, name: &str) -> Result<(&Shard<S>, &TensorInfo)> {
+        let (shard, info) = self.info(name)?;
+        if info.dtype.is_float() {
+            return Ok((shard, info));
+        }
+        let problem = format!("tensor \"{name}\" is {}, which holds no floating-point weights", info.dtype);
+        Err(broken(shard.source.name(), problem))
+    }
+
+    /// A tensor that holds one number, whole or not, as kohya's alphas are.
+    ///
+    /// # Errors
+    /// As `read`.
+    pub async fn number(&self, name: &str) -> Result<f64> {
+        let (shard, info) = self.info(name)?;
+        let bytes = shard.source.read(info.start, (info.end - info.start).min(8) as usize).await?;
+        let number = match info.dtype {
+            Dtype::F64 => bytes.first_chunk().map(|&b| f64::from_le_bytes(b)),
+            Dtype::Other(kind, _) => whole(kind, &bytes),
+            dtype => dtype.decode(&bytes).first().map(|&v| f64::from(v)),
+        };
+        number.ok_or_else(|| broken(shard.source.name(), format!("tensor \"{name}\" holds no number")))
+    }
+
     fn info(&self, name: &str) -> Result<(&Shard<S>, &TensorInfo)> {
         let &(shard, at) = self.names.get(name).ok_or_else(|| Error::Missing {
             what: "tensor",
@@ -156,4 +186,16 @@ impl<S: Source> Checkpoint<S> {
         let shard = &self.shards[shard];
         Ok((shard, &shard.header.tensors[at]))
     }
+}
+
+/// A whole number of a format that holds such.
+fn whole(kind: &str, bytes: &[u8]) -> Option<f64> {
+    let signed = kind.starts_with('I');
+    if !signed && !kind.starts_with('U') || bytes.is_empty() {
+        return None;
+    }
+    let fill = if signed && bytes.last().is_some_and(|&high| high >= 0x80) { 0xff } else { 0 };
+    let mut all = [fill; 8];
+    all.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some(if signed { i64::from_le_bytes(all) as f64 } else { u64::from_le_bytes(all) as f64 })
 }

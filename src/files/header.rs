@@ -8,6 +8,7 @@ use std::fmt;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::foreign::{ARCHIVE, LOOKED_AT, recognised};
 use super::{Dtype, Source, broken};
 use crate::error::{Error, Result};
 use crate::order::sorted;
@@ -56,6 +57,13 @@ impl Header {
             return Err(broken(file, problem));
         }
         let first = source.read(0, 8).await?;
+        // A file that is something else says so in its first bytes, where the length then means nothing.
+        if is_other(&first, size) {
+            let rest = source.read(8, (size.min(LOOKED_AT as u64) - 8) as usize).await?;
+            if let Some(what) = recognised(&[first.as_slice(), &rest].concat()) {
+                return Err(broken(file, what));
+            }
+        }
         let length = u64::from_le_bytes(first.try_into().map_err(|_| broken(file, "a short read"))?);
         if length > (size - 8).min(LONGEST) {
             let problem = format!(
@@ -99,6 +107,12 @@ impl Header {
         out.extend(json.as_bytes());
         out
     }
+}
+
+/// Whether a file's first eight bytes are no header's length, or might be another format's.
+fn is_other(first: &[u8], size: u64) -> bool {
+    let length = first.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+    length > size.saturating_sub(8).min(LONGEST) || first.starts_with(ARCHIVE)
 }
 
 /// Every byte belongs to one tensor.

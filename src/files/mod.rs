@@ -7,6 +7,7 @@
 pub mod blob;
 pub mod checkpoint;
 pub mod dtype;
+pub mod foreign;
 pub mod header;
 pub mod source;
 pub mod write;

@@ -31,7 +31,7 @@ fn bad_files_have_readable_messages() {
         (u64::MAX.to_le_bytes().to_vec(), "claims a header of 18446744073709551615 bytes"),
         (file("", 0).into_iter().chain([0; 40]).collect(), "does not begin with"),
         ((200u64).to_le_bytes().into_iter().chain(*b"{}").collect(), "claims a header of 200 bytes in a file of 10"),
-        (b"<!DOCTYPE html><html><body>404</body></html>".to_vec(), "not a safetensors file"),
+        (b"<!DOCTYPE html><html><body>404</body></html>".to_vec(), "is a web page, not the file"),
         (latin, "not UTF-8 (byte 3)"),
         (file(r#"{"w":"#, 0), "EOF while parsing"),
         (file("[1]", 0), "does not begin with"),

@@ -1,110 +1,48 @@
 //! An opened adapter: its modules and what else is in it, from names and shapes alone. Values are read where they are
 //! needed. Knows nothing of what is computed from them.
 
-use serde::{Deserialize, Serialize};
-
-use super::config::{AdapterConfig, PeftType};
-use super::described::{self, Described, Shapes, Tensors};
-use super::find::base_weight;
-use super::keys::{self, Part, Style};
+use super::config::{AdapterConfig, Init, PeftType};
+use super::described::{self, Tensors};
+use super::experts::{self, Packed, Pair};
+use super::find::{Found, find};
+use super::keys::{self, Held, PREFIX, Part, Style};
+use super::module::{self, Factors, Kind, Last, Magnitudes, Module, Whole};
+use super::names::{Component, component, flat_component, rootless};
+use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::files::{Checkpoint, Dtype, Source, TensorInfo, broken};
-use crate::method::description::{Method, Widths};
+use crate::files::{Checkpoint, Source, TensorInfo, broken};
+use crate::method::description::Method;
 use crate::order::{Few, grouped};
-
-/// Widest axis of a weight that can be adapted: far above any model's, and little enough that a list of as many
-/// numbers does no harm.
-const WIDEST: usize = 1 << 24;
-
-/// Most values of a weight that can be adapted, several times those of any model's: a factor of rank 0 costs its file
-/// nothing, whatever size it claims.
-const LARGEST: u64 = 1 << 33;
-
-/// What kind of layer is adapted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
-    Linear,
-    /// Stored `[vocabulary, width]`, and read by rows.
-    Embedding,
-    /// Taken as a matrix `[outputs, inputs · kernel]`.
-    Conv,
-}
-
-/// One adapted module.
-#[derive(Clone, Debug)]
-pub struct Module {
-    /// As in the base model, or flattened, as kohya's scripts name it.
-    pub name: String,
-    pub kind: Kind,
-    pub rank: usize,
-    pub inputs: usize,
-    pub outputs: usize,
-    pub scaling: f64,
-    pub dtype: Dtype,
-    /// The base stores this weight `[inputs, outputs]`.
-    pub transposed: bool,
-    /// Shapes of lora_A and lora_B as stored, or as plain LoRA would have them.
-    pub a_shape: Vec<usize>,
-    pub b_shape: Vec<usize>,
-    /// Names of its tensors in the file.
-    pub keys: Few<Part, String>,
-    /// Of another method than LoRA: where its tensors are.
-    pub described: Option<Described>,
-    /// Numbers that it adds to the model.
-    pub parameters: usize,
-}
-
-impl Module {
-    /// Shape of the weight as the base stores it, as a matrix.
-    pub fn shape(&self) -> (usize, usize) {
-        if self.transposed { (self.inputs, self.outputs) } else { (self.outputs, self.inputs) }
-    }
-
-    pub fn has(&self, part: Part) -> bool {
-        self.keys.has(&part)
-    }
-}
-
-/// A weight that the adapter holds whole (`modules_to_save`, trained biases).
-#[derive(Clone, Debug)]
-pub struct Whole {
-    /// As in the base model.
-    pub name: String,
-    pub key: String,
-    pub shape: Vec<usize>,
-    pub dtype: Dtype,
-}
-
-/// A module's factors as stored, AdaLoRA's diagonal multiplied into lora_A; or what another method's tensors make.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Factors {
-    /// `[rank, inputs]`.
-    pub a: Vec<f32>,
-    /// `[outputs, rank]`.
-    pub b: Vec<f32>,
-    pub bias: Option<Vec<f32>>,
-    pub magnitude: Option<Vec<f32>>,
-}
 
 /// An adapter whose files are open.
 #[derive(Clone, Debug)]
 pub struct Adapter<S> {
     pub file: Checkpoint<S>,
     pub config: Option<AdapterConfig>,
+    /// What the header says in the configuration's place.
+    pub settings: Settings,
     pub style: Style,
     /// In the order in which a person counts layers.
     pub modules: Vec<Module>,
     pub whole: Vec<Whole>,
-    /// Tensors and settings that are not understood, each with why.
+    /// Tensors and settings that are not understood, each with why; whatever is made of the adapter lacks them.
     pub not_understood: Vec<String>,
+    /// What has to be known of the numbers beside that.
+    pub said: Vec<String>,
+    /// Nothing says the scaling of modules that PEFT stored, which has to be known to merge.
+    pub scaling_unknown: bool,
+    /// Layers of experts; which of their modules are which takes the base.
+    pub packed: Vec<Packed>,
     /// Modules whose number of inputs is not in the file: only the base can say it.
     without_inputs: Vec<Module>,
+    last: Last,
 }
 
 /// Whether a tensor of that name is part of an adapter rather than of a model.
 pub fn is_part(key: &str) -> bool {
     keys::split(key).is_some()
-        || keys::whole(key).is_some()
+        || keys::whole(key, false).is_some()
+        || keys::of_other(key).is_some()
         || described::split(key).is_some()
         || described::shared(key).is_some()
 }
@@ -115,24 +53,54 @@ impl<S> Adapter<S> {
         self.modules.iter().position(|module| module.name == name)
     }
 
-    /// Takes the numbers of inputs that are not in the file from the weights of `base`. Where that has no weight which would
-    /// fit, a module stays as it is.
+    /// Takes from the weights of `base` what is not in the file: numbers of inputs, and which experts are which. Where that has no
+    /// weight which would fit, a module stays as it is.
     pub fn take_shapes<B: Source>(&mut self, base: &Checkpoint<B>) {
-        let style = self.style;
         let mut waiting = std::mem::take(&mut self.without_inputs);
         for module in self.modules.iter_mut().chain(&mut waiting) {
-            take_inputs(module, base, style);
+            take_inputs(module, base);
         }
         let (there, waiting): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|module| module.inputs > 0);
-        let modules = std::mem::take(&mut self.modules).into_iter().chain(there).collect();
+        let mut modules = std::mem::take(&mut self.modules);
+        modules.extend(there);
+        modules.retain(|module| module.slice.is_none());
+        let targets = self.targeted_parameters();
+        let mut packed = std::mem::take(&mut self.packed);
+        for layer in &mut packed {
+            let rank = self.settings.of(self.config.as_ref(), &layer.name).map(|(config, name)| config.rank_of(name));
+            match layer.modules(base, rank, &targets) {
+                Ok(experts) => {
+                    layer.why = None;
+                    modules.extend(experts.into_iter().map(|module| Module {
+                        scaling: self.settings.scaling(self.config.as_ref(), &module).unwrap_or(1.0),
+                        ..module
+                    }));
+                }
+                Err(why) => layer.why = Some(why),
+            }
+        }
+        self.packed = packed;
         self.modules = keys::in_order(modules, |module| &module.name);
         self.without_inputs = waiting;
     }
 
-    /// Whether some module's number of inputs is the base's to say.
+    fn targeted_parameters(&self) -> Vec<String> {
+        self.config.as_ref().map_or_else(Vec::new, |config| config.names("target_parameters"))
+    }
+
+    /// What this adapter was made without is still not in it, and is listed as before.
+    pub fn left_behind(&mut self, left_out: &[String]) {
+        for what in left_out {
+            if !self.not_understood.contains(what) {
+                self.not_understood.push(what.clone());
+            }
+        }
+    }
+
+    /// Whether something about its modules is the base's to say.
     pub fn takes_shapes(&self) -> bool {
         let asks = |module: &Module| module.described.as_ref().is_some_and(|d| d.most_inputs.is_some());
-        self.modules.iter().chain(&self.without_inputs).any(asks)
+        !self.packed.is_empty() || self.modules.iter().chain(&self.without_inputs).any(asks)
     }
 
     /// # Errors
@@ -154,10 +122,109 @@ impl<S> Adapter<S> {
         Some(format!("{first}{more}: the number of inputs is not in the file; open the base that the adapter is for"))
     }
 
-    /// What is to be said of the file: what is not understood in it, and what takes the base.
-    pub fn remarks(&self) -> Vec<String> {
-        self.not_understood.iter().cloned().chain(self.lacks_shapes()).collect()
+    /// Layers of experts that cannot be told apart, each with why.
+    pub fn unresolved(&self) -> Vec<String> {
+        let said = |layer: &Packed| Some(format!("{}: holds several experts; {}", layer.name, layer.why.as_ref()?));
+        self.packed.iter().filter_map(said).collect()
     }
+
+    /// What is to be said of the file: what is not understood in it, what has to be known of it, and what takes the base.
+    pub fn remarks(&self) -> Vec<String> {
+        let lists = [&self.not_understood, &self.said];
+        lists.into_iter().flatten().cloned().chain(self.lacks_shapes()).chain(self.unresolved()).collect()
+    }
+
+    /// What the base that the module belongs to was before training.
+    pub fn init(&self, module: &str) -> &Init {
+        self.settings.init(self.config.as_ref(), module)
+    }
+
+    /// What `base` has for a module's weight.
+    pub fn base_of<B: Source>(&self, module: &Module, base: &Checkpoint<B>) -> Found {
+        let (name, ending) = module.weight();
+        let found = find(base, name, ending);
+        let Some(key) = found.key() else { return found };
+        // A text encoder's own file does not say which it is, and this adapter may hold several's.
+        let (of, rest) = apart(name);
+        let unsaid = component(key).0 == Component::Unsaid && matches!(of, Component::Encoder(_));
+        let another = |other: &Module| {
+            let (with, name) = apart(other.weight().0);
+            with != of && with != Component::Unsaid && name == rest
+        };
+        match unsaid.then(|| self.modules.iter().find(|other| another(other))).flatten() {
+            Some(other) => Found::Several(key.to_owned(), format!("{} too", other.name)),
+            None => found,
+        }
+    }
+}
+
+/// Component and bare name of a module, flattened or not.
+fn apart(name: &str) -> (Component, &str) {
+    let (of, rest) = if name.contains('.') { component(name) } else { flat_component(name) };
+    (of, rootless(rest).0)
+}
+
+/// What an adapter's tensors are, before anything is put together.
+#[derive(Default)]
+struct Sorted<'a> {
+    parts: Vec<(String, (Part, &'a TensorInfo))>,
+    own: Vec<(String, (&'static Method, &'static str, &'a TensorInfo))>,
+    shared: Vec<(&'static Method, &'static str, &'a TensorInfo)>,
+    whole: Vec<Whole>,
+    not_understood: Vec<String>,
+}
+
+fn sort<'a, S: Source>(file: &'a Checkpoint<S>, config: Option<&AdapterConfig>) -> Sorted<'a> {
+    let mut out = Sorted::default();
+    let (mlx, all) = (config.is_some_and(|c| c.mlx.is_some()), config.is_some_and(|c| c.all_whole));
+    for info in file.tensors() {
+        let magnitude = info.name.strip_suffix(".m").filter(|_| mlx).map(|module| (module.to_owned(), Part::Magnitude));
+        if let Some((module, part)) = magnitude.or_else(|| keys::split(&info.name)) {
+            out.parts.push((module, (part, info)));
+        } else if let Some((module, method, name)) = described::split(&info.name) {
+            out.own.push((module.to_owned(), (method, name, info)));
+        } else if let Some((method, name)) = described::shared(&info.name) {
+            out.shared.push((method, name, info));
+        } else if let Some((name, held)) = keys::whole(&info.name, all) {
+            match whole(name, held, info, config) {
+                Ok(whole) => out.whole.extend(whole),
+                Err(why) => out.not_understood.push(format!("{}: {why}", info.name)),
+            }
+        } else {
+            let what = keys::of_other(&info.name).map(|what| format!("is {what}, which is not known here"));
+            let what = what.unwrap_or_else(|| "no part of an adapter that is known here".into());
+            out.not_understood.push(format!("{}: {what}", info.name));
+        }
+    }
+    out
+}
+
+/// A weight held whole, or why not; `None` for the base's own.
+fn whole(
+    name: String,
+    held: Held,
+    info: &TensorInfo,
+    config: Option<&AdapterConfig>,
+) -> std::result::Result<Option<Whole>, String> {
+    if held == Held::Base {
+        return Ok(None);
+    }
+    if !info.dtype.is_float() {
+        return Err(format!("{} is no floating-point format", info.dtype));
+    }
+    let rows = match held {
+        Held::Rows => config.and_then(|config| config.tokens(&name)).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    if held == Held::Rows && (info.shape.len() != 2 || rows.len() != info.shape[0]) {
+        let count = info.shape.first().copied().unwrap_or(0);
+        return Err(format!(
+            "holds {count} tokens, and trainable_token_indices in adapter_config.json names {}",
+            rows.len()
+        ));
+    }
+    let (key, shape, dtype) = (info.name.clone(), info.shape.clone(), info.dtype);
+    Ok(Some(Whole { name, key, shape, dtype, held, rows }))
 }
 
 impl<S: Source> Adapter<S> {
@@ -168,36 +235,32 @@ impl<S: Source> Adapter<S> {
     pub async fn open(source: S, config: Option<&[u8]>) -> Result<Self> {
         let config = config.map(AdapterConfig::parse).transpose()?;
         let file = Checkpoint::open(vec![source]).await?;
-        let mut not_understood = config.as_ref().map_or_else(Vec::new, |c| c.not_understood.clone());
-        let (mut parts, mut own, mut shared) = (Vec::new(), Vec::new(), Vec::new());
-        let mut whole = Vec::new();
-        let mut style = Style::Peft;
-        for info in file.tensors() {
-            if let Some((module, part, found)) = keys::split(&info.name) {
-                if found == Style::Kohya {
-                    style = found;
-                }
-                parts.push((module, (part, info)));
-            } else if let Some((module, method, name)) = described::split(&info.name) {
-                own.push((module, (method, name, info)));
-            } else if let Some((method, name)) = described::shared(&info.name) {
-                shared.push((method, name, info));
-            } else if let Some(name) = keys::whole(&info.name) {
-                let (name, key) = (name.to_owned(), info.name.clone());
-                whole.push(Whole { name, key, shape: info.shape.clone(), dtype: info.dtype });
-            } else {
-                not_understood.push(format!("{}: no part of an adapter that is known here", info.name));
-            }
-        }
-        let mut modules = Vec::new();
+        let settings = file.shards.first().map_or_else(Settings::default, |s| Settings::read(&s.header.metadata));
+        let Sorted { parts, own, shared, whole, mut not_understood } = sort(&file, config.as_ref());
+        let targets = config.as_ref().map_or_else(Vec::new, |config| config.names("target_parameters"));
+        let (mut modules, mut packed) = (Vec::new(), Vec::<Packed>::new());
         for (name, all) in grouped(parts) {
             let mut parts = Few::new();
             for (part, info) in all {
-                if parts.insert(part, info).is_some() {
-                    not_understood.push(format!("{}: {name} has two of these", info.name));
+                match parts.get(&part) {
+                    Some(_) => not_understood.push(format!("{}: {name} has two of these", info.name)),
+                    None => drop(parts.insert(part, info)),
                 }
             }
-            match assemble(name, &parts, config.as_ref()) {
+            if let (Some((layer, depth)), Some(a), Some(b)) =
+                (experts::layer(&name, &targets), parts.get(&Part::A), parts.get(&Part::B))
+            {
+                let pair = Pair { depth, a: (*a).clone(), b: (*b).clone() };
+                match packed.iter_mut().find(|packed| packed.name == layer) {
+                    Some(packed) => packed.pairs.push(pair),
+                    None => {
+                        let why = Some("open the base that the adapter is for, to tell them apart".into());
+                        packed.push(Packed { name: layer, pairs: vec![pair], why });
+                    }
+                }
+                continue;
+            }
+            match joined(&name, &parts, config.as_ref(), &settings) {
                 Ok(module) => modules.push(module),
                 Err(why) => not_understood.extend(parts.values().map(|info| format!("{}: {why}", info.name))),
             }
@@ -212,21 +275,27 @@ impl<S: Source> Adapter<S> {
             if let Some(problem) = described::lacking(method, &shared) {
                 return Err(broken(&file.file(), problem));
             }
-            match described_module(name, method, &tensors, &shared, config.as_ref()) {
+            match of_method_module(name, method, &tensors, &shared, config.as_ref()) {
                 // PEFT makes what modules share as wide as the widest of them.
                 Ok(module) if module.inputs > 0 || own.len() == 1 => modules.push(widest(module)),
                 Ok(module) => without_inputs.push(module),
                 Err(why) => not_understood.extend(tensors.values().map(|info| format!("{}: {why}", info.name))),
             }
         }
-        for module in &mut modules {
-            if let Some(key) = module.keys.get(&Part::Alpha) {
-                let value = file.read(key).await?.values[0];
-                module.scaling = super::config::scaling(f64::from(value), module.rank, false);
-            }
+        let mut scaling_unknown = false;
+        for module in modules.iter_mut().filter(|module| module.described.is_none()) {
+            let said = match module.keys.get(&Part::Alpha) {
+                Some(key) => Some(super::config::scaling(file.number(key).await?, module.rank, false)),
+                None => settings.scaling(config.as_ref(), module),
+            };
+            module.scaling = said.unwrap_or(if module.rank == 0 { 0.0 } else { 1.0 });
+            scaling_unknown |= said.is_none() && module.rank > 0 && is_told_elsewhere(module.factor_keys()[0]);
         }
-        let modules = keys::in_order(modules, |module| &module.name);
-        if modules.is_empty() && whole.is_empty() && without_inputs.is_empty() {
+        let layers = || packed.iter().flat_map(|layer| layer.pairs.iter().map(move |pair| (layer, pair)));
+        scaling_unknown |= layers().any(|(layer, pair)| {
+            settings.of(config.as_ref(), &layer.name).is_none() && is_told_elsewhere(Some(&pair.a.name))
+        });
+        if modules.is_empty() && whole.is_empty() && without_inputs.is_empty() && packed.is_empty() {
             let name = file.file();
             let problem = match not_understood.first() {
                 Some(first) => format!("holds no adapter that is known here; of what it holds, {first}"),
@@ -234,147 +303,93 @@ impl<S: Source> Adapter<S> {
             };
             return Err(broken(&name, problem));
         }
-        let (without, known) = (config.is_none(), |m: &Module| m.has(Part::Alpha) || m.described.is_some());
-        if without && !modules.is_empty() && !modules.iter().all(known) {
-            not_understood.push("scaling: without adapter_config.json it is taken as 1".to_owned());
+        not_understood.extend(config.iter().flat_map(|c| c.not_understood.clone()));
+        not_understood.extend(settings.not_understood.iter().cloned());
+        let style = style(&file, config.as_ref(), &modules);
+        let modules = keys::in_order(modules, |module| &module.name);
+        let mut said = super::said::of(config.as_ref(), &settings, &modules, &whole);
+        if scaling_unknown {
+            said.push("scaling: without adapter_config.json it is taken as 1".to_owned());
         }
-        Ok(Self { style, config, modules, whole, not_understood, without_inputs, file })
+        Ok(Self {
+            style,
+            config,
+            settings,
+            modules,
+            whole,
+            not_understood,
+            said,
+            scaling_unknown,
+            packed,
+            without_inputs,
+            last: Last::default(),
+            file,
+        })
     }
 
     /// # Errors
     /// `Error::File` where a tensor cannot be read.
     pub async fn factors(&self, module: &Module) -> Result<Factors> {
-        if let Some(described) = &module.described {
-            let widths = Widths { inputs: module.inputs, outputs: module.outputs };
-            let (a, b) = described.factors(&self.file, module.rank, widths).await?;
-            return Ok(Factors { a, b, bias: None, magnitude: None });
-        }
-        let read = async |part: &Part| match module.keys.get(part) {
-            Some(key) => self.file.read(key).await.map(|tensor| Some(tensor.values)),
-            None => Ok(None),
-        };
-        let (a, b) = match module.kind {
-            Kind::Embedding => (read(&Part::EmbeddingA).await?, read(&Part::EmbeddingB).await?),
-            _ => (read(&Part::A).await?, read(&Part::B).await?),
-        };
-        let mut a = a.unwrap_or_default();
-        if let Some(e) = read(&Part::E).await?.filter(|_| module.inputs > 0) {
-            for (row, e) in a.chunks_exact_mut(module.inputs).zip(e) {
-                row.iter_mut().for_each(|v| *v *= e);
-            }
-        }
-        Ok(Factors {
-            a,
-            b: b.unwrap_or_default(),
-            bias: read(&Part::Bias).await?,
-            magnitude: read(&Part::Magnitude).await?,
-        })
+        module.factors(&self.file, &self.last).await
     }
 }
 
-/// A module from its parts' shapes, or why not.
-fn assemble(
+/// PEFT and mlx write scalings into a file beside; with other names none means 1.
+fn is_told_elsewhere(key: Option<&String>) -> bool {
+    key.is_some_and(|key| key.starts_with(PREFIX) || key.ends_with(".lora_a"))
+}
+
+fn style<S: Source>(file: &Checkpoint<S>, config: Option<&AdapterConfig>, modules: &[Module]) -> Style {
+    let alphas = modules.iter().any(|module| module.has(Part::Alpha));
+    let prefixed = file.tensors().any(|info| info.name.starts_with(keys::SHARED) || info.name.ends_with(".lora_a"));
+    match (config.is_some() || prefixed) && !alphas {
+        true => Style::Peft,
+        false => Style::Plain,
+    }
+}
+
+/// A LoRA module from its parts, held against what the configuration says of it.
+fn joined(
     name: &str,
     parts: &Few<Part, &TensorInfo>,
     config: Option<&AdapterConfig>,
+    settings: &Settings,
 ) -> std::result::Result<Module, String> {
-    let embedding = parts.has(&Part::EmbeddingA);
-    let (a, b) = if embedding { (Part::EmbeddingA, Part::EmbeddingB) } else { (Part::A, Part::B) };
-    let (Some(a), Some(b)) = (parts.get(&a), parts.get(&b)) else {
-        return Err("lora_A and lora_B are not both there".into());
-    };
-    if let Some(info) = parts.values().find(|info| !info.dtype.is_float()) {
-        return Err(format!("{} is no floating-point format", info.dtype));
+    if let Some(joint) = config.and_then(|config| config.joint.as_ref()) {
+        return Err(format!(
+            "enable_lora is {joint} in adapter_config.json: as in the first PEFT versions, lora_B is of only some of the parts of \
+             a joint projection (query, key, value), and which rows those are cannot be told here; merge it with the version \
+             that made it"
+        ));
     }
-    if a.shape.len() < 2 || b.shape.len() < 2 {
-        return Err(format!("lora_A {:?} and lora_B {:?} are not matrices", a.shape, b.shape));
-    }
-    let (rank, inputs) = a.matrix();
-    let (outputs, columns) = b.matrix();
-    if columns != rank || b.shape[2..].iter().any(|&n| n != 1) {
-        return Err(format!("lora_A {:?} and lora_B {:?} do not belong together", a.shape, b.shape));
-    }
-    let values = inputs.min(WIDEST) as u64 * outputs.min(WIDEST) as u64;
-    if is_too_large([rank, inputs, outputs]) {
-        return Err(format!("lora_A {:?} and lora_B {:?} are larger than any model's", a.shape, b.shape));
-    }
-    let expected = |part: Part, count: u64| match parts.get(&part) {
-        Some(info) if info.count() as u64 != count => {
-            Err(format!("{part:?} has shape {:?}, not {count} values", info.shape))
+    let mut module = module::assemble(name, parts)?;
+    let place = if config.is_some() { "adapter_config.json" } else { "the header" };
+    if let Some((config, own)) = settings.of(config, name) {
+        let (said, rank) = (config.rank_of(own), module.rank);
+        if matches!(config.peft_type, PeftType::Lora) && said != rank {
+            return Err(format!("rank is {rank}, but {place} says {said}"));
         }
-        _ => Ok(()),
-    };
-    expected(Part::E, rank as u64)?;
-    expected(Part::Bias, outputs as u64)?;
-    expected(Part::Magnitude, outputs as u64)?;
-    expected(Part::Alpha, 1)?;
-    expected(Part::StoredBase, values)?;
-    if embedding && parts.has(&Part::Magnitude) {
-        return Err("DoRA of an embedding is not known here".into());
+        module.transposed |= module.kind == Kind::Linear && config.fan_in_fan_out;
     }
-    if let Some(config) = config.filter(|c| matches!(c.peft_type, PeftType::Lora) && c.rank_of(name) != rank) {
-        return Err(format!("rank is {rank}, but adapter_config.json says {}", config.rank_of(name)));
+    if module.transposed && matches!(module.magnitudes, Some(Magnitudes::Inputs(_))) {
+        return Err("dora_scale of each input is not known of a weight stored the other way round".into());
     }
-    let kind = match (embedding, a.shape.len()) {
-        (true, _) => Kind::Embedding,
-        (false, 2) => Kind::Linear,
-        _ => Kind::Conv,
-    };
-    let adds = [Part::StoredBase, Part::Alpha];
-    Ok(Module {
-        name: name.to_owned(),
-        kind,
-        rank,
-        inputs,
-        outputs,
-        scaling: config.map_or(if rank == 0 { 0.0 } else { 1.0 }, |config| config.scaling(name, rank)),
-        dtype: a.dtype,
-        transposed: embedding || kind == Kind::Linear && config.is_some_and(|c| c.fan_in_fan_out),
-        a_shape: a.shape.clone(),
-        b_shape: b.shape.clone(),
-        keys: parts.iter().map(|(part, info)| (*part, info.name.clone())).collect(),
-        described: None,
-        parameters: parts.iter().filter(|(part, _)| !adds.contains(part)).map(|(_, info)| info.count()).sum(),
-    })
+    Ok(module)
 }
 
-fn is_too_large([rank, inputs, outputs]: [usize; 3]) -> bool {
-    let values = inputs.min(WIDEST) as u64 * outputs.min(WIDEST) as u64;
-    [rank, inputs, outputs].iter().any(|&n| n > WIDEST) || values > LARGEST
-}
-
-/// A module of another method than LoRA from its tensors' shapes, or why not. It has 0 inputs where the file does not say how
-/// many.
-fn described_module(
+fn of_method_module(
     name: &str,
     method: &'static Method,
     own: &Tensors,
     shared: &Tensors,
     config: Option<&AdapterConfig>,
 ) -> std::result::Result<Module, String> {
-    let Shapes { described, rank, inputs, outputs, dtype, parameters } = described::assemble(method, own, shared)?;
-    if is_too_large([rank, inputs, outputs]) {
-        return Err(format!("{outputs} outputs and {inputs} inputs are more than any model's"));
-    }
+    let module = module::described_module(name, method, own, shared)?;
+    let rank = module.rank;
     if let Some(config) = config.filter(|config| config.rank != rank) {
         return Err(format!("rank is {rank}, but adapter_config.json says {}", config.rank));
     }
-    let inputs = if described.most_inputs.is_some() { 0 } else { inputs };
-    Ok(Module {
-        name: name.to_owned(),
-        kind: Kind::Linear,
-        rank,
-        inputs,
-        outputs,
-        scaling: 1.0,
-        dtype,
-        transposed: config.is_some_and(|config| config.fan_in_fan_out),
-        a_shape: vec![rank, inputs],
-        b_shape: vec![outputs, rank],
-        keys: Few::new(),
-        described: Some(described),
-        parameters,
-    })
+    Ok(Module { transposed: config.is_some_and(|config| config.fan_in_fan_out), ..module })
 }
 
 /// The module with as many inputs as its file allows, where it is not said how many it has.
@@ -386,12 +401,12 @@ fn widest(module: Module) -> Module {
 }
 
 /// The number of inputs that the module's weight in the base has, where the file does not say it.
-fn take_inputs<B: Source>(module: &mut Module, base: &Checkpoint<B>, style: Style) {
+fn take_inputs<B: Source>(module: &mut Module, base: &Checkpoint<B>) {
     let Some(most) = module.described.as_ref().and_then(|described| described.most_inputs) else {
         return;
     };
-    let key = base_weight(base, &module.name, style);
-    let Some((rows, columns)) = key.and_then(|key| base.find(&key)).map(TensorInfo::matrix) else {
+    let found = find(base, &module.name, ".weight");
+    let Some((rows, columns)) = found.key().and_then(|key| base.find(key)).map(TensorInfo::matrix) else {
         return;
     };
     let (outputs, inputs) = if module.transposed { (columns, rows) } else { (rows, columns) };

@@ -35,6 +35,16 @@ impl Change {
         Self { left, right, scale }
     }
 
+    /// Less another change of the same weight.
+    pub fn less(&self, other: &Self) -> Self {
+        let side = |a: &DMatrix<f64>, b: &DMatrix<f64>, times: (f64, f64)| {
+            let of = |r: usize| if r < a.ncols() { (a.column(r), times.0) } else { (b.column(r - a.ncols()), times.1) };
+            DMatrix::from_fn(a.nrows(), a.ncols() + b.ncols(), |i, r| of(r).0[i] * of(r).1)
+        };
+        let left = side(&self.left, &other.left, (self.scale, -other.scale));
+        Self { left, right: side(&self.right, &other.right, (1.0, 1.0)), scale: 1.0 }
+    }
+
     pub fn rank(&self) -> usize {
         self.left.ncols()
     }

@@ -4,11 +4,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::adapter::{Adapter, Module};
-use super::draft::{Draft, DraftModule, How};
+use super::adapter::Adapter;
+use super::draft::{Draft, DraftModule, How, Scalings};
 use super::edit::raw;
-use super::keys::{Part, distinct_names};
+use super::keys::distinct_names;
+use super::module::Module;
+use super::saved::is_bound;
 use crate::error::{Error, Result};
+use crate::files::write::pytorch;
 use crate::files::{Dtype, Source};
 
 /// PEFT's combination types.
@@ -44,7 +47,7 @@ pub fn combine<'a, S: Source>(
         return wrong("weights".into(), "finite numbers", weight.to_string());
     }
     if adapters.iter().any(|(adapter, _)| adapter.style != first.style) {
-        return wrong("adapters".into(), "names of one kind", "PEFT's and kohya's".into());
+        return wrong("adapters".into(), "names of one kind", "PEFT's and others".into());
     }
     if let Some(dtype) = dtype.filter(|d| !d.is_float()) {
         return wrong("dtype".into(), "a floating-point format", dtype.to_string());
@@ -52,7 +55,9 @@ pub fn combine<'a, S: Source>(
     if how == Combination::Svd(Some(0)) {
         return wrong("rank".into(), "at least 1", "0".into());
     }
-    let adapted = adapters.iter().flat_map(|(a, _)| a.modules.iter().map(|m| m.name.as_str()));
+    // Experts lie in one tensor, whose parts are not written one by one.
+    let own = adapters.iter().flat_map(|(a, _)| a.modules.iter()).filter(|module| module.slice.is_none());
+    let adapted = own.map(|m| m.name.as_str());
     let mut modules = Vec::new();
     for name in distinct_names(adapted) {
         let part = |&(adapter, weight): &(&'a Adapter<S>, f64)| {
@@ -67,7 +72,11 @@ pub fn combine<'a, S: Source>(
             let shape = |m: &Module| format!("{:?} of {:?}", m.kind, m.shape());
             return wrong(name.into(), &format!("{}, as in the first adapter", shape(like)), shape(other));
         }
-        if parts.iter().any(|(_, module, _)| module.has(Part::Magnitude)) {
+        if let Some((adapter, ..)) = parts.iter().find(|(adapter, ..)| is_bound(adapter.init(name))) {
+            let expected = "an adapter of the base as it is; convert it with PEFT's path_initial_model_for_weight_conversion first";
+            return wrong(name.into(), expected, format!("init_lora_weights {:?}", adapter.init(name)));
+        }
+        if parts.iter().any(|(_, module, _)| module.magnitudes.is_some()) {
             return wrong(name.into(), "no DoRA, whose changes cannot be added without the base", "DoRA".into());
         }
         let ranks = parts.iter().map(|(_, module, _)| module.rank);
@@ -87,6 +96,7 @@ pub fn combine<'a, S: Source>(
             name: name.to_owned(),
             rank,
             scaling: 1.0,
+            times: 1.0,
             dtype: dtype.unwrap_or(like.dtype),
             how,
             parts,
@@ -99,14 +109,27 @@ pub fn combine<'a, S: Source>(
     config.insert("use_rslora".into(), json!(false));
     config.insert("modules_to_save".into(), json!(null));
     config.insert("bias".into(), json!("none"));
-    Ok(Draft {
-        style: first.style,
+    let mut left_out = Vec::new();
+    for (adapter, _) in adapters {
+        left_out.extend(adapter.whole.iter().map(|whole| whole.name.clone()));
+        left_out.extend(adapter.packed.iter().map(|layer| format!("{}: experts are not combined", layer.name)));
+        left_out.extend(adapter.not_understood.iter().cloned());
+    }
+    // What is not stored of a scaling is 1, and so are those of a combination.
+    let scalings = adapters.iter().map(|(adapter, _)| adapter.scalings());
+    let scalings = scalings.into_iter().find(|s| *s != Scalings::Nowhere).unwrap_or(Scalings::Nowhere);
+    let mut draft = Draft {
+        scalings,
         modules,
         whole: Vec::new(),
-        left_out: adapters.iter().flat_map(|(adapter, _)| adapter.whole.iter().map(|w| w.name.clone())).collect(),
+        copies: Vec::new(),
+        metadata: pytorch(),
+        left_out,
         raw: config,
         same_targets: false,
-    })
+    };
+    draft.settle(&first.settings);
+    Ok(draft)
 }
 
 fn alike(a: &Module, b: &Module) -> bool {

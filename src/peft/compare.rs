@@ -4,9 +4,11 @@
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-use super::adapter::{Adapter, Module};
+use super::adapter::Adapter;
 use super::change::Change;
 use super::keys::distinct_names;
+use super::module::Module;
+use super::saved::is_bound;
 use crate::error::{Error, Result};
 use crate::files::Source;
 use crate::spectrum::Svd;
@@ -71,6 +73,13 @@ pub async fn compare<S: Source, T: Source>(
             what: first.name.clone(),
             expected: format!("{:?} in both adapters", first.shape()),
             got: format!("{:?}", second.shape()),
+        });
+    }
+    if let Some(init) = [a.init(&first.name), b.init(&second.name)].into_iter().find(|init| is_bound(init)) {
+        return Err(Error::Data {
+            what: first.name.clone(),
+            expected: "adapters of the base as it is, since only factors are compared".into(),
+            got: format!("init_lora_weights {init:?}"),
         });
     }
     let (first, second) = (change(a, first).await?, change(b, second).await?);

@@ -1,5 +1,5 @@
-//! `adapter_config.json`: what of it the numbers depend on, and what of it is not understood here. Knows nothing of
-//! tensors.
+//! `adapter_config.json`, PEFT's or mlx's, and the same settings elsewhere: what of it the numbers depend on, and what of it is not
+//! understood here. Knows nothing of tensors.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,12 +12,15 @@ use super::described;
 use super::pattern::Pattern;
 use crate::error::Result;
 use crate::files::broken;
+use crate::files::foreign::json;
 use crate::method::description::Method;
 
 /// For messages.
 const NAME: &str = "adapter_config.json";
 /// Real ones are a few kilobytes; one key for every module of a large model, some hundred.
 const LONGEST: usize = 4 << 20;
+/// Which tokens were trained by themselves.
+pub const TOKENS: &str = "trainable_token_indices";
 /// Keys that are more than plain names, at most: each is tried on each module.
 const MOST_EXPRESSIONS: usize = 256;
 
@@ -29,10 +32,32 @@ pub enum PeftType {
     Described(&'static Method),
 }
 
+/// What the factors began as, where the base was changed for it: the adapter then belongs to what is left of the base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Init {
+    /// The base stayed as it is.
+    Base,
+    /// Its leading directions were taken out, which can be found again.
+    Leading,
+    /// The span of its first columns was.
+    FirstColumns,
+    /// It was quantised, and what that lost went into the factors.
+    Quantised,
+    /// It cannot be found again from the base alone: the setting.
+    Lost(String),
+}
+
 /// An adapter's configuration.
 #[derive(Clone, Debug)]
 pub struct AdapterConfig {
     pub peft_type: PeftType,
+    pub init: Init,
+    /// mlx's, which says the scaling itself.
+    pub mlx: Option<f64>,
+    /// Every weight was trained, and is stored whole.
+    pub all_whole: bool,
+    /// `enable_lora` of the first PEFT versions, where it is set.
+    pub joint: Option<String>,
     pub rank: usize,
     pub alpha: f64,
     pub rslora: bool,
@@ -52,7 +77,7 @@ pub struct AdapterConfig {
 
 #[derive(Deserialize)]
 struct Document {
-    peft_type: String,
+    peft_type: Option<String>,
     r: Option<usize>,
     lora_alpha: Option<f64>,
     use_rslora: Option<bool>,
@@ -73,9 +98,16 @@ impl AdapterConfig {
             return Err(broken(NAME, format!("holds {} bytes, more than any configuration does", text.len())));
         }
         let wrong = |e: serde_json::Error| broken(NAME, format!("is not an adapter's configuration: {e}"));
-        let document: Document = serde_json::from_slice(text).map_err(wrong)?;
+        let text = json(text).map_err(|what| broken(NAME, what))?;
         let raw: Map<String, Value> = serde_json::from_slice(text).map_err(wrong)?;
-        let peft_type = match document.peft_type.as_str() {
+        if !raw.contains_key("peft_type") && (raw.contains_key("lora_parameters") || raw.contains_key("fine_tune_type"))
+        {
+            return Self::mlx(&raw);
+        }
+        let document: Document = serde_json::from_slice(text).map_err(wrong)?;
+        let missing = "is not an adapter's configuration: missing field `peft_type`; choose the adapter_config.json that PEFT saved";
+        let kind = document.peft_type.ok_or_else(|| broken(NAME, missing))?;
+        let peft_type = match kind.as_str() {
             "LORA" => PeftType::Lora,
             "ADALORA" => PeftType::AdaLora,
             other => PeftType::Described(described::of_kind(other).ok_or_else(|| {
@@ -85,6 +117,10 @@ impl AdapterConfig {
         };
         let mut config = Self {
             peft_type,
+            init: init(raw.get("init_lora_weights")),
+            mlx: None,
+            all_whole: false,
+            joint: raw.get("enable_lora").filter(|value| is_set(value)).map(Value::to_string),
             rank: document.r.unwrap_or(8),
             alpha: document.lora_alpha.unwrap_or(8.0),
             rslora: document.use_rslora.unwrap_or(false),
@@ -111,6 +147,72 @@ impl AdapterConfig {
         Ok(config)
     }
 
+    /// The names that a key lists; none where it says something else.
+    pub fn names(&self, key: &str) -> Vec<String> {
+        let list = self.raw.get(key).and_then(Value::as_array);
+        list.map_or_else(Vec::new, |list| list.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect())
+    }
+
+    pub fn has_tokens(&self) -> bool {
+        self.raw.get(TOKENS).is_some_and(is_set)
+    }
+
+    /// Which rows of the weight of that name were trained by themselves.
+    pub fn tokens(&self, weight: &str) -> Option<Vec<usize>> {
+        let module = weight.strip_suffix(".weight").unwrap_or(weight);
+        let list = match self.raw.get(TOKENS)? {
+            Value::Object(all) => {
+                all.iter().find(|(key, _)| Pattern::new(key).is_some_and(|key| key.matches(module)))?.1
+            }
+            list => list,
+        };
+        let row = |value: &Value| value.as_u64().and_then(|row| usize::try_from(row).ok());
+        list.as_array()?.iter().map(row).collect()
+    }
+
+    /// mlx-lm's, whose scale is no alpha.
+    fn mlx(raw: &Map<String, Value>) -> Result<Self> {
+        let parameters = raw.get("lora_parameters");
+        let number = |key: &str| parameters.and_then(|all| all.get(key)).and_then(Value::as_f64);
+        let kind = raw.get("fine_tune_type").and_then(Value::as_str).unwrap_or("lora");
+        if !["lora", "dora", "full"].contains(&kind) {
+            let problem =
+                format!("is mlx-lm's, and its fine_tune_type is \"{kind}\"; only lora, dora and full can be opened");
+            return Err(broken(NAME, problem));
+        }
+        let rank = number("rank").map_or(8, |rank| rank as usize);
+        let (scale, alpha) = (number("scale"), number("alpha"));
+        if scale.is_none() && kind != "full" {
+            let problem = "is mlx-lm's, and lora_parameters has no scale; add the one that it was trained with";
+            return Err(broken(NAME, problem));
+        }
+        // The first versions had an alpha beside it.
+        let scale = scale.unwrap_or(1.0) * alpha.map_or(1.0, |alpha| alpha / rank.max(1) as f64);
+        let mut kept = Map::new();
+        if let Some(model) = raw.get("model") {
+            kept.insert("base_model_name_or_path".into(), model.clone());
+        }
+        Ok(Self {
+            peft_type: PeftType::Lora,
+            init: Init::Base,
+            mlx: Some(scale),
+            all_whole: kind == "full",
+            joint: None,
+            rank,
+            alpha: scale * rank as f64,
+            rslora: false,
+            dora: kind == "dora",
+            fan_in_fan_out: false,
+            init_rank: 0,
+            modules_to_save: Vec::new(),
+            base_model: raw.get("model").and_then(Value::as_str).map(str::to_owned),
+            raw: kept,
+            not_understood: Vec::new(),
+            rank_pattern: Vec::new(),
+            alpha_pattern: Vec::new(),
+        })
+    }
+
     /// What the rank of `module` is set to.
     pub fn rank_of(&self, module: &str) -> usize {
         self.rank_pattern.iter().find(|(key, _)| key.matches(module)).map_or(self.rank, |&(_, rank)| rank)
@@ -118,6 +220,9 @@ impl AdapterConfig {
 
     /// The scaling of `module`, whose lora_A has `rank` rows.
     pub fn scaling(&self, module: &str, rank: usize) -> f64 {
+        if let (Some(scale), true) = (self.mlx, rank > 0) {
+            return scale;
+        }
         match self.peft_type {
             // Pruning leaves the scaling at the rank that training began with.
             PeftType::AdaLora => {
@@ -166,14 +271,28 @@ fn own_keys(peft_type: PeftType) -> Vec<String> {
     }
 }
 
-/// Keys that the change of weight depends on, or may, and that are set.
-fn not_understood(raw: &Map<String, Value>, own: &[String]) -> Vec<String> {
-    let set = |value: &Value| match value {
+fn init(value: Option<&Value>) -> Init {
+    match value.and_then(Value::as_str) {
+        None | Some("gaussian" | "eva" | "orthogonal") => Init::Base,
+        Some("pissa") => Init::Leading,
+        Some("olora") => Init::FirstColumns,
+        Some("loftq") => Init::Quantised,
+        Some(other) => Init::Lost(other.to_owned()),
+    }
+}
+
+/// Says something: neither nothing nor no.
+fn is_set(value: &Value) -> bool {
+    match value {
         Value::Null | Value::Bool(false) => false,
-        Value::Array(items) => !items.is_empty(),
+        Value::Array(items) => items.iter().any(is_set),
         Value::Object(items) => !items.is_empty(),
         _ => true,
-    };
+    }
+}
+
+/// Keys that the change of weight depends on, or may, and that are set.
+fn not_understood(raw: &Map<String, Value>, own: &[String]) -> Vec<String> {
     let shown = |key: &str, value: &Value| {
         let text: String = value.to_string().chars().take(60).collect();
         format!("{key}: {text}")
@@ -181,10 +300,7 @@ fn not_understood(raw: &Map<String, Value>, own: &[String]) -> Vec<String> {
     let mut found = Vec::new();
     for (key, value) in raw {
         let understood = UNDERSTOOD.contains(&key.as_str()) || INDIFFERENT.contains(&key.as_str()) || own.contains(key);
-        // Initialised from the base, which is then changed: the adapter belongs to what is left of it.
-        let from_base = key == "init_lora_weights"
-            && !matches!(value.as_str(), None | Some("gaussian" | "eva" | "orthogonal" | "loftq"));
-        if from_base || !understood && set(value) {
+        if !understood && is_set(value) {
             found.push(shown(key, value));
         }
     }
@@ -193,6 +309,7 @@ fn not_understood(raw: &Map<String, Value>, own: &[String]) -> Vec<String> {
 
 const UNDERSTOOD: &[&str] = &[
     "alpha_pattern",
+    "enable_lora",
     "fan_in_fan_out",
     "init_lora_weights",
     "init_r",
@@ -202,6 +319,8 @@ const UNDERSTOOD: &[&str] = &[
     "peft_type",
     "r",
     "rank_pattern",
+    "target_parameters",
+    "trainable_token_indices",
     "use_dora",
     "use_rslora",
 ];
@@ -302,15 +421,18 @@ mod tests {
         let config = AdapterConfig::parse(text.as_bytes()).unwrap();
         assert_eq!(
             config.not_understood,
-            [
-                r#"init_lora_weights: "pissa_niter_4""#,
-                "invented: [1]",
-                r#"target_parameters: ["w"]"#,
-                "use_qalora: true",
-                "rank_pattern: (?=x)",
-                "rank_pattern: q",
-            ]
+            ["invented: [1]", "use_qalora: true", "rank_pattern: (?=x)", "rank_pattern: q",]
         );
+        assert_eq!(config.init, Init::Lost("pissa_niter_4".into()));
+    }
+
+    #[test]
+    fn mlx_says_its_scaling() {
+        let text = r#"{"fine_tune_type":"dora","lora_parameters":{"rank":4,"scale":20.0},"model":"x"}"#;
+        let config = AdapterConfig::parse(text.as_bytes()).unwrap();
+        assert_eq!((config.scaling("q", 4), config.rank_of("q"), config.dora), (20.0, 4, true));
+        assert!(message(r#"{"fine_tune_type":"lora","lora_parameters":{}}"#).contains("no scale"));
+        assert!(message(r#"{"fine_tune_type":"prefix"}"#).contains("fine_tune_type is \"prefix\""));
     }
 
     #[test]

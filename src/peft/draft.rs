@@ -1,13 +1,16 @@
 //! An adapter about to be written: what it will hold is known first, its factors are made one module at a time, so that
-//! nothing larger than a module is ever in memory. Knows nothing of why it is as it is.
+//! nothing larger than a module is ever in memory. Knows nothing of why it is as it is, nor of configurations.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
-use super::adapter::{Adapter, Factors, Kind, Module, Whole};
+use serde_json::{Map, Value};
+
+use super::adapter::Adapter;
 use super::change::Change;
-use super::keys::{PREFIX, Part, Style};
+use super::keys::{Held, PREFIX, Part, Style};
+use super::module::{Factors, Kind, Module, Whole};
 use crate::error::{Error, Result};
-use crate::files::write::{Planned, Writer, pytorch};
+use crate::files::write::{Planned, Writer};
 use crate::files::{Dtype, Sink, Source, blocks};
 use crate::spectrum::Svd;
 
@@ -30,18 +33,53 @@ pub struct DraftModule<'a, S> {
     pub name: String,
     pub rank: usize,
     pub scaling: f64,
+    /// B is multiplied by this where factors are kept: what the scaling cannot say, as nothing stores it.
+    pub times: f64,
     pub dtype: Dtype,
     pub how: How,
     /// Where it comes from, each times a weight.
     pub parts: Vec<(&'a Adapter<S>, &'a Module, f64)>,
 }
 
+/// Where a draft's scalings are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scalings {
+    /// In `adapter_config.json`.
+    Config,
+    /// In a number beside each module.
+    Alphas,
+    /// In the header, as diffusers stores them.
+    Header,
+    /// Nowhere: they are 1.
+    Nowhere,
+}
+
+impl<S: Source> Adapter<S> {
+    /// Where its scalings are stored.
+    pub fn scalings(&self) -> Scalings {
+        let alphas = || self.modules.iter().any(|m| m.has(Part::Alpha) || m.scaling != 1.0 || !m.name.contains('.'));
+        match self.style {
+            Style::Peft => Scalings::Config,
+            _ if !self.settings.parts.is_empty() && !self.modules.iter().any(|m| m.has(Part::Alpha)) => {
+                Scalings::Header
+            }
+            _ if alphas() => Scalings::Alphas,
+            _ => Scalings::Nowhere,
+        }
+    }
+}
+
 /// An adapter about to be written.
 #[derive(Debug)]
 pub struct Draft<'a, S> {
-    pub style: Style,
+    pub scalings: Scalings,
     pub modules: Vec<DraftModule<'a, S>>,
-    pub whole: Vec<(&'a Adapter<S>, &'a Whole, Dtype)>,
+    /// Each times a number, which is 1 for what takes a weight's place.
+    pub whole: Vec<(&'a Adapter<S>, &'a Whole, Dtype, f64)>,
+    /// Tensors that are copied as they are.
+    pub copies: Vec<(&'a Adapter<S>, &'a str, Dtype)>,
+    /// The header's texts.
+    pub metadata: BTreeMap<String, String>,
     /// What the adapters hold and the draft does not.
     pub left_out: Vec<String>,
     /// Keys of `adapter_config.json` that are kept.
@@ -52,7 +90,7 @@ pub struct Draft<'a, S> {
 
 impl<S: Source> DraftModule<'_, S> {
     /// The module that all parts are alike.
-    fn like(&self) -> &Module {
+    pub(super) fn like(&self) -> &Module {
         self.parts[0].1
     }
 
@@ -70,7 +108,10 @@ impl<S: Source> DraftModule<'_, S> {
         let magnitude = read[0].0.magnitude.clone();
         let (a, b, error) = match self.how {
             How::Keep => {
-                let factors = read.swap_remove(0).0;
+                let mut factors = read.swap_remove(0).0;
+                if self.times != 1.0 {
+                    factors.b.iter_mut().for_each(|v| *v = (f64::from(*v) * self.times) as f32);
+                }
                 (factors.a, factors.b, 0.0)
             }
             How::Linear => {
@@ -163,40 +204,49 @@ impl<S: Source> DraftModule<'_, S> {
         Ok((a, b, truncation(&singular)[kept]))
     }
 
-    fn planned(&self, style: Style) -> Vec<Planned> {
+    /// Names as the file had them; PEFT's as PEFT itself writes them, without what wrapped its modules.
+    fn planned(&self, scalings: Scalings) -> Vec<Planned> {
         let module = self.like();
-        let (a, b) = match (style, module.kind) {
-            (Style::Kohya, _) => (".lora_down.weight", ".lora_up.weight"),
-            (Style::Peft, Kind::Embedding) => (".lora_embedding_A", ".lora_embedding_B"),
-            (Style::Peft, _) => (".lora_A.weight", ".lora_B.weight"),
+        let [a, b] = module.factor_keys();
+        let own = scalings != Scalings::Config;
+        let prefix = if a.is_none_or(|key| key.starts_with(PREFIX) || module.has(Part::TurnedA)) { PREFIX } else { "" };
+        let named = |key: Option<&String>, ending: &str| match key.filter(|_| own) {
+            Some(key) => key.clone(),
+            None => format!("{prefix}{}{ending}", self.name),
         };
-        let prefix = if style == Style::Peft { PREFIX } else { "" };
-        let planned = |ending: &str, shape: Vec<usize>, dtype: Dtype| Planned {
-            name: format!("{prefix}{}{ending}", self.name),
-            dtype,
-            shape,
+        let (a_ending, b_ending) = match module.kind {
+            Kind::Embedding => (".lora_embedding_A", ".lora_embedding_B"),
+            _ => (".lora_A.weight", ".lora_B.weight"),
         };
         let (mut a_shape, mut b_shape) = (module.a_shape.clone(), module.b_shape.clone());
         (a_shape[0], b_shape[1]) = (self.rank, self.rank);
-        let mut out = vec![planned(a, a_shape, self.dtype), planned(b, b_shape, self.dtype)];
+        let planned = |name: String, shape: Vec<usize>| Planned { name, dtype: self.dtype, shape };
+        let mut out = vec![planned(named(a, a_ending), a_shape), planned(named(b, b_ending), b_shape)];
         if self.has_bias() {
-            out.push(planned(".lora_B.bias", vec![module.outputs], self.dtype));
+            let key = module.keys.get(&Part::Bias);
+            out.push(planned(named(key, ".lora_B.bias"), vec![module.outputs]));
         }
-        if let Some(key) = module.keys.get(&Part::Magnitude) {
-            let shape = self.parts[0].0.file.find(key).map_or_else(Vec::new, |info| info.shape.clone());
-            out.push(planned(".lora_magnitude_vector", shape, self.dtype));
+        for part in [Part::Magnitude, Part::DoraScale] {
+            if let Some(key) = module.keys.get(&part) {
+                let shape = self.parts[0].0.file.find(key).map_or_else(Vec::new, |info| info.shape.clone());
+                let kept = part == Part::DoraScale;
+                let name = if kept { key.clone() } else { named(Some(key), ".lora_magnitude_vector") };
+                out.push(planned(name, shape));
+            }
         }
-        if style == Style::Kohya {
-            out.push(planned(".alpha", Vec::new(), Dtype::F32));
+        if scalings == Scalings::Alphas {
+            let stem = a.map_or(&*self.name, |a| a.find(".lora").map_or(&*self.name, |at| &a[..at]));
+            let name = module.keys.get(&Part::Alpha).cloned().unwrap_or_else(|| format!("{stem}.alpha"));
+            out.push(Planned { name, dtype: Dtype::F32, shape: Vec::new() });
         }
-        if module.has(Part::StoredBase) {
+        if let Some(key) = module.keys.get(&Part::StoredBase) {
             let (rows, columns) = module.shape();
-            out.push(planned(".base_layer.weight", vec![rows, columns], self.dtype));
+            out.push(planned(named(Some(key), ".base_layer.weight"), vec![rows, columns]));
         }
         out
     }
 
-    fn has_bias(&self) -> bool {
+    pub(super) fn has_bias(&self) -> bool {
         self.parts.iter().any(|(_, module, _)| module.has(Part::Bias))
     }
 }
@@ -220,107 +270,54 @@ impl<S: Source> Draft<'_, S> {
     /// # Errors
     /// Those of reading, decomposing and the sink; `Error::Data` where `progress` said to stop.
     pub async fn write<K: Sink>(&self, sink: &mut K, progress: &mut dyn FnMut(usize) -> bool) -> Result<Vec<f64>> {
-        let whole = |&(_, whole, dtype): &(_, &Whole, Dtype)| Planned {
-            name: whole.key.clone(),
+        let whole = |&(_, whole, dtype, _): &(_, &Whole, Dtype, f64)| Planned {
+            name: if self.scalings == Scalings::Config { normal(whole) } else { whole.key.clone() },
             dtype,
             shape: whole.shape.clone(),
         };
-        let plan: Vec<Planned> =
-            self.modules.iter().flat_map(|m| m.planned(self.style)).chain(self.whole.iter().map(whole)).collect();
-        let mut writer = Writer::begin(sink, &plan, &pytorch()).await?;
+        let copied = |&(adapter, key, dtype): &(&Adapter<S>, &str, Dtype)| Planned {
+            name: key.to_owned(),
+            dtype,
+            shape: adapter.file.find(key).map_or_else(Vec::new, |info| info.shape.clone()),
+        };
+        let mut plan: Vec<Planned> = self.modules.iter().flat_map(|m| m.planned(self.scalings)).collect();
+        plan.extend(self.whole.iter().map(whole));
+        plan.extend(self.copies.iter().map(copied));
+        let mut writer = Writer::begin(sink, &plan, &self.metadata).await?;
         let mut errors = Vec::new();
         for (at, module) in self.modules.iter().enumerate() {
             let (factors, error) = module.factors().await?;
             errors.push(error);
-            writer.values(module.dtype, &factors.a).await?;
-            writer.values(module.dtype, &factors.b).await?;
-            for extra in [factors.bias, factors.magnitude].into_iter().flatten() {
-                writer.values(module.dtype, &extra).await?;
-            }
-            if self.style == Style::Kohya {
-                writer.values(Dtype::F32, &[(module.scaling * module.rank as f64) as f32]).await?;
+            let alpha = [(module.scaling * module.rank as f64) as f32];
+            let extras = [factors.bias, factors.magnitude].into_iter().flatten();
+            let all: Vec<Vec<f32>> = [factors.a, factors.b].into_iter().chain(extras).collect();
+            let alpha = (self.scalings == Scalings::Alphas).then_some((Dtype::F32, &alpha[..]));
+            for (dtype, values) in all.iter().map(|values| (module.dtype, values.as_slice())).chain(alpha) {
+                writer.values(dtype, values).await?;
             }
             let (adapter, like, _) = module.parts[0];
             if let Some(key) = like.keys.get(&Part::StoredBase) {
-                copy(adapter, key, module.dtype, &mut writer).await?;
+                copy(adapter, key, module.dtype, 1.0, &mut writer).await?;
             }
             if !progress(at) {
                 return Err(stopped());
             }
         }
-        for &(adapter, whole, dtype) in &self.whole {
-            if dtype.is_float() {
-                copy(adapter, &whole.key, dtype, &mut writer).await?;
-            }
+        let whole = self.whole.iter().map(|&(adapter, whole, dtype, times)| (adapter, &*whole.key, dtype, times));
+        let copies = self.copies.iter().map(|&(adapter, key, dtype)| (adapter, key, dtype, 1.0));
+        for (adapter, key, dtype, times) in whole.chain(copies) {
+            copy(adapter, key, dtype, times, &mut writer).await?;
         }
         writer.end().map(|()| errors)
     }
-
-    /// The text of `adapter_config.json`; `None` in kohya's style, which has none.
-    pub fn config(&self) -> Option<String> {
-        (self.style == Style::Peft).then(|| {
-            let mut config = self.raw.clone();
-            let rslora = config.get("use_rslora").is_some_and(|v| v == true);
-            let divisor = |rank: usize| if rslora { libm::sqrt(rank as f64) } else { rank as f64 };
-            let alpha = |m: &DraftModule<S>| number(m.scaling * divisor(m.rank));
-            let ranks: Vec<Value> = self.modules.iter().map(|m| json!(m.rank)).collect();
-            let alphas: Vec<Value> = self.modules.iter().map(alpha).collect();
-            let (rank, rank_pattern) = self.pattern(&ranks);
-            let (alpha, alpha_pattern) = self.pattern(&alphas);
-            let bias = self.modules.iter().any(DraftModule::has_bias);
-            let dora = self.modules.iter().any(|m| m.like().has(Part::Magnitude));
-            let transposed = self.modules.iter().any(|m| m.like().transposed && m.like().kind == Kind::Linear);
-            for (key, value) in [
-                ("peft_type", json!("LORA")),
-                ("r", rank),
-                ("lora_alpha", alpha),
-                ("rank_pattern", rank_pattern),
-                ("alpha_pattern", alpha_pattern),
-                ("use_dora", json!(dora)),
-                ("lora_bias", json!(bias)),
-                ("fan_in_fan_out", json!(transposed)),
-                ("inference_mode", json!(true)),
-            ] {
-                config.insert(key.into(), value);
-            }
-            if !self.same_targets || config.get("target_modules").is_none_or(Value::is_null) {
-                // Full names: an ending might match what is not in the file.
-                let names: Vec<&str> = self.modules.iter().map(|m| m.name.as_str()).collect();
-                config.insert("target_modules".into(), json!(names));
-            }
-            let saved = |name: &Value| {
-                let name = name.as_str().unwrap_or_default();
-                self.whole.iter().any(|(_, whole, _)| whole.name.split('.').any(|part| part == name))
-            };
-            if let Some(Value::Array(names)) = config.get_mut("modules_to_save") {
-                names.retain(saved);
-            }
-            format!("{:#}\n", Value::Object(config))
-        })
-    }
-
-    /// The most frequent value, and a pattern with the modules that have another.
-    fn pattern(&self, values: &[Value]) -> (Value, Value) {
-        let count = |value: &Value| values.iter().filter(|v| *v == value).count();
-        let mut distinct: Vec<&Value> = Vec::new();
-        for value in values {
-            if !distinct.contains(&value) {
-                distinct.push(value);
-            }
-        }
-        let common = distinct.into_iter().max_by_key(|value| count(value)).cloned().unwrap_or(json!(8));
-        let mut pattern = Map::new();
-        for (module, value) in self.modules.iter().zip(values).filter(|(_, value)| **value != common) {
-            pattern.insert(module.name.clone(), value.clone());
-        }
-        (common, Value::Object(pattern))
-    }
 }
 
-/// Values as whole numbers where they are, up to the rounding of a root.
-fn number(value: f64) -> Value {
-    let whole = value.round();
-    if (value - whole).abs() <= 1e-9 * whole.abs() && whole.abs() < 1e15 { json!(whole as i64) } else { json!(value) }
+/// A whole weight's name as PEFT writes it, without the adapter's own name.
+fn normal(whole: &Whole) -> String {
+    match whole.held {
+        Held::Replaces => format!("{PREFIX}{}", whole.name),
+        _ => whole.key.clone(),
+    }
 }
 
 /// What a caller's wish to stop becomes.
@@ -333,11 +330,16 @@ async fn copy<S: Source, K: Sink>(
     adapter: &Adapter<S>,
     key: &str,
     dtype: Dtype,
+    times: f64,
     writer: &mut Writer<'_, K>,
 ) -> Result<()> {
     let (rows, width) = adapter.file.find(key).map_or((0, 0), |info| info.matrix());
     for rows in blocks(0..rows, width) {
-        writer.values(dtype, &adapter.file.read_rows(key, rows).await?).await?;
+        let mut values = adapter.file.read_rows(key, rows).await?;
+        if times != 1.0 {
+            values.iter_mut().for_each(|v| *v = (f64::from(*v) * times) as f32);
+        }
+        writer.values(dtype, &values).await?;
     }
     Ok(())
 }

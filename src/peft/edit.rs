@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::adapter::Adapter;
 use super::config::PeftType;
-use super::draft::{Draft, DraftModule, How};
-use super::keys::Part;
+use super::draft::{Draft, DraftModule, How, Scalings};
+use super::keys::{Held, Part};
+use super::saved::{is_bound, metadata, understood};
 use crate::error::{Error, Result};
 use crate::files::{Dtype, Source};
 
@@ -54,45 +55,77 @@ pub fn edit<'a, S: Source>(adapter: &'a Adapter<S>, edit: &Edit) -> Result<Draft
             return Err(Error::Missing { what: "module", name: name.clone(), hint });
         }
     }
+    let scalings = adapter.scalings();
     let mut left_out = edit.drop.clone();
     let mut modules = Vec::new();
-    for module in adapter.modules.iter().filter(|module| !edit.drop.contains(&module.name)) {
+    let (packed, own): (Vec<_>, Vec<_>) = adapter.modules.iter().partition(|module| module.slice.is_some());
+    for module in own.iter().filter(|module| !edit.drop.contains(&module.name)) {
         if module.rank == 0 {
             left_out.push(format!("{}: its rank is 0", module.name));
             continue;
         }
         let rank = edit.rank.map_or(module.rank, |rank| rank.min(module.rank));
+        if is_bound(adapter.init(&module.name)) && (rank < module.rank || edit.scale != 1.0) {
+            let expected = "the rank and scale that it has, since its factors began as the base's own directions and belong to \
+                            what is left of the base (init_lora_weights); convert it with PEFT's \
+                            path_initial_model_for_weight_conversion first";
+            return wrong(&module.name, expected, format!("rank {rank}, scale {}", edit.scale));
+        }
+        let said = if scalings == Scalings::Nowhere { 1.0 } else { module.scaling * edit.scale };
         modules.push(DraftModule {
             name: module.name.clone(),
             rank,
-            scaling: module.scaling * edit.scale,
+            scaling: said,
+            times: if scalings == Scalings::Nowhere { module.scaling * edit.scale } else { 1.0 },
             dtype: edit.dtype.unwrap_or(module.dtype),
             how: if rank < module.rank { How::Svd } else { How::Keep },
-            parts: vec![(adapter, module, edit.scale)],
+            parts: vec![(adapter, *module, edit.scale)],
         });
     }
+    let mut copies = Vec::new();
+    for layer in &adapter.packed {
+        let of_layer = |name: &str| name.strip_prefix(&*layer.name).is_some_and(|rest| rest.starts_with('.'));
+        let smaller = edit.rank.is_some_and(|rank| {
+            packed.is_empty() || packed.iter().any(|module| of_layer(&module.name) && module.rank > rank)
+        });
+        if smaller || edit.scale != 1.0 || edit.drop.iter().any(|name| of_layer(name)) {
+            left_out.push(format!("{}: its experts are saved only as they are", layer.name));
+            continue;
+        }
+        for info in layer.pairs.iter().flat_map(|pair| [&pair.a, &pair.b]) {
+            copies.push((adapter, info.name.as_str(), edit.dtype.unwrap_or(info.dtype)));
+        }
+    }
     let kept = adapter.whole.iter().filter(|whole| !edit.drop.contains(&whole.name));
-    let whole: Vec<_> =
-        kept.filter(|w| w.dtype.is_float()).map(|w| (adapter, w, edit.dtype.unwrap_or(w.dtype))).collect();
+    // A difference grows with the rest; what takes a weight's place does not.
+    let times = |held: Held| if held == Held::Adds { edit.scale } else { 1.0 };
+    let whole: Vec<_> = kept.map(|w| (adapter, w, edit.dtype.unwrap_or(w.dtype), times(w.held))).collect();
     let dora = modules.iter().filter(|m| m.parts[0].1.has(Part::Magnitude)).count();
-    if dora > 0 && dora < modules.len() {
+    if dora > 0 && dora < modules.len() && scalings == Scalings::Config {
         return wrong(
             "modules",
             "DoRA in all of them or in none, since the configuration says it for all",
             format!("{dora} with it"),
         );
     }
-    if modules.is_empty() && whole.is_empty() {
+    if modules.is_empty() && whole.is_empty() && copies.is_empty() {
         return wrong("modules", "at least one that stays", "none".into());
     }
-    Ok(Draft {
-        style: adapter.style,
-        same_targets: modules.len() == adapter.modules.len(),
+    left_out.extend(adapter.not_understood.iter().cloned());
+    let mut draft = Draft {
+        scalings,
+        same_targets: modules.len() == own.len(),
         modules,
         whole,
+        copies,
+        metadata: metadata(adapter),
         left_out,
         raw: raw(adapter),
-    })
+    };
+    if edit.rank.is_some() || edit.scale != 1.0 || !edit.drop.is_empty() {
+        draft.settle(&adapter.settings);
+    }
+    Ok(draft)
 }
 
 /// The configuration to start from; of another kind's, what plain LoRA knows too.
@@ -102,7 +135,7 @@ pub(super) fn raw<S>(adapter: &Adapter<S>) -> Map<String, Value> {
     let Some(config) = &adapter.config else {
         return Map::new();
     };
-    let mut raw = config.raw.clone();
+    let mut raw = understood(config);
     if !matches!(config.peft_type, PeftType::Lora) {
         raw.retain(|key, _| shared.contains(&key.as_str()));
     }

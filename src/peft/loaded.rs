@@ -3,12 +3,16 @@
 
 use std::ops::Range;
 
-use super::adapter::{Adapter, Factors, Module, Whole};
+use super::adapter::Adapter;
 use super::change::Change;
-use super::find::{base_weight, find};
-use super::keys::Part;
+use super::config::Init;
+use super::find::{Found, find};
+use super::keys::{Held, Part};
+use super::module::{Factors, Magnitudes, Module, Whole};
+use super::origin::taken_out;
+use super::weight::{BaseWeight, Of};
 use crate::error::Result;
-use crate::files::{Checkpoint, Source, blocks, broken};
+use crate::files::{Checkpoint, Source, blocks};
 
 /// What is looked at: an adapted module, or a weight that the adapter holds whole.
 #[derive(Clone, Copy, Debug)]
@@ -57,13 +61,16 @@ impl<S> Adapter<S> {
 pub struct Loaded<'a, S, B> {
     pub adapter: &'a Adapter<S>,
     pub target: Target<'a>,
-    /// The low-rank change; `None` for a whole weight. DoRA rescales its sum with the base.
+    /// The low-rank change; `None` for a whole weight, and where it takes a base that is not there. DoRA rescales its sum
+    /// with the base.
     pub change: Option<Change>,
     /// scaling · bias of lora_B.
     pub bias: Option<Vec<f64>>,
     pub rows: usize,
     pub columns: usize,
-    base: Option<(&'a Checkpoint<B>, String)>,
+    /// Why the base that is open says nothing of it, or too little, in words.
+    pub why: Option<String>,
+    base: Option<BaseWeight<'a, B>>,
     /// The base's own weight, where the adapter carries it.
     stored: Option<&'a str>,
     dora: Dora,
@@ -74,43 +81,31 @@ enum Dora {
     No,
     /// The base that its norms depend on is not there.
     Unknown,
-    /// magnitude / norm, one for each output.
-    Known(Vec<f64>),
+    /// magnitude / norm, one for each output, or for each input.
+    Known(Vec<f64>, Magnitudes),
 }
 
 impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
     /// What is looked at, and its weight in `base` if that is there.
     ///
     /// # Errors
-    /// `Error::File` where a tensor cannot be read, or the base's has another shape.
+    /// `Error::File` where a tensor cannot be read.
     pub async fn of(adapter: &'a Adapter<S>, target: Target<'a>, base: Option<&'a Checkpoint<B>>) -> Result<Self> {
         match target {
             Target::Module(module) => Self::module(adapter, module, base).await,
-            Target::Whole(whole) => Self::whole(adapter, whole, base),
+            Target::Whole(whole) => Self::whole(adapter, whole, base).await,
         }
     }
 
     /// A module, and its weight in `base` if that is there.
     ///
     /// # Errors
-    /// `Error::File` where a tensor cannot be read, or the base's has another shape.
+    /// `Error::File` where a tensor cannot be read.
     pub async fn module(adapter: &'a Adapter<S>, module: &'a Module, base: Option<&'a Checkpoint<B>>) -> Result<Self> {
-        let factors = adapter.factors(module).await?;
-        Self::with(adapter, module, factors, base).await
-    }
-
-    async fn with(
-        adapter: &'a Adapter<S>,
-        module: &'a Module,
-        factors: Factors,
-        base: Option<&'a Checkpoint<B>>,
-    ) -> Result<Self> {
-        let Factors { a, b, bias, magnitude } = factors;
+        let Factors { a, b, bias, magnitude } = adapter.factors(module).await?;
         let (rows, columns) = module.shape();
-        let (inputs, outputs) = (module.inputs, module.outputs);
-        let change = Change::new(module.rank, (&a, inputs), (&b, outputs), module.scaling, module.transposed);
-        let base = base.and_then(|base| base_weight(base, &module.name, adapter.style).map(|key| (base, key)));
-        let stored = module.keys.get(&Part::StoredBase).map(String::as_str);
+        let change =
+            Change::new(module.rank, (&a, module.inputs), (&b, module.outputs), module.scaling, module.transposed);
         let mut loaded = Self {
             adapter,
             target: Target::Module(module),
@@ -118,25 +113,28 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
             bias: bias.map(|bias| bias.iter().map(|&v| module.scaling * f64::from(v)).collect()),
             rows,
             columns,
-            base,
-            stored,
+            why: None,
+            base: None,
+            stored: module.keys.get(&Part::StoredBase).map(String::as_str),
             dora: Dora::No,
         };
-        loaded.check_base()?;
-        if let Some(magnitude) = magnitude {
+        if let Some(base) = base {
+            let of = module.slice.map_or(Of::All, |slice| Of::One(slice.expert, slice.of));
+            loaded.take(base, &adapter.base_of(module, base), of).await?;
+        }
+        loaded.less_origin(module).await?;
+        if let (Some(magnitude), Some(kind)) = (magnitude, module.magnitudes) {
             loaded.dora = Dora::Unknown;
             if loaded.has_base() {
-                let mut squares = vec![0.0; outputs];
+                let mut squares = vec![0.0; magnitude.len()];
+                let at = loaded.magnitude(kind);
                 loaded
                     .merged(&mut |start, values| {
-                        for (at, v) in values.iter().enumerate() {
-                            let output = if module.transposed { at % columns } else { start + at / columns };
-                            squares[output] += v * v;
-                        }
+                        values.iter().enumerate().for_each(|(i, v)| squares[at(start, i)] += v * v);
                     })
                     .await?;
                 let scale = squares.iter().zip(magnitude).map(|(s, m)| f64::from(m) / libm::sqrt(*s)).collect();
-                loaded.dora = Dora::Known(scale);
+                loaded.dora = Dora::Known(scale, kind);
             }
         }
         Ok(loaded)
@@ -145,37 +143,90 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
     /// A weight that the adapter holds whole.
     ///
     /// # Errors
-    /// `Error::File` where the base's has another shape.
-    pub fn whole(adapter: &'a Adapter<S>, whole: &'a Whole, base: Option<&'a Checkpoint<B>>) -> Result<Self> {
+    /// `Error::File` where the base's scales cannot be read.
+    pub async fn whole(adapter: &'a Adapter<S>, whole: &'a Whole, base: Option<&'a Checkpoint<B>>) -> Result<Self> {
         let (rows, columns) = Target::Whole(whole).shape();
-        let base = base.and_then(|base| find(base, &whole.name).map(|key| (base, key)));
-        let loaded = Self {
+        let mut loaded = Self {
             adapter,
             target: Target::Whole(whole),
             change: None,
             bias: None,
             rows,
             columns,
-            base,
+            why: None,
+            base: None,
             stored: None,
             dora: Dora::No,
         };
-        loaded.check_base()?;
+        if let Some(base) = base {
+            let of = if whole.held == Held::Rows { Of::Rows(&whole.rows) } else { Of::All };
+            let (module, ending) = whole.weight();
+            loaded.take(base, &find(base, module, ending), of).await?;
+        }
         Ok(loaded)
     }
 
-    fn check_base(&self) -> Result<()> {
-        let Some((base, key)) = &self.base else {
+    /// The weight that was found, if it is one of this shape; else why not.
+    async fn take(&mut self, base: &'a Checkpoint<B>, found: &Found, of: Of<'_>) -> Result<()> {
+        let name = self.name();
+        let Some(key) = found.key() else {
+            self.why = lacking(name, found);
             return Ok(());
         };
-        let shape = base.find(key).map_or((0, 0), |info| info.matrix());
-        if shape == (self.rows, self.columns) {
-            return Ok(());
+        let grown = self.grown(base, key);
+        match BaseWeight::open(base, key, (self.rows, self.columns), of).await? {
+            Ok(weight) => self.base = Some(weight),
+            Err(_) if grown.is_some() && self.stored.is_some() => {}
+            Err(problem) => self.why = Some(grown.unwrap_or(problem)),
         }
-        let (expected, has) = ((self.rows, self.columns), format!("{}×{}", shape.0, shape.1));
-        let problem =
-            format!("\"{key}\" is {has}, but the adapter's is {}×{}; it is for another base", expected.0, expected.1);
-        Err(broken(&base.file(), problem))
+        Ok(())
+    }
+
+    /// What is to be said where the adapter has rows for another number of tokens than the base.
+    fn grown(&self, base: &Checkpoint<B>, key: &str) -> Option<String> {
+        let (rows, columns) = base.find(key).filter(|info| info.shape.len() == 2)?.matrix();
+        let whole = matches!(self.target, Target::Whole(Whole { held: Held::Replaces, .. })) || self.stored.is_some();
+        (whole && columns == self.columns && rows != self.rows).then(|| {
+            let what = if self.rows > rows { "tokens were added" } else { "tokens were taken out" };
+            let count = self.rows.abs_diff(rows);
+            format!(
+                "holds {} rows where the base has {rows}: {count} {what}, and the rows cannot be compared",
+                self.rows
+            )
+        })
+    }
+
+    /// Takes out what the base's own directions were to its factors; without them the change is not known.
+    async fn less_origin(&mut self, module: &Module) -> Result<()> {
+        let init = self.adapter.init(&module.name);
+        let known = match (init, &self.base) {
+            (Init::Base | Init::Quantised, _) => return Ok(()),
+            (Init::Lost(setting), _) => Err(format!(
+                "init_lora_weights is \"{setting}\", which changed the base in a way that cannot be found again here"
+            )),
+            (_, None) => Err("what its factors began as takes the base".to_owned()),
+            (_, Some(base)) => taken_out(base, init, module).await?,
+        };
+        match (known, self.change.take()) {
+            (Ok(out), Some(change)) => self.change = Some(change.less(&out)),
+            (Err(why), _) => {
+                self.why.get_or_insert(why);
+                self.base = None;
+            }
+            (Ok(_), None) => {}
+        }
+        Ok(())
+    }
+
+    /// Which of the magnitudes an entry of a block that begins at some row is scaled by.
+    fn magnitude(&self, kind: Magnitudes) -> impl Fn(usize, usize) -> usize + use<S, B> {
+        let columns = self.columns.max(1);
+        let transposed = matches!(self.target, Target::Module(module) if module.transposed);
+        move |start, i| match kind {
+            Magnitudes::Outputs if transposed => i % columns,
+            Magnitudes::Outputs => start + i / columns,
+            Magnitudes::Inputs(each) => i % columns / each.max(1),
+        }
     }
 
     pub fn name(&self) -> &'a str {
@@ -194,7 +245,12 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
 
     /// The change can be told without a base, or its base is there.
     pub fn is_known(&self) -> bool {
-        self.is_low_rank() || self.has_base()
+        self.is_low_rank() || self.has_base() || self.adds()
+    }
+
+    /// What the adapter holds is a difference.
+    fn adds(&self) -> bool {
+        matches!(self.target, Target::Whole(Whole { held: Held::Adds, .. }))
     }
 
     /// Its rows, as many at a time as are read at once.
@@ -209,7 +265,7 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
     pub async fn base_rows(&self, rows: Range<usize>) -> Result<Option<Vec<f32>>> {
         match (self.stored, &self.base) {
             (Some(key), _) => self.adapter.file.read_rows(key, rows).await.map(Some),
-            (None, Some((base, key))) => base.read_rows(key, rows).await.map(Some),
+            (None, Some(base)) => base.rows(rows).await.map(Some),
             (None, None) => Ok(None),
         }
     }
@@ -220,11 +276,20 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
     /// As `base_rows`.
     pub async fn merged_rows(&self, rows: Range<usize>) -> Result<Option<Vec<f64>>> {
         if let Target::Whole(whole) = self.target {
-            let values = self.adapter.file.read_rows(&whole.key, rows).await?;
-            return Ok(Some(values.into_iter().map(f64::from).collect()));
+            let values = self.held(whole, rows.clone()).await?;
+            if !self.adds() {
+                return Ok(Some(values));
+            }
+            let base = self.base_rows(rows).await?;
+            return Ok(base.map(|base| values.iter().zip(base).map(|(v, b)| v + f64::from(b)).collect()));
         }
         let base = self.base_rows(rows.clone()).await?;
         Ok(base.map(|base| self.merge_rows(rows, &base)))
+    }
+
+    async fn held(&self, whole: &Whole, rows: Range<usize>) -> Result<Vec<f64>> {
+        let values = self.adapter.file.read_rows(&whole.key, rows).await?;
+        Ok(values.into_iter().map(f64::from).collect())
     }
 
     /// `rows` of the merged weight from those of the base.
@@ -234,13 +299,19 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
         };
         let mut out = change.tile(rows.clone(), 0..self.columns);
         out.iter_mut().zip(base).for_each(|(o, &b)| *o += f64::from(b));
-        if let Dora::Known(scale) = &self.dora {
-            let transposed = matches!(self.target, Target::Module(module) if module.transposed);
-            for (at, v) in out.iter_mut().enumerate() {
-                *v *= scale[if transposed { at % self.columns } else { rows.start + at / self.columns }];
-            }
+        if let Dora::Known(scale, kind) = &self.dora {
+            let of = self.magnitude(*kind);
+            out.iter_mut().enumerate().for_each(|(at, v)| *v *= scale[of(rows.start, at)]);
         }
         out
+    }
+
+    /// By what DoRA multiplies the sum's rows and columns; nothing of them for others.
+    pub(super) fn rescaled(&self) -> Option<(&[f64], impl Fn(usize, usize) -> usize + use<S, B>)> {
+        match &self.dora {
+            Dora::Known(scale, kind) => Some((scale, self.magnitude(*kind))),
+            _ => None,
+        }
     }
 
     /// Rows of the change of weight. Where it depends on a base that is not there, those of the low-rank part, or
@@ -251,6 +322,9 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
     pub async fn change_rows(&self, rows: Range<usize>) -> Result<Option<Vec<f64>>> {
         if let (Some(change), true) = (&self.change, self.is_low_rank() || !self.has_base()) {
             return Ok(Some(change.tile(rows, 0..self.columns)));
+        }
+        if let (Target::Whole(whole), true) = (self.target, self.adds()) {
+            return self.held(whole, rows).await.map(Some);
         }
         let Some(base) = self.base_rows(rows.clone()).await? else {
             return Ok(None);
@@ -275,6 +349,33 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
 
     /// The base's weight, where it is in the base model.
     pub fn base_key(&self) -> Option<&str> {
-        self.base.as_ref().map(|(_, key)| key.as_str())
+        self.base.as_ref().map(|base| base.key.as_str())
     }
+}
+
+impl Whole {
+    /// The base's name for it, as its module and what follows.
+    pub fn weight(&self) -> (&str, &'static str) {
+        let endings = [".weight", ".bias"];
+        let apart = endings.into_iter().find_map(|ending| Some((self.name.strip_suffix(ending)?, ending)));
+        apart.unwrap_or((&self.name, ""))
+    }
+}
+
+/// Why a base has no weight for a module, in words; nothing where it has one.
+pub(super) fn lacking(name: &str, found: &Found) -> Option<String> {
+    Some(match found {
+        Found::Here(_) | Found::Tied(_) => return None,
+        Found::Quantised(how) => {
+            format!("the weight of \"{name}\" is quantised {how}; open the base that was not quantised")
+        }
+        Found::Several(one, other) => {
+            format!(
+                "which weight \"{name}\" is of cannot be told: \"{one}\" or \"{other}\"; open that model's file alone"
+            )
+        }
+        Found::Nothing => {
+            format!("the base has no weight for \"{name}\"; this part of the adapter is for another base")
+        }
+    })
 }

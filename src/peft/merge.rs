@@ -1,95 +1,56 @@
 //! An adapter merged into its base: each file of the base written anew, as a stream, with the adapted weights changed
-//! and all others copied. Knows nothing of where the files go.
+//! and all others copied. Knows nothing of where the files go, nor of what may be merged.
 
-use std::collections::BTreeMap;
-
-use super::adapter::{Adapter, Module, Whole};
+use super::adapter::Adapter;
 use super::draft::stopped;
-use super::find::{base_weight, find};
-use super::keys::Part;
 use super::loaded::Loaded;
+use super::plan::{Becomes, Piece, Plan, plan};
+use super::proof::{Proof, Proven};
 use crate::error::Result;
 use crate::files::write::{Planned, Writer};
-use crate::files::{Checkpoint, Sink, Source, TensorInfo, blocks, broken};
+use crate::files::{Checkpoint, Dtype, Sink, Source, TensorInfo, blocks};
 
 /// Bytes copied at once.
 const CHUNK: u64 = 4 << 20;
-
-/// What happens to a tensor of the base.
-#[derive(Clone, Copy, Debug)]
-enum Becomes<'a> {
-    Merged(&'a Module),
-    Replaced(&'a Whole),
-    /// Plus the bias of lora_B.
-    Biased(&'a Module),
-}
 
 /// A merge that can be carried out.
 #[derive(Debug)]
 pub struct Merge<'a, S, B> {
     adapter: &'a Adapter<S>,
     base: &'a Checkpoint<B>,
-    changes: BTreeMap<String, Becomes<'a>>,
-    /// Weights that the adapter holds whole and the base does not have: the merged model lacks them.
+    plan: Plan<'a>,
+    /// What the adapter holds and the merged model will lack, each with why.
     pub left_out: Vec<String>,
+    /// What else has to be known of the merged model.
+    pub notes: Vec<String>,
 }
 
 /// What came of a file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Merged {
     /// Tensors that were changed.
     pub changed: usize,
     /// Changed tensors with a value that is not finite in the base's dtype.
     pub not_finite: Vec<String>,
+    /// How far the merged weights are from the base with the adapter beside it, where that is furthest.
+    pub proven: Proven,
 }
 
 impl<'a, S: Source, B: Source> Merge<'a, S, B> {
     /// # Errors
-    /// `Error::File` where a module's weight is not in the base, has another shape or no floating-point format, or
-    /// two modules change the same one; `Error::Data` where a module's shape was not taken from a base.
+    /// `Error::File` where nothing of the adapter fits the base, the base is quantised, the adapter belongs to another state of
+    /// it, or two modules change the same weight; `Error::Data` where a module's shape was not taken from a base.
     pub fn new(adapter: &'a Adapter<S>, base: &'a Checkpoint<B>) -> Result<Self> {
-        adapter.check_shapes()?;
-        let mut merge = Self { adapter, base, changes: BTreeMap::new(), left_out: Vec::new() };
-        for module in adapter.modules.iter().filter(|module| module.rank > 0) {
-            let key = base_weight(base, &module.name, adapter.style).ok_or_else(|| {
-                broken(&base.file(), format!("has no weight for \"{}\"; the adapter is for another base", module.name))
-            })?;
-            if module.has(Part::Bias) {
-                let bias = format!("{}.bias", key.strip_suffix(".weight").unwrap_or(&key));
-                merge.change(bias, (module.outputs, 1), Becomes::Biased(module))?;
-            }
-            merge.change(key, module.shape(), Becomes::Merged(module))?;
-        }
-        for whole in &adapter.whole {
-            let width = whole.shape.iter().skip(1).product();
-            match find(base, &whole.name) {
-                Some(key) => {
-                    merge.change(key, (whole.shape.first().copied().unwrap_or(1), width), Becomes::Replaced(whole))?
-                }
-                None => merge.left_out.push(whole.name.clone()),
-            }
-        }
-        Ok(merge)
+        let mut plan = plan(adapter, base)?;
+        let left_out = std::mem::take(&mut plan.left_out);
+        let notes = std::mem::take(&mut plan.notes);
+        Ok(Self { adapter, base, plan, left_out, notes })
     }
 
-    fn change(&mut self, key: String, shape: (usize, usize), becomes: Becomes<'a>) -> Result<()> {
-        let file = self.base.file();
-        let info = self.base.find(&key).ok_or_else(|| {
-            broken(&file, format!("has no \"{key}\", which the adapter adds to; it cannot be merged into this base"))
-        })?;
-        if info.matrix() != shape {
-            let problem =
-                format!("\"{key}\" is {:?}, but the adapter's is {shape:?}; it is for another base", info.shape);
-            return Err(broken(&file, problem));
-        }
-        if !info.dtype.is_float() {
-            let problem = format!("\"{key}\" is {}; merge into the base that was not quantised", info.dtype);
-            return Err(broken(&file, problem));
-        }
-        match self.changes.insert(key.clone(), becomes) {
-            None => Ok(()),
-            Some(_) => Err(broken(&file, format!("\"{key}\" is changed by two modules of the adapter"))),
-        }
+    /// Names of the tensors that will change, those that are new among them.
+    pub fn will_change(&self) -> Vec<String> {
+        let added = self.plan.added.iter().map(|added| added.name.clone());
+        self.plan.changes.iter().map(|(key, _)| key.clone()).chain(added).collect()
     }
 
     /// Write file `shard` of the base anew; `progress` hears how many bytes more are written and answers whether to go on.
@@ -103,65 +64,122 @@ impl<'a, S: Source, B: Source> Merge<'a, S, B> {
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<Merged> {
         let shard = &self.base.shards[shard];
-        let planned =
-            |info: &TensorInfo| Planned { name: info.name.clone(), dtype: info.dtype, shape: info.shape.clone() };
-        let plan: Vec<Planned> = shard.header.tensors.iter().map(planned).collect();
+        let tensors = &shard.header.tensors;
+        let planned = |info: &TensorInfo| Planned {
+            name: info.name.clone(),
+            dtype: info.dtype,
+            shape: self.plan.grown(&info.name).map_or_else(|| info.shape.clone(), <[usize]>::to_vec),
+        };
+        let mut plan: Vec<Planned> = tensors.iter().map(planned).collect();
+        let here = |like: &str| tensors.iter().find(|info| info.name == like);
+        let added = self.plan.added.iter().filter_map(|added| Some((added, here(&added.like)?)));
+        let added: Vec<_> = added.collect();
+        plan.extend(added.iter().map(|(added, like)| Planned {
+            name: added.name.clone(),
+            dtype: like.dtype,
+            shape: added.shape.clone(),
+        }));
         let mut writer = Writer::begin(sink, &plan, &shard.header.metadata).await?;
         let mut out = Merged::default();
-        for info in &shard.header.tensors {
-            if let Some(&becomes) = self.changes.get(&info.name) {
-                out.changed += 1;
-                if !self.changed(info, becomes, &mut writer, progress).await? {
-                    out.not_finite.push(info.name.clone());
-                }
-                continue;
-            }
+        for info in tensors {
             let mut at = info.start;
-            while at < info.end {
-                let length = (info.end - at).min(CHUNK);
-                writer.bytes(&shard.source.read(at, length as usize).await?).await?;
-                at += length;
-                if !progress(length) {
-                    return Err(stopped());
+            if let Some((_, pieces)) = self.plan.changes.iter().find(|(key, _)| *key == info.name) {
+                out.changed += 1;
+                for piece in pieces {
+                    let first = info.start + piece.first * info.dtype.bytes() as u64;
+                    copy(&shard.source, at..first, &mut writer, progress).await?;
+                    at = self.changed((&info.name, info.dtype), piece, &mut writer, progress, &mut out).await?;
+                    at = first.saturating_add(at).min(info.end);
+                }
+                if pieces.last().is_some_and(Piece::is_all) {
+                    continue;
                 }
             }
+            copy(&shard.source, at..info.end, &mut writer, progress).await?;
+        }
+        for (added, like) in added {
+            out.changed += 1;
+            self.changed((&added.name, like.dtype), &added.piece, &mut writer, progress, &mut out).await?;
         }
         writer.end()?;
         Ok(out)
     }
 
-    /// Whether all values are finite as stored.
+    /// One piece of a tensor; how many of the base's bytes it stands for.
     async fn changed<K: Sink>(
         &self,
-        info: &TensorInfo,
-        becomes: Becomes<'a>,
+        (name, dtype): (&str, Dtype),
+        piece: &Piece<'a>,
         writer: &mut Writer<'_, K>,
         progress: &mut dyn FnMut(u64) -> bool,
-    ) -> Result<bool> {
-        let loaded = match becomes {
+        out: &mut Merged,
+    ) -> Result<u64> {
+        let loaded = match piece.becomes {
             Becomes::Merged(module) | Becomes::Biased(module) => {
                 Loaded::module(self.adapter, module, Some(self.base)).await?
             }
-            Becomes::Replaced(whole) => Loaded::whole(self.adapter, whole, Some(self.base))?,
+            Becomes::Replaced(whole) | Becomes::Rows(whole) => {
+                Loaded::whole(self.adapter, whole, Some(self.base)).await?
+            }
         };
-        let mut finite = true;
-        let (rows, width) = info.matrix();
+        let (rows, width) = piece.shape;
+        let mut proof = Proof::new(&loaded, piece.shape, matches!(piece.becomes, Becomes::Merged(_)));
+        let (mut finite, mut written) = (true, 0);
         for range in blocks(0..rows, width) {
-            let values = if let Becomes::Biased(_) = becomes {
-                let base = self.base.read_rows(&info.name, range.clone()).await?;
-                let bias = loaded.bias.as_ref().map_or(&[][..], |bias| &bias[range]);
-                base.iter().zip(bias).map(|(&v, b)| f64::from(v) + b).collect()
-            } else {
-                loaded.merged_rows(range).await?.unwrap_or_default()
+            let base = match piece.becomes {
+                Becomes::Merged(_) => loaded.base_rows(range.clone()).await?.unwrap_or_default(),
+                Becomes::Biased(_) | Becomes::Rows(_) => self.base.read_rows(name, range.clone()).await?,
+                Becomes::Replaced(_) => Vec::new(),
             };
-            let values: Vec<f32> = values.into_iter().map(|v| v as f32).collect();
-            let bytes = info.dtype.encode(&values);
-            finite &= info.dtype.decode(&bytes).iter().all(|v| v.is_finite());
+            let mut values: Vec<f64> = match piece.becomes {
+                Becomes::Merged(_) => loaded.merge_rows(range.clone(), &base),
+                Becomes::Replaced(_) => loaded.merged_rows(range.clone()).await?.unwrap_or_default(),
+                Becomes::Biased(_) | Becomes::Rows(_) => base.iter().map(|&v| f64::from(v)).collect(),
+            };
+            if let (Becomes::Biased(_), Some(bias)) = (piece.becomes, &loaded.bias) {
+                values.iter_mut().zip(bias.iter().skip(range.start)).for_each(|(v, b)| *v += b);
+            }
+            if let Becomes::Rows(whole) = piece.becomes {
+                for (at, &row) in whole.rows.iter().enumerate().filter(|(_, row)| range.contains(row)) {
+                    let held = self.adapter.file.read_rows(&whole.key, at..at + 1).await?;
+                    let place = (row - range.start) * width;
+                    values.iter_mut().skip(place).zip(held).for_each(|(v, h)| *v = f64::from(h));
+                }
+            }
+            let stored: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+            let bytes = dtype.encode(&stored);
+            let stored = dtype.decode(&bytes);
+            finite &= stored.iter().all(|v| v.is_finite());
+            proof.add(range, &base, &values, &stored);
+            written += bytes.len() as u64;
             writer.bytes(&bytes).await?;
             if !progress(bytes.len() as u64) {
                 return Err(stopped());
             }
         }
-        Ok(finite)
+        if !finite && out.not_finite.last().is_none_or(|last| last != name) {
+            out.not_finite.push(name.to_owned());
+        }
+        out.proven.take(proof.end(name));
+        Ok(written)
     }
+}
+
+/// Bytes of the base as they are.
+async fn copy<B: Source, K: Sink>(
+    source: &B,
+    bytes: std::ops::Range<u64>,
+    writer: &mut Writer<'_, K>,
+    progress: &mut dyn FnMut(u64) -> bool,
+) -> Result<()> {
+    let mut at = bytes.start;
+    while at < bytes.end {
+        let length = (bytes.end - at).min(CHUNK);
+        writer.bytes(&source.read(at, length as usize).await?).await?;
+        at += length;
+        if !progress(length) {
+            return Err(stopped());
+        }
+    }
+    Ok(())
 }

@@ -4,9 +4,10 @@
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
-use super::adapter::{Adapter, Kind, Module};
+use super::adapter::Adapter;
 use super::keys::Part;
 use super::loaded::{Loaded, Target};
+use super::module::{Kind, Module};
 use crate::error::Result;
 use crate::files::{Checkpoint, Dtype, Source};
 use crate::order::{grouped, sorted};
@@ -52,6 +53,8 @@ pub struct Overview {
     pub exact: bool,
     /// A stored value is NaN or infinite.
     pub not_finite: bool,
+    /// Why something is not known although a base is open, in words.
+    pub why: Option<String>,
 }
 
 impl Overview {
@@ -90,7 +93,8 @@ impl Overview {
             held += v * v;
             more
         });
-        Some(used.count() as f64 / self.rank as f64)
+        // A change that the base's own directions were taken out of has more of them than the factors.
+        Some(used.count() as f64 / self.rank.max(self.singular.len()) as f64)
     }
 }
 
@@ -115,7 +119,8 @@ pub async fn overview<S: Source, B: Source>(
 pub async fn row<S: Source, B: Source>(loaded: &Loaded<'_, S, B>) -> Result<Overview> {
     let mut out = blank(loaded.target);
     let mut base_square = 0.0;
-    if loaded.is_low_rank() || !loaded.has_base() {
+    out.why.clone_from(&loaded.why);
+    if loaded.is_low_rank() || !loaded.is_known() {
         if let Some(change) = &loaded.change {
             out.not_finite = !change.is_finite();
             out.singular = change.singular_values();
@@ -171,11 +176,12 @@ fn blank(target: Target) -> Overview {
         singular: Vec::new(),
         exact: false,
         not_finite: false,
+        why: None,
     }
 }
 
 fn form(module: &Module) -> Form {
-    match (&module.described, module.has(Part::Magnitude), module.has(Part::E)) {
+    match (&module.described, module.magnitudes.is_some(), module.has(Part::E)) {
         (Some(described), ..) => Form::Method(described.method.name.to_owned()),
         (None, true, _) => Form::Dora,
         (None, false, true) => Form::AdaLora,
@@ -327,6 +333,7 @@ mod tests {
             singular: singular.to_vec(),
             exact: true,
             not_finite: false,
+            why: None,
         }
     }
 

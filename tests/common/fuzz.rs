@@ -2,6 +2,8 @@
 //! them. A run must end in an answer or an error: no panic, no read outside the file, no read larger than it.
 
 use std::cell::Cell;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use lora_playground::error::Result;
@@ -56,20 +58,40 @@ pub struct Reached {
     pub configs: u64,
     pub adapters: u64,
     pub written: u64,
+    pub merged: u64,
 }
+
+/// An adapter's files, and its base's, where it has one of its own.
+type Seed = (Vec<u8>, Vec<u8>, Option<Vec<u8>>);
 
 pub struct Fuzz {
     rng: Rng,
-    seeds: Vec<(Vec<u8>, Vec<u8>)>,
+    seeds: Vec<Seed>,
     base: Checkpoint<Memory>,
     pub reached: Reached,
+}
+
+/// Adapters as people have them, and the files that are taken for adapters.
+fn people() -> Vec<Seed> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let folders = ["adapter_cases", "adapter_own"].map(|name| fs::read_dir(fixtures.join(name)).unwrap());
+    let mut folders: Vec<_> = folders.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    // The order is the disk's, and a run should be the same anywhere.
+    folders.sort();
+    let seed = |folder: &PathBuf| {
+        let read = |name| fs::read(folder.join(name));
+        let config = read("adapter_config.json").unwrap_or_default();
+        Some((read("adapter_model.safetensors").ok()?, config, read("base.safetensors").ok()))
+    };
+    folders.iter().filter_map(seed).collect()
 }
 
 impl Fuzz {
     /// From PEFT's reference cases, and a base that some of them fit.
     pub fn of_cases(seed: u64) -> Self {
-        let case = |name| (file(name, "adapter/adapter_model.safetensors"), file(name, "adapter/adapter_config.json"));
-        let seeds = CASES.into_iter().map(case).collect();
+        let case =
+            |name| (file(name, "adapter/adapter_model.safetensors"), file(name, "adapter/adapter_config.json"), None);
+        let seeds = CASES.into_iter().map(case).chain(people()).collect();
         let base = Memory::new("base", file("llama_lora", "base/model.safetensors"));
         let base = block_on(Checkpoint::open(vec![base])).unwrap();
         Self { rng: Rng::new(seed, 77), seeds, base, reached: Reached::default() }
@@ -78,11 +100,22 @@ impl Fuzz {
     pub fn run(&mut self) {
         self.reached.runs += 1;
         let pick = self.rng.below(self.seeds.len());
-        let (mut file, mut config) = match self.rng.below(3) {
+        let (mut file, mut config, own) = self.seeds[pick].clone();
+        if self.rng.below(3) == 0 {
             // From nothing, with the format's own words.
-            0 => (self.invented(), self.seeds[pick].1.clone()),
-            _ => self.seeds[pick].clone(),
-        };
+            file = self.invented();
+        } else if self.rng.below(40) == 0 {
+            let starts: [&[u8]; 5] = [b"PK\x03\x04", b"\x80\x02", b"GGUF", b"\xef\xbb\xbf{", b"<!DOCTYPE html>"];
+            let start = starts[self.rng.below(starts.len())];
+            drop(file.splice(..start.len().min(file.len()), start.iter().copied()));
+        }
+        let own = own.and_then(|mut own| {
+            if self.rng.below(3) == 0 {
+                let end = header_end(&own);
+                self.damage(&mut own, end);
+            }
+            block_on(Checkpoint::open(vec![Memory::new("base", own)])).ok()
+        });
         for _ in 0..self.rng.below(4) {
             // Mostly in the header, or all damage would be to values.
             let end = if self.rng.below(4) > 0 { header_end(&file) } else { file.len() };
@@ -92,11 +125,11 @@ impl Fuzz {
             let end = config.len();
             self.damage(&mut config, end);
         }
-        let config = (self.rng.below(5) > 0).then_some(config);
-        self.open(&file, config.as_deref());
+        let config = (self.rng.below(5) > 0 && !config.is_empty()).then_some(config);
+        self.open(&file, config.as_deref(), own.as_ref());
     }
 
-    fn open(&mut self, file: &[u8], config: Option<&[u8]>) {
+    fn open(&mut self, file: &[u8], config: Option<&[u8]>, own: Option<&Checkpoint<Memory>>) {
         let source = Watched::new(file);
         let watched = source.clone();
         if block_on(Checkpoint::open(vec![source.clone()])).is_ok() {
@@ -111,15 +144,17 @@ impl Fuzz {
         let Ok(mut adapter) = block_on(Adapter::open(source, config)) else {
             return;
         };
+        let base = own.cloned().unwrap_or_else(|| self.base.clone());
         if self.rng.below(2) == 0 {
-            adapter.take_shapes(&self.base);
+            adapter.take_shapes(&base);
         }
         self.reached.adapters += 1;
-        self.use_it(&adapter);
+        let _ = adapter.remarks();
+        self.use_it(&adapter, &base);
     }
 
-    fn use_it(&mut self, adapter: &Adapter<Watched>) {
-        let base = (self.rng.below(2) == 0).then_some(&self.base);
+    fn use_it(&mut self, adapter: &Adapter<Watched>, all: &Checkpoint<Memory>) {
+        let base = (self.rng.below(2) == 0).then_some(all);
         let count = adapter.targets();
         let table: Vec<_> = (0..count.min(6)).filter_map(|at| block_on(overview(adapter, base, at)).ok()?).collect();
         let _ = (totals(&table), outliers(&table));
@@ -163,8 +198,12 @@ impl Fuzz {
                 block_on(Checkpoint::open(vec![Memory::new("written", out)])).expect("what was written is read");
             }
         }
-        if let Ok(merge) = Merge::new(adapter, &self.base) {
-            let _ = block_on(merge.write(0, &mut Vec::new(), &mut |_| true));
+        if let Ok(merge) = Merge::new(adapter, all) {
+            let mut out = Vec::new();
+            if block_on(merge.write(0, &mut out, &mut |_| true)).is_ok() {
+                self.reached.merged += 1;
+                block_on(Checkpoint::open(vec![Memory::new("merged", out)])).expect("what was merged is read");
+            }
         }
     }
 
@@ -184,6 +223,20 @@ impl Fuzz {
             "lora_magnitude_vector",
             "lora_B.bias",
             "base_layer.weight",
+            "lora_A.default.weight",
+            "lora_B.default.weight",
+            "base_layer.lora_A.weight",
+            "base_layer.lora_B.weight",
+            "lora_mid.weight",
+            "lora_a",
+            "lora_b",
+            "dora_scale",
+            "diff",
+            "diff_b",
+            "token_adapter.trainable_tokens_delta",
+            "modules_to_save.default.weight",
+            "processor.to_q_lora.down.weight",
+            "processor.to_q_lora.up.weight",
             "vera_lambda_b",
             "vera_lambda_d",
             "weight",
@@ -202,7 +255,8 @@ impl Fuzz {
                     (dtype, bytes) = dtypes[self.rng.below(dtypes.len())];
                 }
                 let ending = endings[self.rng.below(endings.len())];
-                let down = ["lora_A", "lora_down", "lora_embedding_A", "lora_E"].iter().any(|d| ending.starts_with(d));
+                let downs = ["lora_A", "lora_down", "lora_embedding_A", "lora_E", "lora_b", "base_layer.lora_A"];
+                let down = downs.iter().any(|d| ending.starts_with(d)) || ending.ends_with("down.weight");
                 let mut shape = if down { vec![rank, 3] } else { vec![3, rank] };
                 match self.rng.below(12) {
                     0 => shape = vec![],
@@ -222,6 +276,10 @@ impl Fuzz {
                 ));
                 at = end;
             }
+        }
+        if self.rng.below(4) == 0 {
+            let settings = r#"{\"unet.r\":2,\"unet.lora_alpha\":4}"#;
+            header.push(format!(r#""__metadata__":{{"lora_adapter_metadata":"{settings}","ss_network_alpha":"4.0"}}"#));
         }
         let json = format!("{{{}}}", header.join(","));
         let mut file = (json.len() as u64).to_le_bytes().to_vec();

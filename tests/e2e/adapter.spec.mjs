@@ -173,7 +173,7 @@ describe("Adapter", () => {
   for (const [what, files, words] of [
     ["nothing", "null", ["files", "adapter"]],
     ["no file", "{ adapter: 7 }", ["adapter", "File, Blob, Uint8Array or text", "7"]],
-    ["a page in place of a file", "{ adapter: new Blob(['<!doctype html><p>not found']) }", ["not a safetensors file"]],
+    ["a page in place of a file", "{ adapter: new Blob(['<!doctype html><p>not found']) }", ["is a web page, not the file"]],
     ["a header of giant length", "{ adapter: new Uint8Array(16).fill(255) }", ["18446744073709551615"]],
     ["another kind of adapter", "{ adapter: new Blob(['']), config: new Blob(['{\"peft_type\":\"IA3\"}']) }", ["IA3"]],
   ]) {

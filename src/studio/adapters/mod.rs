@@ -2,6 +2,7 @@
 //! saved, in a worker of their own. State, table, map and words are plain Rust; only `worker` touches the browser.
 
 pub mod grid;
+pub mod msg;
 pub mod profile;
 pub mod region;
 pub mod sorting;

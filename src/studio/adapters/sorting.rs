@@ -14,7 +14,8 @@ pub enum Role {
 pub fn role(path: &str) -> Role {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
-    if name.ends_with(".safetensors") {
+    // What llama.cpp's files are, their first bytes say.
+    if ends(&[".safetensors", ".gguf"]) {
         Role::Tensors
     } else if name.ends_with(".json") && name.starts_with("adapter_config") {
         Role::Config

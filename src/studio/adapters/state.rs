@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::wire::{Base, Change, Id, Listed, Look, Order, Pair, Region, Report, Whole};
+pub use super::msg::{Msg, Part};
+use super::wire::{Base, Id, Listed, Look, Order, Pair, Planned, Region, Report, Whole};
 use super::words::combined;
-use crate::peft::combine::Combination;
 use crate::peft::intruders::Direction;
 use crate::peft::overview::{Outlier, Overview, outliers};
 
@@ -25,17 +25,6 @@ pub struct Opened {
     pub with_base: bool,
     /// What could not be measured, and why.
     pub problems: Vec<String>,
-}
-
-/// Which of the parts is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Part {
-    #[default]
-    Overview,
-    Module,
-    Compare,
-    Combine,
-    Save,
 }
 
 /// What is looked at: a row of an adapter's overview.
@@ -77,6 +66,8 @@ pub struct State {
     pub part: Part,
     pub focus: Option<Focus>,
     pub compared: Option<Compared>,
+    /// What merging the adapter of that number would do; inner `None`: asked for.
+    pub plan: Option<(Id, Option<Result<Planned, String>>)>,
     pub work: Option<Work>,
     /// Files have been handed over and are not open yet.
     pub opening: bool,
@@ -86,39 +77,6 @@ pub struct State {
     /// What was done, or left aside.
     pub notes: Vec<String>,
     pub stopped: bool,
-}
-
-/// Anything that happens.
-#[derive(Clone, Debug)]
-pub enum Msg {
-    /// Files of these paths are handed over, beside this.
-    Open(Vec<String>),
-    Choose(usize),
-    Show(Part),
-    Close(Id),
-    CloseBase,
-    Look {
-        row: usize,
-        region: Option<Region>,
-    },
-    Intruders,
-    Compare(Id, Id),
-    /// Adapters, each times a weight.
-    Combine {
-        parts: Vec<(Id, f64)>,
-        how: Combination,
-        dtype: Option<String>,
-    },
-    Save(Change),
-    /// A merge; where it goes lies beside this.
-    Merge,
-    Cancel,
-    /// Measure again what a cancel left unmeasured.
-    Measure,
-    Report(Report),
-    Gone(String),
-    Say(String),
-    Dismiss,
 }
 
 impl State {
@@ -212,6 +170,7 @@ impl State {
     fn opened(&mut self, adapters: Vec<Listed>, base: Option<Base>) -> Vec<Order> {
         self.opening = false;
         let mut effects = Vec::new();
+        self.plan = None;
         if base.is_some() {
             self.base = base;
             self.adapters.iter_mut().for_each(|adapter| adapter.with_base = false);
@@ -294,6 +253,10 @@ impl State {
                     adapter.problems.extend(problem);
                 }
             }
+            Report::Planned { adapter, plan } if self.plan.as_ref().is_some_and(|(id, _)| *id == adapter) => {
+                self.plan = Some((adapter, Some(plan)));
+            }
+            Report::Planned { .. } => {}
             Report::Progress { done, of } => {
                 if let Some(work) = &mut self.work {
                     (work.done, work.of) = (done, of);
@@ -365,6 +328,7 @@ impl State {
 
     fn close_base(&mut self) -> Vec<Order> {
         self.base = None;
+        self.plan = None;
         self.focus = None;
         if self.part == Part::Module {
             self.part = Part::Overview;
@@ -385,6 +349,18 @@ impl State {
 
 /// Changes the state and says what the worker is to be told.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Order> {
+    let mut effects = change(state, msg);
+    // Whoever is about to merge is told first what that would do.
+    let asked = state.plan.as_ref().map(|(id, _)| *id);
+    let wanted = state.current().map(|adapter| adapter.id).filter(|id| Some(*id) != asked);
+    if let (Part::Save, true, Some(id)) = (state.part, state.base.is_some(), wanted) {
+        state.plan = Some((id, None));
+        effects.push(Order::Plan(id));
+    }
+    effects
+}
+
+fn change(state: &mut State, msg: Msg) -> Vec<Order> {
     let current = state.current().map(|adapter| adapter.id);
     match msg {
         Msg::Open(paths) => {

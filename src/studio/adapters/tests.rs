@@ -4,12 +4,12 @@ use super::grid::Grid;
 use super::sorting::{Role, beside, role, title};
 use super::state::{Msg, Part, State, update};
 use super::table::{Column, Filter, Sort, arranged, span};
-use super::wire::{Base, Change, Id, Listed, Order, Pair, Region, Report};
+use super::wire::{Base, Change, Id, Listed, Order, Pair, Planned, Region, Report};
 use super::words::{agreement, combined, kept, kind, lacking, lead, list_of, made, size};
 use crate::files::Dtype;
-use crate::peft::adapter::Kind;
 use crate::peft::combine::Combination;
 use crate::peft::compare::Comparison;
+use crate::peft::module::Kind;
 use crate::peft::overview::{Form, Overview, outliers};
 
 fn row(name: &str, singular: &[f64]) -> Overview {
@@ -27,6 +27,7 @@ fn row(name: &str, singular: &[f64]) -> Overview {
         singular: singular.to_vec(),
         exact: true,
         not_finite: false,
+        why: None,
     }
 }
 
@@ -178,6 +179,7 @@ fn listed(id: Id) -> Listed {
         name: "mine".into(),
         rows: rows(),
         not_understood: vec![],
+        said: vec![],
         base_name: None,
         bytes: 1.0,
         has_config: true,
@@ -323,6 +325,19 @@ fn intruders_are_sought_in_their_turn_and_can_be_given_up() {
     assert_eq!(update(&mut state, Msg::Cancel), [Order::Stop]);
     update(&mut state, Msg::Report(Report::Stopped));
     assert!(!state.seeking());
+}
+
+#[test]
+fn what_a_merge_would_do_is_told_before() {
+    let mut state = ready();
+    update(&mut state, found(vec![listed(0)], None, vec![]));
+    assert!(update(&mut state, Msg::Show(Part::Save)).is_empty(), "there is no base");
+    assert!(update(&mut state, found(vec![], Some(base()), vec![])).contains(&Order::Plan(0)));
+    assert!(update(&mut state, done()).iter().all(|order| *order != Order::Plan(0)), "once is enough");
+    let plan = Planned { changes: vec!["q.weight".into()], left_out: vec![], notes: vec![] };
+    update(&mut state, Msg::Report(Report::Planned { adapter: 0, plan: Ok(plan.clone()) }));
+    assert_eq!(state.plan, Some((0, Some(Ok(plan)))));
+    assert!(!update(&mut state, Msg::CloseBase).contains(&Order::Plan(0)) && state.plan.is_none());
 }
 
 #[test]

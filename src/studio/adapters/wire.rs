@@ -69,6 +69,8 @@ pub enum Order {
     },
     /// Into the file beside this order, or else into memory.
     Merge(Id),
+    /// What a merge would do.
+    Plan(Id),
     /// Give up whatever takes long.
     Stop,
 }
@@ -88,6 +90,7 @@ impl Order {
             | Self::Intruders { adapter, .. }
             | Self::Save { adapter, .. }
             | Self::Close(adapter)
+            | Self::Plan(adapter)
             | Self::Merge(adapter) => *adapter == id,
             Self::Compare { first, second } => *first == id || *second == id,
             Self::Combine { parts, .. } => parts.iter().any(|(part, _)| *part == id),
@@ -104,6 +107,8 @@ pub struct Listed {
     /// Names, ranks, shapes; nothing measured.
     pub rows: Vec<Overview>,
     pub not_understood: Vec<String>,
+    /// What has to be known of the numbers beside that.
+    pub said: Vec<String>,
     /// As the configuration names it.
     pub base_name: Option<String>,
     pub bytes: f64,
@@ -118,6 +123,16 @@ pub struct Base {
     pub bytes: f64,
     pub tensors: usize,
     pub dtype: Option<String>,
+}
+
+/// What a merge would do, before it does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// Tensors that will change, by name.
+    pub changes: Vec<String>,
+    /// What will not, each with why.
+    pub left_out: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 /// Two modules of one name, held against each other.
@@ -190,6 +205,11 @@ pub enum Report {
         directions: Option<Vec<Leading>>,
     },
     Compared(Vec<Pair>),
+    /// What a merge would do, or why there can be none.
+    Planned {
+        adapter: Id,
+        plan: Result<Planned, String>,
+    },
     /// How much of the long work is done.
     Progress {
         done: f64,

@@ -1,11 +1,12 @@
 //! What an overview says, in sentences that are true of its numbers. Knows no markup.
 
-use super::wire::Pair;
+use super::wire::{Pair, Planned};
 use crate::method;
 use crate::order::distinct;
 use crate::peft::combine::Combination;
 use crate::peft::compare::Comparison;
 use crate::peft::overview::{Form, Outlier, Overview, totals};
+use crate::peft::proof::{INPUTS, Proven};
 use crate::view::format::{count, percent, three};
 
 /// The first thing to know of an adapter, once it is measured.
@@ -52,6 +53,9 @@ pub fn lacking(rows: &[Overview]) -> Option<String> {
     let without = rows.iter().filter(|row| row.base_norm.is_none()).count();
     match without {
         0 => None,
+        all if all == rows.len() && rows.iter().any(|row| row.why.as_ref().is_some_and(|why| why.contains("quantised"))) => {
+            Some("The base that is open is quantised: what the adapter does to it is shown, but not how much of it that is.".into())
+        }
         all if all == rows.len() => {
             Some("The base that is open holds none of this adapter's weights: it is another model's.".into())
         }
@@ -152,6 +156,33 @@ pub fn made(name: &str, how: Combination, errors: &[f64]) -> String {
             )
         }
     }
+}
+
+/// How far a merged model is from its base with the adapter beside it.
+pub fn proof(proven: &Proven) -> String {
+    let Proven { largest, relative, at } = proven;
+    if at.is_empty() {
+        return "Nothing changed.".into();
+    }
+    let apart = format!("{}, {} of the largest output", three(*largest), percent(*relative));
+    format!(
+        "Proof: over {INPUTS} random inputs of every changed weight, the merged and the adapted model are at most \
+         {apart}, apart ({at})."
+    )
+}
+
+/// What a merge will change, in a sentence.
+pub fn planned(plan: &Planned) -> String {
+    let changes = match plan.changes.len() {
+        1 => "1 weight will change".to_owned(),
+        more => format!("{} weights will change", count(more)),
+    };
+    let more = match plan.left_out.len() {
+        0 => "nothing of the adapter is left out".to_owned(),
+        1 => "1 thing of the adapter is left out".to_owned(),
+        more => format!("{} things of the adapter are left out", count(more)),
+    };
+    format!("{changes} ({}); {more}.", list_of(&plan.changes))
 }
 
 /// A rank kept, and what it costs.

@@ -1,6 +1,7 @@
 //! The worker that holds the open files: carries orders out and reports. It returns to its event loop between modules,
 //! so that a look or a wish to stop is heard while a long work is under way. Knows nothing of what is shown.
 
+mod merging;
 mod opening;
 mod sink;
 
@@ -16,19 +17,18 @@ use super::words::{list_of, made};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::files::blob::File;
-use crate::files::{Checkpoint, Dtype, Source};
+use crate::files::{Checkpoint, Dtype};
 use crate::host::scope::Scope;
 use crate::peft::combine::{Combination, combine};
 use crate::peft::compare::{compared, pairs};
 use crate::peft::draft::stopped;
 use crate::peft::edit::{Edit, edit};
 use crate::peft::intruders::{Search, intruders};
-use crate::peft::merge::Merge;
 use crate::peft::overview::overview;
 use crate::peft::view::{Weight, directions, survey, tile};
 use crate::peft::{Adapter, Loaded, Target};
 use opening::{Found, nothing, open};
-use sink::{into, pieces, turn, unwritten};
+use sink::{pieces, turn, unwritten};
 
 /// Milliseconds of work between two returns to the event loop.
 const TURN: f64 = 30.0;
@@ -177,6 +177,7 @@ impl Desk {
             }
             Order::Save { adapter, change } => self.save(adapter, &change).await.map(Some),
             Order::Merge(adapter) => self.merge(adapter, beside).await.map(Some),
+            Order::Plan(adapter) => quietly(Report::Planned { adapter, plan: self.plan(adapter) }),
         }
     }
 
@@ -345,10 +346,11 @@ impl Desk {
         let mut out = pieces();
         let errors = draft.write(&mut out, &mut |at| self.wrote(at, draft.modules.len(), permit.number)).await?;
         let blob = out.close().await.map_err(|error| unwritten(&error))?;
-        let adapter = Adapter::open(File::new(&name, &blob)?, draft.config().as_deref().map(str::as_bytes)).await?;
+        let mut adapter = Adapter::open(File::new(&name, &blob)?, draft.config().as_deref().map(str::as_bytes)).await?;
+        adapter.left_behind(&draft.left_out);
         let mut said = vec![made(&name, how, &errors)];
         if !draft.left_out.is_empty() {
-            said.push(format!("Left out, since weights held whole cannot be added: {}.", list_of(&draft.left_out)));
+            said.push(format!("Left out, as they cannot be added: {}.", list_of(&draft.left_out)));
         }
         let adapters = vec![self.keep(name, adapter)];
         self.scope.send(&Report::Opened { adapters, base: None, refused: vec![], passed_over: vec![] });
@@ -380,59 +382,6 @@ impl Desk {
         let mut said = vec![format!("Saved {}.", saved.join(" and "))];
         if !draft.left_out.is_empty() {
             said.push(format!("Left out: {}.", list_of(&draft.left_out)));
-        }
-        Ok((Report::Done { saved, said }, files.into()))
-    }
-
-    async fn merge(&self, id: Id, handle: &JsValue) -> Result<Answer> {
-        let permit = self.begin();
-        let adapter = self.adapter(id)?;
-        let base = self.base().ok_or_else(|| Error::Data {
-            what: "merge".into(),
-            expected: "the base's files to be open".into(),
-            got: "none".into(),
-        })?;
-        let merge = Merge::new(&adapter, &base)?;
-        let total: u64 = base.shards.iter().map(|shard| shard.source.size()).sum();
-        let (mut changed, mut not_finite, mut before) = (0, Vec::new(), 0u64);
-        let (mut saved, files) = (Vec::new(), Array::new());
-        for (at, shard) in base.shards.iter().enumerate() {
-            let mut out = match handle.is_object() {
-                true => into(handle, shard.source.name()).await.map_err(|error| unwritten(&error))?.unchecked_into(),
-                false => pieces(),
-            };
-            let mut told = f64::NEG_INFINITY;
-            let mut progress = |bytes: u64| {
-                before += bytes;
-                if clock::now() - told > 4.0 * TURN {
-                    told = clock::now();
-                    self.scope.send(&Report::Progress { done: before as f64, of: total as f64 });
-                }
-                self.work.get() == permit.number
-            };
-            let written = merge.write(at, &mut out, &mut progress).await;
-            let written = match written {
-                Ok(written) => written,
-                Err(error) => {
-                    // Nothing half written is left; that it cannot even be thrown away changes nothing.
-                    let _ = out.abort().await;
-                    return Err(error);
-                }
-            };
-            changed += written.changed;
-            not_finite.extend(written.not_finite);
-            let blob = out.close().await.map_err(|error| unwritten(&error))?;
-            if !handle.is_object() {
-                saved.push(shard.source.name().to_owned());
-                files.push(&blob);
-            }
-        }
-        let mut said = vec![format!("Merged: {changed} weights changed, all others as they were.")];
-        if !not_finite.is_empty() {
-            said.push(format!("Not finite in the base's dtype: {}.", list_of(&not_finite)));
-        }
-        if !merge.left_out.is_empty() {
-            said.push(format!("Not in the base, so not merged: {}.", list_of(&merge.left_out)));
         }
         Ok((Report::Done { saved, said }, files.into()))
     }

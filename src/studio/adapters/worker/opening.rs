@@ -115,7 +115,8 @@ pub fn listed(id: Id, name: String, adapter: &Adapter<File>) -> Listed {
         id,
         name,
         rows: (0..adapter.targets()).filter_map(|at| outline(adapter, at)).collect(),
-        not_understood: adapter.remarks(),
+        not_understood: adapter.not_understood.clone(),
+        said: adapter.remarks().into_iter().filter(|what| !adapter.not_understood.contains(what)).collect(),
         base_name: adapter
             .config
             .as_ref()

@@ -191,7 +191,8 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
         }
         (Some(adapter), Part::Save) => {
             let work = state.work.as_ref().filter(|work| matches!(work.order, Order::Save { .. } | Order::Merge(_)));
-            html! { <save::SavePart key={listing(adapter)} adapter={adapter.clone()} base={state.base.clone()} busy={work.is_some()} tell={(*tell).clone()} merge={(*merge).clone()} /> }
+            let planned = state.plan.as_ref().filter(|(id, _)| *id == adapter.id).and_then(|(_, plan)| plan.clone());
+            html! { <save::SavePart key={listing(adapter)} adapter={adapter.clone()} base={state.base.clone()} plan={planned} busy={work.is_some()} tell={(*tell).clone()} merge={(*merge).clone()} /> }
         }
     };
     html! {

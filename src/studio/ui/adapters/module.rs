@@ -80,6 +80,7 @@ pub fn ModulePart(props: &ModuleProps) -> Html {
                 <div><dt>{ "shape" }</dt><dd>{ format!("{} × {}", count(row.shape.0), count(row.shape.1)) }</dd></div>
                 { for facts.into_iter().map(|column| html! { <div tabindex="0" data-why={column.why()}><dt>{ column.name() }</dt><dd>{ column.text(row) }</dd></div> }) }
             </dl>
+            { for row.why.as_ref().map(|why| html! { <div class="notice quiet-note reason" role="status"><p>{ why }</p></div> }) }
             { for caveat(row).map(|said| html! { <p class="note">{ said }</p> }) }
             <Weights key={format!("w{}", focus.row)} focus={focus.clone()} has_base={props.has_base} dark={props.dark} tell={tell.clone()} />
             <div class="below">

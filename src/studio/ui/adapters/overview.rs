@@ -62,6 +62,7 @@ pub fn OverviewPart(props: &OverviewProps) -> Html {
                 <Map rows={adapter.rows.clone()} outliers={adapter.outliers.clone()} {grid} column={*column} dark={props.dark} on_pick={pick.clone()} />
             </Figure>
             <Modules adapter={adapter.clone()} on_pick={pick} />
+            { for adapter.listed.said.iter().map(|what| html! { <p class="note reason">{ what }</p> }) }
             { not_understood(&adapter.listed.not_understood) }
         </>
     }
@@ -110,7 +111,7 @@ fn not_understood(list: &[String]) -> Html {
     let things = if list.len() == 1 { "thing was" } else { "things were" };
     html! {
         <details class="left" open={list.len() <= 6}>
-            <summary>{ format!("{} {things} not understood, and left out of the numbers", count(list.len())) }</summary>
+            <summary>{ format!("{} {things} not understood, and left out when saved or merged", count(list.len())) }</summary>
             <ul>{ for list.iter().map(|line| html! { <li>{ line }</li> }) }</ul>
         </details>
     }
@@ -175,7 +176,9 @@ fn Modules(props: &ModulesProps) -> Html {
         });
         html! {
             <tr key={at}>
-                <th scope="row"><button type="button" class="quiet" onclick={pick}>{ &row.name }</button></th>
+                <th scope="row"><button type="button" class="quiet" onclick={pick}>{ &row.name }</button>
+                    { for row.why.as_ref().map(|why| html! { <p class="note reason">{ why }</p> }) }
+                </th>
                 { for cells }
             </tr>
         }

@@ -7,8 +7,8 @@ use crate::peft::draft::truncation;
 use crate::peft::overview::Form;
 use crate::studio::adapters::state::{Msg, Opened};
 use crate::studio::adapters::table::Filter;
-use crate::studio::adapters::wire::{Base, Change};
-use crate::studio::adapters::words::size;
+use crate::studio::adapters::wire::{Base, Change, Planned};
+use crate::studio::adapters::words::{planned, size};
 use crate::view::format::{count, percent};
 use crate::view::ui::control::{Button, Choice, Number};
 
@@ -24,6 +24,8 @@ pub fn dtype(chosen: usize) -> Option<String> {
 pub struct SaveProps {
     pub adapter: Opened,
     pub base: Option<Base>,
+    /// What merging would do, once it is known.
+    pub plan: Option<Result<Planned, String>>,
     pub busy: bool,
     pub tell: Callback<Msg>,
     pub merge: Callback<()>,
@@ -94,12 +96,36 @@ pub fn SavePart(props: &SaveProps) -> Html {
                 if let Some(to_file) = to_file {
                     <p class="note">{ format!("{to_file}, in the base's dtype: adapted weights changed, all others as they are. Where the browser lets a page write into a file, it goes \
                         straight to disk; else it is a download.") }</p>
-                    <p>{ Button::new("Merge and save", "W0 + ΔW for every adapted weight.").disabled(props.busy).calls(props.merge.clone()) }</p>
+                    { for props.plan.as_ref().map(summary) }
+                    <p>{ Button::new("Merge and save", "W0 + ΔW for every adapted weight.").disabled(props.busy || !matches!(props.plan, Some(Ok(_)))).calls(props.merge.clone()) }</p>
                 } else {
                     <p class="note">{ "This takes the base: add its model.safetensors above." }</p>
                 }
             </section>
         </>
+    }
+}
+
+/// What will change, what will not and why, before anything is written.
+fn summary(plan: &Result<Planned, String>) -> Html {
+    let list = |lines: &[String]| html! { <ul>{ for lines.iter().map(|line| html! { <li>{ line }</li> }) }</ul> };
+    match plan {
+        Err(why) => {
+            html! { <div class="notice reason" role="status"><p>{ format!("It cannot be merged. {why}.") }</p></div> }
+        }
+        Ok(plan) => html! {
+            <>
+                <p class="reason" role="status">{ planned(plan) }</p>
+                if !plan.left_out.is_empty() {
+                    <details class="left" open={plan.left_out.len() <= 6}>
+                        <summary>{ "Left out of the merged model" }</summary>{ list(&plan.left_out) }
+                    </details>
+                }
+                if !plan.notes.is_empty() {
+                    <details class="left" open=true><summary>{ "To know of it" }</summary>{ list(&plan.notes) }</details>
+                }
+            </>
+        },
     }
 }
 
