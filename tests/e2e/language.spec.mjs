@@ -149,6 +149,36 @@ describe("language models", () => {
     assert.ok(got.merged > 4 * 460_000);
   });
 
+  it("cuts text by a model's own tokenizer", async () => {
+    const folder = `${FOLDER}/own/llama_gqa`;
+    const { decoded, ids } = JSON.parse(readFileSync(`${folder}/expected.json`, "utf8"));
+    const tokenizer = JSON.parse(readFileSync(`${folder}/tokenizer.json`, "utf8"));
+    const config = { version: 1, backend: "cpu", task: { kind: "text", model: "custom", batch: 1, sequence: ids.length }, lanes: [{ method: "lora" }] };
+    await page.evaluate(open, { config, model: model(folder), shape: { batch: 1, sequence: ids.length }, x: [0, ...ids.slice(0, -1)], y: ids });
+    const got = await page.evaluate(async ({ config, model, tokenizer, decoded }) => {
+      const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+      await lab.train(1);
+      const nats = (await lab.losses(0))[0];
+      const given = { ...model, weights: model.weights.map(bytes), tokenizer };
+      const texts = { train: { a: decoded + decoded } };
+      const own = await Lab.create(config, { model: given, texts });
+      const bits = await own.bits(-1, decoded);
+      let written = "";
+      for await (const part of own.generate(-1, decoded, { tokens: 8, temperature: 0 })) written += part;
+      await own.train(2);
+      const broken = { ...tokenizer, model: { ...tokenizer.model, type: "Unigram" } };
+      const refused = await Lab.create(config, { model: { ...given, tokenizer: broken }, texts }).then(() => "accepted", (error) => error.message);
+      const short = await Lab.create(config, { model: given, texts: { train: { a: "short" } } }).then(() => "accepted", (error) => error.message);
+      own.free();
+      return { nats, total: bits.total, tokens: bits.perToken.length, written, refused, short };
+    }, { config, model: model(folder), tokenizer, decoded });
+    assert.equal(got.tokens, ids.length);
+    near([got.total], [(got.nats * ids.length) / Math.LN2], within(0, 1e-4), "bits");
+    assert.ok(got.written.length > 0);
+    assert.match(got.refused, /tokenizer\.json.*Unigram/);
+    assert.match(got.short, /text "a".*40/);
+  });
+
   const lanes = [{ method: "lora" }];
   const text = { kind: "text", model: "custom" };
   const small = () => ({ config: { version: 1, backend: "cpu", task: text, lanes }, model: model(`${FOLDER}/base`), shape: { batch: 1, sequence: 4 }, x: [0, 1, 2, 3], y: [1, 2, 3, 4] });

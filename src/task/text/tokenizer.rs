@@ -59,6 +59,3 @@ impl Tokenizer {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,33 +1,51 @@
+//! Tokenizers against Hugging Face's `tokenizers`, alike natively and in a browser, which bring patterns of their own.
+
+use lora_playground::task::text::Tokenizer;
 use serde_json::{Value, json};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
-use super::Tokenizer;
+#[cfg(target_arch = "wasm32")]
+wasm_bindgen_test_configure!(run_in_browser);
 
-/// Tokenizers of tests/fixtures/make_tokenizers.py, with what Hugging Face's `tokenizers` makes of texts.
-#[test]
+/// By tests/fixtures/make_tokenizers.py.
+const CASES: [(&str, &str); 8] = [
+    ("digits_prefix_space", include_str!("fixtures/tokenizers/digits_prefix_space.json")),
+    ("gpt2", include_str!("fixtures/tokenizers/gpt2.json")),
+    ("llama2", include_str!("fixtures/tokenizers/llama2.json")),
+    ("llama3", include_str!("fixtures/tokenizers/llama3.json")),
+    ("metaspace", include_str!("fixtures/tokenizers/metaspace.json")),
+    ("metaspace_first_whole", include_str!("fixtures/tokenizers/metaspace_first_whole.json")),
+    ("qwen2", include_str!("fixtures/tokenizers/qwen2.json")),
+    ("unknown_fused", include_str!("fixtures/tokenizers/unknown_fused.json")),
+];
+
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
 fn tokens_are_those_of_hugging_face() {
     let mut seen = 0;
-    for entry in std::fs::read_dir("tests/fixtures/tokenizers").unwrap() {
-        let path = entry.unwrap().path();
-        let case: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for (name, case) in CASES {
+        let case: Value = serde_json::from_str(case).unwrap();
         let tokenizer = Tokenizer::from_value(&case["tokenizer"]).unwrap();
-        assert_eq!(u64::from(tokenizer.begin()), case["begin"], "{path:?}");
+        assert_eq!(u64::from(tokenizer.begin()), case["begin"], "{name}");
         for text in case["texts"].as_array().unwrap() {
             let ids = tokenizer.encode(text["text"].as_str().unwrap());
-            assert_eq!(json!(ids), text["ids"], "{path:?} {text}");
+            assert_eq!(json!(ids), text["ids"], "{name} {text}");
             let bytes: Vec<u8> = ids.iter().flat_map(|&id| tokenizer.bytes_of(id)).collect();
             let decoded = String::from_utf8_lossy(&bytes);
             // Decoders drop the space that was put before the text; a token by itself keeps its own.
             let plain = |text: &str| text.trim_start_matches(' ').to_owned();
-            assert_eq!(plain(&decoded), plain(text["decoded"].as_str().unwrap()), "{path:?} {text}");
+            assert_eq!(plain(&decoded), plain(text["decoded"].as_str().unwrap()), "{name} {text}");
             seen += 1;
         }
     }
     assert_eq!(seen, 80);
 }
 
-#[test]
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]
+#[cfg_attr(not(target_arch = "wasm32"), test)]
 fn what_is_not_read_is_named() {
-    let case: Value = serde_json::from_slice(&std::fs::read("tests/fixtures/tokenizers/gpt2.json").unwrap()).unwrap();
+    let case: Value = serde_json::from_str(CASES[1].1).unwrap();
     let refused = |key: &str, value: Value| {
         let mut file = case["tokenizer"].clone();
         *file.pointer_mut(key).unwrap() = value;
