@@ -105,12 +105,15 @@ impl Experiment {
     }
 }
 
+/// Experiments on one subject.
+type Group = fn() -> Vec<Experiment>;
+
 /// All experiments, in the order of a report: what theory proves first, then what papers report.
 pub fn all() -> Vec<Experiment> {
     let basics = [floors::all, routing::all, start::all, merging::all, rates::all, spectra::all, sizes::all];
     let variants = [allocation::all, ranks::all, squares::all, starts::all, dora::all, bits::all];
     let routed = [balance::all, collapse::all, intruders::all, digits::all];
-    let groups: [&[fn() -> Vec<Experiment>]; 3] = [&basics, &variants, &routed];
+    let groups: [&[Group]; 3] = [&basics, &variants, &routed];
     groups.concat().iter().flat_map(|group| group()).collect()
 }
 

@@ -29,10 +29,11 @@ impl Real for f32 {
         if self < -87.0 {
             return 0.0;
         }
-        let x = self.min(89.0);
+        // Not `min`, which would make a number of NaN.
+        let x = if self > 89.0 { 89.0 } else { self };
         // 2ⁿ · eʳ with |r| ≤ ln 2 / 2; ln 2 in two parts, the first of which has few bits. Polynomial: Cephes, expf.
         let n = (x * std::f32::consts::LOG2_E).round_ties_even();
-        let r = x - n * 0.693_359_375 + n * 2.121_944_4e-4;
+        let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
         let p = 1.987_569_1e-4 * r + 1.398_199_9e-3;
         let p = ((p * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r + 1.666_666_6e-1;
         let e = (p * r + 0.5) * r * r + r + 1.0;

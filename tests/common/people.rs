@@ -12,6 +12,9 @@ use lora_playground::peft::overview::{Overview, overview};
 use lora_playground::peft::{Adapter, Loaded};
 use pollster::block_on;
 
+/// The merged weights, the report, what was left out and what was said.
+type Written = (Checkpoint<Memory>, Merged, Vec<String>, Vec<String>);
+
 /// A folder, opened.
 pub struct Case {
     pub adapter: Adapter<Memory>,
@@ -63,7 +66,7 @@ impl Case {
         }
     }
 
-    pub fn merge(&self) -> Result<(Checkpoint<Memory>, Merged, Vec<String>, Vec<String>)> {
+    pub fn merge(&self) -> Result<Written> {
         let base = self.base.as_ref().unwrap();
         let merge = Merge::new(&self.adapter, base)?;
         let mut out = Vec::new();

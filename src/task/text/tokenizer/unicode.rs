@@ -6,7 +6,17 @@ pub use own::{Pattern, normalized};
 #[cfg(target_arch = "wasm32")]
 mod own {
     use js_sys::{JsString, Reflect, RegExp};
-    use wasm_bindgen::{JsCast, JsValue};
+    use wasm_bindgen::prelude::*;
+
+    #[wasm_bindgen]
+    extern "C" {
+        /// `RegExp`, whose constructor throws on what it does not understand.
+        #[wasm_bindgen(js_name = RegExp)]
+        #[derive(Debug)]
+        type Checked;
+        #[wasm_bindgen(constructor, catch, js_class = "RegExp")]
+        fn new(pattern: &str, flags: &str) -> Result<Checked, JsValue>;
+    }
 
     /// A regular expression.
     #[derive(Debug)]
@@ -16,15 +26,7 @@ mod own {
         /// `None` where the browser does not understand it.
         pub fn new(pattern: &str) -> Option<Self> {
             // Spaces are Unicode's White_Space for tokenizers; JavaScript's differ by U+0085 and U+FEFF.
-            let spaces = super::translated(pattern);
-            let made = Reflect::construct(
-                js_sys::global()
-                    .dyn_ref::<js_sys::Object>()
-                    .and_then(|global| Reflect::get(global, &"RegExp".into()).ok())?
-                    .unchecked_ref(),
-                &[JsValue::from(spaces), JsValue::from("gu")].into_iter().collect(),
-            );
-            made.ok().and_then(|made| made.dyn_into().ok()).map(Self)
+            Checked::new(&super::translated(pattern), "gu").ok().map(|made| Self(made.unchecked_into()))
         }
 
         /// Matches, and what lies between them, in their order.
