@@ -18,7 +18,6 @@ use crate::peft::draft::{Draft, stopped};
 use crate::peft::edit::{Edit, edit};
 use crate::peft::merge::Merge;
 use crate::peft::module::Kind;
-
 use crate::peft::overview::{Form, Overview, outline, overview, row};
 use crate::peft::proof::{INPUTS, Proven};
 use crate::peft::view::{Weight, tile};

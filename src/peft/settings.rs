@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::config::{AdapterConfig, Init, scaling};
 use super::module::{Kind, Module};
+use crate::decimal::parse;
 
 /// The header's key under which diffusers keeps the configurations of a pipeline's parts.
 pub const METADATA: &str = "lora_adapter_metadata";
@@ -35,12 +36,12 @@ impl Settings {
                 }
             }
         }
-        found.alpha = ALPHAS.iter().find_map(|key| metadata.get(*key).and_then(|text| number(text)));
+        found.alpha = ALPHAS.iter().find_map(|key| metadata.get(*key).and_then(|text| parse(text.trim())));
         // Further settings of kohya's, JSON in a text whose numbers are texts too.
         let further = metadata.get("ss_network_args").map(|text| serde_json::from_slice::<Value>(text.as_bytes()));
         if let Some(Ok(further)) = further {
             let value = further.get("conv_alpha");
-            found.conv_alpha = value.and_then(|v| v.as_f64().or_else(|| number(v.as_str()?)));
+            found.conv_alpha = value.and_then(|v| v.as_f64().or_else(|| parse(v.as_str()?.trim())));
         }
         found
     }
@@ -100,11 +101,6 @@ impl Settings {
     pub fn init<'a>(&'a self, config: Option<&'a AdapterConfig>, module: &str) -> &'a Init {
         self.of(config, module).map_or(&Init::Base, |(config, _)| &config.init)
     }
-}
-
-/// A text that is a number. By the reader that is compiled already: the standard library's brings a table of its own.
-fn number(text: &str) -> Option<f64> {
-    serde_json::from_slice::<Value>(text.trim().as_bytes()).ok()?.as_f64()
 }
 
 #[cfg(test)]
