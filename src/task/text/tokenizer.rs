@@ -6,17 +6,30 @@ mod cut;
 mod read;
 mod unicode;
 
+use std::fmt::Debug;
 use std::rc::Rc;
 
 use crate::error::Result;
+
+/// What a `tokenizer.json` may describe. A trait, so that a page that reads none carries none of its code.
+trait Encoding: Debug {
+    fn encode(&self, text: &str) -> Vec<u32>;
+    fn bytes_of(&self, token: u32) -> &[u8];
+    fn begin(&self) -> u32;
+    fn last(&self) -> u32;
+}
 
 /// How a model cuts text into tokens.
 #[derive(Clone, Debug)]
 pub enum Tokenizer {
     /// A token is a byte of UTF-8.
     Bytes,
-    Bpe(Rc<bpe::Bpe>),
+    Read(FromFile),
 }
+
+/// An encoding that was read from a file.
+#[derive(Clone, Debug)]
+pub struct FromFile(Rc<dyn Encoding>);
 
 impl Tokenizer {
     /// Reads a `tokenizer.json`, as Hugging Face's `tokenizers` writes it.
@@ -24,14 +37,14 @@ impl Tokenizer {
     /// # Errors
     /// `Error::File` naming what of it is not understood.
     pub fn from_value(value: &serde_json::Value) -> Result<Self> {
-        read::bpe(value).map(|bpe| Self::Bpe(Rc::new(bpe)))
+        read::bpe(value).map(|bpe| Self::Read(FromFile(Rc::new(bpe))))
     }
 
     /// The text's tokens, without any that mark its beginning or end.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         match self {
             Self::Bytes => text.bytes().map(u32::from).collect(),
-            Self::Bpe(bpe) => bpe.encode(text),
+            Self::Read(FromFile(encoding)) => encoding.encode(text),
         }
     }
 
@@ -39,7 +52,7 @@ impl Tokenizer {
     pub fn bytes_of(&self, token: u32) -> Vec<u8> {
         match self {
             Self::Bytes => vec![token as u8],
-            Self::Bpe(bpe) => bpe.bytes_of(token).to_vec(),
+            Self::Read(FromFile(encoding)) => encoding.bytes_of(token).to_vec(),
         }
     }
 
@@ -47,7 +60,7 @@ impl Tokenizer {
     pub fn begin(&self) -> u32 {
         match self {
             Self::Bytes => 0,
-            Self::Bpe(bpe) => bpe.begin,
+            Self::Read(FromFile(encoding)) => encoding.begin(),
         }
     }
 
@@ -55,7 +68,7 @@ impl Tokenizer {
     pub fn last(&self) -> u32 {
         match self {
             Self::Bytes => 255,
-            Self::Bpe(bpe) => bpe.last(),
+            Self::Read(FromFile(encoding)) => encoding.last(),
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+use super::Encoding;
 use super::cut::{Cutter, Normalizer, Piece};
 
 /// What `tokenizer.json` describes.
@@ -46,16 +47,16 @@ struct Symbol {
     gone: bool,
 }
 
-impl Bpe {
-    pub fn bytes_of(&self, token: u32) -> &[u8] {
+impl Encoding for Bpe {
+    fn bytes_of(&self, token: u32) -> &[u8] {
         self.bytes.get(token as usize).map_or(&[], Vec::as_slice)
     }
 
-    pub fn last(&self) -> u32 {
+    fn last(&self) -> u32 {
         self.bytes.len().saturating_sub(1) as u32
     }
 
-    pub fn encode(&self, text: &str) -> Vec<u32> {
+    fn encode(&self, text: &str) -> Vec<u32> {
         let mut tokens = Vec::new();
         let (mut rest, mut first) = (text, true);
         while !rest.is_empty() {
@@ -73,6 +74,12 @@ impl Bpe {
         tokens
     }
 
+    fn begin(&self) -> u32 {
+        self.begin
+    }
+}
+
+impl Bpe {
     /// The first added token in the text; of several at one place, the longest.
     fn next_added(&self, text: &str) -> Option<(usize, &str, u32)> {
         let found =
