@@ -32,14 +32,17 @@ impl Real for f32 {
         // Not `min`, which would make a number of NaN.
         let x = if self > 89.0 { 89.0 } else { self };
         // 2ⁿ · eʳ with |r| ≤ ln 2 / 2; ln 2 in two parts, the first of which has few bits. Polynomial: Cephes, expf.
-        let n = (x * std::f32::consts::LOG2_E).round_ties_even();
+        // Added, 1.5 · 2²³ leaves no room for a fraction, so that n is rounded and stands in the lowest bits.
+        let rounding = 12_582_912.0f32;
+        let shifted = x * std::f32::consts::LOG2_E + rounding;
+        let n = shifted - rounding;
         let r = x - n * 0.693_359_4 + n * 2.121_944_4e-4;
         let p = 1.987_569_1e-4 * r + 1.398_199_9e-3;
         let p = ((p * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r + 1.666_666_6e-1;
         let e = (p * r + 0.5) * r * r + r + 1.0;
         // In two halves: n may be 128.
         let half = |n: i32| f32::from_bits(((n + 127) as u32) << 23);
-        let n = n as i32;
+        let n = (shifted.to_bits() as i32).wrapping_sub(rounding.to_bits() as i32).clamp(-126, 129);
         e * half(n / 2) * half(n - n / 2)
     }
 }
