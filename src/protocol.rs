@@ -6,7 +6,7 @@ pub mod text;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Config, Lane};
-pub use crate::task::floors::Floor;
+pub use crate::task::floors::{Binds, Floor};
 use crate::task::network::LinearSite;
 
 /// From the page to the trainer.

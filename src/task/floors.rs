@@ -23,12 +23,27 @@ use crate::tensor::eigenvalues;
 pub struct Floor {
     /// Lanes it binds.
     pub lanes: Vec<usize>,
-    /// Share of the target's energy.
+    /// Share of the target's energy, noise included.
     pub share: f64,
+    /// The part of `share` that noise in the targets adds, for whatever weights.
+    pub noise: f64,
+    /// `None` for a level that holds nobody, drawn for comparison.
+    pub binds: Option<Binds>,
     /// Short, for the line's end: "floor, any single W".
     pub label: String,
     /// The theorem in a sentence, with the numbers in it.
     pub why: String,
+}
+
+/// What a floor holds for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Binds {
+    /// Every single weight, whatever its rank.
+    AnyWeight,
+    /// One weight whose change has this rank.
+    Rank(usize),
+    /// A mixture of experts, whatever its gates.
+    Routed,
 }
 
 /// Shares closer than this are the same floor, computed twice.
@@ -58,6 +73,7 @@ pub fn floors(config: &Task, lanes: &[Lane], task: &TaskData) -> Vec<Floor> {
         };
         if noise > 0.0 {
             floor.share += noise;
+            floor.noise = noise;
             floor.why += &format!(" Noise in the targets adds {}.", number(noise));
         }
         match floors.iter_mut().find(|known| known.label == floor.label && (known.share - floor.share).abs() < SAME) {
@@ -148,6 +164,8 @@ impl Spectra {
         Floor {
             lanes: Vec::new(),
             share,
+            noise: 0.0,
+            binds: Some(if any { Binds::AnyWeight } else { Binds::Rank(rank) }),
             label: if any { "floor, any single W".into() } else { format!("floor, rank {rank}") },
             why,
         }
@@ -177,7 +195,8 @@ impl Spectra {
                 number(bound)
             )
         };
-        Some(Floor { lanes: Vec::new(), share: bound, label: format!("floor, {experts} × rank {rank}, routed"), why })
+        let label = format!("floor, {experts} × rank {rank}, routed");
+        Some(Floor { lanes: Vec::new(), share: bound, noise: 0.0, binds: Some(Binds::Routed), label, why })
     }
 }
 

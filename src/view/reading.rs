@@ -90,7 +90,14 @@ impl HeldFrame {
     /// What the losses are to be held against: means over the languages trained on.
     pub fn levels(&self) -> Vec<Floor> {
         let level = |share: Option<f64>, label: &str, why: &str| {
-            share.map(|share| Floor { lanes: Vec::new(), share, label: label.into(), why: why.into() })
+            share.map(|share| Floor {
+                lanes: Vec::new(),
+                share,
+                noise: 0.0,
+                binds: None,
+                label: label.into(),
+                why: why.into(),
+            })
         };
         let base = self.base.as_ref().and_then(|base| self.new_mean(base));
         [

@@ -2,9 +2,13 @@
 //! weight.
 
 use super::{State, gates::routes_each_domain};
-use crate::{method::description::Reach, protocol::Floor, view::format::three};
+use crate::{
+    config::Task,
+    protocol::{Binds, Floor},
+    view::format::{list, three},
+};
 
-/// A lane is at a floor within this share of it …
+/// A lane is at a floor within this share of what the floor is without noise …
 const NEAR: f64 = 0.03;
 /// … and stuck there if the mean loss moved by no more than this share between the two windows.
 const STILL: f64 = 0.05;
@@ -14,17 +18,18 @@ const VISIBLE: f64 = 0.02;
 const BELOW: f64 = 0.9;
 
 pub fn met(state: &State<'_>) -> Option<String> {
-    let stuck = stuck(state);
-    // A floor that binds full fine-tuning binds every single weight; one that binds LoRA alone may be its rank's.
+    let (stuck, held) = stuck(state);
     let any_weight = state
         .started
         .floors
         .iter()
-        .filter(|floor| floor.share >= VISIBLE && binds_full(state, floor))
+        .filter(|floor| floor.share - floor.noise >= VISIBLE && floor.binds == Some(Binds::AnyWeight))
         .max_by(|a, b| a.share.total_cmp(&b.share));
     let routed = any_weight.map_or_else(Vec::new, |floor| {
         let low = state.recent().into_iter();
-        low.filter(|&(i, loss)| is_gated(state, i) && loss < BELOW * floor.share).collect()
+        let below = floor.noise + BELOW * (floor.share - floor.noise);
+        // A lane stuck at a floor of its own is named there.
+        low.filter(|&(i, loss)| is_gated(state, i) && !held.contains(&i) && loss < below).collect()
     });
     let routing = |(lane, loss): &(usize, f64)| {
         let how = match routes_each_domain(state, *lane) {
@@ -44,8 +49,8 @@ pub fn met(state: &State<'_>) -> Option<String> {
     }
 }
 
-/// One clause per floor at which lanes are stuck.
-fn stuck(state: &State<'_>) -> Vec<String> {
+/// One clause per floor at which lanes are stuck, and those lanes.
+fn stuck(state: &State<'_>) -> (Vec<String>, Vec<usize>) {
     let mut at: Vec<(usize, Vec<(usize, f64)>)> = Vec::new();
     for (lane, history) in state.sound() {
         let floors = state.started.floors.iter().enumerate();
@@ -54,18 +59,21 @@ fn stuck(state: &State<'_>) -> Vec<String> {
         let (Some((index, floor)), Some(recent), Some(earlier)) = (binding, history.recent(), history.earlier()) else {
             continue;
         };
-        let near = (recent - floor.share).abs() <= NEAR * floor.share;
+        let reducible = floor.share - floor.noise;
+        let near = (recent - floor.share).abs() <= NEAR * reducible;
         let still = (recent - earlier).abs() <= STILL * earlier;
         // The floors are those of the sizes the run began with.
         let unchanged = state.started.config.lanes.get(lane) == Some(&state.frame.lanes[lane].lane);
-        if floor.share >= VISIBLE && near && still && unchanged {
+        if reducible >= VISIBLE && near && still && unchanged {
             match at.iter_mut().find(|(known, _)| *known == index) {
                 Some((_, lanes)) => lanes.push((lane, recent)),
                 None => at.push((index, vec![(lane, recent)])),
             }
         }
     }
-    at.iter()
+    let held = at.iter().flat_map(|(_, lanes)| lanes.iter().map(|&(lane, _)| lane)).collect();
+    let clauses = at
+        .iter()
         .map(|(index, lanes)| {
             let floor = &state.started.floors[*index];
             let names: Vec<usize> = lanes.iter().map(|(lane, _)| *lane).collect();
@@ -75,38 +83,53 @@ fn stuck(state: &State<'_>) -> Vec<String> {
                 state.names(&names),
                 if names.len() == 1 { "is" } else { "are" },
                 three(mean),
-                limit(state, floor),
+                limit(floor),
                 three(floor.share)
             )
         })
-        .collect()
+        .collect();
+    (clauses, held)
 }
 
-/// Whose floor it is, as far as the lanes bound by it tell.
-fn limit(state: &State<'_>, floor: &Floor) -> String {
-    if binds_full(state, floor) {
-        return "the best any single weight can do".into();
-    }
-    let mut ranks = floor.lanes.iter().map(|&lane| match reach(state, lane) {
-        Some(Reach::Single { rank }) => rank,
-        _ => None,
-    });
-    match ranks.next().flatten() {
-        Some(rank) if ranks.all(|other| other == Some(rank)) => {
-            format!("the best a change of rank {rank} can do")
-        }
-        _ => "the predicted floor".into(),
+/// The floor by the name that the chart gives it.
+fn limit(floor: &Floor) -> String {
+    match floor.binds {
+        Some(Binds::AnyWeight) => "the best any single weight can do".into(),
+        Some(Binds::Rank(rank)) => format!("the best a change of rank {rank} can do"),
+        Some(Binds::Routed) => "the best these experts can do, whatever their gates".into(),
+        None => "the predicted floor".into(),
     }
 }
 
-/// What theory knows of a lane on the first layer, the only one that there are floors for.
-fn reach(state: &State<'_>, lane: usize) -> Option<Reach> {
-    Some(state.frame.lanes.get(lane)?.lane.reach_at(0))
-}
-
-fn binds_full(state: &State<'_>, floor: &Floor) -> bool {
-    let mut lanes = floor.lanes.iter();
-    lanes.any(|&lane| reach(state, lane) == Some(Reach::Single { rank: None }))
+/// Lanes whose loss, now and in the window before, is above what the frozen weight alone has: 1, and the targets' noise.
+pub fn worse_than_nothing(state: &State<'_>) -> Option<String> {
+    let Task::Domains(task) = &state.started.config.task else {
+        return None;
+    };
+    let noise = match state.started.floors.first() {
+        Some(floor) => floor.noise,
+        None if task.noise == 0.0 => 0.0,
+        None => return None,
+    };
+    let nothing = 1.0 + noise;
+    let above = |loss: f64| loss > (1.0 + STILL) * nothing;
+    let worse: Vec<(usize, f64)> = state
+        .sound()
+        .filter_map(|(i, history)| Some((i, history.earlier()?, history.recent()?)))
+        .filter(|&(_, earlier, recent)| above(earlier) && above(recent))
+        .map(|(i, _, recent)| (i, recent))
+        .collect();
+    let lanes: Vec<usize> = worse.iter().map(|&(lane, _)| lane).collect();
+    let losses: Vec<String> = worse.iter().map(|&(_, loss)| three(loss)).collect();
+    (!worse.is_empty()).then(|| {
+        format!(
+            "{} {} worse than doing nothing: mean loss {}, where the frozen weight alone has {}.",
+            state.names(&lanes),
+            if lanes.len() == 1 { "is" } else { "are" },
+            list(&losses),
+            three(nothing)
+        )
+    })
 }
 
 fn is_gated(state: &State<'_>, lane: usize) -> bool {

@@ -4,7 +4,7 @@ use super::{NEWS, State, history::Unused};
 use crate::{
     method::description::{Change, Reach, Widths},
     protocol::GateFrame,
-    view::format::{list, three},
+    view::format::{count, list, three},
     view::words::site_name,
 };
 
@@ -119,9 +119,13 @@ fn say_unused(state: &State<'_>, which: impl Fn(&Unused) -> bool) -> Option<Stri
             1 => String::new(),
             _ => format!(" in {}", site_name(&state.started.layers.get(unused.layer)?.site, unused.layer)),
         };
-        let state_word = if unused.died { "has died" } else { "is unused" };
+        // Whether it ever leads again is not known before the end.
+        let since = match unused.died {
+            true => format!("has been unused since step {}", count(unused.since)),
+            false => "is unused".into(),
+        };
         Some(format!(
-            "{}'s expert {}{layer} {state_word}: no probe token prefers it and its mean gate is {}.",
+            "{}'s expert {}{layer} {since}: no probe token prefers it and its mean gate is {}.",
             state.name(lane),
             unused.expert + 1,
             three(f64::from(*mean))

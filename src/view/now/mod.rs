@@ -43,12 +43,13 @@ pub struct Line {
 
 /// The sentence of this moment.
 pub fn line(state: &State<'_>) -> Line {
-    let sentences: [fn(&State<'_>) -> Option<String>; 17] = [
+    let sentences: [fn(&State<'_>) -> Option<String>; 18] = [
         start,
         just_diverged,
         size_changed,
         no_learning_rate,
         finished,
+        floors::worse_than_nothing,
         gates::at_zero,
         warming_up,
         // Of a language model's many gates some expert is always out of use: what lanes do with text comes first.
@@ -186,7 +187,8 @@ fn finished(state: &State<'_>) -> Option<String> {
         return None;
     }
     let end = format!("Finished (step {}, learning rate 0)", count(total));
-    if let Some(sentence) = forgetting(state).or_else(|| floors::met(state)) {
+    let first = floors::worse_than_nothing(state).or_else(|| forgetting(state));
+    if let Some(sentence) = first.or_else(|| floors::met(state)) {
         return Some(format!("{end}: {sentence}"));
     }
     if let Some(results) = text::results(state) {

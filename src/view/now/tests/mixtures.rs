@@ -1,7 +1,7 @@
 //! Sentences about floors, routing and gates.
 
 use super::{LORA, MOLORA, MOR1E, Run, rank};
-use crate::protocol::AblationFrame;
+use crate::protocol::{AblationFrame, Binds, Floor};
 
 #[test]
 fn gates_at_zero() {
@@ -67,12 +67,76 @@ fn stuck_and_routed() {
 
 #[test]
 fn floor_of_a_rank() {
-    let run =
-        || Run::domains().and(|run| run.started.floors[0].lanes = vec![LORA]).steps(10, 0.01, [0.6, 0.75, 0.11, 0.53]);
+    let of_rank = |run: &mut Run| {
+        run.started.floors[0].lanes = vec![LORA];
+        run.started.floors[0].binds = Some(Binds::Rank(8));
+    };
+    let run = || Run::domains().and(of_rank).steps(10, 0.01, [0.6, 0.75, 0.11, 0.53]);
     // It binds LoRA by its rank, so that mixtures are below it says nothing about routing.
     run().says("LoRA is stuck at 0.750, the best a change of rank 8 can do (0.750).");
     // Another size than the floor was computed for.
     run().and(|run| rank(&mut run.frame.lanes[LORA], 4)).does_not_say("stuck");
+}
+
+#[test]
+fn floor_of_any_weight_is_named_so_without_full_fine_tuning() {
+    Run::domains()
+        .and(|run| run.started.floors[0].lanes = vec![LORA])
+        .steps(10, 0.01, [0.6, 0.75, 0.72, 0.72])
+        .says("LoRA is stuck at 0.750, the best any single weight can do (0.750).");
+}
+
+#[test]
+fn noise_is_no_floor() {
+    // Noise adds 9 to a floor of 0.75: a lane that has learnt nothing stands at 10, within 3 % of 9.75 and far from it.
+    let noisy = |run: &mut Run| {
+        run.started.floors[0].share = 9.75;
+        run.started.floors[0].noise = 9.0;
+    };
+    Run::domains().and(noisy).steps(10, 0.01, [9.9; 4]).does_not_say("stuck");
+    Run::domains()
+        .and(noisy)
+        .steps(10, 0.01, [9.76, 9.9, 9.8, 9.8])
+        .says("Full fine-tuning is stuck at 9.76, the best any single weight can do (9.75).");
+    // 9.76 of 9.75 is no gain by routing; 9.3 is.
+    Run::domains()
+        .and(noisy)
+        .steps(10, 0.01, [9.9, 9.9, 9.3, 9.72])
+        .says("No single weight gets below 9.75; MoLoRA goes below that by routing: 9.30.");
+}
+
+#[test]
+fn no_lane_twice_in_a_sentence() {
+    let own = Floor {
+        lanes: vec![MOR1E],
+        share: 0.5,
+        noise: 0.0,
+        binds: Some(Binds::Routed),
+        label: "floor, 8 × rank 1, routed".into(),
+        why: String::new(),
+    };
+    Run::domains()
+        .and(|run| run.started.floors.push(own))
+        .steps(10, 0.01, [0.9, 0.9, 0.9, 0.502])
+        .says("MoR1E is stuck at 0.502, the best these experts can do, whatever their gates (0.500).");
+}
+
+#[test]
+fn worse_than_doing_nothing() {
+    let nothing = "worse than doing nothing: mean loss";
+    Run::domains()
+        .steps(10, 0.01, [44.1, 0.9, 0.2, 0.9])
+        .says(&format!("Full fine-tuning is {nothing} 44.1, where the frozen weight alone has 1.00."));
+    Run::domains()
+        .steps(10, 0.0, [44.1, 3.0, 0.2, 0.9])
+        .and(|run| run.started.config.schedule.total = 100)
+        .says(&format!(
+            "Finished (step 100, learning rate 0): full fine-tuning and LoRA are {nothing} 44.1 and 3.00, where the frozen weight alone has 1.00."
+        ));
+    // As bad as nothing, within chance; what noise adds is nobody's fault; a spike at the start that has passed.
+    Run::domains().steps(10, 0.01, [1.02, 0.9, 0.9, 0.9]).does_not_say("worse");
+    Run::domains().and(|run| run.started.floors[0].noise = 9.0).steps(10, 0.01, [9.9; 4]).does_not_say("worse");
+    Run::domains().steps(5, 0.01, [44.0; 4]).steps(5, 0.01, [0.9; 4]).does_not_say("worse");
 }
 
 #[test]
@@ -86,7 +150,9 @@ fn unused_experts() {
         .steps(6, 0.01, level)
         .and(idle)
         .steps(1, 0.01, level)
-        .says("MoLoRA's expert 3 has died: no probe token prefers it and its mean gate is 0.00210.")
+        .says(
+            "MoLoRA's expert 3 has been unused since step 70: no probe token prefers it and its mean gate is 0.00210.",
+        )
         .and(|run| {
             run.frame.gates[0].ablation = Some(AblationFrame { expert: 2, with: Vec::new(), without: Vec::new() });
         })

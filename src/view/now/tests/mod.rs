@@ -6,7 +6,7 @@ mod text;
 use super::*;
 use crate::{
     config::{Config, Digits},
-    protocol::{Floor, GateFrame, LaneFrame, LayerInfo},
+    protocol::{Binds, Floor, GateFrame, LaneFrame, LayerInfo},
 };
 
 const FULL: usize = 0;
@@ -35,6 +35,8 @@ impl Run {
         let any = Floor {
             lanes: vec![FULL, LORA],
             share: 0.75,
+            noise: 0.0,
+            binds: Some(Binds::AnyWeight),
             label: "floor, any single W".into(),
             why: "four conflicting domains".into(),
         };
