@@ -99,7 +99,7 @@ pub fn uniform(state: &State<'_>) -> Option<String> {
 
 pub fn just_unused(state: &State<'_>) -> Option<String> {
     let recent = |unused: &Unused| state.frame.step.saturating_sub(unused.since) <= NEWS;
-    say_unused(state, |unused| unused.died && recent(unused))
+    say_unused(state, |unused| unused.was_used && recent(unused))
 }
 
 pub fn unused(state: &State<'_>) -> Option<String> {
@@ -120,7 +120,7 @@ fn say_unused(state: &State<'_>, which: impl Fn(&Unused) -> bool) -> Option<Stri
             _ => format!(" in {}", site_name(&state.started.layers.get(unused.layer)?.site, unused.layer)),
         };
         // Whether it ever leads again is not known before the end.
-        let since = match unused.died {
+        let since = match unused.was_used {
             true => format!("has been unused since step {}", count(unused.since)),
             false => "is unused".into(),
         };

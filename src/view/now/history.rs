@@ -59,7 +59,7 @@ pub struct Unused {
     /// Step at which it was first seen so.
     pub since: usize,
     /// It was in use earlier in this run.
-    pub died: bool,
+    pub was_used: bool,
 }
 
 impl LaneHistory {
@@ -104,7 +104,7 @@ impl LaneHistory {
     /// Experts out of use in the latest frame.
     pub fn unused(&self) -> impl Iterator<Item = Unused> + '_ {
         self.experts.iter().filter_map(|one| {
-            one.unused_since.map(|since| Unused { layer: one.layer, expert: one.expert, since, died: one.was_used })
+            one.unused_since.map(|since| Unused { layer: one.layer, expert: one.expert, since, was_used: one.was_used })
         })
     }
 
