@@ -356,6 +356,10 @@ mod tests {
         // Energy per element is 2/64.
         let found = shares(&task, vec![(&FULL).into()]);
         assert!((found[0].1 - (0.75 + 0.01 * 32.0)).abs() < 1e-9);
+        let data = domains::domains(&task, 7).unwrap();
+        let floor = floors(&Task::Domains(task), &[(&FULL).into()], &data).remove(0);
+        assert!((floor.noise - 0.01 * 32.0).abs() < 1e-9);
+        assert_eq!(floor.binds, Some(Binds::AnyWeight));
     }
 
     #[test]
