@@ -25,18 +25,21 @@ kernel!(
 const ROOT: f64 = 0.797_884_560_802_865_4; // √(2/π)
 const CUBIC: f64 = 0.044_715;
 
-/// GELU of one value.
+/// GELU of one value: `a σ(2 inner)`, which is `a (1 + tanh inner) / 2`.
 pub fn value<F: Real>(a: F) -> F {
-    let inner = F::of(ROOT) * (a + F::of(CUBIC) * a * a * a);
-    F::of(0.5) * a * (F::one() + inner.tanh())
+    a * share(a)
 }
 
 /// Its derivative.
 pub fn derivative<F: Real>(a: F) -> F {
-    let (half, one) = (F::of(0.5), F::one());
-    let tanh = (F::of(ROOT) * (a + F::of(CUBIC) * a * a * a)).tanh();
-    let slope = F::of(ROOT) * (one + F::of(3.0 * CUBIC) * a * a);
-    half * (one + tanh) + half * a * (one - tanh * tanh) * slope
+    let (share, one) = (share(a), F::one());
+    let slope = F::of(2.0 * ROOT) * (one + F::of(3.0 * CUBIC) * a * a);
+    share + a * share * (one - share) * slope
+}
+
+/// What GELU lets through of `a`.
+fn share<F: Real>(a: F) -> F {
+    super::swiglu::sigmoid(F::of(2.0 * ROOT) * (a + F::of(CUBIC) * a * a * a))
 }
 
 fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {

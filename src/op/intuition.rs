@@ -3,7 +3,9 @@
 //!
 //! Source: methods.md's reading of arXiv 2404.08985 ("pooled", the default of popular write-ups).
 
-use super::{adamw, gelu};
+use ndarray::{Array2, ArrayViewMut1, linalg::general_mat_mul};
+
+use super::{adamw, gelu, view, view_mut};
 use crate::graph::{Bound, Real, Step, dims, kernel};
 
 /// PyTorch's LayerNorm default.
@@ -99,75 +101,85 @@ fn dot<F: Real>(a: &[F], b: &[F]) -> F {
     a.iter().zip(b).map(|(&x, &y)| x * y).sum()
 }
 
+/// Adds the first columns of rows of this width, times `scale`.
+fn add_rows<F: Real>(rows: &[F], width: usize, scale: F, mut to: ArrayViewMut1<'_, F>) {
+    for row in rows.chunks_exact(width) {
+        to.iter_mut().zip(row).for_each(|(to, &v)| *to += scale * v);
+    }
+}
+
 fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let (x, params, mut q, mut activations, mut g) =
         (b.read("x"), b.read("params"), b.write("q"), b.write("activations"), b.write("g"));
-    let (i, h, n, logits) = (d.inputs as usize, d.hidden as usize, d.experts as usize, d.logits as usize);
-    let (real_h, s) = (d.real_hidden as usize, d.gate_tokens as usize);
-    let at = |offset: u32, row: usize, width: usize| &params[offset as usize + row * width..][..width];
+    let (rows, i, h, n) = (d.real_rows as usize, d.inputs as usize, d.hidden as usize, d.experts as usize);
+    let (real_h, tokens) = (d.real_hidden as usize, d.gate_tokens as usize);
+    let matrix = |offset: u32, rows: usize, width: usize| view(&params, offset as usize, rows, width, width);
+    let affine = |x: &Array2<F>, weight: u32, bias: u32, outputs: usize| {
+        let mut y = Array2::zeros((rows, outputs)) + matrix(bias, 1, outputs);
+        let weight = matrix(weight, outputs, x.ncols());
+        general_mat_mul(F::one(), x, &weight.t(), F::one(), &mut y);
+        y
+    };
     let first = (d.x_batched * step.x_row) as usize;
-    for r in 0..d.real_rows as usize {
-        let q = &mut q[r * i..(r + 1) * i];
-        for (c, out) in q.iter_mut().enumerate() {
-            *out = (0..s).map(|t| x[(first + r * s + t) * i + c]).sum::<F>() / F::of(s as f64);
-        }
-        let row = &mut activations[r * d.activations()..(r + 1) * d.activations()];
-        for (j, a) in row[..real_h].iter_mut().enumerate() {
-            *a = dot(q, at(d.w1, j, i)) + at(d.b1, 0, h)[j];
-        }
-        let size = F::of(real_h as f64);
-        let e: Vec<F> = row[..real_h].iter().map(|&a| gelu::value(a)).collect();
+    let mut mean = Array2::zeros((rows, i));
+    let (own, share) = (x[first * i..].chunks_exact(tokens * i), F::one() / F::of(tokens as f64));
+    mean.rows_mut().into_iter().zip(own).for_each(|(mean, own)| add_rows(own, i, share, mean));
+    let a = affine(&mean, d.w1, d.b1, h);
+    let size = F::of(real_h as f64);
+    let (mut normal, mut inverses) = (Array2::zeros((rows, h)), Array2::zeros((rows, 1)));
+    for (r, inverse) in inverses.iter_mut().enumerate() {
+        let e: Vec<F> = a.row(r).iter().take(real_h).map(|&a| gelu::value(a)).collect();
         let mean = e.iter().copied().sum::<F>() / size;
         let variance = e.iter().map(|&v| (v - mean) * (v - mean)).sum::<F>() / size;
-        let inverse = F::one() / (variance + F::of(LAYER_NORM_EPS)).sqrt();
-        row[4 * h] = inverse;
-        for j in 0..real_h {
-            row[h + j] = (e[j] - mean) * inverse;
-            row[2 * h + j] = row[h + j] * at(d.ln_weight, 0, h)[j] + at(d.ln_bias, 0, h)[j];
-        }
-        for j in 0..real_h {
-            row[3 * h + j] = dot(&row[2 * h..3 * h], at(d.w2, j, h)) + at(d.b2, 0, h)[j];
-        }
-        let z: Vec<F> =
-            (0..n).map(|e| dot(&row[3 * h..4 * h], at(d.gate_w, e, h)) + at(d.gate_b, 0, logits)[e]).collect();
-        g[r * logits..r * logits + n].copy_from_slice(&super::gate::softmax_top_k(&z, 0, false));
+        *inverse = F::one() / (variance + F::of(LAYER_NORM_EPS)).sqrt();
+        normal.row_mut(r).iter_mut().zip(e).for_each(|(to, e)| *to = (e - mean) * *inverse);
+    }
+    let scaled = &normal * &matrix(d.ln_weight, 1, h) + matrix(d.ln_bias, 1, h);
+    let c = affine(&scaled, d.w2, d.b2, h);
+    let z = affine(&c, d.gate_w, d.gate_b, n);
+    for (z, g) in z.rows().into_iter().zip(g.chunks_exact_mut(d.logits as usize)) {
+        g[..n].copy_from_slice(&super::gate::softmax_top_k(&z.to_vec(), 0, false));
+    }
+    view_mut(&mut q, 0, rows, i, i).assign(&mean);
+    let (kept, wide) = ([a, normal, scaled, c, inverses], d.activations());
+    for (column, values) in kept.iter().enumerate() {
+        view_mut(&mut activations, column * h, rows, values.ncols(), wide).assign(values);
     }
 }
 
 fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     let (params, activations, g, dg, mut d_activations, mut dq) =
         (b.read("params"), b.read("activations"), b.read("g"), b.read("dg"), b.write("d_activations"), b.write("dq"));
-    let (i, h, n, logits) = (d.inputs as usize, d.hidden as usize, d.experts as usize, d.logits as usize);
-    let (real_h, s) = (d.real_hidden as usize, d.gate_tokens as usize);
-    let size = F::of(real_h as f64);
-    for r in 0..d.real_rows as usize {
-        let row = &activations[r * d.activations()..(r + 1) * d.activations()];
-        let gate = &g[r * logits..r * logits + n];
-        let out = &mut d_activations[r * d.d_activations()..(r + 1) * d.d_activations()];
-        let (dz, rest) = out.split_at_mut(logits);
-        let (dc, rest) = rest.split_at_mut(h);
-        let (dn, da) = rest.split_at_mut(h);
-        for (e, z) in dz.iter_mut().enumerate().take(n) {
-            *z = (0..s).map(|t| dg[(r * s + t) * logits + e]).sum();
-        }
-        let mean = dot(gate, &dz[..n]);
+    let (rows, i, h, n) = (d.real_rows as usize, d.inputs as usize, d.hidden as usize, d.experts as usize);
+    let (logits, real_h, tokens) = (d.logits as usize, d.real_hidden as usize, d.gate_tokens as usize);
+    let back = |dy: &Array2<F>, weight: u32, inputs: usize| {
+        dy.dot(&view(&params, weight as usize, dy.ncols(), inputs, inputs))
+    };
+    let mut dz = Array2::zeros((rows, n));
+    for (r, mut dz) in dz.rows_mut().into_iter().enumerate() {
+        add_rows(&dg[r * tokens * logits..][..tokens * logits], logits, F::one(), dz.view_mut());
+        let gate = &g[r * logits..][..n];
+        let mean = gate.iter().zip(&dz).map(|(&p, &z)| p * z).sum::<F>();
         dz.iter_mut().zip(gate).for_each(|(z, &p)| *z = p * (*z - mean));
-        for j in 0..real_h {
-            dc[j] = (0..n).map(|e| dz[e] * params[d.gate_w as usize + e * h + j]).sum();
-        }
-        for j in 0..real_h {
-            dn[j] = (0..real_h).map(|k| dc[k] * params[d.w2 as usize + k * h + j]).sum();
-        }
-        let scaled: Vec<F> = (0..real_h).map(|j| dn[j] * params[d.ln_weight as usize + j]).collect();
+    }
+    let dc = back(&dz, d.gate_w, h);
+    let dn = back(&dc, d.w2, h);
+    let (size, weight) = (F::of(real_h as f64), &params[d.ln_weight as usize..][..real_h]);
+    let mut da = Array2::zeros((rows, h));
+    for (r, mut da) in da.rows_mut().into_iter().enumerate() {
+        let row = &activations[r * d.activations()..][..d.activations()];
+        let (pre, normal, inverse) = (&row[..real_h], &row[h..h + real_h], row[4 * h]);
+        let scaled: Vec<F> = dn.row(r).iter().zip(weight).map(|(&d, &w)| d * w).collect();
         let mean = scaled.iter().copied().sum::<F>() / size;
-        let along = dot(&scaled, &row[h..h + real_h]) / size;
-        for j in 0..real_h {
-            let de = row[4 * h] * (scaled[j] - mean - row[h + j] * along);
-            da[j] = de * gelu::derivative(row[j]);
+        let along = dot(&scaled, normal) / size;
+        for (j, da) in da.iter_mut().enumerate().take(real_h) {
+            *da = inverse * (scaled[j] - mean - normal[j] * along) * gelu::derivative(pre[j]);
         }
-        for (c, out) in dq[r * i..(r + 1) * i].iter_mut().enumerate() {
-            *out = (0..real_h).map(|j| da[j] * params[d.w1 as usize + j * i + c]).sum();
-        }
+    }
+    view_mut(&mut dq, 0, rows, i, i).assign(&back(&da, d.w1, i));
+    let wide = d.d_activations();
+    for (column, values) in [(0, dz), (logits, dc), (logits + h, dn), (logits + 2 * h, da)] {
+        view_mut(&mut d_activations, column, rows, values.ncols(), wide).assign(&values);
     }
 }
 

@@ -3,7 +3,7 @@
 //! The forward pass ends in what the layer is for: its output, or, for the last layer under MSE, the loss and
 //! the output's gradient in one go, so that y itself is never written while training.
 
-use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
 
 use super::{gelu, mse, view, view_mut};
 use crate::graph::{Bound, Form, Real, Step, Target, dims, kernel, wgsl};
@@ -125,12 +125,9 @@ fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
             y.assign(&view(&base, 0, t, o, 0));
         }
         let x = view(&x, x_row * i, t, i, i);
-        if d.base_cached == 0 {
-            general_mat_mul(one, &x, &view(&w0, 0, o, i, i).t(), one, &mut y);
-        }
-        if d.dense == 1 {
-            general_mat_mul(one, &x, &view(&params, d.offset as usize, o, i, i).t(), one, &mut y);
-        }
+        let frozen = (d.base_cached == 0).then(|| view(&w0, 0, o, i, i));
+        let delta = (d.dense == 1).then(|| view(&params, d.offset as usize, o, i, i));
+        times_weight(&x, frozen, delta, true, &mut y);
         if p > 0 {
             let bt = view(&params, d.offset as usize, p, o, o);
             general_mat_mul(one, &view(&gated, 0, t, p, p), &bt, one, &mut y);
@@ -147,6 +144,21 @@ fn forward<F: Real>(step: &Step, d: &ForwardDims, b: &Bound<F>) {
         };
         mse::compare(step, &end, &mut out, &b.read("expected"), &mut b.write("losses"));
     }
+}
+
+/// Adds the product of `rows` with `frozen + delta` `[outputs, inputs]`, or its transpose, to `out`. Of two weights the sum is
+/// made first: one product of many rows costs more than it.
+fn times_weight<F: Real>(
+    rows: &ArrayView2<'_, F>,
+    frozen: Option<ArrayView2<'_, F>>,
+    delta: Option<ArrayView2<'_, F>>,
+    transposed: bool,
+    out: &mut ArrayViewMut2<'_, F>,
+) {
+    let sum = frozen.zip(delta).map(|(frozen, delta)| &frozen + &delta);
+    let Some(weight) = sum.as_ref().map(|sum| sum.view()).or(frozen).or(delta) else { return };
+    let weight = if transposed { weight.reversed_axes() } else { weight };
+    general_mat_mul(F::one(), rows, &weight, F::one(), out);
 }
 
 dims!(
@@ -201,10 +213,9 @@ fn backward<F: Real>(_: &Step, d: &BackwardDims, b: &Bound<F>) {
     let one = F::one();
     let dy = view(&dy, 0, t, o, o);
     let mut out = view_mut(&mut dx, 0, t, i, i);
-    general_mat_mul(one, &dy, &view(&w0, 0, o, i, i), F::zero(), &mut out);
-    if d.dense == 1 {
-        general_mat_mul(one, &dy, &view(&params, d.offset as usize, o, i, i), one, &mut out);
-    }
+    out.fill(F::zero());
+    let delta = (d.dense == 1).then(|| view(&params, d.offset as usize, o, i, i));
+    times_weight(&dy, Some(view(&w0, 0, o, i, i)), delta, false, &mut out);
     if p > 0 {
         let a = view(&params, d.offset as usize, p, i, i);
         general_mat_mul(one, &view(&d_down, 0, t, p, p), &a, one, &mut out);

@@ -22,7 +22,7 @@ kernel!(
     twin: backward,
 );
 
-fn sigmoid<F: Real>(a: F) -> F {
+pub fn sigmoid<F: Real>(a: F) -> F {
     F::one() / (F::one() + (-a).power_of_e())
 }
 

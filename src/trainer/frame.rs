@@ -28,8 +28,9 @@ use crate::task::{DigitsTask, TaskData, floors};
 const ACCURACY: f64 = 1000.0;
 /// Milliseconds between merges of a mixture while training.
 const MERGE: f64 = 500.0;
-/// Milliseconds between looks at a language model's probe while it trains.
+/// Milliseconds between looks at a language model's probe while it trains, and how many times as long as a look takes.
 const PROBE: f64 = 1500.0;
+const PROBE_SHARE: f64 = 20.0;
 /// Training rows that merges are made from: this many for each input, within the limit.
 const ROWS_PER_INPUT: usize = 4;
 const ROWS: usize = 1024;
@@ -55,6 +56,8 @@ pub struct Display {
 #[derive(Clone)]
 struct Seen {
     at: f64,
+    /// Milliseconds that it took.
+    took: f64,
     step: usize,
     layer: usize,
     gates: Vec<GateFrame>,
@@ -168,10 +171,12 @@ impl Display {
             && let Some(seen) = &self.seen
             && seen.layer == layer
             && state.ablate().is_none()
-            && (seen.step == now.step || state.training() && clock::now() - seen.at < PROBE)
+            && (seen.step == now.step
+                || state.training() && clock::now() - seen.at < PROBE.max(PROBE_SHARE * seen.took))
         {
             return (seen.clone(), None);
         }
+        let begun = clock::now();
         let mut map = MapFrame { step: now.step, lanes: Vec::new() };
         let mut spectra = Vec::new();
         let mut answers = Vec::new();
@@ -184,7 +189,8 @@ impl Display {
             answers.push(answer);
         }
         let gates = self.gates(lab, state, answers, &now.params);
-        let seen = Seen { at: clock::now(), step: now.step, layer, gates, spectra };
+        let at = clock::now();
+        let seen = Seen { at, took: at - begun, step: now.step, layer, gates, spectra };
         self.seen = is_text.then(|| seen.clone());
         (seen, is_text.then_some(map))
     }
