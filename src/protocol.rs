@@ -211,6 +211,10 @@ pub struct LaneFrame {
     pub formula: String,
     /// The step at which the loss stopped being a number.
     pub diverged: Option<usize>,
+    /// Steps that were done when it last changed other than by training, as by its rank; 0 if it never did.
+    pub since: usize,
+    /// Its loss as it is now, where it changed and no step was made since: the mean of the last batches trained on.
+    pub measured: Option<f32>,
     /// Step of the first of `losses`; the page appends them to what it has.
     pub losses_from: usize,
     /// Task loss before each step, without the balance term.

@@ -5,6 +5,7 @@ pub mod change;
 pub mod export;
 pub mod forward;
 pub mod generate;
+mod measure;
 pub mod prepare;
 pub mod python;
 pub mod ranks;
@@ -60,6 +61,8 @@ struct LaneState {
     /// Gradients and gates in the buffers belong to parameters that are no longer there.
     stale: bool,
     resizes: usize,
+    /// Steps that were done when it last changed other than by training.
+    since: usize,
 }
 
 /// A submission whose losses are still to come.
@@ -110,7 +113,8 @@ impl Lab {
                 &mut Rng::new(config.seed.into(), stream::lane(index)),
             );
             engine.set_lane(index, compiled, &params)?;
-            lanes.push(LaneState { lane: lane.clone(), losses: Vec::new(), diverged: None, stale: true, resizes: 0 });
+            let lane = lane.clone();
+            lanes.push(LaneState { lane, losses: Vec::new(), diverged: None, stale: true, resizes: 0, since: 0 });
         }
         set_base(&mut engine, &task, &config.optimizer, lanes.len())?;
         Ok(Self { config, task, engine, tokens, step: 0, lanes, pace: 0.05, half: 0, in_flight: VecDeque::new() })
@@ -156,6 +160,11 @@ impl Lab {
     /// The lane as it is now.
     pub fn lane(&self, lane: usize) -> &Lane {
         &self.lanes[lane].lane
+    }
+
+    /// Steps that were done when the lane last changed other than by training; 0 if it never did.
+    pub fn since(&self, lane: usize) -> usize {
+        self.lanes[lane].since
     }
 
     /// Task loss before each step whose loss has arrived, without the balance term.

@@ -36,7 +36,7 @@ impl Lab {
         for (&buffer, values) in state.iter().zip(&held) {
             self.engine.write(lane, buffer, values)?;
         }
-        (self.lanes[lane].lane, self.lanes[lane].stale) = (to, true);
+        self.change(lane, to);
         Ok(())
     }
 
@@ -96,9 +96,14 @@ impl Lab {
         let [params, first, second] = moved.new;
         self.engine.set_lane(lane, compiled, &params)?;
         self.engine.write(lane, MOMENTS, &[first, second].concat())?;
-        let state = &mut self.lanes[lane];
-        (state.lane, state.resizes, state.stale) = (new, resizes, true);
+        self.lanes[lane].resizes = resizes;
+        self.change(lane, new);
         Ok(())
+    }
+
+    fn change(&mut self, lane: usize, to: Lane) {
+        let state = &mut self.lanes[lane];
+        (state.lane, state.stale, state.since) = (to, true, self.step);
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Display {
     drawing: Option<Drawing>,
     /// Losses of each lane that the page has.
     sent: Vec<usize>,
+    /// The loss of each lane that was changed at rest.
+    pub measured: Vec<Option<f32>>,
     /// Step and time of each lane's last accuracy.
     accuracy: Vec<Option<(usize, f64)>>,
     weight: Option<Kept>,
@@ -87,6 +89,7 @@ impl Display {
             held: digits.map(|digits| Held::new(task, digits)),
             drawing: None,
             sent: vec![0; lab.lane_count()],
+            measured: vec![None; lab.lane_count()],
             accuracy: vec![None; lab.lane_count()],
             weight: None,
             seen: None,
@@ -105,6 +108,7 @@ impl Display {
             held.set_lane(index, lane, optimizer);
         }
         (self.drawing, self.weight, self.seen, self.accuracy[index]) = (None, None, None, None);
+        self.measured[index] = None;
         self.cuts = None;
     }
 
@@ -129,6 +133,8 @@ impl Display {
                     base_parameters: base_parameters(task, lab.lane(l)),
                     formula: formula(task, lab.lane(l)),
                     diverged: lab.diverged(l),
+                    since: lab.since(l),
+                    measured: self.measured[l].filter(|_| unmeasured(lab, l)),
                     losses_from: from,
                     losses: losses.iter().map(|&loss| loss as f32).collect(),
                     accuracy: measure[l]
@@ -266,6 +272,12 @@ impl Display {
         self.weight = dear.then(|| Kept { step: now.step, at: clock::now(), frame: frame.clone() });
         Some(frame)
     }
+}
+
+/// Whether the lane was changed and no step has told its loss since.
+pub fn unmeasured(lab: &Lab, lane: usize) -> bool {
+    let since = lab.since(lane);
+    since > 0 && lab.diverged(lane).is_none() && lab.losses(lane).len() <= since
 }
 
 impl Kept {

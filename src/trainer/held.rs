@@ -77,6 +77,12 @@ impl Held {
         oldest.min_by_key(|&lane| self.lanes[lane].as_ref().map(|score| score.step)).map(Some)
     }
 
+    /// The lane is another one.
+    pub fn forget(&mut self, lane: usize) {
+        self.lanes[lane] = None;
+        self.now = None;
+    }
+
     fn finish(&mut self) {
         let Some(sweep) = self.now.take() else { return };
         let score = HeldScore {

@@ -91,6 +91,11 @@ impl Reading {
     /// Lanes are new, or their ranks.
     fn set_lanes(&mut self, lab: &Lab) {
         self.forward.set_lane(0, &Lane::base(), &lab.config.optimizer);
+        for lane in (0..self.lanes.len()).filter(|&lane| self.lanes[lane] != *lab.lane(lane)) {
+            self.held.forget(lane);
+            self.writing = None;
+            self.ready.held = Some(self.held.frame());
+        }
         self.lanes = (0..lab.lane_count()).map(|lane| lab.lane(lane).clone()).collect();
         for (index, lane) in self.lanes.iter().enumerate() {
             self.forward.set_lane(1 + index, lane, &lab.config.optimizer);

@@ -30,6 +30,9 @@ const PATIENCE: f64 = 250.0;
 const SNAPSHOT: f64 = 2000.0;
 /// Devices lost twice within this many milliseconds are given up.
 const AGAIN: f64 = 30_000.0;
+/// Batches that a lane changed at rest is measured on: as many as the page's mean loss is of. Of a language model fewer.
+const BATCHES: usize = 50;
+const FEW_BATCHES: usize = 4;
 /// Speed is measured over this many milliseconds.
 const WINDOW: f64 = 1000.0;
 
@@ -123,6 +126,7 @@ impl Run {
                 self.next_snapshot = now + SNAPSHOT;
             }
             if rest {
+                self.measure().await?;
                 self.recent.clear();
                 state.shown();
             }
@@ -136,6 +140,17 @@ impl Run {
             transport.sleep(state.wait().clamp(1.0, 16.0) as u32).await;
         } else if !gpu {
             transport.sleep(0).await;
+        }
+        Ok(())
+    }
+
+    /// The losses of lanes that were changed at rest, which no step tells.
+    async fn measure(&mut self) -> Result<()> {
+        let most = if self.lab.task.spare > 0 { FEW_BATCHES } else { BATCHES };
+        for lane in 0..self.lab.lane_count() {
+            if self.display.measured[lane].is_none() && frame::unmeasured(&self.lab, lane) {
+                self.display.measured[lane] = Some(self.lab.measure(lane, most).await? as f32);
+            }
         }
         Ok(())
     }

@@ -106,3 +106,22 @@ fn a_lost_device_is_replaced_and_then_given_up() {
         assert!(message.contains("custom") && !fatal && trainer.run.is_some(), "{message}");
     });
 }
+
+#[test]
+fn a_rank_cut_on_a_finished_run_is_measured_at_once() {
+    pollster::block_on(async {
+        let (mut trainer, mut log) = (Trainer::default(), Log::default());
+        let mut config = Config { backend: BackendChoice::Cpu, ..Config::default() };
+        config.schedule.total = 60;
+        trainer.command(Command::Start { config, paused: false }, &mut log).await;
+        turns(&mut trainer, &mut log, |trainer, _| !trainer.state.busy()).await;
+        assert!(log.frame().lanes.iter().all(|lane| (lane.since, lane.measured) == (0, None)));
+        trainer.command(Command::SetRank { lane: 1, rank: 1 }, &mut log).await;
+        assert!(log.started().floors.iter().any(|floor| floor.lanes == [1] && (floor.share - 0.875).abs() < 1e-9));
+        turns(&mut trainer, &mut log, |trainer, _| !trainer.state.busy()).await;
+        let (frame, run) = (log.frame(), trainer.run.as_mut().unwrap());
+        let expected = run.lab.measure(1, 50).await.unwrap() as f32;
+        assert_eq!((frame.step, frame.lanes[1].since, frame.lanes[1].measured), (60, 60, Some(expected)));
+        assert!(frame.lanes[0].measured.is_none());
+    });
+}

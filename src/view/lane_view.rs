@@ -11,6 +11,13 @@ pub struct LaneView {
     pub accuracy: Snap<Vec<Accuracy>>,
 }
 
+impl LaneView {
+    /// Its loss as measured at rest, where no step has told it since it was changed.
+    pub fn measured(&self) -> Option<f64> {
+        self.curve.recent.filter(|_| self.frame.measured.is_some())
+    }
+}
+
 /// A lane's loss as a share of the target's energy (cross-entropy: as it is).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {

@@ -29,6 +29,8 @@ pub struct Run {
     pub failed: bool,
     /// `None` until the run is set up; frames of an earlier run are dropped until then.
     pub started: Option<Snap<Started>>,
+    /// What holds from the next frame on, so that no floor of a new rank stands beside losses of the old.
+    next: Option<Box<Started>>,
     pub step: usize,
     pub running: bool,
     pub steps_per_second: f32,
@@ -70,7 +72,10 @@ impl Run {
             Event::Started(started) => {
                 self.stage = None;
                 self.pretraining = None;
-                self.started = Some(Snap::new(*started));
+                self.next = Some(started);
+                if self.lanes.is_empty() {
+                    self.take_next();
+                }
             }
             Event::Frame(frame) => self.frame(*frame),
             Event::Text(text) => {
@@ -84,6 +89,10 @@ impl Run {
         }
     }
 
+    fn take_next(&mut self) {
+        self.started = self.next.take().map(|next| Snap::new(*next)).or(self.started.take());
+    }
+
     /// Says what is to be seen now.
     fn say(&mut self, frame: &Frame) {
         let Some(started) = &self.started else { return };
@@ -95,6 +104,7 @@ impl Run {
     }
 
     fn frame(&mut self, mut frame: Frame) {
+        self.take_next();
         let Some(started) = &self.started else { return };
         if matches!(started.config.task, Task::Text(_)) {
             in_bits(&mut frame, started.energy);
@@ -135,7 +145,7 @@ impl Run {
                 }),
             }
             let view = &mut self.lanes[index];
-            if !losses.is_empty() {
+            if !losses.is_empty() || view.curve.recent != recent {
                 view.curve.change(|curve| {
                     for (offset, loss) in losses.iter().enumerate() {
                         curve.series.push(from + offset, &[loss / energy]);
@@ -271,6 +281,8 @@ mod tests {
                 base_parameters: 1,
                 formula: "1".into(),
                 diverged: None,
+                since: 0,
+                measured: None,
                 losses_from: from,
                 losses,
                 accuracy: None,
@@ -320,6 +332,34 @@ mod tests {
         // A score of an earlier step is not how it ended.
         assert!(!score_at(8, 2.9).contains("2.90"));
         assert!(score_at(10, 2.5).contains("fine-tuning 2.50; the base's were 4.00"));
+    }
+
+    /// Floors of a new rank come with the first losses that it has, and no loss of the old one stays beside them.
+    #[test]
+    fn a_new_rank_and_its_loss_come_together() {
+        let mut run = Run::default();
+        run.apply(started(4.0));
+        run.apply(frame(0, vec![2.0; 60]));
+        let shown = |run: &Run| (run.started.as_ref().unwrap().true_rank, run.lanes[0].curve.recent);
+        assert_eq!(shown(&run), (None, Some(0.5)));
+        let Event::Started(mut cut) = started(4.0) else { unreachable!() };
+        cut.true_rank = Some(3);
+        run.apply(Event::Started(cut));
+        assert_eq!(shown(&run), (None, Some(0.5)), "not before there is a loss");
+        let Event::Frame(mut rest) = frame(60, vec![]) else { unreachable!() };
+        (rest.lanes[0].since, rest.lanes[0].measured) = (60, Some(3.5));
+        run.apply(Event::Frame(rest));
+        assert_eq!(shown(&run), (Some(3), Some(0.875)));
+        assert_eq!(run.lanes[0].measured(), Some(0.875));
+        let table = crate::view::table::losses(&["LoRA".into()], &run.lanes, "share");
+        assert_eq!(table.rows.last().unwrap()[..], ["now", "0.875"]);
+        let Event::Frame(mut next) = frame(60, vec![3.6]) else { unreachable!() };
+        next.lanes[0].since = 60;
+        run.apply(Event::Frame(next));
+        assert_eq!(
+            (run.lanes[0].measured(), run.lanes[0].curve.recent.map(|v| (v * 100.0).round())),
+            (None, Some(90.0))
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{
     format::{count, three},
     lane_view::{GateView, LaneView},
+    now::WINDOW,
     words::merge_name,
 };
 use crate::config::Task;
@@ -34,6 +35,7 @@ pub fn losses(names: &[String], lanes: &[LaneView], unit: &str) -> Table {
     let buckets = lanes.iter().map(|l| l.curve.series.len()).max().unwrap_or(0);
     let stride = lanes.iter().map(|l| l.curve.series.stride()).max().unwrap_or(1);
     let every = buckets.div_ceil(LOSS_ROWS).max(1);
+    let now = std::iter::once("now".to_string()).chain(lanes.iter().map(|l| optional(l.curve.recent))).collect();
     let rows = (0..buckets)
         .step_by(every)
         .map(|bucket| {
@@ -42,8 +44,13 @@ pub fn losses(names: &[String], lanes: &[LaneView], unit: &str) -> Table {
             row.extend(lanes.iter().map(|l| optional(l.curve.series.at(step, 0))));
             row
         })
+        .chain([now])
         .collect();
-    Table { caption: format!("Loss ({unit}) by step"), head, rows }
+    Table {
+        caption: format!("Loss ({unit}) by step; now: the mean of the last {WINDOW} since a lane was changed"),
+        head,
+        rows,
+    }
 }
 
 /// Singular values below this share of the largest are not counted as directions in use.

@@ -24,6 +24,10 @@ pub struct LaneHistory {
     /// The last two windows of losses, as shares of the target's energy; begun anew when the size changes.
     losses: VecDeque<f64>,
     lane: Option<Lane>,
+    /// Steps that were done when the lane last changed other than by training.
+    since: usize,
+    /// Its loss as it is now, where no step has told it since it was changed.
+    measured: Option<f64>,
     pub change: Option<SizeChange>,
     /// First and latest accuracy of this run.
     pub first: Option<Accuracy>,
@@ -70,6 +74,8 @@ impl LaneHistory {
             seen: 0,
             losses: VecDeque::with_capacity(2 * WINDOW),
             lane: None,
+            since: 0,
+            measured: None,
             change: None,
             first: None,
             latest: None,
@@ -86,14 +92,19 @@ impl LaneHistory {
             self.first.get_or_insert_with(|| accuracy.clone());
             self.latest = Some(accuracy.clone());
         }
-        let changed = self.note_size(&lane.lane, frame.step);
-        self.take_losses(lane, changed);
+        self.note_change(lane);
+        let before = std::mem::replace(&mut self.measured, lane.measured.map(|loss| f64::from(loss) / self.energy));
+        if let Some(change) = self.change.as_mut().filter(|_| before.is_some() || self.measured.is_some()) {
+            // Once there are steps, they tell.
+            change.after = self.measured.map_or(Vec::new(), |loss| vec![loss; AROUND]);
+        }
+        self.take_losses(lane);
         self.take_gates(frame, index);
     }
 
-    /// Mean share over the last (up to) `WINDOW` steps.
+    /// Mean share over the last (up to) `WINDOW` steps since the lane last changed; what was measured where there are none.
     pub fn recent(&self) -> Option<f64> {
-        mean(self.losses.iter().rev().take(WINDOW))
+        self.measured.or_else(|| mean(self.losses.iter().rev().take(WINDOW)))
     }
 
     /// Mean share over the `WINDOW` steps before those of `recent`, once there are as many.
@@ -108,21 +119,31 @@ impl LaneHistory {
         })
     }
 
-    fn note_size(&mut self, lane: &Lane, step: usize) -> bool {
-        let change = self.lane.as_ref().and_then(|old| size_change(old, lane, step));
-        self.lane = Some(lane.clone());
-        let Some(mut change) = change else {
-            return false;
-        };
-        let kept = self.losses.len().saturating_sub(AROUND);
-        change.before = self.losses.iter().skip(kept).copied().collect();
-        self.change = Some(change);
-        self.losses.clear();
-        self.experts.clear();
-        true
+    fn note_change(&mut self, frame: &LaneFrame) {
+        let mut change = self.lane.as_ref().and_then(|old| size_change(old, &frame.lane, frame.since));
+        self.lane = Some(frame.lane.clone());
+        if let Some(change) = &mut change {
+            // At rest what was shown before is held against what is measured now, on the same data.
+            let around = if frame.measured.is_some() { WINDOW } else { AROUND };
+            let kept = self.losses.len().saturating_sub(around);
+            let last = || self.losses.iter().skip(kept).copied().collect();
+            change.before = self.measured.map_or_else(last, |loss| vec![loss; AROUND]);
+            // A slider that is drawn changes the size many times on its way: it is one change.
+            let is_fresh = |first: &SizeChange| self.measured.is_some() || first.after.len() < AROUND;
+            let same =
+                |first: &SizeChange| first.what == change.what && (first.to > first.from) == (change.to > change.from);
+            if let Some(first) = self.change.take().filter(|first| same(first) && is_fresh(first)) {
+                (change.from, change.before) = (first.from, first.before);
+            }
+            self.experts.clear();
+            self.change = Some(change.clone());
+        }
+        if std::mem::replace(&mut self.since, frame.since) != frame.since || change.is_some() {
+            self.losses.clear();
+        }
     }
 
-    fn take_losses(&mut self, lane: &LaneFrame, changed: bool) {
+    fn take_losses(&mut self, lane: &LaneFrame) {
         // A run that went back to a snapshot: what is remembered belongs to steps that are done again.
         if lane.losses_from != self.seen && !lane.losses.is_empty() {
             self.losses.clear();
@@ -131,11 +152,8 @@ impl LaneHistory {
         if !lane.losses.is_empty() {
             self.seen = lane.losses_from + lane.losses.len();
         }
-        // In the frame of a change some losses are from before it, and it is not known how many.
-        if changed {
-            return;
-        }
-        for &loss in &lane.losses {
+        // Of one frame's losses those before a change are of another lane.
+        for &loss in lane.losses.iter().skip(self.since.saturating_sub(lane.losses_from)) {
             let share = f64::from(loss) / self.energy;
             if self.losses.len() == 2 * WINDOW {
                 self.losses.pop_front();

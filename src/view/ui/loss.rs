@@ -38,6 +38,13 @@ pub struct LossProps {
     pub history: Vec<Snap<Vec<HeldScore>>>,
 }
 
+impl LossProps {
+    /// The step from which on a floor of these lanes holds.
+    fn since(&self, lanes: &[usize]) -> usize {
+        lanes.iter().filter_map(|&lane| Some(self.lanes.get(lane)?.frame.since)).min().unwrap_or(0)
+    }
+}
+
 #[component]
 pub fn LossChart(props: &LossProps) -> Html {
     let node = use_node_ref();
@@ -61,7 +68,7 @@ pub fn LossChart(props: &LossProps) -> Html {
         props
             .lanes
             .iter()
-            .flat_map(|l| l.curve.series.points(0).map(|(_, y)| y))
+            .flat_map(|l| l.curve.series.points(0).map(|(_, y)| y).chain(l.curve.recent))
             .chain(floors.iter().map(|f| f.share))
             .chain(courses.iter().flatten().map(|&(_, y)| y)),
         TOP,
@@ -69,7 +76,8 @@ pub fn LossChart(props: &LossProps) -> Html {
     );
 
     let curves = props.lanes.iter().enumerate().map(|(index, lane)| {
-        let d = path(lane.curve.series.points(0).map(|(s, y)| (steps.x(s), axis.pixel(y))));
+        let now = lane.measured().map(|loss| (props.step as f64, loss));
+        let d = path(lane.curve.series.points(0).chain(now).map(|(s, y)| (steps.x(s), axis.pixel(y))));
         html! { <path class={format!("curve lane-{index}")} {d} /> }
     });
     let held_out = courses.iter().enumerate().map(|(index, course)| {
@@ -97,8 +105,13 @@ pub fn LossChart(props: &LossProps) -> Html {
             let (value, why) = match lane.frame.diverged {
                 Some(step) => ("diverged".to_string(), format!("{name} diverged at step {step}; the others go on.")),
                 None => {
-                    let why = format!("{name}: mean loss over its last {WINDOW} steps, as {}", props.unit);
-                    match courses.get(index).and_then(|course| course.last()).filter(|_| !narrow) {
+                    let over = match lane.measured() {
+                        None => format!("over its last {WINDOW} steps"),
+                        Some(_) => "of the lane as it is now, changed and not trained since, on the last steps' data".into(),
+                    };
+                    let why = format!("{name}: mean loss {over}, as {}", props.unit);
+                    let is_scored = props.held.as_ref().is_some_and(|held| held.lanes.get(index).is_some_and(Option::is_some));
+                    match courses.get(index).and_then(|course| course.last()).filter(|_| !narrow && is_scored) {
                         Some(&(step, held)) => (
                             format!("{} / {}", three(mean), three(held)),
                             format!("{why}; behind the stroke the held-out text of the languages trained on, their mean at step {step}."),
@@ -107,7 +120,8 @@ pub fn LossChart(props: &LossProps) -> Html {
                     }
                 }
             };
-            let from = lane.curve.series.points(0).last().map_or(edge, |(step, _)| steps.x(step));
+            let last = lane.curve.series.points(0).last().map_or(edge, |(step, _)| steps.x(step));
+            let from = if lane.measured().is_some() { steps.x(props.step as f64) } else { last };
             let from = (from.max(LEFT), axis.pixel(mean));
             Some(End { from, text: name.clone(), value, why, lane: Some(index), mark: Mark::Dot, since: None })
         })
@@ -121,7 +135,8 @@ pub fn LossChart(props: &LossProps) -> Html {
             why: floor.why.clone(),
             lane: None,
             mark: Mark::None,
-            since: Some(LEFT),
+            // A floor holds for the lanes as they are now.
+            since: Some(steps.x(props.since(&floor.lanes) as f64)),
         }
     }));
     let label = {

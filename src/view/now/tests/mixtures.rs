@@ -75,7 +75,7 @@ fn floor_of_a_rank() {
     // It binds LoRA by its rank, so that mixtures are below it says nothing about routing.
     run().says("LoRA is stuck at 0.750, the best a change of rank 8 can do (0.750).");
     // Another size than the floor was computed for.
-    run().and(|run| rank(&mut run.frame.lanes[LORA], 4)).does_not_say("stuck");
+    run().and(|run| rank(run, 4)).does_not_say("stuck");
 }
 
 #[test]

@@ -120,6 +120,8 @@ fn lane_frame(lane: &Lane) -> LaneFrame {
         base_parameters: 4096,
         formula: String::new(),
         diverged: None,
+        since: 0,
+        measured: None,
         losses_from: 0,
         losses: Vec::new(),
         accuracy: None,
@@ -145,8 +147,11 @@ fn gate_frame(lane: usize, experts: usize) -> GateFrame {
     }
 }
 
-fn rank(lane: &mut LaneFrame, to: usize) {
+/// Another rank from this frame's step on.
+fn rank(run: &mut Run, to: usize) {
+    let lane = &mut run.frame.lanes[LORA];
     lane.lane.settings.set("rank", to);
+    lane.since = run.frame.step;
 }
 
 const MIDWAY: [f32; 4] = [0.749, 0.75, 0.9, 0.9];
@@ -174,22 +179,17 @@ fn warming_up() {
 #[test]
 fn rank_cut_and_grown() {
     let change = |to, shares| {
-        Run::domains()
-            .steps(6, 0.01, [0.9, 0.8, 0.9, 0.9])
-            .and(|run| rank(&mut run.frame.lanes[LORA], to))
-            // The losses of this frame are of both ranks.
-            .steps(1, 0.01, [0.9, 0.85, 0.9, 0.9])
-            .steps(1, 0.01, shares)
+        Run::domains().steps(6, 0.01, [0.9, 0.8, 0.9, 0.9]).and(|run| rank(run, to)).steps(1, 0.01, shares)
     };
     let at = |share| [0.9, share, 0.9, 0.9];
     change(2, at(0.94))
-        .says("LoRA's rank was cut from 8 to 2 at step 70: its loss rose from 0.800 to 0.940.")
+        .says("LoRA's rank was cut from 8 to 2 at step 60: its loss rose from 0.800 to 0.940.")
         .steps(20, 0.01, at(0.94))
         .does_not_say("cut");
     change(2, at(0.81))
-        .says("LoRA's rank was cut from 8 to 2 at step 70 and its loss hardly moved: 0.800 before, 0.810 after.");
+        .says("LoRA's rank was cut from 8 to 2 at step 60 and its loss hardly moved: 0.800 before, 0.810 after.");
     change(16, at(0.79))
-        .says("LoRA's rank grew from 8 to 16 at step 70 and its loss did not jump, 0.800 before and 0.790 after: what is added starts with no effect.");
+        .says("LoRA's rank grew from 8 to 16 at step 60 and its loss did not jump, 0.800 before and 0.790 after: what is added starts with no effect.");
     change(16, at(0.94)).does_not_say("rank");
     change(2, at(0.7)).does_not_say("rank");
     change(8, at(0.94)).does_not_say("rank");
@@ -202,12 +202,37 @@ fn rank_cut_and_grown() {
                 run.frame.step = i + 1;
                 run.tell();
             }
-            rank(&mut run.frame.lanes[LORA], 2);
+            rank(run, 2);
             run.frame.lanes[LORA].losses = Vec::new();
             run.tell();
         })
         .steps(1, 0.01, at(0.94))
         .does_not_say("rose");
+}
+
+/// No step tells what a cut at rest did: it is measured, and said in the number that the chart shows.
+#[test]
+fn a_cut_at_rest() {
+    let cut = |run: &mut Run, to, share: f32| {
+        rank(run, to);
+        let lane = &mut run.frame.lanes[LORA];
+        (lane.measured, lane.losses) = (Some(2.0 * share), Vec::new());
+        run.frame.running = false;
+        run.tell();
+        assert!((run.history[LORA].recent().unwrap() - f64::from(share)).abs() < 1e-6);
+    };
+    let run = Run::domains()
+        .steps(10, 0.01, [0.9, 0.75, 0.9, 0.9])
+        .and(|run| cut(run, 5, 0.8))
+        .says("LoRA's rank was cut from 8 to 5 at step 100: its loss rose from 0.750 to 0.800.")
+        // Drawn on, the slider makes one cut.
+        .and(|run| cut(run, 1, 0.91))
+        .says("LoRA's rank was cut from 8 to 1 at step 100: its loss rose from 0.750 to 0.910.")
+        .and(|run| cut(run, 2, 0.91))
+        .says("LoRA's rank grew from 1 to 2 at step 100 and its loss did not jump, 0.910 before and 0.910 after: what is added starts with no effect.")
+        .and(|run| run.frame.lanes[LORA].measured = None)
+        .steps(1, 0.01, [0.9, 0.88, 0.9, 0.9]);
+    assert!((run.history[LORA].recent().unwrap() - 0.88).abs() < 1e-6, "steps tell from then on");
 }
 
 #[test]
