@@ -5,7 +5,7 @@ pub mod text;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Lane};
+use crate::config::{Config, Edit, Lane};
 pub use crate::task::floors::{Binds, Floor};
 use crate::task::network::LinearSite;
 
@@ -16,6 +16,8 @@ pub enum Command {
     Start {
         config: Config,
         paused: bool,
+        /// What is to be changed on its way, by step.
+        then: Vec<Edit>,
     },
     Run,
     Pause,
@@ -156,6 +158,8 @@ pub struct Frame {
     /// Answers for the drawn digit, when there is one: the frozen base first, then each lane.
     pub drawing: Vec<DrawAnswer>,
     pub ranks: RanksFrame,
+    /// What was changed since the last frame.
+    pub edits: Vec<Edit>,
     /// Of a language model, every linear layer summed up; there when measured anew.
     pub map: Option<text::MapFrame>,
 }

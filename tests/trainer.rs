@@ -105,7 +105,7 @@ fn whole_run(backend: BackendChoice) {
     let config = default(backend);
     let events = play(
         vec![
-            (at_once(), Command::Start { config: config.clone(), paused: true }),
+            (at_once(), Command::Start { config: config.clone(), paused: true, then: Vec::new() }),
             // Slow at first, so that the new rank has steps left to learn in on any machine.
             (at_once(), Command::Speed(Some(100))),
             (frame(|f| f.step == 0), Command::Step),
@@ -115,7 +115,14 @@ fn whole_run(backend: BackendChoice) {
             (Box::new(|e| !starts(e).is_empty()), Command::Ablate(Some(Ablate { lane: 2, layer: 0, expert: 1 }))),
             (at_once(), Command::Speed(None)),
             (at_once(), Command::SetRank { lane: 0, rank: 2 }),
-            (problem(), Command::Start { config: Config { task: Task::Custom, ..config.clone() }, paused: false }),
+            (
+                problem(),
+                Command::Start {
+                    config: Config { task: Task::Custom, ..config.clone() },
+                    paused: false,
+                    then: Vec::new(),
+                },
+            ),
             (problem(), Command::Run),
             (frame(|f| f.step == 120 && !f.running), watch(1, MergeMode::MeanGate)),
         ],
@@ -186,8 +193,10 @@ fn a_diverged_lane_is_told_and_harms_nobody() {
     config.optimizer.lr = 100.0;
     config.schedule.warmup = 0;
     config.optimizer.weight_decay = 10.0;
-    let steps =
-        vec![(at_once(), watch(2, MergeMode::LeastSquares)), (at_once(), Command::Start { config, paused: false })];
+    let steps = vec![
+        (at_once(), watch(2, MergeMode::LeastSquares)),
+        (at_once(), Command::Start { config, paused: false, then: Vec::new() }),
+    ];
     let events = play(steps, frame(|f| f.step == 120 && !f.running));
     let last = frames(&events).last().unwrap();
     assert!(last.lanes.iter().all(|lane| lane.diverged.is_some()));
@@ -199,7 +208,7 @@ fn digits_are_pretrained_and_drawn() {
     config.task = Task::Digits(lora_playground::config::Digits { pretrain: 400, ..Default::default() });
     config.schedule.total = 60;
     let steps = vec![
-        (at_once(), Command::Start { config, paused: false }),
+        (at_once(), Command::Start { config, paused: false, then: Vec::new() }),
         (frame(|f| f.step == 60 && !f.running), Command::Draw(Some(vec![7.0; 64]))),
         (frame(|f| !f.drawing.is_empty()), watch(3, MergeMode::MeanGate)),
     ];
@@ -235,7 +244,7 @@ fn ranks_are_told(backend: BackendChoice) {
     config.lanes = vec![lane("full"), lane("adalora.r8.to3.begin40.end90"), lane("dylora.r6"), lane("lora.r4")];
     let events = play(
         vec![
-            (at_once(), Command::Start { config: config.clone(), paused: true }),
+            (at_once(), Command::Start { config: config.clone(), paused: true, then: Vec::new() }),
             (at_once(), Command::Speed(Some(100))),
             (frame(|f| f.step == 0), Command::Run),
             (frame(|f| f.step > 20), Command::Cuts(true)),
@@ -284,7 +293,7 @@ fn gates_by_prototypes_are_shown_and_merged() {
     for lane in 0..2 {
         let off = Ablate { lane, layer: 0, expert: 4 };
         let steps = vec![
-            (at_once(), Command::Start { config: config.clone(), paused: false }),
+            (at_once(), Command::Start { config: config.clone(), paused: false, then: Vec::new() }),
             (frame(|f| f.step == 80 && !f.running), watch(lane, MergeMode::PerInput)),
             (at_once(), Command::Ablate(Some(off))),
         ];
@@ -337,7 +346,7 @@ fn text_is_read_and_written() {
     let written = |text: &TextFrame| text.writing.as_ref().is_some_and(|all| all.iter().all(|one| one.done));
     let events = play(
         vec![
-            (at_once(), Command::Start { config: config.clone(), paused: false }),
+            (at_once(), Command::Start { config: config.clone(), paused: false, then: Vec::new() }),
             (frame(|f| f.step == 6 && !f.running), Command::Look(held)),
             (Box::new(|e| texts(e).any(|t| t.passage.is_some())), Command::Look(typed.clone())),
             (Box::new(|e| texts(e).any(|t| t.passage.is_some())), Command::Write(Some("Alle Menschen".into()))),

@@ -1,6 +1,6 @@
 //! What the page reads from its own address: the run's configuration and the page's own wishes. Pure.
 
-use crate::config::Config;
+use crate::config::{Config, Edit};
 use crate::error::Error;
 use crate::view::edit::LANES;
 
@@ -34,6 +34,8 @@ impl Part {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Address {
     pub config: Config,
+    /// What is to be changed on the run's way.
+    pub then: Vec<Edit>,
     /// Start without training.
     pub paused: bool,
     /// Only these parts, without the header; `None` is the whole page.
@@ -45,23 +47,31 @@ pub struct Address {
 /// Reads a query such as "?seed=2&embed=loss,gates&paused".
 pub fn read(query: &str) -> Address {
     let mut problems = Vec::new();
-    let (mut config, errors) = Config::read_link(query);
-    problems.extend(unread(&errors));
+    let (mut config, mut errors) = Config::read_link(query);
     if config.lanes.len() > LANES {
         config.lanes.truncate(LANES);
         problems.push(format!("The page has room for {LANES} lanes; the link's others are left out."));
     }
     let mut paused = false;
     let mut embed = None;
+    let mut then = Vec::new();
     for pair in query.trim_start_matches('?').split('&') {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         match key {
             "paused" => paused = !matches!(value, "false" | "0"),
+            "then" => {
+                let (edits, wrong) = config.read_then(value);
+                then = edits;
+                errors.extend(wrong);
+            }
             "embed" => embed = parts(value, &mut problems),
             _ => {}
         }
     }
-    Address { config, paused, embed, problems }
+    if let Some(unread) = unread(&errors) {
+        problems.insert(0, unread);
+    }
+    Address { config, then, paused, embed, problems }
 }
 
 /// What of the link could not be read, in one message.
@@ -127,6 +137,14 @@ mod tests {
         assert!(read("?seed=7&fbclid=x&gclid=y").problems.is_empty());
         let many = &read("a=1&b=2&c=3&d=4&e=5").problems;
         assert!(many.len() == 1 && many[0].ends_with("And 2 more."), "{many:?}");
+    }
+
+    #[test]
+    fn changes_on_the_way_are_read_with_the_run() {
+        let address = read("?lanes=full~lora.r4&then=40.1.lora.r2~50.1.lora.r999~60.1.lora.r1");
+        assert_eq!(crate::config::then_text(&address.then), "40.1.lora.r2~60.1.lora.r1");
+        let [problem] = &address.problems[..] else { panic!("{:?}", address.problems) };
+        assert!(problem.contains("then[1]") && problem.contains("999"), "{problem}");
     }
 
     #[test]

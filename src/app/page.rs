@@ -298,7 +298,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
         <>
             if shows(Part::Loss) {
                 <Panel id="loss" title="Loss" {tables} step={run.step}>
-                    <LossChart started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} {unit}
+                    <LossChart edits={run.edits.clone()} begun={state.begun.lanes.clone()} started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} {unit}
                         held={run.text.held.clone()} history={run.text.history.clone()} />
                     if digits {
                         { accuracies(&run.lanes, &names, &started.domains, run.step) }

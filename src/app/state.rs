@@ -2,7 +2,7 @@
 //! each transition can be tested without a browser.
 
 use super::address::{Address, Part};
-use crate::config::{BackendChoice, Config, Named, Projection, Task};
+use crate::config::{BackendChoice, Config, Edit, Named, Projection, Task, then_text};
 use crate::method::description::Reach;
 use crate::method::match_size::{lane_count, match_parameters};
 use crate::protocol::text::{Look, Passage};
@@ -15,8 +15,15 @@ const PROBLEMS: usize = 4;
 
 #[derive(Clone, Debug)]
 pub struct State {
-    /// What runs.
+    /// What runs, as it is now.
     pub config: Snap<Config>,
+    /// How it began, and what its link changes on its way.
+    pub begun: Snap<Config>,
+    then: Vec<Edit>,
+    /// It was changed by hand, so that it is no longer the link's run.
+    by_hand: bool,
+    /// Changes sent and not yet answered, during which lanes are what was asked for.
+    waiting: usize,
     /// What was edited and waits for the word to restart.
     pub draft: Option<Snap<Config>>,
     pub run: Run,
@@ -70,8 +77,13 @@ impl State {
     /// The state before anything has happened, and what to do first.
     pub fn start(address: Address, dark: bool) -> (Self, Vec<Effect>) {
         let watch = first_watch(&address.config);
+        let config = Snap::new(address.config);
         let mut state = Self {
-            config: Snap::new(address.config),
+            begun: config.clone(),
+            config,
+            then: address.then,
+            by_hand: false,
+            waiting: 0,
             draft: None,
             run: Run::default(),
             wants_to_run: !address.paused,
@@ -95,8 +107,27 @@ impl State {
         self.draft.as_ref().unwrap_or(&self.config)
     }
 
-    /// Begins the present configuration at step 0.
+    /// The query that repeats this run: how it began, what was changed since, and what is still to be.
+    fn link(&self) -> String {
+        let run = &self.run;
+        let is_left = |edit: &&Edit| edit.step > run.step || edit.step == run.step && !run.edits.contains(edit);
+        let edits: Vec<Edit> = run.edits.iter().chain(self.then.iter().filter(is_left)).cloned().collect();
+        let mut query = self.begun.to_query();
+        if !edits.is_empty() {
+            query += if query.is_empty() { "then=" } else { "&then=" };
+            query += &then_text(&edits);
+        }
+        query
+    }
+
+    /// Begins at step 0 again: a link's run as the link has it, one that was changed by hand as it is now.
     fn restart(&mut self) -> Vec<Effect> {
+        if std::mem::take(&mut self.by_hand) {
+            self.then.clear();
+            self.begun = self.config.clone();
+        }
+        self.config = self.begun.clone();
+        self.waiting = 0;
         let drawn = self.run.drawing.is_some();
         self.run = Run::default();
         self.no_gpu = None;
@@ -105,7 +136,11 @@ impl State {
             self.watch = first_watch(&self.config);
         }
         let mut effects = vec![
-            Effect::Send(Command::Start { config: Config::clone(&self.config), paused: !self.wants_to_run }),
+            Effect::Send(Command::Start {
+                config: Config::clone(&self.config),
+                paused: !self.wants_to_run,
+                then: self.then.clone(),
+            }),
             Effect::Send(Command::Watch(self.watch)),
         ];
         if self.speed.is_some() {
@@ -164,6 +199,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Act(action) => act(state, action),
         Msg::Engine(Event::Problem { message, fatal }) => {
+            state.waiting = state.waiting.saturating_sub(1);
             if fatal {
                 state.run.running = false;
             }
@@ -177,8 +213,18 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             vec![]
         }
         Msg::Engine(event) => {
+            if matches!(event, Event::Started(_)) {
+                state.waiting = state.waiting.saturating_sub(1);
+            }
+            let (known, is_frame) = (state.run.edits.len(), matches!(event, Event::Frame(_)));
             state.run.apply(event);
-            vec![]
+            if is_frame && state.waiting == 0 {
+                follow(state);
+            }
+            match state.run.edits.len() > known {
+                true => vec![Effect::Address(state.link())],
+                false => vec![],
+            }
         }
         Msg::Visible(visible) => vec![Effect::Send(Command::Visible(visible))],
         Msg::Dark(dark) => {
@@ -221,7 +267,9 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             if let Some(draft) = state.draft.take() {
                 return edit(state, draft);
             }
-            state.restart()
+            let mut effects = state.restart();
+            effects.push(Effect::Address(state.link()));
+            effects
         }
         Action::Speed(speed) => {
             state.speed = speed;
@@ -252,8 +300,9 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             None => vec![],
         },
         Action::WithoutGpu => {
-            let backend = BackendChoice::Auto;
-            edit(state, Snap::new(Config { backend, ..Config::clone(&state.config) }))
+            let then = state.then.clone();
+            let begun = Config { backend: BackendChoice::Auto, ..Config::clone(&state.begun) };
+            begin(state, Snap::new(begun), then)
         }
         Action::KeepRunning => {
             state.draft = None;
@@ -269,9 +318,10 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
                 state.problem(format!("That is not possible: {error}."));
                 return vec![];
             }
-            let query = config.to_query();
             state.config = Snap::new(config);
-            vec![Effect::Send(Command::SetRank { lane, rank }), Effect::Address(query)]
+            state.by_hand = true;
+            state.waiting += 1;
+            send(Command::SetRank { lane, rank })
         }
         Action::Watch(mut watch) => {
             let Some(lane) = state.config.lanes.get(watch.lane) else {
@@ -297,7 +347,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.prompt = prompt.clone();
             send(Command::Write(prompt))
         }
-        Action::Share => vec![Effect::Share(state.config.to_query())],
+        Action::Share => vec![Effect::Share(state.link())],
         Action::CloseShare => {
             state.share = None;
             vec![]
@@ -329,19 +379,34 @@ fn tune(state: &mut State, config: &Config) -> Option<Vec<Effect>> {
         return None;
     }
     let changed = lanes().enumerate().filter(|(_, (old, new))| old != new);
-    let mut effects: Vec<Effect> =
+    let effects: Vec<Effect> =
         changed.map(|(lane, (_, to))| Effect::Send(Command::Tune { lane, to: to.clone() })).collect();
-    effects.push(Effect::Address(config.to_query()));
     state.config = Snap::new(config.clone());
+    state.by_hand = true;
+    state.waiting += effects.len();
     Some(effects)
 }
 
+/// Lanes are what the run says they are, once it has heard of all that was asked for.
+fn follow(state: &mut State) {
+    let frames = &state.run.lanes;
+    if frames.len() == state.config.lanes.len()
+        && frames.iter().zip(&state.config.lanes).any(|(view, lane)| view.frame.lane != *lane)
+    {
+        let lanes = frames.iter().map(|view| view.frame.lane.clone()).collect();
+        state.config = Snap::new(Config { lanes, ..Config::clone(&state.config) });
+    }
+}
+
 fn edit(state: &mut State, config: Snap<Config>) -> Vec<Effect> {
-    let query = config.to_query();
-    state.config = config;
-    state.gate = None;
+    begin(state, config, Vec::new())
+}
+
+/// Begins another run.
+fn begin(state: &mut State, config: Snap<Config>, then: Vec<Edit>) -> Vec<Effect> {
+    (state.begun, state.then, state.by_hand, state.gate) = (config, then, false, None);
     let mut effects = state.restart();
-    effects.push(Effect::Address(query));
+    effects.push(Effect::Address(state.link()));
     effects
 }
 

@@ -37,6 +37,11 @@ impl Task {
         self.layer_count().map_or(1, |layers| layers * each)
     }
 
+    /// The layer that a linear layer is in.
+    pub fn layer_of(&self, site: usize) -> usize {
+        if self.has_projections() { site / Projection::ALL.len() } else { site }
+    }
+
     /// Whether its layers are a transformer's blocks, of which a lane may adapt some projections alone.
     pub fn has_projections(&self) -> bool {
         matches!(self, Self::Text(_))

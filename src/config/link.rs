@@ -10,9 +10,9 @@ use super::query::{KEYS, read};
 use crate::args::object::refuse;
 use crate::error::{Error, Result};
 
-/// Keys of the query that speak to the page itself, not to the run. "all" once chose a larger build of the page; links
+/// Keys of the query that speak to the page itself, not to the run, or (`then`) of what is changed on its way. "all" once chose a larger build of the page; links
 /// that have it still open.
-pub const PAGE_KEYS: [&str; 3] = ["embed", "paused", "all"];
+pub const PAGE_KEYS: [&str; 4] = ["embed", "paused", "then", "all"];
 
 /// What social networks, advertisers, mail programs and blogs put behind every link to see where a visitor came from.
 const TRACKING: [&str; 29] = [
@@ -224,7 +224,7 @@ fn lane_of(key: &str) -> Option<(usize, &str)> {
 }
 
 /// Percent-decoding as forms do it, "+" being a space; `None` where a percent sign begins no UTF-8 byte.
-fn decode(text: &str) -> Option<String> {
+pub fn decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut out = Vec::with_capacity(text.len());
     while let Some(byte) = bytes.next() {

@@ -11,6 +11,7 @@ mod lane_text;
 mod link;
 mod parse;
 mod query;
+mod then;
 mod wire;
 mod write;
 
@@ -25,6 +26,7 @@ pub use crate::args::{
 };
 pub use crate::method::Lane;
 pub use link::PAGE_KEYS;
+pub use then::{Edit, What, then_text};
 
 /// A complete run: task, lanes, optimiser and schedule, reproducible from `seed`.
 #[derive(Clone, Debug, PartialEq)]

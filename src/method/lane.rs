@@ -160,6 +160,12 @@ impl Lane {
         lane.with_bounds()
     }
 
+    /// Whether a lane under way can become `to`, tuned or at another size.
+    pub fn becomes(&self, to: &Self) -> bool {
+        let size = to.size().filter(|_| self.can_resize());
+        self.tunes_to(to) || size.is_some_and(|(_, size)| self.resized(size) == *to)
+    }
+
     /// Whether a lane under way can become `other` without starting again.
     pub fn tunes_to(&self, other: &Self) -> bool {
         let mut tuned = self.clone();

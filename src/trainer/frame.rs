@@ -154,6 +154,7 @@ impl Display {
             weight: self.weight(lab, state, now),
             drawing: Vec::new(),
             ranks: self.ranks(lab, state, now),
+            edits: Vec::new(),
             map,
         };
         if self.held.is_some()

@@ -16,14 +16,14 @@ mod weight;
 
 use std::task::Poll;
 
-use crate::config::{BackendChoice, Config, Model, Task};
+use crate::config::{BackendChoice, Config, Edit, Lane, Model, Task, What};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab;
 use crate::lab::prepare::{Plan, Prepared, Progress, Source};
 use crate::net::kernels;
 use crate::order::Few;
-use crate::protocol::{Command, Event};
+use crate::protocol::{Ablate, Command, Event};
 use crate::task::text::small;
 use run::Run;
 use state::{Effect, State};
@@ -61,11 +61,7 @@ pub async fn run(mut transport: impl Transport) {
             }
             continue;
         }
-        if let Some(run) = &mut trainer.run
-            && let Err(error) = run.turn(&mut trainer.state, &mut transport).await
-        {
-            trainer.recover(error, &mut transport).await;
-        }
+        trainer.turn(&mut transport).await;
     }
 }
 
@@ -82,11 +78,19 @@ struct Trainer {
 
 impl Trainer {
     async fn command(&mut self, command: Command, transport: &mut impl Transport) {
-        match self.state.command(command) {
+        let off = self.state.ablate();
+        let effect = self.state.command(command);
+        let now = self.state.ablate();
+        if let Some(run) = self.run.as_mut().filter(|_| now != off)
+            && let Some(lane) = now.or(off).map(|either| either.lane)
+        {
+            run.note(lane, What::Off(now.map(|off| (off.layer, off.expert))));
+        }
+        match effect {
             None => {}
-            Some(Effect::Start { config, paused }) => {
+            Some(Effect::Start { config, paused, then }) => {
                 let running = self.run.is_some();
-                if let Err(error) = self.start(config, paused, transport).await {
+                if let Err(error) = self.start(config, paused, then, transport).await {
                     let fatal = running && self.run.is_none();
                     transport.emit(match error {
                         Error::Backend { reason, .. } => Event::NoGpu { reason },
@@ -94,28 +98,48 @@ impl Trainer {
                     });
                 }
             }
-            Some(Effect::Tune { lane, to }) => {
-                let Some(run) = &mut self.run else { return };
-                match run.tune(lane, to).await {
-                    Ok(()) => transport.emit(Event::Started(Box::new(run.started()))),
-                    Err(error) => self.recover(error, transport).await,
-                }
+            Some(Effect::Tune { lane, to }) => self.change(lane, Ok(to), transport).await,
+            Some(Effect::SetRank { lane, rank }) => self.change(lane, Err(rank), transport).await,
+        }
+    }
+
+    /// Another lane in a lane's place, or another rank.
+    async fn change(&mut self, lane: usize, to: std::result::Result<Lane, usize>, transport: &mut impl Transport) {
+        let Some(run) = &mut self.run else { return };
+        match run.change(lane, to).await {
+            Ok(()) => {
+                self.state.reshape(frame::shape(&run.lab));
+                transport.emit(Event::Started(Box::new(run.started())));
             }
-            Some(Effect::SetRank { lane, rank }) => {
-                let Some(run) = &mut self.run else { return };
-                match run.set_rank(lane, rank).await {
-                    Ok(()) => {
-                        self.state.reshape(frame::shape(&run.lab));
-                        transport.emit(Event::Started(Box::new(run.started())));
-                    }
-                    Err(error) => self.recover(error, transport).await,
-                }
-            }
+            Err(error) => self.recover(error, transport).await,
+        }
+    }
+
+    /// What the run's own script asks for at this step, then a piece of the run.
+    async fn turn(&mut self, transport: &mut impl Transport) {
+        while let Some(edit) = self.state.due() {
+            let lane = edit.lane;
+            let command = match edit.what {
+                What::Lane(to) => Command::Tune { lane, to },
+                What::Off(off) => Command::Ablate(off.map(|(layer, expert)| Ablate { lane, layer, expert })),
+            };
+            self.command(command, transport).await;
+        }
+        if let Some(run) = &mut self.run
+            && let Err(error) = run.turn(&mut self.state, transport).await
+        {
+            self.recover(error, transport).await;
         }
     }
 
     /// Everything that the configuration can be wrong about is found before the present run is given up.
-    async fn start(&mut self, config: Config, paused: bool, transport: &mut impl Transport) -> Result<()> {
+    async fn start(
+        &mut self,
+        config: Config,
+        paused: bool,
+        then: Vec<Edit>,
+        transport: &mut impl Transport,
+    ) -> Result<()> {
         config.validate()?;
         let (choice, total) = (config.backend, config.schedule.total);
         let mut fallback = self.device(choice, transport).await?;
@@ -154,7 +178,7 @@ impl Trainer {
             other => other?,
         };
         let run = Run::new(lab, digits, texts, fallback);
-        self.state.begin(frame::shape(&run.lab), total, paused);
+        self.state.begin(frame::shape(&run.lab), total, paused, then);
         transport.emit(Event::Started(Box::new(run.started())));
         self.run = Some(run);
         Ok(())

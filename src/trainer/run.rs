@@ -10,7 +10,7 @@ use super::readback::Readback;
 use super::reading::Reading;
 use super::state::State;
 use crate::clock;
-use crate::config::Lane;
+use crate::config::{Edit, Lane, What};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab::{Lab, Snapshot};
@@ -43,6 +43,8 @@ pub struct Run {
     /// What is read and written, of a language model.
     reading: Option<Reading>,
     fallback: Option<String>,
+    /// What was changed since the last frame.
+    edits: Vec<Edit>,
     next_frame: f64,
     /// When the submission now awaited began to be worked on.
     mark: f64,
@@ -62,6 +64,7 @@ impl Run {
             reading: texts.map(|texts| Reading::new(&lab, texts)),
             lab,
             fallback,
+            edits: Vec::new(),
             next_frame: 0.0,
             mark: clock::now(),
             recent: VecDeque::new(),
@@ -177,7 +180,8 @@ impl Run {
         }
         let (from, first) = self.recent[0];
         let speed = if begun > from { (readback.step - first) as f64 * 1e3 / (begun - from) } else { 0.0 };
-        let frame = self.display.frame(&self.lab, state, readback, speed as f32);
+        let mut frame = self.display.frame(&self.lab, state, readback, speed as f32);
+        frame.edits = std::mem::take(&mut self.edits);
         transport.emit(Event::Frame(Box::new(frame)));
         self.next_frame = begun + (SHARE * (clock::now() - begun)).max(FRAME);
     }
@@ -198,9 +202,22 @@ impl Run {
         self.snapshot.is_some()
     }
 
-    /// See [`Lab::set_rank`].
-    pub async fn set_rank(&mut self, lane: usize, rank: usize) -> Result<()> {
-        self.lab.set_rank(lane, rank).await?;
+    /// Another rank for a lane, or what it can become in mid-training.
+    ///
+    /// # Errors
+    /// As [`Lab::set_rank`] and [`Lab::tune`].
+    pub async fn change(&mut self, lane: usize, to: std::result::Result<Lane, usize>) -> Result<()> {
+        self.lab.check_lane(lane)?;
+        let old = self.lab.lane(lane);
+        match to {
+            Ok(to) if !old.tunes_to(&to) && old.becomes(&to) => {
+                let rank = to.size().map_or(0, |(_, rank)| rank);
+                self.lab.set_rank(lane, rank).await?;
+            }
+            Ok(to) => self.lab.tune(lane, to).await?,
+            Err(rank) => self.lab.set_rank(lane, rank).await?,
+        }
+        self.note(lane, What::Lane(self.lab.lane(lane).clone()));
         self.display.set_lane(&self.lab, lane);
         // An older one would bring the old rank back.
         self.candidate = None;
@@ -208,13 +225,9 @@ impl Run {
         Ok(())
     }
 
-    /// See [`Lab::tune`].
-    pub async fn tune(&mut self, lane: usize, to: Lane) -> Result<()> {
-        self.lab.tune(lane, to).await?;
-        self.display.set_lane(&self.lab, lane);
-        self.candidate = None;
-        self.snapshot = Some(self.lab.snapshot().await?);
-        Ok(())
+    /// Remember a change for those who repeat the run.
+    pub fn note(&mut self, lane: usize, what: What) {
+        self.edits.push(Edit { step: self.lab.step(), lane, what });
     }
 
     /// Go on from the last snapshot on a fresh device, or on the CPU where there is none or it was lost just before.

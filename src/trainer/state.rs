@@ -1,7 +1,9 @@
 //! What the trainer is to do, as a pure state: commands change it, time and the schedule bound it. Knows nothing of
 //! engines, nor of how commands arrive.
 
-use crate::config::{Config, Lane};
+use std::collections::VecDeque;
+
+use crate::config::{Config, Edit, Lane};
 use crate::protocol::text::Look;
 use crate::protocol::{Ablate, Command, MergeMode, Watch};
 use crate::task::digits::PIXELS;
@@ -13,7 +15,7 @@ const CATCH_UP: f64 = 0.1;
 /// What a command asks for beyond a change of state.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    Start { config: Config, paused: bool },
+    Start { config: Config, paused: bool, then: Vec<Edit> },
     SetRank { lane: usize, rank: usize },
     Tune { lane: usize, to: Lane },
 }
@@ -55,6 +57,8 @@ pub struct State {
     since: Option<f64>,
     step: usize,
     total: usize,
+    /// What is still to be changed on the way, by step.
+    then: VecDeque<Edit>,
     shape: Shape,
     watch: Watch,
     ablate: Option<Ablate>,
@@ -77,6 +81,7 @@ impl Default for State {
             since: None,
             step: 0,
             total: 0,
+            then: VecDeque::new(),
             shape: Shape::default(),
             watch: Watch { lane: 0, layer: 0, merge: MergeMode::MeanGate, domain: 0, token: 0 },
             ablate: None,
@@ -91,11 +96,13 @@ impl Default for State {
 
 impl State {
     /// A new run of `total` steps; what was watched is watched on, as far as it is there.
-    pub fn begin(&mut self, shape: Shape, total: usize, paused: bool) {
+    pub fn begin(&mut self, shape: Shape, total: usize, paused: bool, then: Vec<Edit>) {
         self.step = 0;
         self.total = total;
+        self.then = then.into();
         self.running = !paused;
         self.single = 0;
+        self.ablate = None;
         self.rest();
         self.reshape(shape);
     }
@@ -117,7 +124,7 @@ impl State {
 
     pub fn command(&mut self, command: Command) -> Option<Effect> {
         match command {
-            Command::Start { config, paused } => return Some(Effect::Start { config, paused }),
+            Command::Start { config, paused, then } => return Some(Effect::Start { config, paused, then }),
             Command::SetRank { lane, rank } => return Some(Effect::SetRank { lane, rank }),
             Command::Tune { lane, to } => {
                 self.stale = true;
@@ -155,9 +162,15 @@ impl State {
         None
     }
 
+    /// The next change whose step has come.
+    pub fn due(&mut self) -> Option<Edit> {
+        self.then.pop_front_if(|edit| edit.step <= self.step)
+    }
+
     /// Steps that may be submitted at `now` (milliseconds), at most `most`.
     pub fn allowance(&mut self, now: f64, most: usize) -> usize {
-        let left = self.total - self.step;
+        let until = self.then.front().map_or(self.total, |edit| edit.step.min(self.total));
+        let left = until.saturating_sub(self.step);
         if self.single > 0 {
             return self.single.min(left).min(most);
         }
@@ -282,7 +295,7 @@ mod tests {
             |layers: &[usize], experts| LaneShape { layers: layers.to_vec(), experts: vec![experts; layers.len()] };
         let mut state = State::default();
         let shape = Shape { lanes: vec![lane(&[0, 2], 0), lane(&[1], 4)], domains: 3, tokens: 10 };
-        state.begin(shape, total, false);
+        state.begin(shape, total, false, Vec::new());
         state.shown();
         state
     }

@@ -45,10 +45,7 @@ impl Log {
 
 async fn turns(trainer: &mut Trainer, log: &mut Log, until: impl Fn(&Trainer, &Log) -> bool) {
     while !until(trainer, log) {
-        let run = trainer.run.as_mut().unwrap();
-        if let Err(error) = run.turn(&mut trainer.state, log).await {
-            trainer.recover(error, log).await;
-        }
+        trainer.turn(log).await;
     }
 }
 
@@ -58,7 +55,7 @@ fn a_lost_device_is_replaced_and_then_given_up() {
         let (mut trainer, mut log) = (Trainer::default(), Log::default());
         let mut config = Config { backend: BackendChoice::WebGpu, ..Config::default() };
         config.schedule.total = 400;
-        trainer.command(Command::Start { config: config.clone(), paused: false }, &mut log).await;
+        trainer.command(Command::Start { config: config.clone(), paused: false, then: Vec::new() }, &mut log).await;
         turns(&mut trainer, &mut log, |trainer, log| {
             trainer.run.as_ref().unwrap().has_snapshot()
                 && log.0.iter().any(|e| matches!(e, Event::Frame(f) if f.step > 10))
@@ -94,14 +91,14 @@ fn a_lost_device_is_replaced_and_then_given_up() {
 
         // A new run begins on a fresh device, and the next one takes it over.
         for _ in 0..2 {
-            trainer.command(Command::Start { config: config.clone(), paused: true }, &mut log).await;
+            trainer.command(Command::Start { config: config.clone(), paused: true, then: Vec::new() }, &mut log).await;
             assert_eq!((log.started().backend.as_str(), trainer.spare.is_none()), ("webgpu", true));
         }
         let cpu = Config { backend: BackendChoice::Cpu, ..config.clone() };
-        trainer.command(Command::Start { config: cpu, paused: true }, &mut log).await;
+        trainer.command(Command::Start { config: cpu, paused: true, then: Vec::new() }, &mut log).await;
         assert_eq!((log.started().backend.as_str(), trainer.spare.is_some()), ("cpu", true));
         let custom = Config { task: Task::Custom, ..config };
-        trainer.command(Command::Start { config: custom, paused: true }, &mut log).await;
+        trainer.command(Command::Start { config: custom, paused: true, then: Vec::new() }, &mut log).await;
         let (message, fatal) = log.problem();
         assert!(message.contains("custom") && !fatal && trainer.run.is_some(), "{message}");
     });
@@ -113,7 +110,7 @@ fn a_rank_cut_on_a_finished_run_is_measured_at_once() {
         let (mut trainer, mut log) = (Trainer::default(), Log::default());
         let mut config = Config { backend: BackendChoice::Cpu, ..Config::default() };
         config.schedule.total = 60;
-        trainer.command(Command::Start { config, paused: false }, &mut log).await;
+        trainer.command(Command::Start { config, paused: false, then: Vec::new() }, &mut log).await;
         turns(&mut trainer, &mut log, |trainer, _| !trainer.state.busy()).await;
         assert!(log.frame().lanes.iter().all(|lane| (lane.since, lane.measured) == (0, None)));
         trainer.command(Command::SetRank { lane: 1, rank: 1 }, &mut log).await;
@@ -123,5 +120,67 @@ fn a_rank_cut_on_a_finished_run_is_measured_at_once() {
         let expected = run.lab.measure(1, 50).await.unwrap() as f32;
         assert_eq!((frame.step, frame.lanes[1].since, frame.lanes[1].measured), (60, 60, Some(expected)));
         assert!(frame.lanes[0].measured.is_none());
+    });
+}
+
+/// What a run tells of its changes is enough to make it again, number for number.
+#[test]
+fn a_changed_run_is_repeated_by_its_edits() {
+    pollster::block_on(async {
+        let mut config = Config { backend: BackendChoice::Cpu, ..Config::default() };
+        config.schedule.total = 90;
+        let edits = |log: &Log| -> Vec<Edit> {
+            let frame = |event: &Event| if let Event::Frame(frame) = event { frame.edits.clone() } else { Vec::new() };
+            log.0.iter().flat_map(frame).collect()
+        };
+        let losses = |trainer: &Trainer| -> Vec<Vec<f64>> {
+            let lab = &trainer.run.as_ref().unwrap().lab;
+            (0..lab.lane_count()).map(|lane| lab.losses(lane).to_vec()).collect()
+        };
+        let start = |then| Command::Start { config: config.clone(), paused: false, then };
+        let at = |step| move |trainer: &Trainer, _: &Log| trainer.run.as_ref().unwrap().lab.step() >= step;
+        let rest = |trainer: &Trainer, _: &Log| !trainer.state.busy();
+
+        let (mut trainer, mut log) = (Trainer::default(), Log::default());
+        trainer.command(start(Vec::new()), &mut log).await;
+        let untouched = {
+            turns(&mut trainer, &mut log, rest).await;
+            losses(&trainer)
+        };
+        trainer.command(start(Vec::new()), &mut log).await;
+        log.0.clear();
+        turns(&mut trainer, &mut log, at(20)).await;
+        for command in [
+            Command::SetRank { lane: 1, rank: 3 },
+            Command::SetRank { lane: 1, rank: 5 },
+            Command::SetRank { lane: 3, rank: 4 },
+            Command::Tune { lane: 2, to: Lane::from_text("molora.n4.r2.switch0.5").unwrap() },
+            Command::Ablate(Some(Ablate { lane: 2, layer: 0, expert: 1 })),
+            Command::Ablate(Some(Ablate { lane: 2, layer: 0, expert: 1 })),
+        ] {
+            trainer.command(command, &mut log).await;
+        }
+        turns(&mut trainer, &mut log, at(50)).await;
+        trainer.command(Command::SetRank { lane: 1, rank: 1 }, &mut log).await;
+        turns(&mut trainer, &mut log, rest).await;
+        let (told, expected) = (edits(&log), losses(&trainer));
+        assert_eq!(told.len(), 6);
+        assert!(told[0].step >= 20 && told[5].step >= 50, "{told:?}");
+
+        let text = crate::config::then_text(&told);
+        let (read, errors) = config.read_then(&text);
+        assert!(errors.is_empty() && read == told, "{text}: {errors:?}");
+        let (mut trainer, mut log) = (Trainer::default(), Log::default());
+        trainer.command(start(read), &mut log).await;
+        turns(&mut trainer, &mut log, rest).await;
+        assert_eq!((edits(&log), trainer.state.ablate().is_some()), (told, true));
+        assert!(losses(&trainer) == expected && expected != untouched);
+        // A step alone comes to it as well.
+        let early = vec![Edit { step: 1, lane: 1, what: What::Lane(config.lanes[1].resized(2)) }];
+        trainer.command(Command::Start { config: config.clone(), paused: true, then: early }, &mut log).await;
+        trainer.command(Command::Step, &mut log).await;
+        turns(&mut trainer, &mut log, rest).await;
+        assert_eq!((log.frame().step, log.frame().lanes[1].parameters), (1, 2 * 64 * 2));
+        assert!(log.frame().lanes[1].measured.is_some());
     });
 }

@@ -8,6 +8,7 @@ pub mod format;
 pub mod history;
 pub mod ink;
 pub mod lane_view;
+pub mod marks;
 pub mod now;
 pub mod passage;
 pub mod ranks;

@@ -7,7 +7,7 @@ use super::{
     now::{self, LaneHistory},
     snap::Snap,
 };
-use crate::config::Task;
+use crate::config::{Edit, Task};
 use crate::protocol::{Accuracy, DrawAnswer, Event, Frame, MergeFrame, Started, WeightFrame};
 
 /// Buckets of a loss curve: about one per pixel of the chart.
@@ -40,6 +40,8 @@ pub struct Run {
     pub weight: Option<Snap<WeightFrame>>,
     pub drawing: Option<Snap<Vec<DrawAnswer>>>,
     pub ranks: super::ranks::Ranks,
+    /// What was changed on its way.
+    pub edits: Snap<Vec<Edit>>,
     /// Of a language model.
     pub text: super::reading::Reading,
     /// The Now line.
@@ -179,6 +181,9 @@ impl Run {
         }
         self.drawing = (!frame.drawing.is_empty()).then(|| Snap::new(frame.drawing));
         self.ranks.push(frame.ranks);
+        if !frame.edits.is_empty() {
+            self.edits.change(|edits| edits.append(&mut frame.edits));
+        }
     }
 }
 

@@ -21,6 +21,12 @@ impl<T: Clone> Snap<T> {
     }
 }
 
+impl<T: Default> Default for Snap<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
 impl<T> Clone for Snap<T> {
     fn clone(&self) -> Self {
         Self(Rc::clone(&self.0))

@@ -128,9 +128,16 @@ describe("the page, with WebGPU", () => {
       await page.waitForTimeout(300);
       const link = await page.evaluate(() => navigator.clipboard.readText());
       assert.ok(link.startsWith(`${site.server.origin}${BASE}`), link);
+      const changed = Number(link.match(/[?&]then=(\d+)\.1\.lora\.r/)?.[1]);
+      assert.ok(changed >= 30, `the link says at which step: ${link}`);
       await visiting(link.slice(`${site.server.origin}${BASE}`.length), {}, async (copy) => {
         await trained(copy, 3);
+        assert.equal(await slider(copy, "LoRA rank").inputValue(), String(before), "as the run began");
+        await trained(copy, changed + 5);
         assert.equal(await slider(copy, "LoRA rank").inputValue(), chosen);
+        const mark = copy.getByRole("group", { name: "Changes on the way" }).locator("g");
+        assert.equal(await mark.getAttribute("aria-label"), `Step ${changed}: LoRA, rank ${before} → ${chosen}.`);
+        assert.ok(copy.url().includes(`then=${changed}.1.lora.r${chosen}`), "and so says its address");
       });
     });
   });
@@ -142,6 +149,7 @@ describe("the page, with WebGPU", () => {
     ["?lanes=magic", ["magic"]],
     ["?lanes=lora.r0", ["rank", "0"]],
     ["?embed=nothing", ["embed", "nothing"]],
+    ["?then=40.9.lora.r2", ["then[0]", "40.9.lora.r2", "0 to 3"]],
   ]) {
     it(`says what is wrong with ${query}, and works all the same`, async () => {
       await visiting(query, {}, async (page) => {

@@ -161,3 +161,64 @@ fn a_language_model_begins_with_a_passage_and_leaves_it_behind() {
     assert_eq!((&state.look, &state.prompt), (&None, &None));
     assert!(effects.contains(&Effect::Send(Command::Write(None))), "{effects:?}");
 }
+
+/// A frame at `step` of these lanes, with what was changed since the one before.
+fn told(state: &mut State, step: usize, lanes: &[crate::config::Lane], edits: Vec<Edit>) -> Vec<Effect> {
+    let lane = |lane: &crate::config::Lane| crate::protocol::LaneFrame {
+        lane: lane.clone(),
+        parameters: 0,
+        base_parameters: 0,
+        formula: String::new(),
+        diverged: None,
+        since: 0,
+        measured: None,
+        losses_from: 0,
+        losses: vec![],
+        accuracy: None,
+        spectrum: vec![],
+    };
+    let lanes = lanes.iter().map(lane).collect();
+    let frame = Frame { step, lanes, edits, ..Frame::default() };
+    update(state, Msg::Engine(Event::Frame(Box::new(frame))))
+}
+
+#[test]
+fn a_shared_link_repeats_the_run_with_its_changes() {
+    let mut state = started_state();
+    let begun = state.config.lanes.clone();
+    told(&mut state, 40, &begun, vec![]);
+    update(&mut state, Msg::Act(Action::SetRank { lane: 1, rank: 3 }));
+    // Until the trainer has answered, the slider stays where it was put.
+    told(&mut state, 41, &begun, vec![]);
+    assert_eq!(state.config.lanes[1].size(), Some(("rank", 3)));
+    let started = Started::clone(state.run.started.as_ref().unwrap());
+    update(&mut state, Msg::Engine(Event::Started(Box::new(started))));
+    let (now, edit) = (state.config.lanes.clone(), crate::config::What::Lane(state.config.lanes[1].clone()));
+    let effects = told(&mut state, 45, &now, vec![Edit { step: 42, lane: 1, what: edit }]);
+    let link = "then=42.1.lora.r3".to_string();
+    assert_eq!(effects, [Effect::Address(link.clone())]);
+    assert_eq!(update(&mut state, Msg::Act(Action::Share)), [Effect::Share(link.clone())]);
+    // Changed by hand, it begins again as it is now.
+    let effects = update(&mut state, Msg::Act(Action::Reset));
+    assert!(effects.contains(&Effect::Address("lanes=full~lora.r3~molora.n4.r2~mor1e.n8".into())), "{effects:?}");
+
+    // Who opens the link has the same run: it makes the changes itself, and Reset makes them again.
+    let (mut state, effects) = State::start(read(&format!("?{link}")), false);
+    let starts = |effects: &[Effect]| {
+        let Some(Effect::Send(Command::Start { config, then, .. })) = effects.first() else { panic!("{effects:?}") };
+        (config.clone(), crate::config::then_text(then))
+    };
+    assert_eq!(starts(&effects), (Config::default(), "42.1.lora.r3".into()));
+    assert_eq!(state.link(), link, "before its step");
+    let started =
+        Started { config: Config::default(), ..Started::clone(started_state().run.started.as_ref().unwrap()) };
+    update(&mut state, Msg::Engine(Event::Started(Box::new(started))));
+    told(&mut state, 42, &begun, vec![]);
+    assert_eq!(state.link(), link, "at its step");
+    let edits = state.then.clone();
+    told(&mut state, 43, &now, edits);
+    assert_eq!((state.config.lanes[1].size(), state.link()), (Some(("rank", 3)), link));
+    let effects = update(&mut state, Msg::Act(Action::Reset));
+    assert_eq!(starts(&effects), (Config::default(), "42.1.lora.r3".into()));
+    assert_eq!(state.config.lanes[1].size(), Some(("rank", 8)));
+}

@@ -56,7 +56,7 @@ pub fn header(props: &HeaderProps) -> Html {
             <span class="spring" />
             <p class="status" role="status" aria-live="off" tabindex="0" data-why={props.status_why.clone()}>{ &props.status }</p>
             <a href="#experiments" data-why="Claims about these methods, put to the test here; and sweeps.">{ "Experiments" }</a>
-            { Button::new("Share", "Copy a link that opens this configuration and seed, and so repeats this run.").acts(dispatch, Action::Share) }
+            { Button::new("Share", "Copy a link that repeats this run: the same start and seed, and what was changed on the way, at the same steps.").acts(dispatch, Action::Share) }
             { Button::new(if props.dark { "Light" } else { "Dark" }, "Change between the light and the dark theme.")
                 .named(if props.dark { "Light theme" } else { "Dark theme" })
                 .acts(dispatch, Action::ToggleTheme) }

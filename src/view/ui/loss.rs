@@ -8,6 +8,7 @@ use super::{
     ends::{End, Mark, ends},
     size::use_size,
 };
+use crate::config::{Edit, Lane};
 use crate::decimal::{plain, tenths};
 use crate::protocol::{
     Started,
@@ -17,6 +18,7 @@ use crate::view::{
     axis::{LogAxis, path},
     format::three,
     lane_view::LaneView,
+    marks::changes,
     now::WINDOW,
     snap::Snap,
 };
@@ -28,6 +30,9 @@ const BOTTOM: f64 = 32.0;
 #[derive(Properties, PartialEq)]
 pub struct LossProps {
     pub started: Snap<Started>,
+    /// What was changed on the way, of lanes that began like this.
+    pub edits: Snap<Vec<Edit>>,
+    pub begun: Vec<Lane>,
     pub lanes: Vec<LaneView>,
     pub names: Vec<String>,
     pub step: usize,
@@ -185,11 +190,34 @@ pub fn LossChart(props: &LossProps) -> Html {
                             }
                         </svg>
                     </div>
+                    { marked(props, &steps, floor_end, (width, height)) }
                     { ends("Line ends and floors", labels, edge, (width, height)) }
                 }
             </div>
         </div>
     }
+}
+
+/// Pixels within which marks of one slider are one, and that a character takes.
+const ONE: f64 = 12.0;
+const CHARACTER: f64 = 7.0;
+
+/// What was changed on the way, as ticks on the axis of steps, written where there is room before the next one.
+fn marked(props: &LossProps, steps: &Steps, foot: f64, (width, height): (f64, f64)) -> Html {
+    let apart = ONE * steps.limit as f64 / steps.width;
+    let found = changes(&props.edits, &props.begun, &props.names, apart as usize);
+    let x = |at: usize| found.get(at).map_or(steps.edge(), |change| steps.x(change.step as f64));
+    let marks = found.iter().enumerate().map(|(at, change)| {
+        let (x, next, why) = (x(at), x(at + 1), &change.why);
+        let is_written = CHARACTER * change.label.chars().count() as f64 + ONE < next - x;
+        html! {
+            <g class={format!("end change lane-{}", change.lane)} tabindex="0" aria-label={why.clone()} data-why={why.clone()}>
+                <path d={path([(x, foot - 16.0), (x, foot)].into_iter())} />
+                <text x={tenths(x + 6.0)} y={tenths(foot - 6.0)}>{ if is_written { &change.label } else { "" } }</text>
+            </g>
+        }
+    });
+    html! { <svg class="ends" role="group" aria-label="Changes on the way" width={tenths(width)} height={tenths(height)}>{ for marks }</svg> }
 }
 
 /// Held-out scores over steps, means over the languages trained on.

@@ -1,0 +1,100 @@
+//! What was changed in a run under way, as marks on the axis of its steps. Pure; knows no markup.
+
+use super::format::count;
+use crate::args::Value;
+use crate::config::{Edit, Lane, What};
+
+/// One change, or several of one slider that lie close together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    pub step: usize,
+    pub lane: usize,
+    /// "rank 8 → 2".
+    pub label: String,
+    /// In a sentence, with the lane's name.
+    pub why: String,
+}
+
+/// The changes up to `step` of lanes that began as `begun`; those of one slider within `apart` steps are one.
+pub fn changes(edits: &[Edit], begun: &[Lane], names: &[String], apart: usize) -> Vec<Change> {
+    let mut lanes = begun.to_vec();
+    // Of each change, the lane before it, and after it where that is another.
+    let mut found: Vec<(&Edit, Lane, Option<Lane>)> = Vec::new();
+    for edit in edits {
+        let Some(now) = lanes.get_mut(edit.lane) else { continue };
+        let to = match &edit.what {
+            What::Lane(to) => Some(to.clone()),
+            What::Off(_) => None,
+        };
+        let from = std::mem::replace(now, to.clone().unwrap_or_else(|| now.clone()));
+        match found.last_mut() {
+            Some((first, _, last @ Some(_)))
+                if to.is_some() && first.lane == edit.lane && edit.step <= first.step + apart =>
+            {
+                *last = to;
+            }
+            _ => found.push((edit, from, to)),
+        }
+    }
+    let change = |(edit, from, to): (&Edit, Lane, Option<Lane>)| {
+        let label = match (to, &edit.what) {
+            (Some(to), _) => differences(&from, &to)?,
+            (None, What::Off(Some((_, expert)))) => format!("expert {} off", expert + 1),
+            _ => "experts on".into(),
+        };
+        let name = names.get(edit.lane)?;
+        let shown = if matches!(edit.what, What::Off(_)) { ", in its pictures and measurements only" } else { "" };
+        let why = format!("Step {}: {name}, {label}{shown}.", count(edit.step));
+        Some(Change { step: edit.step, lane: edit.lane, label, why })
+    };
+    found.into_iter().filter_map(change).collect()
+}
+
+/// Settings that differ, as "rank 8 → 2"; none where nothing does.
+fn differences(from: &Lane, to: &Lane) -> Option<String> {
+    let text = |lane: &Lane, key: &str| match lane.settings.get(key) {
+        Some(Value::Whole(value)) => Some(value.to_string()),
+        Some(Value::Real(value)) => Some(crate::decimal::plain(*value)),
+        _ => None,
+    };
+    let setting = |setting: &&'static crate::args::Setting| {
+        let (old, new) = (text(from, setting.key)?, text(to, setting.key)?);
+        let name = if setting.label.is_empty() { setting.key } else { setting.label };
+        (old != new).then(|| format!("{name} {old} → {new}"))
+    };
+    let all: Vec<String> = to.described().iter().filter_map(setting).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_drawn_slider_is_one_mark_and_others_their_own() {
+        let config = Config::default();
+        let text =
+            "100.1.lora.r7~102.1.lora.r5~104.1.lora.r1~105.2.molora.switch0.5~300.1.lora.r4~400.2.off0-2~410.2.on";
+        let (edits, errors) = config.read_then(text);
+        assert!(errors.is_empty(), "{errors:?}");
+        let names = ["full", "LoRA", "MoLoRA", "MoR1E"].map(String::from);
+        let found = changes(&edits, &config.lanes, &names, 20);
+        let short: Vec<_> = found.iter().map(|change| (change.step, change.lane, change.label.as_str())).collect();
+        assert_eq!(
+            short,
+            [
+                (100, 1, "rank 8 → 1"),
+                (105, 2, "balance weight 0 → 0.5"),
+                (300, 1, "rank 1 → 4"),
+                (400, 2, "expert 3 off"),
+                (410, 2, "experts on"),
+            ]
+        );
+        assert_eq!(found[0].why, "Step 100: LoRA, rank 8 → 1.");
+        assert_eq!(changes(&edits, &config.lanes, &names, 1).len(), 7);
+        // There and back again is no change.
+        let (edits, _) = config.read_then("100.1.lora.r7~101.1.lora");
+        assert!(changes(&edits, &config.lanes, &names, 20).is_empty());
+    }
+}
