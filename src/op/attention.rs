@@ -158,7 +158,8 @@ fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
         for (i, row) in scratch.chunks_exact_mut(n).take(block.queries).enumerate() {
             let (seen, unseen) = row.split_at_mut(block.seen(i));
             let top = seen.iter().copied().fold(F::neg_infinity(), F::max);
-            seen.iter_mut().for_each(|score| *score = (*score - top).power_of_e());
+            seen.iter_mut().for_each(|score| *score = *score - top);
+            F::powers_of_e(seen);
             let sum: F = seen.iter().copied().sum();
             let share = F::one() / sum;
             seen.iter_mut().for_each(|weight| *weight = *weight * share);
@@ -193,9 +194,10 @@ impl<F: Real> Again<'_, F> {
             let of_head = (block.query + i) * d.heads_width as usize + block.head;
             let (lse, delta) = (self.lse[of_head], self.delta[of_head]);
             let seen = block.seen(i);
-            for (weight, d_score) in weights.iter_mut().zip(d_scores.iter_mut()).take(seen) {
-                *weight = (*weight - lse).power_of_e();
-                *d_score = scale * *weight * (*d_score - delta);
+            weights[..seen].iter_mut().for_each(|score| *score = *score - lse);
+            F::powers_of_e(&mut weights[..seen]);
+            for (d_score, &weight) in d_scores.iter_mut().zip(&weights[..seen]) {
+                *d_score = scale * weight * (*d_score - delta);
             }
             weights[seen..].fill(F::zero());
             d_scores[seen..].fill(F::zero());

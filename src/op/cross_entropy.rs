@@ -52,7 +52,8 @@ fn backward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
         let label = label as usize;
         let logits = &y[t * o..t * o + classes];
         let max = logits.iter().copied().fold(F::neg_infinity(), F::max);
-        out.iter_mut().zip(logits).for_each(|(g, &v)| *g = (v - max).power_of_e());
+        out.iter_mut().zip(logits).for_each(|(g, &v)| *g = v - max);
+        F::powers_of_e(&mut out[..classes]);
         let sum: F = out[..classes].iter().copied().sum();
         loss[t] = max + sum.ln() - logits[label];
         let each = share / sum;

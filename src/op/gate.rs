@@ -106,9 +106,10 @@ pub fn softmax_top_k<F: Real>(logits: &[F], top_k: usize, renormalize: bool) -> 
 /// The same in place, for every token of a step.
 fn route<F: Real>(logits: &[F], top_k: usize, renormalize: bool, gate: &mut [F]) {
     let max = logits.iter().copied().fold(F::neg_infinity(), F::max);
+    gate.iter_mut().zip(logits).for_each(|(gate, &z)| *gate = z - max);
+    F::powers_of_e(&mut gate[..logits.len()]);
     let mut sum = F::zero();
-    for (i, (gate, &z)) in gate.iter_mut().zip(logits).enumerate() {
-        *gate = (z - max).power_of_e();
+    for (i, gate) in gate.iter_mut().enumerate().take(logits.len()) {
         let kept = is_kept(logits, i, top_k);
         sum += if kept || !renormalize { *gate } else { F::zero() };
         *gate = if kept { *gate } else { F::zero() };

@@ -25,30 +25,39 @@ kernel!(
 const ROOT: f64 = 0.797_884_560_802_865_4; // √(2/π)
 const CUBIC: f64 = 0.044_715;
 
-/// GELU of one value: `a σ(2 inner)`, which is `a (1 + tanh inner) / 2`.
-pub fn value<F: Real>(a: F) -> F {
-    a * share(a)
+/// GELU of each, in place: `a σ(2 inner)`, which is `a (1 + tanh inner) / 2`.
+pub fn values<F: Real>(a: &mut [F]) {
+    let shares = shares(a);
+    a.iter_mut().zip(shares).for_each(|(a, share)| *a = *a * share);
 }
 
-/// Its derivative.
-pub fn derivative<F: Real>(a: F) -> F {
-    let (share, one) = (share(a), F::one());
-    let slope = F::of(2.0 * ROOT) * (one + F::of(3.0 * CUBIC) * a * a);
-    share + a * share * (one - share) * slope
+/// Its derivative at each, in place.
+pub fn derivatives<F: Real>(a: &mut [F]) {
+    let shares = shares(a);
+    for (a, share) in a.iter_mut().zip(shares) {
+        let slope = F::of(2.0 * ROOT) * (F::one() + F::of(3.0 * CUBIC) * *a * *a);
+        *a = share + *a * share * (F::one() - share) * slope;
+    }
 }
 
-/// What GELU lets through of `a`.
-fn share<F: Real>(a: F) -> F {
-    super::swiglu::sigmoid(F::of(2.0 * ROOT) * (a + F::of(CUBIC) * a * a * a))
+/// What GELU lets through of each.
+fn shares<F: Real>(a: &[F]) -> Vec<F> {
+    let mut shares: Vec<F> = a.iter().map(|&a| F::of(2.0 * ROOT) * (a + F::of(CUBIC) * a * a * a)).collect();
+    F::sigmoids(&mut shares);
+    shares
 }
 
 fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     let (pre, mut out) = (b.read("pre"), b.write("out"));
-    out.iter_mut().zip(pre.iter()).take(d.elements as usize).for_each(|(o, &a)| *o = value(a));
+    let out = &mut out[..d.elements as usize];
+    out.copy_from_slice(&pre[..out.len()]);
+    values(out);
 }
 
 fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     let (pre, d_out, mut d_pre) = (b.read("pre"), b.read("d_out"), b.write("d_pre"));
-    let given = pre.iter().zip(d_out.iter());
-    d_pre.iter_mut().zip(given).take(d.elements as usize).for_each(|(d, (&a, &g))| *d = g * derivative(a));
+    let d_pre = &mut d_pre[..d.elements as usize];
+    d_pre.copy_from_slice(&pre[..d_pre.len()]);
+    derivatives(d_pre);
+    d_pre.iter_mut().zip(d_out.iter()).for_each(|(d, &g)| *d = *d * g);
 }

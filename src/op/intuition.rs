@@ -128,7 +128,8 @@ fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let size = F::of(real_h as f64);
     let (mut normal, mut inverses) = (Array2::zeros((rows, h)), Array2::zeros((rows, 1)));
     for (r, inverse) in inverses.iter_mut().enumerate() {
-        let e: Vec<F> = a.row(r).iter().take(real_h).map(|&a| gelu::value(a)).collect();
+        let mut e: Vec<F> = a.row(r).iter().take(real_h).copied().collect();
+        gelu::values(&mut e);
         let mean = e.iter().copied().sum::<F>() / size;
         let variance = e.iter().map(|&v| (v - mean) * (v - mean)).sum::<F>() / size;
         *inverse = F::one() / (variance + F::of(LAYER_NORM_EPS)).sqrt();
@@ -169,11 +170,13 @@ fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
     for (r, mut da) in da.rows_mut().into_iter().enumerate() {
         let row = &activations[r * d.activations()..][..d.activations()];
         let (pre, normal, inverse) = (&row[..real_h], &row[h..h + real_h], row[4 * h]);
+        let mut slopes = pre.to_vec();
+        gelu::derivatives(&mut slopes);
         let scaled: Vec<F> = dn.row(r).iter().zip(weight).map(|(&d, &w)| d * w).collect();
         let mean = scaled.iter().copied().sum::<F>() / size;
         let along = dot(&scaled, normal) / size;
         for (j, da) in da.iter_mut().enumerate().take(real_h) {
-            *da = inverse * (scaled[j] - mean - normal[j] * along) * gelu::derivative(pre[j]);
+            *da = inverse * (scaled[j] - mean - normal[j] * along) * slopes[j];
         }
     }
     view_mut(&mut dq, 0, rows, i, i).assign(&back(&da, d.w1, i));

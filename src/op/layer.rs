@@ -233,6 +233,8 @@ fn backward<F: Real>(_: &Step, d: &BackwardDims, b: &Bound<F>) {
         }
     }
     if d.gelu == 1 {
-        out.iter_mut().zip(pre.iter()).for_each(|(x, &a)| *x = *x * gelu::derivative(a));
+        let mut slopes = pre[..out.len()].to_vec();
+        gelu::derivatives(&mut slopes);
+        out.iter_mut().zip(slopes).for_each(|(x, slope)| *x = *x * slope);
     }
 }

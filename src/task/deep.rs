@@ -117,7 +117,7 @@ mod tests {
             for (l, weights) in changed.iter().enumerate() {
                 h = weights[domain as usize].dot(&h);
                 if l < 2 {
-                    h.mapv_inplace(crate::op::gelu::value);
+                    h.mapv_inplace(crate::task::evaluate::gelu);
                 }
             }
             for (o, &expected) in h.iter().enumerate() {
