@@ -325,15 +325,16 @@ pub struct ExpertsFrame {
 pub enum MergeFrame {
     /// LoRA and full: `max |merged(x) − adapted(x)|` over the probe batch.
     Exact { error: f32 },
-    /// Mixtures have no exact merge: the task loss of the routed model and of each merge, on the probe batch.
-    Mixture { routed: f32, modes: Vec<MergeResult> },
+    /// Mixtures have no exact merge: the task loss of the routed model and of each merge, on so many tokens of the training
+    /// data.
+    Mixture { routed: f32, tokens: usize, modes: Vec<MergeResult> },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MergeResult {
     pub mode: MergeMode,
-    /// Task loss with this merge (share of the target's energy, or cross-entropy); for (a) the loss of that token.
-    pub loss: f32,
+    /// Task loss with this merge (share of these tokens' own energy, or cross-entropy); none for (a), which is one token's.
+    pub loss: Option<f32>,
     /// `max |merged(x) − adapted(x)|` over the probe batch; for (a) over the chosen token.
     pub error: f32,
 }

@@ -6,10 +6,11 @@ use ndarray::Array1;
 use super::accuracy::{Drawing, Held};
 use super::gates;
 use super::map;
+use super::pool::Pool;
 use super::ranks::{self, Cuts};
 use super::readback::Readback;
 use super::state::{LaneShape, Shape, State};
-use super::weight::{self, Training};
+use super::weight;
 use crate::clock;
 use crate::config::{Config, Lane};
 use crate::lab::Lab;
@@ -28,17 +29,16 @@ use crate::task::{DigitsTask, TaskData, floors};
 const ACCURACY: f64 = 1000.0;
 /// Milliseconds between merges of a mixture while training.
 const MERGE: f64 = 500.0;
+/// While training, at most one part in this many of the time is for merges.
+const MERGE_SHARE: f64 = 12.0;
 /// Milliseconds between looks at a language model's probe while it trains, and how many times as long as a look takes.
 const PROBE: f64 = 1500.0;
 const PROBE_SHARE: f64 = 20.0;
-/// Training rows that merges are made from: this many for each input, within the limit.
-const ROWS_PER_INPUT: usize = 4;
-const ROWS: usize = 1024;
-
 /// What is kept from frame to frame.
 pub struct Display {
     probe: Forward,
-    training: Training,
+    /// There once a mixture is looked at.
+    pool: Option<Pool>,
     held: Option<Held>,
     drawing: Option<Drawing>,
     /// Losses of each lane that the page has.
@@ -69,6 +69,7 @@ struct Seen {
 /// A mixture's merges, which are too dear for every frame.
 struct Kept {
     step: usize,
+    begun: f64,
     at: f64,
     frame: WeightFrame,
 }
@@ -76,16 +77,9 @@ struct Kept {
 impl Display {
     pub fn new(lab: &Lab, digits: Option<&DigitsTask>) -> Self {
         let task = &lab.task;
-        let inputs = task.network.sites().iter().map(|layer| layer.inputs).max().unwrap_or(1);
-        let rows = (ROWS_PER_INPUT * inputs).min(ROWS).max(task.batch_rows());
-        let rows = rows.div_ceil(task.batch_rows()).min(task.batches) * task.batch_rows();
-        let x = task.x[..rows * task.network.inputs()].to_vec();
         let mut display = Self {
             probe: Forward::new(task, task.probe.x.clone(), task.probe.sequence),
-            training: Training {
-                forward: Forward::new(task, x, task.sequence),
-                row_domains: task.row_domains[..rows].to_vec(),
-            },
+            pool: None,
             held: digits.map(|digits| Held::new(task, digits)),
             drawing: None,
             sent: vec![0; lab.lane_count()],
@@ -103,7 +97,6 @@ impl Display {
     pub fn set_lane(&mut self, lab: &Lab, index: usize) {
         let (lane, optimizer) = (lab.lane(index), &lab.config.optimizer);
         self.probe.set_lane(index, lane, optimizer);
-        self.training.forward.set_lane(index, lane, optimizer);
         if let Some(held) = &mut self.held {
             held.set_lane(index, lane, optimizer);
         }
@@ -267,10 +260,18 @@ impl Display {
         {
             return Some(kept.frame.clone());
         }
-        let params = &now.params[watch.lane];
-        let frame = weight::frame(&lab.task, lab.lane(watch.lane), watch, params, &self.probe, &self.training)?;
+        let (begun, params, lane) = (clock::now(), &now.params[watch.lane], lab.lane(watch.lane));
+        let pool = match lane.is_gated() {
+            true => Some(self.pool.get_or_insert_with(|| Pool::new(&lab.task))),
+            false => None,
+        };
+        let pool = pool.map(|pool| {
+            pool.place(watch.lane, lane, &lab.config.optimizer);
+            &*pool
+        });
+        let frame = weight::frame(&lab.task, lane, watch, params, &self.probe, pool)?;
         let dear = lab.task.spare > 0 || matches!(frame.merge, MergeFrame::Mixture { .. });
-        self.weight = dear.then(|| Kept { step: now.step, at: clock::now(), frame: frame.clone() });
+        self.weight = dear.then(|| Kept { step: now.step, begun, at: clock::now(), frame: frame.clone() });
         Some(frame)
     }
 }
@@ -283,7 +284,8 @@ pub fn unmeasured(lab: &Lab, lane: usize) -> bool {
 
 impl Kept {
     fn serves(&self, watch: Watch, step: usize, training: bool) -> bool {
-        self.frame.watch == watch && (self.step == step || training && clock::now() - self.at < MERGE)
+        let wait = MERGE.max(MERGE_SHARE * (self.at - self.begun));
+        self.frame.watch == watch && (self.step == step || training && clock::now() - self.at < wait)
     }
 }
 

@@ -7,6 +7,7 @@ mod frame;
 mod gates;
 mod held;
 mod map;
+mod pool;
 mod ranks;
 mod readback;
 mod reading;

@@ -1,11 +1,12 @@
 //! The weight under inspection: the change a lane made to a layer, its spectrum, and how far a merge of it is from
-//! what the lane computes, measured on the probe. Knows nothing of training.
+//! what the lane computes. Knows nothing of training.
 
 use ndarray::{Array1, Array2};
 
+use super::pool::Pool;
 use crate::inspect::merge::{Experts, Merged, Observed};
 use crate::lab::change::Change;
-use crate::lab::forward::{Answer, Forward, matrix, row_losses};
+use crate::lab::forward::{Answer, Forward, matrix};
 use crate::method::Lane;
 use crate::method::description::{self, Widths};
 use crate::protocol::ExpertsFrame;
@@ -21,20 +22,14 @@ const MODES: [MergeMode; 5] = [
     MergeMode::LeastSquares,
 ];
 
-/// Tokens that merges are made from: a part of the training data, so that measuring on the probe is fair.
-pub struct Training {
-    pub forward: Forward,
-    pub row_domains: Vec<u8>,
-}
-
-/// Everything about the watched layer. `probe` and `training` hold the lane under its own index.
+/// Everything about the watched layer. `probe` holds the lane under its own index, `pool` the watched one.
 pub fn frame(
     task: &TaskData,
     lane: &Lane,
     watch: Watch,
     params: &[f32],
     probe: &Forward,
-    training: &Training,
+    pool: Option<&Pool>,
 ) -> Option<WeightFrame> {
     let answer = probe.run(watch.lane, params);
     let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
@@ -53,11 +48,11 @@ pub fn frame(
             let merge = exact(task, watch, &delta, probe);
             (delta, merge)
         }
-        Change::Experts { experts, .. } if finite => mixture(task, watch, experts, &answer, params, probe, training)?,
+        Change::Experts { experts, .. } if finite => mixture(task, watch, experts, &answer, params, probe, pool?)?,
         Change::Experts { .. } => {
             let spec = &task.network.sites()[watch.layer];
             let shape = (spec.outputs, spec.inputs);
-            (Array2::from_elem(shape, f64::NAN), MergeFrame::Mixture { routed: f32::NAN, modes: Vec::new() })
+            (Array2::from_elem(shape, f64::NAN), MergeFrame::Mixture { routed: f32::NAN, tokens: 0, modes: Vec::new() })
         }
     };
     let w0 = &task.base[watch.layer].weight;
@@ -113,7 +108,7 @@ fn mixture(
     answer: &Answer,
     params: &[f32],
     probe: &Forward,
-    training: &Training,
+    pool: &Pool,
 ) -> Option<(Array2<f64>, MergeFrame)> {
     let Watch { lane, layer, token, domain, .. } = watch;
     let spec = &task.network.sites()[layer];
@@ -123,41 +118,34 @@ fn mixture(
     };
     let gates = of_layer(answer)?;
     let x = matrix(&probe.input(lane, layer), spec.inputs);
-    let weight = matrix(&task.base[layer].weight, spec.inputs);
-    let bias = Array1::from_iter(task.base[layer].bias.iter().map(|&b| f64::from(b)));
-    let frozen = x.dot(&weight.t()) + &bias;
     let added = experts.routed(&x, &gates);
 
-    let seen = training.forward.run(lane, params);
+    let seen = pool.forward.run(0, params);
     let seen_gates = of_layer(&seen)?;
-    let seen_x = matrix(&training.forward.input(lane, layer), spec.inputs);
+    let seen_x = matrix(&pool.forward.input(0, layer), spec.inputs);
+    let output = || matrix(&pool.forward.layer_output(0, layer), spec.outputs);
+    let frozen = pool.wants_output().then(|| output() - experts.routed(&seen_x, &seen_gates));
     let domains = task.domain_names.len();
-    let observed = Observed { x: &seen_x, gates: &seen_gates, row_domains: &training.row_domains, domains };
-    let mean = |values: &[f64]| (values.iter().sum::<f64>() / values.len().max(1) as f64) as f32;
+    let observed = Observed { x: &seen_x, gates: &seen_gates, row_domains: &pool.row_domains, domains };
+    let largest = |values: &mut dyn Iterator<Item = &f64>| values.fold(0.0f64, |m, v| m.max(v.abs())) as f32;
 
     let mut shown = None;
     let mut modes = Vec::new();
     for mode in MODES {
-        // (a) is made for a token of the probe, all others from the training data.
-        let merged = match mode {
-            MergeMode::PerInput => Merged::One(experts.weighted(gates.row(token))),
-            mode => experts.merge(mode, observed, token).ok()?,
+        // (a) is made for a token of the probe, and is one weight of many; all others are made from the training data.
+        let own = matches!(mode, MergeMode::PerInput);
+        let merged = match own {
+            true => Merged::One(experts.weighted(gates.row(token))),
+            false => experts.merge(mode, observed, token).ok()?,
         };
-        let output = merged.output(&x, &task.probe.row_domains);
-        let y: Vec<f32> = (&frozen + &output).iter().map(|&v| v as f32).collect();
-        let losses = row_losses(task, &task.probe.y, &probe.resume(lane, layer, &y));
-        let off = &output - &added;
-        let largest = |values: &mut dyn Iterator<Item = &f64>| values.fold(0.0f64, |m, v| m.max(v.abs())) as f32;
-        modes.push(match mode {
-            MergeMode::PerInput => {
-                MergeResult { mode, loss: losses[token] as f32, error: largest(&mut off.row(token).iter()) }
-            }
-            mode => MergeResult { mode, loss: mean(&losses), error: largest(&mut off.iter()) },
-        });
+        let off = merged.output(&x, &task.probe.row_domains) - &added;
+        let error = if own { largest(&mut off.row(token).iter()) } else { largest(&mut off.iter()) };
+        let loss = if own { None } else { Some(pool.merged_loss(task, layer, &merged, frozen.as_ref())? as f32) };
+        modes.push(MergeResult { mode, loss, error });
         if mode == watch.merge {
             shown = merged.of(domain).cloned();
         }
     }
-    let routed = mean(&row_losses(task, &task.probe.y, &answer.output));
-    Some((shown?, MergeFrame::Mixture { routed, modes }))
+    let (routed, tokens) = (pool.loss(task, &seen.output) as f32, pool.row_domains.len());
+    Some((shown?, MergeFrame::Mixture { routed, tokens, modes }))
 }

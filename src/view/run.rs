@@ -199,9 +199,9 @@ fn without_tokens(frame: &mut Frame) -> Frame {
 
 /// Cross-entropies beside the curves, in the unit of the curves: bits, of which a nat is 1 / ln 2.
 fn in_bits(frame: &mut Frame, bit: f32) {
-    if let Some(MergeFrame::Mixture { routed, modes }) = frame.weight.as_mut().map(|weight| &mut weight.merge) {
+    if let Some(MergeFrame::Mixture { routed, modes, .. }) = frame.weight.as_mut().map(|weight| &mut weight.merge) {
         *routed /= bit;
-        modes.iter_mut().for_each(|mode| mode.loss /= bit);
+        modes.iter_mut().filter_map(|mode| mode.loss.as_mut()).for_each(|loss| *loss /= bit);
     }
     for ablation in frame.gates.iter_mut().filter_map(|gate| gate.ablation.as_mut()) {
         ablation.with.iter_mut().chain(&mut ablation.without).for_each(|loss| *loss /= bit);

@@ -292,7 +292,11 @@ fn ablation(frame: &GateFrame, domains: &[String]) -> Html {
     let mut head = vec!["loss".to_string()];
     head.extend(domains.iter().cloned());
     table(&Table {
-        caption: format!("What expert {} carries: loss with it and with its gate at zero", ablation.expert + 1),
+        caption: format!(
+            "What expert {} carries: loss with it and with its gate at zero, on the {} tokens above",
+            ablation.expert + 1,
+            frame.token_domains.len()
+        ),
         head,
         rows: vec![line("with", &ablation.with), line("without", &ablation.without)],
     })

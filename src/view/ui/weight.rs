@@ -235,13 +235,14 @@ fn merge(weight: &WeightFrame, gated: bool) -> Html {
                 { "merge proof: max |merged(x) − adapted(x)| = " }<b>{ three(f64::from(*error)) }</b>
             </p>
         },
-        MergeFrame::Mixture { routed, modes } => {
-            let row = |name: &str, why: &str, loss: f32, error: Option<f32>, class: &'static str| {
+        MergeFrame::Mixture { routed, tokens, modes } => {
+            let cell = |value: Option<f32>| value.map_or("–".to_string(), |value| three(f64::from(value)));
+            let row = |name: &str, why: &str, loss: Option<f32>, error: Option<f32>, class: &'static str| {
                 html! {
                     <tr {class}>
                         <th scope="row" tabindex="0" data-why={why.to_string()}>{ name }</th>
-                        <td>{ three(f64::from(loss)) }</td>
-                        <td>{ error.map_or("–".to_string(), |e| three(f64::from(e))) }</td>
+                        <td>{ cell(loss) }</td>
+                        <td>{ cell(error) }</td>
                     </tr>
                 }
             };
@@ -253,11 +254,11 @@ fn merge(weight: &WeightFrame, gated: bool) -> Html {
                         }
                     </caption>
                     <thead><tr>
-                        <th scope="col">{ "merge" }</th><th scope="col">{ "loss" }</th>
+                        <th scope="col">{ "merge" }</th><th scope="col" data-why={format!("Mean over {tokens} tokens of the training data. (a) is one token's, so it has none.")}>{ "loss" }</th>
                         <th scope="col" data-why="Largest difference from the routed model's output over the probe batch; for (a) over the chosen token.">{ "max error" }</th>
                     </tr></thead>
                     <tbody>
-                        { row("routed, unmerged", "The model as it trains: every token through its own gate.", *routed, None, "routed") }
+                        { row("routed, unmerged", "The model as it trains: every token through its own gate.", Some(*routed), None, "routed") }
                         { for modes.iter().map(|m| row(merge_name(m.mode), merge_why(m.mode), m.loss, Some(m.error),
                             if m.mode == weight.watch.merge { "chosen" } else { "" })) }
                     </tbody>
