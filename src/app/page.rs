@@ -37,7 +37,7 @@ use crate::view::{
         weight::Weight,
         writing::Writing,
     },
-    words::{lane_names, run_title},
+    words::{hues, lane_names, run_title},
 };
 
 /// Starts the lab in `#app`, its trainer in `worker`. Called once, by the page's script.
@@ -159,6 +159,7 @@ fn App(props: &AppProps) -> Html {
         Callback::from(move |action: Action| handle.handle(Msg::Act(action)))
     });
     let core = handle.core.borrow();
+    use_effect_with(hues(&core.state.shown().lanes), |hues| browser::set_hues(hues));
     page(&core.state, &dispatch)
 }
 
@@ -228,6 +229,7 @@ fn lead(state: &State) -> Html {
         <div class="lead">
             <p class="title">
                 { run_title(&state.config.task, lanes) }
+                <span class="note">{ " What is underlined with dots explains itself: point at it, tap it or go there by Tab." }</span>
                 if let Some(reason) = &fallback {
                     <b>{ format!(" Training runs on the CPU, because WebGPU cannot be used here: {reason}") }</b>
                 }

@@ -1,5 +1,6 @@
 //! How numbers, lists and lanes are written, the same everywhere on the page. Knows no markup.
 
+use crate::args::Value;
 use crate::config::Lane;
 
 /// Three significant digits: "0.750", "12,300", "2.40e-7"; "0" is exactly zero.
@@ -56,29 +57,48 @@ pub fn list(items: &[String]) -> String {
     }
 }
 
-/// What a lane is called among its neighbours: its method; with its size where a neighbour has the same method;
-/// with its place where even that is the same.
+/// What a lane is called among its neighbours: its method; where a neighbour has the same method, with what sets the two
+/// apart: size, or another setting, or the learning rate; with its place where nothing does.
 pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
     let Some(lane) = lanes.get(index) else {
         return format!("lane {}", index + 1);
     };
-    let shared = |name: &dyn Fn(&Lane) -> String| {
+    let alike = |name: &dyn Fn(&Lane) -> String| -> Vec<&Lane> {
         let ours = name(lane);
-        lanes.iter().filter(|other| name(other) == ours).count() > 1
+        lanes.iter().copied().filter(|other| name(other) == ours).collect()
     };
-    if !shared(&Lane::title) {
-        lane.title()
-    } else if !shared(&Lane::sized_title) {
-        lane.sized_title()
-    } else {
-        format!("{} (lane {})", lane.title(), index + 1)
+    if alike(&Lane::title).len() == 1 {
+        return lane.title();
+    }
+    let alike = alike(&Lane::sized_title);
+    if alike.len() == 1 {
+        return lane.sized_title();
+    }
+    let differs = |key: &str| alike.iter().any(|other| other.settings.get(key) != lane.settings.get(key));
+    let apart = lane.described().into_iter().filter(|setting| differs(setting.key)).map(|setting| {
+        match (lane.settings.get(setting.key), setting.label) {
+            (Some(Value::Whole(value)), label) => format!("{label} {value}"),
+            (Some(Value::Real(value)), label) => format!("{label} {value}"),
+            (Some(Value::Flag(true)), label) => label.to_owned(),
+            (Some(Value::Flag(false)), label) => format!("no {label}"),
+            (Some(Value::Choice(choice)), label) => format!("{label} {choice}"),
+            (Some(Value::Sizes(sizes)), label) => format!("{label} {sizes:?}"),
+            (Some(Value::Unset) | None, label) => format!("{label} not set"),
+        }
+    });
+    let rate = lane.lr.filter(|_| alike.iter().any(|other| other.lr != lane.lr)).map(|lr| format!("lr {lr}"));
+    let name = apart.chain(rate).fold(lane.title(), |name, part| format!("{name} {part}"));
+    let same = |other: &&&Lane| other.settings == lane.settings && other.lr == lane.lr;
+    match alike.iter().filter(same).count() {
+        1 => name,
+        _ => format!("{name} (lane {})", index + 1),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::method::{FULL, LORA, MOR1E};
+    use crate::method::{FULL, LORA, MOLORA, MOR1E};
 
     #[test]
     fn three_significant_digits() {
@@ -129,5 +149,10 @@ mod tests {
         let lanes: Vec<&Lane> = lanes.iter().collect();
         let names: Vec<String> = (0..5).map(|i| lane_name(&lanes, i)).collect();
         assert_eq!(names, ["full fine-tuning (lane 1)", "LoRA r8", "LoRA r2", "MoR1E", "full fine-tuning (lane 5)"]);
+        let top = |k| Lane::from(&MOLORA).with("top_k", k);
+        let lanes = [top(1), top(2), Lane { lr: Some(0.02), ..top(2) }];
+        let lanes: Vec<&Lane> = lanes.iter().collect();
+        let names: Vec<String> = (0..3).map(|i| lane_name(&lanes, i)).collect();
+        assert_eq!(names, ["MoLoRA top-k 1", "MoLoRA top-k 2", "MoLoRA top-k 2 lr 0.02"]);
     }
 }

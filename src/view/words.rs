@@ -3,6 +3,7 @@
 use super::format::{lane_name, list};
 use super::reading::short_name;
 use crate::config::{Lane, Named, Task};
+use crate::method::METHODS;
 use crate::protocol::MergeMode;
 use crate::task::network::LinearSite;
 
@@ -10,6 +11,23 @@ use crate::task::network::LinearSite;
 pub fn lane_names(lanes: &[Lane]) -> Vec<String> {
     let lanes: Vec<&Lane> = lanes.iter().collect();
     (0..lanes.len()).map(|index| lane_name(&lanes, index)).collect()
+}
+
+/// Hues of the style sheet for lanes.
+const HUES: usize = 4;
+
+/// The hue of each lane. It belongs to the method and stays where lanes move; of two lanes that would have the same, the
+/// later takes one that is free.
+pub fn hues(lanes: &[Lane]) -> Vec<usize> {
+    let own = |lane: &Lane| METHODS.iter().position(|method| method.name == lane.method.name).unwrap_or(0) % HUES;
+    let mut hues: Vec<Option<usize>> = vec![None; lanes.len()];
+    for (at, lane) in lanes.iter().enumerate() {
+        hues[at] = Some(own(lane)).filter(|hue| !hues.contains(&Some(*hue)));
+    }
+    for (at, lane) in lanes.iter().enumerate().filter(|(at, _)| hues[*at].is_none()).collect::<Vec<_>>() {
+        hues[at] = (0..HUES).find(|hue| !hues.contains(&Some(*hue))).or(Some(own(lane)));
+    }
+    hues.into_iter().flatten().collect()
 }
 
 /// A signed value with a fixed number of decimals, for columns.
@@ -149,6 +167,17 @@ mod tests {
             "Four ways to adapt a small language model to German, Swahili, Russian and Turkish. Same data, same seed."
         );
         assert_eq!(task_summary(&text), "language · German, Swahili and 2 more");
+    }
+
+    #[test]
+    fn hues_stay_with_their_methods() {
+        let lanes = Config::default().lanes;
+        assert_eq!(hues(&lanes), [0, 1, 2, 3]);
+        assert_eq!(hues(&lanes[1..]), [1, 2, 3]);
+        let twice = [lanes[1].clone(), lanes[1].clone(), lanes[2].clone(), lanes[0].clone()];
+        assert_eq!(hues(&twice), [1, 3, 2, 0]);
+        // The fifth has its method's.
+        assert_eq!(hues(&[&lanes[..], &lanes[2..3]].concat()), [0, 1, 2, 3, 2]);
     }
 
     #[test]

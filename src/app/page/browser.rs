@@ -1,8 +1,9 @@
 //! The browser as the application sees it: address, theme, clipboard, visibility. Thin; knows nothing of runs.
 
 use gloo::events::EventListener;
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Window;
+use web_sys::{HtmlElement, Window};
 
 use crate::host::browser::{media, window};
 pub use crate::host::browser::{on_theme, query};
@@ -52,6 +53,16 @@ pub fn set_theme(dark: bool) {
     let root = window().and_then(|w| w.document()).and_then(|d| d.document_element());
     if let Some(root) = root {
         let _ = root.set_attribute("data-theme", if dark { "dark" } else { "light" });
+    }
+}
+
+/// The style sheet's hue of each lane.
+pub fn set_hues(hues: &[usize]) {
+    let root = window().and_then(|w| w.document()).and_then(|d| d.document_element());
+    if let Some(root) = root.and_then(|root| root.dyn_into::<HtmlElement>().ok()) {
+        for (lane, hue) in hues.iter().enumerate() {
+            let _ = root.style().set_property(&format!("--lane-{lane}"), &format!("var(--hue-{hue})"));
+        }
     }
 }
 

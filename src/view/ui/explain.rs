@@ -1,5 +1,6 @@
 //! The one popover in which everything explains itself: any element that carries `data-why` shows that sentence
-//! while it is hovered or focused, and is described by it to assistive technology. Knows nothing of what is explained.
+//! while it is hovered, focused or tapped, and is described by it to assistive technology. Knows nothing of what is
+//! explained.
 
 use gloo::events::{EventListener, EventListenerOptions};
 use wasm_bindgen::{JsCast, JsValue};
@@ -8,6 +9,8 @@ use yew::prelude::*;
 
 const ID: &str = "why";
 const MARGIN: f64 = 8.0;
+/// Words that explain themselves and are nothing else: a press on them asks for the explanation.
+const WORDS: &str = ":is(span, p, b, th, td, output, figcaption, text, svg)[data-why]";
 
 /// Listens on the whole document, so that an explanation costs its element one attribute and nothing else.
 #[component]
@@ -60,12 +63,15 @@ fn listen(popover: Popover) -> Vec<EventListener> {
             popover.hide();
         }),
         on("scroll", |popover, _| popover.hide()),
-        on("pointerdown", |popover, _| popover.hide()),
-        on("keydown", |popover, event| {
-            let key = event.dyn_ref::<KeyboardEvent>().map(KeyboardEvent::key);
-            if key.as_deref() == Some("Escape") {
-                popover.hide();
-            }
+        on("pointerdown", |popover, event| match source(event) {
+            Some(element) if element.matches(WORDS).unwrap_or(false) => popover.show(&element),
+            _ => popover.hide(),
+        }),
+        on("keydown", |popover, event| match event.dyn_ref::<KeyboardEvent>().map(KeyboardEvent::key).as_deref() {
+            Some("Escape") => popover.hide(),
+            // The event comes before focus moves.
+            Some("Tab") => popover.let_words_be_focused(),
+            _ => {}
         }),
     ]
 }
@@ -81,6 +87,13 @@ impl Popover {
         let window = web_sys::window()?;
         let document = window.document()?;
         Some(Self { window, document, node })
+    }
+
+    fn let_words_be_focused(&self) {
+        let Ok(words) = self.document.query_selector_all(&format!("{WORDS}:not([tabindex])")) else { return };
+        for element in (0..words.length()).filter_map(|at| words.get(at)?.dyn_into::<Element>().ok()) {
+            let _ = element.set_attribute("tabindex", "0");
+        }
     }
 
     fn hide(&self) {
