@@ -43,7 +43,7 @@ pub fn changes(edits: &[Edit], begun: &[Lane], names: &[String], apart: usize) -
             _ => "experts on".into(),
         };
         let name = names.get(edit.lane)?;
-        let shown = if matches!(edit.what, What::Off(_)) { ", in its pictures and measurements only" } else { "" };
+        let shown = if matches!(edit.what, What::Off(_)) { ", in measurements only" } else { "" };
         let why = format!("Step {}: {name}, {label}{shown}.", count(edit.step));
         Some(Change { step: edit.step, lane: edit.lane, label, why })
     };

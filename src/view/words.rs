@@ -118,6 +118,23 @@ pub fn site_name(site: &LinearSite, index: usize) -> String {
     }
 }
 
+/// Why no gate is to be seen, of a run whose first frame `shown` lanes came with.
+pub fn no_gates(lanes: &[Lane], shown: usize) -> &'static str {
+    match (lanes.iter().any(Lane::is_gated), shown) {
+        (false, _) => "No lane has a gate: add a MoLoRA or MoR1E lane to see how experts share the work.",
+        (true, 0) => "Gates are shown with the first frame, once the lanes are compiled.",
+        (true, _) => "The gates are no longer numbers: their lanes have diverged.",
+    }
+}
+
+/// What a lane's further settings do to the run.
+pub fn settings_why(lane: &Lane) -> String {
+    let live: Vec<String> =
+        lane.described().iter().filter(|setting| setting.live).map(|setting| setting.label.to_owned()).collect();
+    let except = if live.is_empty() { String::new() } else { format!(", except {}", list(&live)) };
+    format!("What else this lane can be told; each change restarts the run{except}.")
+}
+
 /// A merge by its letter and its name.
 pub fn merge_name(mode: MergeMode) -> &'static str {
     match mode {
@@ -178,6 +195,22 @@ mod tests {
         assert_eq!(hues(&twice), [1, 3, 2, 0]);
         // The fifth has its method's.
         assert_eq!(hues(&[&lanes[..], &lanes[2..3]].concat()), [0, 1, 2, 3, 2]);
+    }
+
+    #[test]
+    fn empty_states_and_promises_follow_from_the_lanes() {
+        let config = Config::default();
+        assert!(no_gates(&config.lanes[..2], 0).starts_with("No lane has a gate"));
+        assert!(no_gates(&config.lanes, 0).contains("compiled"));
+        assert!(no_gates(&config.lanes, 4).contains("diverged"));
+        // What the sentence exempts is what the trainer changes in place.
+        for lane in &config.lanes {
+            let why = settings_why(lane);
+            for setting in lane.described() {
+                let exempt = why.split("except ").nth(1).is_some_and(|live| live.contains(setting.label));
+                assert_eq!(exempt, setting.live, "{} {}: {why}", lane.title(), setting.key);
+            }
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::chart::{Chart, Draw};
 use super::{Ask, files};
 use crate::experiments::report::{Outcome, number};
 use crate::experiments::{Expected, Experiment, Figure, Look, SEEDS, Verdict, svg};
+use crate::view::edit::LANES;
 
 pub fn details(experiment: &Experiment, outcome: Option<&Outcome>, ask: &Callback<Ask>) -> Html {
     let setups = experiment.setups.iter().enumerate().map(|(index, setup)| {
@@ -17,7 +18,7 @@ pub fn details(experiment: &Experiment, outcome: Option<&Outcome>, ask: &Callbac
             1 => "Open in the lab".to_owned(),
             _ => format!("Open set-up {} in the lab", index + 1),
         };
-        html! { <li><a href={format!("?{query}")}>{ name }</a>{ " " }<code>{ format!("?{query}") }</code></li> }
+        html! { <li><a href={format!("?{query}")}>{ name }</a>{ left_out(setup.lanes.len()) }{ " " }<code>{ format!("?{query}") }</code></li> }
     });
     let fails = outcome.is_some_and(|o| complete(o) && o.verdict() != Verdict::Holds);
     html! {
@@ -48,6 +49,14 @@ pub fn details(experiment: &Experiment, outcome: Option<&Outcome>, ask: &Callbac
             }
             { quantities(experiment, outcome) }
         </>
+    }
+}
+
+/// What the lab has no room for, of a set-up of so many lanes.
+fn left_out(lanes: usize) -> String {
+    match lanes > LANES {
+        true => format!(" (its first {LANES} of {lanes} lanes)"),
+        false => String::new(),
     }
 }
 

@@ -1,9 +1,10 @@
 //! Sentences about predicted floors: who is stuck at one, and whom routing takes below the floor of every single
 //! weight.
 
-use super::{State, gates::routes_each_domain};
+use super::{LaneHistory, State, gates::routes_each_domain};
 use crate::{
     config::Task,
+    method::description::Reach,
     protocol::{Binds, Floor},
     view::format::{list, three},
 };
@@ -38,8 +39,9 @@ pub fn met(state: &State<'_>) -> Option<String> {
         };
         format!("{} {how}: {}", state.name(*lane), three(*loss))
     };
-    let routing = routed.iter().map(routing).collect::<Vec<_>>().join("; ");
-    match (stuck.is_empty(), routed.is_empty()) {
+    let failing = any_weight.map_or_else(Vec::new, |floor| failing(state, floor));
+    let routing = routed.iter().map(routing).chain(failing).collect::<Vec<_>>().join("; ");
+    match (stuck.is_empty(), routing.is_empty()) {
         (true, true) => None,
         (false, true) => Some(format!("{}.", stuck.join("; "))),
         (false, false) => Some(format!("{}; {routing}.", stuck.join("; "))),
@@ -47,6 +49,47 @@ pub fn met(state: &State<'_>) -> Option<String> {
             any_weight.map(|floor| format!("no single weight gets below {}; {routing}.", three(floor.share)))
         }
     }
+}
+
+/// Lanes whose one gate for a sequence cannot tell the domains that are mixed in it, and that gain nothing by it.
+fn failing(state: &State<'_>, floor: &Floor) -> Vec<String> {
+    let mixes = matches!(&state.started.config.task, Task::Domains(task) if task.mixed && task.sequence > 1);
+    let fails = |(lane, history): (usize, &LaneHistory)| {
+        let pooled = matches!(state.frame.lanes[lane].lane.reach_at(0), Reach::Routed { per_sequence: true, .. });
+        let (earlier, recent) = (history.earlier()?, history.recent()?);
+        let still = (recent - earlier).abs() <= STILL * earlier;
+        (mixes && pooled && still && recent - floor.noise >= BELOW * (floor.share - floor.noise)).then(|| {
+            let (name, loss) = (state.name(lane), three(recent));
+            format!("{name}'s one gate for a whole sequence cannot tell the tasks mixed in it, and stays at {loss}")
+        })
+    };
+    state.sound().filter_map(fails).collect()
+}
+
+/// One task: a single low-rank weight does all there is to do, and routing adds nothing to it.
+pub fn one_task(state: &State<'_>) -> Option<String> {
+    match &state.started.config.task {
+        Task::Domains(task) if task.domains == 1 => {}
+        _ => return None,
+    }
+    let noise = state.started.floors.first()?.noise;
+    let losses: Vec<(usize, f64)> =
+        state.sound().filter_map(|(lane, history)| history.earlier().and(Some((lane, history.recent()?)))).collect();
+    let single = |lane: usize| matches!(state.frame.lanes[lane].lane.reach_at(0), Reach::Single { rank: Some(_) });
+    let lowest = losses.iter().filter(|&&(lane, _)| single(lane)).min_by(|a, b| a.1.total_cmp(&b.1));
+    let &(lane, loss) = lowest.filter(|(_, loss)| loss - noise < VISIBLE)?;
+    let routed: Vec<_> = losses.iter().filter(|&&(lane, _)| is_gated(state, lane)).collect();
+    // Nothing to gain where there is next to nothing left.
+    let names: Vec<String> =
+        routed.iter().map(|(lane, loss)| format!("{} {}", state.name(*lane), three(*loss))).collect();
+    (!routed.is_empty()).then(|| {
+        format!(
+            "one task: {} suffices, its loss is {}; routing has nothing to gain ({}).",
+            state.name(lane),
+            three(loss),
+            list(&names)
+        )
+    })
 }
 
 /// One clause per floor at which lanes are stuck, and those lanes.
@@ -77,12 +120,15 @@ fn stuck(state: &State<'_>) -> (Vec<String>, Vec<usize>) {
         .map(|(index, lanes)| {
             let floor = &state.started.floors[*index];
             let names: Vec<usize> = lanes.iter().map(|(lane, _)| *lane).collect();
-            let mean = lanes.iter().map(|(_, loss)| loss).sum::<f64>() / lanes.len() as f64;
+            let mut losses: Vec<String> = lanes.iter().map(|&(_, loss)| three(loss)).collect();
+            if losses.iter().all(|loss| *loss == losses[0]) {
+                losses.truncate(1);
+            }
             format!(
                 "{} {} stuck at {}, {} ({})",
                 state.names(&names),
                 if names.len() == 1 { "is" } else { "are" },
-                three(mean),
+                list(&losses),
                 limit(floor),
                 three(floor.share)
             )

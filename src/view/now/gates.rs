@@ -97,13 +97,10 @@ pub fn uniform(state: &State<'_>) -> Option<String> {
     })
 }
 
-pub fn just_unused(state: &State<'_>) -> Option<String> {
-    let recent = |unused: &Unused| state.frame.step.saturating_sub(unused.since) <= NEWS;
-    say_unused(state, |unused| unused.was_used && recent(unused))
-}
-
+/// An expert that nobody uses, one that was used until lately before others.
 pub fn unused(state: &State<'_>) -> Option<String> {
-    say_unused(state, |_| true)
+    let recent = |unused: &Unused| unused.was_used && state.frame.step.saturating_sub(unused.since) <= NEWS;
+    say_unused(state, recent).or_else(|| say_unused(state, |_| true))
 }
 
 fn say_unused(state: &State<'_>, which: impl Fn(&Unused) -> bool) -> Option<String> {

@@ -24,6 +24,7 @@ pub struct LaneHistory {
     /// The last two windows of losses, as shares of the target's energy; begun anew when the size changes.
     losses: VecDeque<f64>,
     lane: Option<Lane>,
+    frames: usize,
     /// Steps that were done when the lane last changed other than by training.
     since: usize,
     /// Its loss as it is now, where no step has told it since it was changed.
@@ -43,6 +44,8 @@ pub struct SizeChange {
     pub what: &'static str,
     pub from: usize,
     pub to: usize,
+    /// The frame that told of it: of several at one step the latest.
+    pub frame: usize,
     before: Vec<f64>,
     after: Vec<f64>,
 }
@@ -74,6 +77,7 @@ impl LaneHistory {
             seen: 0,
             losses: VecDeque::with_capacity(2 * WINDOW),
             lane: None,
+            frames: 0,
             since: 0,
             measured: None,
             change: None,
@@ -92,6 +96,7 @@ impl LaneHistory {
             self.first.get_or_insert_with(|| accuracy.clone());
             self.latest = Some(accuracy.clone());
         }
+        self.frames += 1;
         self.note_change(lane);
         let before = std::mem::replace(&mut self.measured, lane.measured.map(|loss| f64::from(loss) / self.energy));
         if let Some(change) = self.change.as_mut().filter(|_| before.is_some() || self.measured.is_some()) {
@@ -127,6 +132,7 @@ impl LaneHistory {
             let around = if frame.measured.is_some() { WINDOW } else { AROUND };
             let kept = self.losses.len().saturating_sub(around);
             let last = || self.losses.iter().skip(kept).copied().collect();
+            change.frame = self.frames;
             change.before = self.measured.map_or_else(last, |loss| vec![loss; AROUND]);
             // A slider that is drawn changes the size many times on its way: it is one change.
             let is_fresh = |first: &SizeChange| self.measured.is_some() || first.after.len() < AROUND;
@@ -221,7 +227,7 @@ fn size_change(old: &Lane, new: &Lane, step: usize) -> Option<SizeChange> {
         let (from, to) = (old.settings.maybe_whole(key)?, new.settings.maybe_whole(key)?);
         (from != to).then_some((what, from, to))
     })?;
-    Some(SizeChange { step, what, from, to, before: Vec::new(), after: Vec::new() })
+    Some(SizeChange { step, what, from, to, frame: 0, before: Vec::new(), after: Vec::new() })
 }
 
 fn mean<'a>(values: impl IntoIterator<Item = &'a f64>) -> Option<f64> {

@@ -1,6 +1,6 @@
 //! The "Now" line: one true sentence about what is to be seen at this moment, with its numbers. Each sentence has
-//! preconditions and is left unsaid where the numbers do not bear it out; the first that holds is said. Knows
-//! only what was reported, and no markup.
+//! preconditions and is left unsaid where the numbers do not bear it out; the first that holds is said, and after it the
+//! first notice that does. Knows only what was reported, and no markup.
 
 mod floors;
 mod gates;
@@ -43,7 +43,7 @@ pub struct Line {
 
 /// The sentence of this moment.
 pub fn line(state: &State<'_>) -> Line {
-    let sentences: [fn(&State<'_>) -> Option<String>; 18] = [
+    let sentences: [fn(&State<'_>) -> Option<String>; 14] = [
         start,
         just_diverged,
         size_changed,
@@ -52,27 +52,36 @@ pub fn line(state: &State<'_>) -> Line {
         floors::worse_than_nothing,
         gates::at_zero,
         warming_up,
-        // Of a language model's many gates some expert is always out of use: what lanes do with text comes first.
-        text::overfitting,
-        text::forgetting,
         text::gain,
-        gates::just_unused,
-        forgetting,
+        floors::one_task,
         floors::met,
-        gates::unused,
         gates::uniform,
         diverged,
         falling,
     ];
-    let said = sentences.iter().enumerate().find_map(|(kind, say)| Some((say(state)?, kind)));
-    let (sentence, kind) = said.unwrap_or_else(|| (standing(state), sentences.len()));
+    // Of a language model's many gates some expert is always out of use: what lanes do with text comes first.
+    let notices: [fn(&State<'_>) -> Option<String>; 4] =
+        [text::overfitting, text::forgetting, forgetting, gates::unused];
+    let first = |all: &[fn(&State<'_>) -> Option<String>]| {
+        all.iter().enumerate().find_map(|(kind, say)| Some((say(state)?, kind)))
+    };
+    let (mut text, mut kind) = first(&sentences).unwrap_or_else(|| (standing(state), sentences.len()));
+    text = capital(text);
+    // A notice follows the claim, and takes nothing from it.
+    if let Some((notice, which)) = first(&notices).filter(|_| kind > 3) {
+        text = text + " " + &capital(notice);
+        kind += 32 * (which + 1);
+    }
+    Line { text, kind }
+}
+
+/// Sentences begin with ASCII letters.
+fn capital(sentence: String) -> String {
     let mut letters = sentence.chars();
-    let text = match letters.next() {
-        // Sentences begin with ASCII letters.
+    match letters.next() {
         Some(first) => std::iter::once(first.to_ascii_uppercase()).chain(letters).collect(),
         None => sentence,
-    };
-    Line { text, kind }
+    }
 }
 
 impl State<'_> {
@@ -98,7 +107,9 @@ impl State<'_> {
 }
 
 fn start(state: &State<'_>) -> Option<String> {
-    let untouched = state.frame.lanes.iter().all(|lane| lane.spectrum.iter().all(|&value| value == 0.0));
+    // A lane without a spectrum does not adapt the layer that is watched, and what it does to others is not told.
+    let zero = |values: &[f32]| !values.is_empty() && values.iter().all(|&value| value == 0.0);
+    let untouched = state.frame.lanes.iter().all(|lane| zero(&lane.spectrum));
     if state.frame.step > 0 || !untouched {
         return None;
     }
@@ -149,7 +160,7 @@ const MOVED: f64 = 0.05;
 
 fn size_changed(state: &State<'_>) -> Option<String> {
     let latest = state.sound().filter_map(|(i, history)| Some((i, history.change.as_ref()?)));
-    let (lane, change) = latest.max_by_key(|(_, change)| change.step)?;
+    let (lane, change) = latest.max_by_key(|(_, change)| (change.step, change.frame))?;
     if state.frame.step.saturating_sub(change.step) > NEWS {
         return None;
     }
@@ -187,7 +198,7 @@ fn finished(state: &State<'_>) -> Option<String> {
         return None;
     }
     let end = format!("Finished (step {}, learning rate 0)", count(total));
-    let first = floors::worse_than_nothing(state).or_else(|| forgetting(state));
+    let first = floors::worse_than_nothing(state).or_else(|| floors::one_task(state));
     if let Some(sentence) = first.or_else(|| floors::met(state)) {
         return Some(format!("{end}: {sentence}"));
     }

@@ -18,7 +18,7 @@ use crate::view::{
     format::{count, percent},
     snap::Snap,
     table::Table,
-    words::lane_names,
+    words::{lane_names, settings_why},
 };
 
 pub struct LanesProps {
@@ -140,7 +140,7 @@ fn LaneRow(props: &LaneProps) -> Html {
                 { settings.at(Shown::Row) }
                 <span class="spring" />
                 <details class="more">
-                    <summary data-why="What else this lane can be told; each change restarts the run.">{ "more" }</summary>
+                    <summary data-why={settings_why(&props.lane)}>{ "more" }</summary>
                     <div class="menu">
                         { settings.at(Shown::Menu) }
                         if let Some(lr) = on_text {

@@ -44,7 +44,7 @@ fn stuck_and_routed() {
     let run = || Run::domains().steps(10, 0.01, [0.749, 0.751, 0.11, 0.53]);
     run()
         .and(own)
-        .says("Full fine-tuning and LoRA are stuck at 0.750, the best any single weight can do (0.750); MoLoRA routes each domain to its own expert: 0.110; MoR1E goes below that by routing: 0.530.")
+        .says("Full fine-tuning and LoRA are stuck at 0.749 and 0.751, the best any single weight can do (0.750); MoLoRA routes each domain to its own expert: 0.110; MoR1E goes below that by routing: 0.530.")
         // Two domains on one expert.
         .and(|run| run.frame.gates[0].domains.copy_within(0..4, 4))
         .does_not_say("its own expert");
@@ -150,7 +150,7 @@ fn unused_experts() {
         .steps(6, 0.01, level)
         .and(idle)
         .steps(1, 0.01, level)
-        .says(
+        .adds(
             "MoLoRA's expert 3 has been unused since step 70: no probe token prefers it and its mean gate is 0.00210.",
         )
         .and(|run| {
@@ -160,7 +160,7 @@ fn unused_experts() {
     Run::domains()
         .and(idle)
         .steps(6, 0.01, level)
-        .says("MoLoRA's expert 3 is unused: no probe token prefers it and its mean gate is 0.00210.");
+        .adds("MoLoRA's expert 3 is unused: no probe token prefers it and its mean gate is 0.00210.");
     for (mean, used) in [(0.02, 0.0), (0.002, 0.01)] {
         Run::domains()
             .steps(6, 0.01, level)
@@ -180,4 +180,51 @@ fn unused_experts() {
         })
         .steps(1, 0.01, level)
         .does_not_say("expert 3");
+}
+
+#[test]
+fn one_task_needs_no_routing() {
+    let one = |run: &mut Run| {
+        if let crate::config::Task::Domains(task) = &mut run.started.config.task {
+            task.domains = 1;
+        }
+        run.started.floors[0].share = 0.0;
+    };
+    let run = |shares| Run::domains().and(one).steps(10, 0.01, shares);
+    run([0.3, 0.0012, 0.003, 0.02])
+        .says("One task: LoRA suffices, its loss is 0.00120; routing has nothing to gain (MoLoRA 0.00300 and MoR1E 0.0200).")
+        .and(|run| run.started.config.schedule.total = 100)
+        .and(|run| run.frame.lr = 0.0)
+        .says("Finished (step 100, learning rate 0): one task: LoRA suffices, its loss is 0.00120; routing has nothing to gain (MoLoRA 0.00300 and MoR1E 0.0200).");
+    // A rank too low leaves what more directions gain; noise is nothing that a lane could gain.
+    run([0.3, 0.2, 0.003, 0.02]).does_not_say("suffices");
+    let noisy = |run: &mut Run| (run.started.floors[0].share, run.started.floors[0].noise) = (0.32, 0.32);
+    Run::domains().and(one).and(noisy).steps(10, 0.01, [0.9, 0.325, 0.33, 0.34]).says(
+        "One task: LoRA suffices, its loss is 0.325; routing has nothing to gain (MoLoRA 0.330 and MoR1E 0.340).",
+    );
+    Run::domains().and(one).steps(9, 0.01, [0.001; 4]).does_not_say("suffices");
+    Run::domains().steps(10, 0.01, [0.001; 4]).does_not_say("suffices");
+}
+
+#[test]
+fn a_pooled_gate_fails_where_tasks_are_mixed() {
+    let mixed = |run: &mut Run| {
+        if let crate::config::Task::Domains(task) = &mut run.started.config.task {
+            (task.mixed, task.sequence) = (true, 8);
+        }
+        run.started.floors[0].lanes = vec![LORA];
+    };
+    let fails = "MoR1E's one gate for a whole sequence cannot tell the tasks mixed in it, and stays at 0.740";
+    let run = |shares| Run::domains().and(mixed).steps(10, 0.01, shares);
+    run([0.9, 0.75, 0.9, 0.74])
+        .says(&format!("LoRA is stuck at 0.750, the best any single weight can do (0.750); {fails}."));
+    run([0.9, 0.9, 0.11, 0.74])
+        .says(&format!("No single weight gets below 0.750; MoLoRA goes below that by routing: 0.110; {fails}."));
+    // It gains something; it has a gate for each token; it still falls; sequences are of one task.
+    run([0.9, 0.9, 0.9, 0.5]).does_not_say("whole sequence");
+    run([0.9, 0.75, 0.9, 0.74])
+        .and(|run| run.frame.lanes[MOR1E].lane.settings.set("gate", "token"))
+        .does_not_say("whole");
+    Run::domains().and(mixed).steps(5, 0.01, [0.9; 4]).steps(5, 0.01, [0.74; 4]).does_not_say("whole");
+    Run::domains().steps(10, 0.01, [0.9, 0.75, 0.9, 0.74]).does_not_say("whole");
 }

@@ -105,6 +105,14 @@ impl Run {
         self
     }
 
+    /// After the first claim, and instead of none.
+    #[track_caller]
+    fn adds(self, notice: &str) -> Self {
+        let line = self.line();
+        assert!(line.ends_with(&format!(". {notice}")), "{line}");
+        self
+    }
+
     #[track_caller]
     fn does_not_say(self, words: &str) -> Self {
         let line = self.line();
@@ -164,7 +172,11 @@ fn at_step_zero() {
         .and(|run| run.frame.running = false)
         .says(&format!("Paused at step 0: {rest}"))
         .and(|run| run.frame.lanes[LORA].spectrum[0] = 0.1)
+        .does_not_say("zero")
+        .and(|run| run.frame.lanes[LORA].spectrum.clear())
         .does_not_say("zero");
+    // The first step ends it, though nothing else is known yet.
+    Run::domains().and(|run| run.frame.step = 1).does_not_say("frozen network");
 }
 
 #[test]
@@ -233,6 +245,17 @@ fn a_cut_at_rest() {
         .and(|run| run.frame.lanes[LORA].measured = None)
         .steps(1, 0.01, [0.9, 0.88, 0.9, 0.9]);
     assert!((run.history[LORA].recent().unwrap() - 0.88).abs() < 1e-6, "steps tell from then on");
+    // Of two at one step the later is said.
+    Run::domains()
+        .steps(10, 0.01, [0.9, 0.75, 0.9, 0.9])
+        .and(|run| {
+            let lane = &mut run.frame.lanes[MOLORA];
+            lane.lane.settings.set("rank", 1);
+            (lane.since, lane.measured, lane.losses) = (100, Some(2.0), Vec::new());
+            run.tell();
+        })
+        .and(|run| cut(run, 1, 0.875))
+        .says("LoRA's rank was cut from 8 to 1 at step 100: its loss rose from 0.750 to 0.875.");
 }
 
 #[test]
@@ -267,7 +290,7 @@ fn finished() {
     run(0.0, [0.8, 0.81, 0.9, 0.95])
         .says("Finished (step 100, learning rate 0): mean loss of the last steps full fine-tuning 0.800, LoRA 0.810, MoLoRA 0.900 and MoR1E 0.950.");
     run(0.0, MIDWAY)
-        .says("Finished (step 100, learning rate 0): full fine-tuning and LoRA are stuck at 0.750, the best any single weight can do (0.750).");
+        .says("Finished (step 100, learning rate 0): full fine-tuning and LoRA are stuck at 0.749 and 0.750, the best any single weight can do (0.750).");
     run(0.001, MIDWAY).does_not_say("Finished");
     Run::new(|config| config.schedule.total = 101).steps(10, 0.0, MIDWAY).does_not_say("Finished");
 }
@@ -287,12 +310,19 @@ fn forgetting() {
             .steps(1, 0.01, [0.9; 4])
     };
     run(0.912, 0.612)
-        .says("LoRA forgets: its accuracy on upright digits fell from 0.967 to 0.612 while on the new domains it rose from 0.300 to 0.912.")
+        .adds("LoRA forgets: its accuracy on upright digits fell from 0.967 to 0.612 while on the new domains it rose from 0.300 to 0.912.")
         .and(accuracy(FULL, 0, 0.3, 0.967))
         .steps(1, 0.01, [0.9; 4])
         .and(accuracy(FULL, 80, 0.9, 0.5))
         .steps(1, 0.01, [0.9; 4])
-        .says("Full fine-tuning forgets: its accuracy on upright digits fell from 0.967 to 0.500 while on the new domains it rose from 0.300 to 0.900; it is not the only lane to forget.");
+        .adds("Full fine-tuning forgets: its accuracy on upright digits fell from 0.967 to 0.500 while on the new domains it rose from 0.300 to 0.900; it is not the only lane to forget.");
+    // At the end the results are said first.
+    run(0.912, 0.612)
+        .and(|run| {
+            run.started.config.schedule.total = 70;
+            run.frame.lr = 0.0;
+        })
+        .says("Finished (step 70, learning rate 0): mean accuracy on the new domains LoRA 0.912 (upright 0.612). LoRA forgets: its accuracy on upright digits fell from 0.967 to 0.612 while on the new domains it rose from 0.300 to 0.912.");
     // Within a few images of the start, or nothing learned in exchange.
     run(0.912, 0.93).does_not_say("forgets");
     run(0.32, 0.612).does_not_say("forgets");

@@ -45,7 +45,7 @@ fn a_language_is_forgotten() {
     let mut lanes = [GERMAN_RUSSIAN; 4];
     lanes[FULL] = [3.0, 2.0, 3.4];
     let run = || Run::text().steps(20, 0.01, MIDWAY);
-    run().scored(BASE, lanes).says(
+    run().scored(BASE, lanes).adds(
         "Full fine-tuning forgets: English costs 3.40 bits per byte now, 2.70 before, while the new languages went from 4.00 to 2.50.",
     );
     lanes[LORA] = [3.0, 2.0, 3.0];
@@ -66,7 +66,7 @@ fn overfitting() {
         }
         run
     };
-    told([2.5, 2.4, 2.42, 2.45, 2.5]).says(
+    told([2.5, 2.4, 2.42, 2.45, 2.5]).adds(
         "Full fine-tuning overfits: its training loss still falls, from 2.70 to 2.60 bits per byte, while held-out text rose from 2.40 at step 100 to 2.50.",
     );
     // It fell once in between; it rose by too little.
