@@ -179,6 +179,7 @@ fn page(state: &State, dispatch: &Callback<Action>) -> Html {
                     config: state.shown().clone(),
                     running: state.run.running,
                     ready: state.run.started.is_some(),
+                    finished: state.run.finished(),
                     speed: state.speed,
                     status: status(&state.run).into(),
                     status_why: status_why(&state.run).into(),

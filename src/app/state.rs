@@ -271,6 +271,12 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             effects.push(Effect::Address(state.link()));
             effects
         }
+        Action::Longer(steps) => {
+            let mut config = Config::clone(state.shown());
+            config.schedule.total = steps;
+            state.wants_to_run = true;
+            edit(state, Snap::new(config))
+        }
         Action::Speed(speed) => {
             state.speed = speed;
             send(Command::Speed(speed))

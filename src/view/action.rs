@@ -10,6 +10,8 @@ pub enum Action {
     Step,
     /// Begin the present configuration again at step 0.
     Reset,
+    /// The same with so many steps.
+    Longer(usize),
     /// At most this many steps per second; `None` is as fast as the backend goes.
     Speed(Option<u32>),
     /// Another configuration, which needs a restart.

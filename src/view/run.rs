@@ -61,7 +61,13 @@ pub struct Pretraining {
 }
 
 impl Run {
-    /// Takes in one event. What went wrong is not of the run and are left to the caller.
+    /// The number of its steps, where all are done.
+    pub fn finished(&self) -> Option<usize> {
+        let total = self.started.as_ref()?.config.schedule.total;
+        (self.step >= total).then_some(total)
+    }
+
+    /// Takes in one event. What went wrong is not of the run and is left to the caller.
     pub fn apply(&mut self, event: Event) {
         match event {
             Event::Stage(stage) => {

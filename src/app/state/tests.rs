@@ -151,6 +151,19 @@ fn frames_of_the_run_before_do_not_show_in_the_next() {
 }
 
 #[test]
+fn a_finished_run_can_be_had_longer() {
+    let mut state = started_state();
+    at_step(&mut state, 2000);
+    assert_eq!(state.run.finished(), Some(2000));
+    let effects = update(&mut state, Msg::Act(Action::Longer(4000)));
+    let Some(Effect::Send(Command::Start { config, paused: false, .. })) = effects.first() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(config.schedule.total, 4000);
+    assert_eq!(state.run.finished(), None);
+}
+
+#[test]
 fn a_language_model_begins_with_a_passage_and_leaves_it_behind() {
     let (mut state, effects) = State::start(read("?task=text&languages=swh~rus&lanes=lora~molora.l2-3"), false);
     let passage = Passage::Held { language: "swh".into(), number: 0 };

@@ -23,6 +23,7 @@ use crate::clock;
 use crate::experiments::{Experiment, all};
 use crate::host::client::{Arrival, Client};
 use crate::view::ui::explain::Explain;
+use crate::view::ui::navigation::navigation;
 use crate::view::ui::redraw::Redraw;
 use adapters::Adapters;
 use browser::Place;
@@ -190,19 +191,18 @@ fn Studio() -> Html {
         use_effect_with(place, move |place| browser::arrive(place, id.is_some()));
     }
     let (sweeps, adapters) = (core.place == Place::Sweeps, core.place == Place::Adapters);
-    let tab = |name: &'static str, href: &'static str, here: bool| {
-        html! { <a {href} aria-current={here.then_some("page")}>{ name }</a> }
+    let here = if sweeps {
+        "#sweeps"
+    } else if adapters {
+        "#adapters"
+    } else {
+        "#experiments"
     };
     html! {
         <>
             <header class="bar studio-bar">
                 <h1>{ "LoRA Playground" }</h1>
-                <nav aria-label="Parts of the page">
-                    { tab("Lab", "#lab", false) }
-                    { tab("Experiments", "#experiments", !sweeps && !adapters) }
-                    { tab("Sweeps", "#sweeps", sweeps) }
-                    { tab("Adapters", "#adapters", adapters) }
-                </nav>
+                { navigation(here) }
                 <span class="spring" />
                 <p class="note">{ if adapters { "The lab is paused while you are here." } else { "The lab is paused while you are here: what is measured gets the whole machine." } }</p>
             </header>

@@ -4,8 +4,10 @@ use yew::prelude::*;
 
 use super::{
     control::{Button, Choice},
+    navigation::navigation,
     task::TaskPanel,
 };
+use crate::args::limits;
 use crate::config::Config;
 use crate::view::{action::Action, format::count, run::Run, snap::Snap};
 
@@ -13,6 +15,8 @@ pub struct HeaderProps {
     pub config: Snap<Config>,
     pub running: bool,
     pub ready: bool,
+    /// All its steps are done; how many there were.
+    pub finished: Option<usize>,
     pub speed: Option<u32>,
     pub status: AttrValue,
     /// Why the status is as it is: the reason for a fallback.
@@ -43,7 +47,9 @@ pub fn header(props: &HeaderProps) -> Html {
             <h1>{ "LoRA Playground" }</h1>
             <TaskPanel config={props.config.clone()} dispatch={dispatch.clone()} />
             <div class="transport">
-                if props.running {
+                if let Some(steps) = props.finished.and_then(more_steps) {
+                    { Button::primary("More steps", "This run is finished. Begin it again with twice as many steps: the learning rate then falls half as fast.").acts(dispatch, Action::Longer(steps)) }
+                } else if props.running {
                     { Button::primary("Pause", "Stop after the present step; everything stays as it is.").disabled(!props.ready).acts(dispatch, Action::Pause) }
                 } else {
                     { Button::primary("Run", "Train on, all lanes together.").disabled(!props.ready).acts(dispatch, Action::Run) }
@@ -55,7 +61,7 @@ pub fn header(props: &HeaderProps) -> Html {
             </div>
             <span class="spring" />
             <p class="status" role="status" aria-live="off" tabindex="0" data-why={props.status_why.clone()}>{ &props.status }</p>
-            <a href="#experiments" data-why="Claims about these methods, put to the test here; and sweeps.">{ "Experiments" }</a>
+            { navigation("#lab") }
             { Button::new("Share", "Copy a link that repeats this run: the same start and seed, and what was changed on the way, at the same steps.").acts(dispatch, Action::Share) }
             { Button::new(if props.dark { "Light" } else { "Dark" }, "Change between the light and the dark theme.")
                 .named(if props.dark { "Light theme" } else { "Dark theme" })
@@ -69,6 +75,11 @@ pub fn header(props: &HeaderProps) -> Html {
             }
         </header>
     }
+}
+
+/// How many steps are offered after so many.
+fn more_steps(done: usize) -> Option<usize> {
+    (done < limits::TOTAL.max).then(|| (2 * done).min(limits::TOTAL.max))
 }
 
 /// The status line: step, rate, backend and device.
@@ -90,6 +101,7 @@ pub fn status(run: &Run) -> String {
     }
     let rate = match run.running {
         true => format!("{}/s", count(run.steps_per_second.max(0.0).round() as usize)),
+        false if run.finished().is_some() => "finished".into(),
         false => "paused".into(),
     };
     format!("step {} · {rate} · {backend}", count(run.step))

@@ -19,6 +19,7 @@ pub mod lane_settings;
 pub mod lanes;
 pub mod loss;
 pub mod map;
+pub mod navigation;
 pub mod panel;
 pub mod passage;
 pub mod pointer;
