@@ -125,9 +125,13 @@ impl State {
     pub fn command(&mut self, command: Command) -> Option<Effect> {
         match command {
             Command::Start { config, paused, then } => return Some(Effect::Start { config, paused, then }),
-            Command::SetRank { lane, rank } => return Some(Effect::SetRank { lane, rank }),
+            // Whether it can be or not, what the lane then is is shown.
+            Command::SetRank { lane, rank } => {
+                self.stale = !self.shape.lanes.is_empty();
+                return Some(Effect::SetRank { lane, rank });
+            }
             Command::Tune { lane, to } => {
-                self.stale = true;
+                self.stale = !self.shape.lanes.is_empty();
                 return Some(Effect::Tune { lane, to });
             }
             Command::Run => {
