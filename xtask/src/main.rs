@@ -3,6 +3,7 @@
 
 mod bench;
 mod experiments;
+mod likeness;
 mod order;
 mod package;
 mod serve;
