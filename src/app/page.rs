@@ -309,7 +309,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
                 </Panel>
             }
             if shows(Part::Gates) {
-                <Gates started={started.clone()} gates={run.gates.clone()} names={names.clone()} chosen={state.gate}
+                <Gates lanes={run.lanes.len()} started={started.clone()} gates={run.gates.clone()} names={names.clone()} chosen={state.gate}
                     step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
             { text(state, dispatch, &names, shows) }
@@ -401,7 +401,11 @@ fn loading(state: &State) -> Html {
             <p>{ stage }{ " …" }</p>
             if let Some(p) = state.run.pretraining {
                 <p class="note">{ format!("step {} of {} · loss {} · accuracy {}", count(p.step), count(p.total),
-                    three(f64::from(p.loss)), percent(f64::from(p.accuracy))) }</p>
+                    three(f64::from(p.loss)), percent(f64::from(p.accuracy))) }
+                    if let Some(left) = p.left {
+                        { format!(" · about {} s left", left.ceil()) }
+                    }
+                </p>
                 <progress max={p.total.to_string()} value={p.step.to_string()} aria-label="Pretraining" />
             }
         </>

@@ -7,8 +7,9 @@ use super::{
     now::{self, LaneHistory},
     snap::Snap,
 };
+use crate::clock;
 use crate::config::{Edit, Task};
-use crate::protocol::{Accuracy, DrawAnswer, Event, Frame, MergeFrame, Started, WeightFrame};
+use crate::protocol::{Accuracy, DrawAnswer, Event, Frame, LaneFrame, MergeFrame, Started, WeightFrame};
 
 /// Buckets of a loss curve: about one per pixel of the chart.
 const LOSS_BUCKETS: usize = 512;
@@ -25,6 +26,8 @@ pub struct Run {
     /// What is being done before training begins.
     pub stage: Option<String>,
     pub pretraining: Option<Pretraining>,
+    /// Step and time of its first report.
+    began: Option<(usize, f64)>,
     /// It could not begin; why has been said.
     pub failed: bool,
     /// `None` until the run is set up; frames of an earlier run are dropped until then.
@@ -58,6 +61,8 @@ pub struct Pretraining {
     pub total: usize,
     pub loss: f32,
     pub accuracy: f32,
+    /// Seconds that the rest takes at the pace so far.
+    pub left: Option<f64>,
 }
 
 impl Run {
@@ -75,7 +80,10 @@ impl Run {
                 self.pretraining = None;
             }
             Event::Pretraining { step, total, loss, accuracy } => {
-                self.pretraining = Some(Pretraining { step, total, loss, accuracy });
+                let (from, at) = *self.began.get_or_insert((step, clock::now()));
+                let left = (step > from)
+                    .then(|| (clock::now() - at) / 1e3 * total.saturating_sub(step) as f64 / (step - from) as f64);
+                self.pretraining = Some(Pretraining { step, total, loss, accuracy, left });
             }
             Event::Started(started) => {
                 self.stage = None;
@@ -101,14 +109,16 @@ impl Run {
         self.started = self.next.take().map(|next| Snap::new(*next)).or(self.started.take());
     }
 
-    /// Says what is to be seen now.
-    fn say(&mut self, frame: &Frame) {
-        let Some(started) = &self.started else { return };
+    /// Says what is to be seen now; whether it was said anew.
+    fn say(&mut self, frame: &Frame) -> bool {
+        let Some(started) = &self.started else { return false };
         // A sentence whose numbers change ten times a second cannot be read; another sentence is said at once.
         let now = now::line(&now::State { started, frame, history: &self.memory, text: &self.text });
-        if self.frames.is_multiple_of(SENTENCE) || !frame.running || now.kind != self.now.kind {
+        let is_due = self.frames.is_multiple_of(SENTENCE) || !frame.running || now.kind != self.now.kind;
+        if is_due {
             self.now = now;
         }
+        is_due
     }
 
     fn frame(&mut self, mut frame: Frame) {
@@ -129,7 +139,13 @@ impl Run {
             memory.push(&frame, index);
         }
         let is_text = matches!(started.config.task, Task::Text(_));
-        self.say(&frame);
+        // The numbers beside the chart are those of the sentence's moment, and those of a lane that was just changed its own.
+        let moment = |lane: &LaneFrame| (lane.since, lane.measured.is_some());
+        let is_changed = |(view, lane): (&LaneView, &LaneFrame)| moment(&view.frame) != moment(lane);
+        if self.lanes.iter().zip(&frame.lanes).any(is_changed) {
+            self.frames = 0;
+        }
+        let is_said = self.say(&frame);
         self.frames += 1;
         self.last = is_text.then(|| Box::new(without_tokens(&mut frame)));
         self.text.map = frame.map.map(Snap::new).or(self.text.map.take());
@@ -153,6 +169,7 @@ impl Run {
                 }),
             }
             let view = &mut self.lanes[index];
+            let recent = if is_said { recent } else { view.curve.recent.or(recent) };
             if !losses.is_empty() || view.curve.recent != recent {
                 view.curve.change(|curve| {
                     for (offset, loss) in losses.iter().enumerate() {
@@ -235,7 +252,6 @@ mod tests {
     use super::*;
     use crate::config::{BackendChoice, Config, Lane, Optimizer, Schedule};
     use crate::method::{FULL, LORA};
-    use crate::protocol::LaneFrame;
 
     fn started(energy: f32) -> Event {
         Event::Started(Box::new(Started {
@@ -371,6 +387,23 @@ mod tests {
             (run.lanes[0].measured(), run.lanes[0].curve.recent.map(|v| (v * 100.0).round())),
             (None, Some(90.0))
         );
+    }
+
+    /// While the sentence stands, so do the numbers beside the chart that it speaks of.
+    #[test]
+    fn the_line_and_the_labels_are_of_one_moment() {
+        let mut run = Run::default();
+        run.apply(started(1.0));
+        let mut moments = std::collections::BTreeSet::new();
+        for step in 0..40 {
+            run.apply(frame(step, vec![2.0 / (step + 1) as f32]));
+            let recent = run.lanes[0].curve.recent.unwrap();
+            let three = super::super::format::three(recent);
+            let told = step == 0 || run.now.text.contains(&format!("{three}."));
+            assert!(told, "{} beside {three}", run.now.text);
+            moments.insert(three);
+        }
+        assert!((8..=12).contains(&moments.len()), "{moments:?}");
     }
 
     #[test]

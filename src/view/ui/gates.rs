@@ -17,13 +17,15 @@ use crate::view::{
     scale::Scale,
     snap::Snap,
     table::{self as tables, Table},
-    words::site_name,
+    words::{no_gates, site_name},
 };
 
 #[derive(Properties, PartialEq)]
 pub struct GatesProps {
     pub started: Snap<Started>,
     pub gates: Vec<GateView>,
+    /// Lanes that have been heard of.
+    pub lanes: usize,
     pub names: Vec<String>,
     /// Lane and layer chosen; the first gate if there is no such.
     pub chosen: Option<(usize, usize)>,
@@ -48,7 +50,7 @@ pub fn Gates(props: &GatesProps) -> Html {
         return html! {
             <section id="gates" class="panel" aria-labelledby="gates-title">
                 <header><h2 id="gates-title">{ "Gates" }</h2></header>
-                <p class="note">{ "No lane has a gate: add a MoLoRA or MoR1E lane to see how experts share the work." }</p>
+                <p class="note">{ no_gates(&props.started.config.lanes, props.lanes) }</p>
             </section>
         };
     };
@@ -105,7 +107,7 @@ pub fn Gates(props: &GatesProps) -> Html {
         html! {
             <button type="button" class="expert" aria-pressed={off.to_string()}
                 aria-label={format!("Expert {} of {name}: {}", expert + 1, if off { "off" } else { "on" })}
-                data-why="Switch this expert off in the pictures and measure each domain's loss without it; training goes on untouched."
+                data-why="Measure each domain's loss with this expert's gate at zero; pictures and training stay as they are."
                 onclick={props.dispatch.reform(move |_: MouseEvent| action.clone())}>{ expert + 1 }</button>
         }
     });
@@ -209,8 +211,8 @@ fn readout(at: Option<At>, view: &GateView, domains: &[String]) -> String {
     let value = |v: Option<f32>| v.map_or("–".to_string(), |v| three(f64::from(v)));
     let domain = |d: usize| domains.get(d).cloned().unwrap_or_default();
     match at {
-        None if frame.is_shares() => "gate, 0 to 1 · click an expert to switch it off".into(),
-        None => "gate, of either sign · click an expert to switch it off".into(),
+        None if frame.is_shares() => "gate, 0 to 1 · click an expert to measure the loss without it".into(),
+        None => "gate, of either sign · click an expert to measure the loss without it".into(),
         Some(At::Domains((e, d))) => {
             let gate = frame.domains.get(d * frame.experts + e).copied();
             format!("expert {} on {}: mean gate {}", e + 1, domain(d), value(gate))
