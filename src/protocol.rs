@@ -35,6 +35,11 @@ pub enum Command {
         lane: usize,
         to: Lane,
     },
+    /// The lane's adapter as files, or a language model with the lane merged into it.
+    Save {
+        lane: usize,
+        merged: bool,
+    },
     /// What the inspector shows from now on.
     Watch(Watch),
     /// Show what one expert carries: its gate is zero in the probe evaluation (training is not touched).
@@ -102,6 +107,8 @@ pub enum Event {
     Frame(Box<Frame>),
     /// Of a language model, what was read and written since the last of these.
     Text(Box<text::TextFrame>),
+    /// What was to be saved: files by name.
+    Saved(Vec<(String, Vec<u8>)>),
     /// The run asked for cannot begin, because it insists on WebGPU, which cannot be had: what is missing and what helps, in
     /// words. On the CPU it could.
     NoGpu {

@@ -4,6 +4,7 @@ mod browser;
 
 use std::{cell::RefCell, rc::Rc};
 
+use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
 use yew::prelude::*;
 
@@ -13,6 +14,7 @@ use super::{
 };
 use crate::config::Task;
 use crate::host::client::{Arrival, Client};
+use crate::host::download::give;
 use crate::protocol::Started;
 use crate::view::ui::redraw::Redraw;
 use crate::view::{
@@ -87,6 +89,9 @@ impl Handle {
                     }
                 }
                 Effect::Address(query) => browser::set_query(&query),
+                Effect::Give(files) => {
+                    files.iter().for_each(|(name, bytes)| give(name, &Uint8Array::from(bytes.as_slice())));
+                }
                 Effect::Theme { dark } => browser::set_theme(dark),
                 Effect::Share(query) => {
                     let link = browser::link(&query);

@@ -71,6 +71,8 @@ pub enum Effect {
     Theme {
         dark: bool,
     },
+    /// Files for the visitor's disk, by name.
+    Give(Vec<(String, Vec<u8>)>),
 }
 
 impl State {
@@ -212,6 +214,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.no_gpu = Some(reason);
             vec![]
         }
+        Msg::Engine(Event::Saved(files)) => vec![Effect::Give(files)],
         Msg::Engine(event) => {
             if matches!(event, Event::Started(_)) {
                 state.waiting = state.waiting.saturating_sub(1);
@@ -329,6 +332,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.waiting += 1;
             send(Command::SetRank { lane, rank })
         }
+        Action::Save { merged } => send(Command::Save { lane: state.watch.lane, merged }),
         Action::Watch(mut watch) => {
             let Some(lane) = state.config.lanes.get(watch.lane) else {
                 return vec![];

@@ -2,6 +2,7 @@
 
 pub mod browser;
 pub mod client;
+pub mod download;
 mod packet;
 pub mod scope;
 pub mod worker;

@@ -63,6 +63,23 @@ pub async fn peft(lab: &Lab, lane: usize) -> Result<Files> {
     store(&modules, &shared, (peft.kind, (peft.config)(&own.settings)), &targets).await
 }
 
+/// A lane as files by name: PEFT's two, or, of a method that PEFT has not, its parameters in the form of docs/FILES.md.
+///
+/// # Errors
+/// As [`peft`] and [`parameters`].
+pub async fn files(lab: &Lab, lane: usize) -> Result<Vec<(String, Vec<u8>)>> {
+    lab.check_lane(lane)?;
+    let own = lab.lane(lane);
+    if own.method.extras.peft.is_none_or(|peft| !(peft.allowed)(&own.settings)) {
+        return Ok(vec![(format!("{}.safetensors", own.method.name), parameters(lab, lane).await?)]);
+    }
+    let files = peft(lab, lane).await?;
+    Ok(vec![
+        ("adapter_model.safetensors".into(), files.adapter),
+        ("adapter_config.json".into(), files.config.into_bytes()),
+    ])
+}
+
 /// Takes in a tensor that all modules share. Of two the larger is kept, where the other is its first rows and columns.
 fn keep_largest(shared: &mut Vec<Stored>, tensor: Stored) -> Result<()> {
     let Some(held) = shared.iter_mut().find(|held| held.name == tensor.name) else {
@@ -278,6 +295,16 @@ mod tests {
             lab.train(10).await.unwrap();
             lab
         })
+    }
+
+    #[test]
+    fn every_lane_has_files() {
+        let lab = trained();
+        let names =
+            |lane| -> Vec<String> { block_on(files(&lab, lane)).unwrap().into_iter().map(|(name, _)| name).collect() };
+        assert_eq!(names(0), ["adapter_model.safetensors", "adapter_config.json"]);
+        assert_eq!([names(1), names(2)], [["molora.safetensors"], ["mor1e.safetensors"]]);
+        assert!(block_on(files(&lab, 9)).is_err());
     }
 
     fn change(files: &Files) -> Vec<f64> {

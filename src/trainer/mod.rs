@@ -99,6 +99,13 @@ impl Trainer {
                     });
                 }
             }
+            Some(Effect::Save { lane, merged }) => {
+                let Some(run) = &self.run else { return };
+                match run.files(lane, merged).await {
+                    Ok(files) => transport.emit(Event::Saved(files)),
+                    Err(error) => self.recover(error, transport).await,
+                }
+            }
             Some(Effect::Tune { lane, to }) => self.change(lane, Ok(to), transport).await,
             Some(Effect::SetRank { lane, rank }) => self.change(lane, Err(rank), transport).await,
         }

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::config::{Edit, Lane, What};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
-use crate::lab::{Lab, Snapshot};
+use crate::lab::{Lab, Snapshot, export};
 use crate::protocol::{Event, Started};
 use crate::task::DigitsTask;
 use crate::task::text::Texts;
@@ -228,6 +228,14 @@ impl Run {
     /// Remember a change for those who repeat the run.
     pub fn note(&mut self, lane: usize, what: What) {
         self.edits.push(Edit { step: self.lab.step(), lane, what });
+    }
+
+    /// A lane as files by name: its adapter, or a language model with it merged in.
+    pub async fn files(&self, lane: usize, merged: bool) -> Result<Vec<(String, Vec<u8>)>> {
+        match merged {
+            false => export::files(&self.lab, lane).await,
+            true => Ok(vec![("model.safetensors".into(), export::merged_model(&self.lab, lane).await?)]),
+        }
     }
 
     /// Go on from the last snapshot on a fresh device, or on the CPU where there is none or it was lost just before.

@@ -18,6 +18,7 @@ pub enum Effect {
     Start { config: Config, paused: bool, then: Vec<Edit> },
     SetRank { lane: usize, rank: usize },
     Tune { lane: usize, to: Lane },
+    Save { lane: usize, merged: bool },
 }
 
 /// What can be watched in a run.
@@ -134,6 +135,7 @@ impl State {
                 self.stale = !self.shape.lanes.is_empty();
                 return Some(Effect::Tune { lane, to });
             }
+            Command::Save { lane, merged } => return Some(Effect::Save { lane, merged }),
             Command::Run => {
                 self.running = self.step < self.total;
                 self.single = 0;

@@ -28,6 +28,10 @@ pub enum Action {
         lane: usize,
         rank: usize,
     },
+    /// Save the lane under inspection: its adapter, or a language model with it merged in.
+    Save {
+        merged: bool,
+    },
     Watch(Watch),
     /// Which lane and layer the gates panel shows.
     ShowGate {

@@ -101,7 +101,7 @@ impl Run {
                     self.last = Some(frame);
                 }
             }
-            Event::Problem { .. } | Event::NoGpu { .. } => {}
+            Event::Problem { .. } | Event::NoGpu { .. } | Event::Saved(_) => {}
         }
     }
 

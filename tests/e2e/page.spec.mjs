@@ -4,6 +4,7 @@ import { after, before, describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { readSafetensors } from "./safetensors.mjs";
 import { BASE, openSite, status, step, still, trained } from "./page.mjs";
 
 const button = (page, name) => page.getByRole("button", { name, exact: true });
@@ -54,6 +55,35 @@ describe("the page, with WebGPU", () => {
       for (const wanted of [/loss/i, /gate/i, /W0|weight/i]) {
         assert.ok(figures.some(({ name }) => wanted.test(name)), `a figure named like ${wanted}`);
       }
+    });
+  });
+
+  it("saves the lane under inspection: PEFT's files, or of a mixture its parameters", async () => {
+    await visiting("?backend=cpu&paused", { acceptDownloads: true }, async (page) => {
+      // The learning rate begins at 0.
+      for (const done of [1, 2]) {
+        await button(page, "Step").click();
+        await trained(page, done);
+      }
+      const saved = [];
+      page.on("download", (download) => saved.push(download));
+      const press = async (count) => {
+        await button(page, "Save adapter").click();
+        while (saved.length < count) await page.waitForTimeout(50);
+      };
+      await press(2);
+      const [adapter, config] = saved;
+      assert.deepEqual([adapter, config].map((file) => file.suggestedFilename()), ["adapter_model.safetensors", "adapter_config.json"]);
+      const tensors = await readSafetensors(await adapter.path());
+      assert.deepEqual(tensors["base_model.model.layers.0.lora_A.weight"].shape, [8, 64]);
+      assert.ok(tensors["base_model.model.layers.0.lora_B.weight"].data.some((value) => value !== 0), "B has moved");
+      const { peft_type, r, lora_alpha } = JSON.parse(await readFile(await config.path(), "utf8"));
+      assert.deepEqual([peft_type, r, lora_alpha], ["LORA", 8, 16]);
+      await page.getByLabel("Lane of the weight").selectOption({ label: "MoLoRA" });
+      await press(3);
+      assert.equal(saved[2].suggestedFilename(), "molora.safetensors");
+      const mixture = await readSafetensors(await saved[2].path());
+      assert.deepEqual(mixture["layers.0.lora_A"].shape, [4, 2, 64]);
     });
   });
 

@@ -1,18 +1,10 @@
 //! Measurements and pictures as downloads.
 
-use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use super::Ask;
-
-#[wasm_bindgen(module = "/src/studio/ui/files.js")]
-extern "C" {
-    pub fn save(name: &str, kind: &str, text: &str);
-    pub fn give(name: &str, blob: &JsValue);
-    #[wasm_bindgen(js_name = savePng, catch)]
-    async fn save_png(name: &str, svg: &str, scale: f64) -> Result<(), JsValue>;
-}
+use crate::host::download::{save, save_png};
 
 /// Pixels of a picture per unit of its drawing.
 const SCALE: f64 = 2.0;

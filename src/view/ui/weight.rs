@@ -223,6 +223,12 @@ fn choices(props: &WeightProps) -> Html {
                         on_change={set(|w, token| w.token = token - 1).reform(|v: f64| v as usize)} />
                 }
             }
+            { Button::quiet("Save adapter", "The lane as it is now: PEFT's adapter_model.safetensors and adapter_config.json, or, of a method that PEFT has not, its parameters as one safetensors file.")
+                .acts(&props.dispatch, Action::Save { merged: false }) }
+            if props.started.config.task.has_projections() && !gated {
+                { Button::quiet("Save merged model", "The language model with the lane merged into its weights, as one model.safetensors under transformers' names.")
+                    .acts(&props.dispatch, Action::Save { merged: true }) }
+            }
         </div>
     }
 }

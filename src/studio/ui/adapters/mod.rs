@@ -22,8 +22,8 @@ use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use super::browser;
-use super::files::{give, save};
 use crate::host::client::{Arrival, Client};
+use crate::host::download::{give, save};
 use crate::studio::adapters::state::{Msg, Opened, Part, State, update};
 use crate::studio::adapters::wire::{Order, Report};
 use crate::view::ui::redraw::Redraw;

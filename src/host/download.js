@@ -18,9 +18,9 @@ export async function savePng(name, svg, scale) {
   give(name, blob);
 }
 
-export function give(name, blob) {
+export function give(name, content) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
+  link.href = URL.createObjectURL(content instanceof Blob ? content : new Blob([content]));
   link.download = name;
   link.click();
   // Browsers read it after the click has returned.
