@@ -65,6 +65,11 @@ impl Held {
         self.now.is_some()
     }
 
+    /// Whether every lane has been scored.
+    pub fn is_complete(&self) -> bool {
+        self.lanes.iter().all(Option::is_some)
+    }
+
     /// Who is to be scored next; at rest those that were not scored whole as they are now.
     pub fn next(&self, lab: &Lab, at_rest: bool) -> Option<Option<usize>> {
         if self.base.as_ref().is_none_or(|score| at_rest && !score.whole) {

@@ -17,8 +17,11 @@ use crate::protocol::Event;
 use crate::protocol::text::{Look, Passage, PassageFrame, PassageGates, Read, TextFrame, WritingFrame};
 use crate::task::text::{Texts, Tokenizer};
 
-/// While training, at most one part in this many of the time is for reading.
-const SHARE: f64 = 4.0;
+/// While training, at most one part in this many of the time is for reading; until every lane has been read, more.
+const SHARE: f64 = 8.0;
+const FIRST_SHARE: f64 = 4.0;
+/// Milliseconds between two steps after which no other piece is begun.
+const AT_ONCE: f64 = 150.0;
 /// Milliseconds between two readings of the passage while training, and between two messages.
 const PASSAGE: f64 = 1500.0;
 const MESSAGE: f64 = 200.0;
@@ -126,7 +129,9 @@ impl Reading {
         if !training {
             (self.spent, self.since) = (0.0, begun);
         }
-        if !training || self.spent <= (begun - self.since) / SHARE {
+        let share = if self.held.is_complete() { SHARE } else { FIRST_SHARE };
+        let mut now = begun;
+        while !training || self.spent <= (now - self.since) / share {
             if self.passage_is_due(lab, state) {
                 self.read_passage(lab, state).await?;
             } else if self.writing_is_due(lab, state) && self.writing_first(lab) {
@@ -135,9 +140,13 @@ impl Reading {
                 let finished = self.held.score(lab, !training).await?;
                 self.ready.held = finished.then(|| self.held.frame()).or(self.ready.held.take());
             }
-            self.spent += clock::now() - begun;
+            self.spent += clock::now() - now;
+            now = clock::now();
+            // Where a step takes long, one piece a step would be too few.
+            if !training || now - begun >= AT_ONCE {
+                break;
+            }
         }
-        let now = clock::now();
         if now >= self.next_message && self.ready != TextFrame::default() {
             transport.emit(Event::Text(Box::new(std::mem::take(&mut self.ready))));
             self.next_message = now + MESSAGE;
