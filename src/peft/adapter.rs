@@ -118,7 +118,11 @@ impl<S> Adapter<S> {
     fn lacks_shapes(&self) -> Option<String> {
         let first = &self.without_inputs.first()?.name;
         let more = self.without_inputs.len() - 1;
-        let more = if more > 0 { format!(" and {more} modules more") } else { String::new() };
+        let more = match more {
+            0 => String::new(),
+            1 => " and 1 module more".into(),
+            more => format!(" and {more} modules more"),
+        };
         Some(format!("{first}{more}: the number of inputs is not in the file; open the base that the adapter is for"))
     }
 

@@ -43,6 +43,11 @@ pub fn count(value: usize) -> String {
     out
 }
 
+/// So many of a thing: "1 module", "1,024 modules".
+pub fn of_them(number: usize, thing: &str) -> String {
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// A share as a percentage of three significant digits: "25.0 %".
 pub fn percent(share: f64) -> String {
     format!("{} %", three(100.0 * share))
@@ -132,6 +137,7 @@ mod tests {
         for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (32_768, "32,768"), (2_363_396, "2,363,396")] {
             assert_eq!(count(value), text);
         }
+        assert_eq!([0, 1, 1024].map(|n| of_them(n, "module")), ["0 modules", "1 module", "1,024 modules"]);
     }
 
     #[test]

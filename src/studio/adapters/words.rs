@@ -7,7 +7,7 @@ use crate::peft::combine::Combination;
 use crate::peft::compare::Comparison;
 use crate::peft::overview::{Form, Outlier, Overview, totals};
 use crate::peft::proof::{INPUTS, Proven};
-use crate::view::format::{count, percent, three};
+use crate::view::format::{count, of_them, percent, three};
 
 /// The first thing to know of an adapter, once it is measured.
 pub fn lead(rows: &[Overview], outliers: &[Outlier]) -> String {
@@ -143,7 +143,7 @@ pub fn combined(parts: &[(&str, f64)]) -> String {
 /// What came of a combination; errors are those of its modules.
 pub fn made(name: &str, how: Combination, errors: &[f64]) -> String {
     let worst = errors.iter().fold(0.0f64, |most, &e| e.max(most));
-    let modules = if errors.len() == 1 { "1 module".into() } else { format!("{} modules", count(errors.len())) };
+    let modules = of_them(errors.len(), "module");
     let begun = format!("Made {name}, {modules}:");
     match how {
         Combination::Cat => format!("{begun} the weighted sum exactly, up to rounding."),
@@ -222,10 +222,6 @@ pub fn agreement(pairs: &[Pair]) -> String {
         1 => " 1 module is in one of them only, or of another shape.".into(),
         more => format!(" {more} modules are in one of them only, or of another shape."),
     };
-    let count = count(both.len());
-    let modules = if both.len() == 1 { "module" } else { "modules" };
-    format!(
-        "In {count} {modules} that both adapt, they {verdict}: the mean cosine of ΔW is {}.{most}{apart}",
-        three(mean)
-    )
+    let modules = of_them(both.len(), "module");
+    format!("In {modules} that both adapt, they {verdict}: the mean cosine of ΔW is {}.{most}{apart}", three(mean))
 }

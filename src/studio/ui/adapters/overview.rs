@@ -13,7 +13,7 @@ use crate::studio::adapters::grid::Grid;
 use crate::studio::adapters::state::{Msg, Opened};
 use crate::studio::adapters::table::{Column, Filter, Sort, arranged};
 use crate::studio::adapters::words::{kind, lacking, lead, size};
-use crate::view::format::{count, percent, three};
+use crate::view::format::{count, of_them, percent, three};
 use crate::view::table::Table;
 use crate::view::ui::control::{Choice, Switch};
 
@@ -78,7 +78,7 @@ fn sums(adapter: &Opened) -> Html {
     };
     html! {
         <dl class="sums">
-            { sum("modules", count(sums.modules), "Adapted modules, and weights held whole.") }
+            { sum(if sums.modules == 1 { "module" } else { "modules" }, count(sums.modules), "Adapted modules, and weights held whole.") }
             { sum("parameters", count(sums.parameters), "Numbers that were trained.") }
             { sum("file", size(adapter.listed.bytes), "Size of adapter_model.safetensors.") }
             { sum("‖ΔW‖", or_dash(three(sums.norm)), "Size of the change, all modules together.") }
@@ -184,8 +184,8 @@ fn Modules(props: &ModulesProps) -> Html {
         }
     });
     let said = match (filter.is_empty(), shown.len()) {
-        (true, count_) => format!("{} modules", count(count_)),
-        (false, count_) => format!("{} of {} modules", count(count_), count(rows.len())),
+        (true, all) => of_them(all, "module"),
+        (false, some) => format!("{} of {}", count(some), of_them(rows.len(), "module")),
     };
     let show_all = {
         let all = all.clone();
