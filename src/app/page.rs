@@ -267,7 +267,7 @@ fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
                 </div>
             }
             if state.draft.is_some() {
-                <div class="notice" role="status">
+                <div class="notice ask" role="status">
                     <p>{ format!("Restart at step 0 with this change? The {} steps done so far would be lost.", count(state.run.step)) }</p>
                     { Button::primary("Restart", "Begin again at step 0 with the change.").acts(dispatch, Action::Restart) }
                     { Button::quiet("Keep running", "Drop the change and go on as before.").acts(dispatch, Action::KeepRunning) }

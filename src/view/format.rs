@@ -30,6 +30,19 @@ pub fn three(value: f64) -> String {
     format!("{sign}{magnitude}")
 }
 
+/// A round number on an axis or at the end of a scale, without the zeros that say nothing there: "0.003", "−0.16", "1e-5".
+pub fn tick(value: f64) -> String {
+    let text = three(value);
+    let (digits, exponent) = text.split_at(text.find('e').unwrap_or(text.len()));
+    let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
+    format!("{digits}{exponent}")
+}
+
+/// What theory predicts: three digits, and of nothing at all that it is exactly that.
+pub fn predicted(value: f64) -> String {
+    if value == 0.0 { "exactly 0".into() } else { three(value) }
+}
+
 /// A whole number in full, thousands separated: "2,363,396".
 pub fn count(value: usize) -> String {
     let digits = value.to_string();
@@ -130,6 +143,23 @@ mod tests {
             assert_eq!(three(value), text, "{value}");
         }
         assert_eq!(percent(0.25), "25.0 %");
+    }
+
+    #[test]
+    fn ticks_are_short_and_nothing_is_said_to_be_that() {
+        for (value, text) in [
+            (0.003, "0.003"),
+            (-0.16, "−0.16"),
+            (1.0, "1"),
+            (20.0, "20"),
+            (500.0, "500"),
+            (5000.0, "5,000"),
+            (1e-5, "1e-5"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(tick(value), text);
+        }
+        assert_eq!([predicted(0.0), predicted(0.75)], ["exactly 0", "0.750"]);
     }
 
     #[test]

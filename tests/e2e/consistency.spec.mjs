@@ -34,7 +34,7 @@ const table = (page, name) => page.getByRole("button", { name: `${name} as a tab
 async function said(page) {
   const ends = await page.locator('#loss [aria-label="Line ends and floors"] > g').evaluateAll((all) =>
     all.map((end) => {
-      const value = end.querySelector(".value").textContent;
+      const value = end.querySelector(".value").textContent.replace("exactly ", "");
       return { floor: end.classList.contains("floor"), name: end.querySelector("text").firstChild.textContent, value };
     }),
   );

@@ -12,7 +12,7 @@ use super::{
 use crate::protocol::{Ablate, GateFrame, Started};
 use crate::view::{
     action::Action,
-    format::{percent, three},
+    format::{percent, three, tick},
     lane_view::GateView,
     scale::Scale,
     snap::Snap,
@@ -270,9 +270,13 @@ pub fn sequential(top: &str, dark: bool) -> Html {
 
 /// From −range to range, with both numbers.
 pub fn diverging_legend(range: f32, dark: bool) -> Html {
-    let ramp = Matrix { rows: 1, cols: 49, values: (0..49).map(|i| (i as f32 / 24.0 - 1.0) * range).collect() };
-    let (low, high) = (three(-f64::from(range)), three(f64::from(range)));
-    let colours = legend(ramp, Scale::Diverging { range }, dark);
+    diverging(&tick(-f64::from(range)), &tick(f64::from(range)), dark)
+}
+
+/// The diverging scale between what its ends are called.
+pub fn diverging(low: &str, high: &str, dark: bool) -> Html {
+    let ramp = Matrix { rows: 1, cols: 49, values: (0..49).map(|i| i as f32 / 24.0 - 1.0).collect() };
+    let colours = legend(ramp, Scale::Diverging { range: 1.0 }, dark);
     html! { <span class="legend"><span>{ low }</span>{ colours }<span>{ high }</span></span> }
 }
 

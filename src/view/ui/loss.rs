@@ -9,14 +9,14 @@ use super::{
     size::use_size,
 };
 use crate::config::{Edit, Lane};
-use crate::decimal::{plain, tenths};
+use crate::decimal::tenths;
 use crate::protocol::{
     Started,
     text::{HeldFrame, HeldScore},
 };
 use crate::view::{
     axis::{LogAxis, path},
-    format::three,
+    format::{self, predicted, three},
     lane_view::LaneView,
     marks::changes,
     now::WINDOW,
@@ -56,17 +56,17 @@ pub fn LossChart(props: &LossProps) -> Html {
     let (width, height) = use_size(&node);
     let cursor = use_state_eq(|| None::<usize>);
     let narrow = width < 480.0;
-    let right = match (&props.held, narrow) {
-        (Some(_), false) => 216.0,
-        (None, false) => 184.0,
-        (_, true) => 152.0,
-    };
+    let levels = props.held.as_ref().map_or(Vec::new(), |held| held.levels());
+    let floors: Vec<_> = props.started.floors.iter().chain(&levels).collect();
+    // Where there is little room, that a floor is one is told by its dashes.
+    let short = |label: &str| label.strip_prefix("floor, ").filter(|_| narrow).unwrap_or(label).to_owned();
+    let of_floors = floors.iter().map(|floor| label_width(&short(&floor.label), predicted(floor.share).len(), 14.0));
+    let value = if props.history.is_empty() || narrow { 7 } else { 13 };
+    let right = of_floors.chain(props.names.iter().map(|name| label_width(name, value, 22.0))).fold(0.0, f64::max);
     let steps = Steps::new(LEFT, (width - LEFT - right).max(1.0), props.step);
     let edge = steps.edge();
     let floor_end = (height - BOTTOM).max(TOP + 1.0);
 
-    let levels = props.held.as_ref().map_or(Vec::new(), |held| held.levels());
-    let floors: Vec<_> = props.started.floors.iter().chain(&levels).collect();
     let courses: Vec<Vec<(f64, f64)>> =
         props.history.iter().map(|scores| course(props.held.as_deref(), scores)).collect();
     let axis = LogAxis::around(
@@ -135,13 +135,13 @@ pub fn LossChart(props: &LossProps) -> Html {
         let y = axis.pixel(floor.share);
         End {
             from: (edge, y),
-            text: floor.label.clone(),
-            value: if narrow { String::new() } else { three(floor.share) },
+            text: short(&floor.label),
+            value: predicted(floor.share),
             why: floor.why.clone(),
             lane: None,
             mark: Mark::None,
-            // A floor holds for the lanes as they are now.
-            since: Some(steps.x(props.since(&floor.lanes) as f64)),
+            // A floor holds for the lanes as they are now; nothing at all is no level of a logarithmic axis.
+            since: (floor.share > 0.0).then(|| steps.x(props.since(&floor.lanes) as f64)),
         }
     }));
     let label = {
@@ -154,7 +154,7 @@ pub fn LossChart(props: &LossProps) -> Html {
         html! {
             <g class="tick">
                 <path d={path([(LEFT, y), (edge, y)].into_iter())} />
-                <text x={tenths(LEFT - 8.0)} y={tenths(y + 4.0)} text-anchor="end">{ tick_text(tick) }</text>
+                <text x={tenths(LEFT - 8.0)} y={tenths(y + 4.0)} text-anchor="end">{ format::tick(tick) }</text>
             </g>
         }
     });
@@ -198,6 +198,11 @@ pub fn LossChart(props: &LossProps) -> Html {
     }
 }
 
+/// Pixels that a label takes right of the picture, by what a letter and a digit take at most in the fonts there are.
+fn label_width(name: &str, digits: usize, before: f64) -> f64 {
+    before + 6.1 * name.chars().count() as f64 + 6.0 + 7.3 * digits as f64
+}
+
 /// Pixels within which marks of one slider are one, and that a character takes.
 const ONE: f64 = 12.0;
 const CHARACTER: f64 = 7.0;
@@ -224,11 +229,4 @@ fn marked(props: &LossProps, steps: &Steps, foot: f64, (width, height): (f64, f6
 fn course(held: Option<&HeldFrame>, scores: &[HeldScore]) -> Vec<(f64, f64)> {
     let Some(held) = held else { return Vec::new() };
     scores.iter().filter_map(|score| Some((score.step as f64, held.new_mean(score)?))).collect()
-}
-
-fn tick_text(tick: f64) -> String {
-    match tick {
-        t if t >= 0.0009 => plain((t * 1e4).round() / 1e4),
-        t => format!("{t:.0e}").replace('-', "−"),
-    }
 }

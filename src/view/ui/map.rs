@@ -13,7 +13,7 @@ use crate::protocol::text::{MapCell, MapFrame};
 use crate::protocol::{Started, Watch};
 use crate::view::{
     action::Action,
-    format::{count, three},
+    format::{count, three, tick},
     scale::{Scale, range_for},
     snap::Snap,
     table::Table,
@@ -121,7 +121,7 @@ pub fn Map(props: &MapProps) -> Html {
                     <div class="ticks across">{ for projections.map(|one| html! { <span>{ short(crate::config::Named::name(one)) }</span> }) }</div>
                 </div>
                 <p class="row"><span class="note">{ format!("step {}", count(props.map.as_ref().map_or(0, |map| map.step))) }</span><span class="spring" />
-                    { sequential(&three(f64::from(top)), props.dark) }</p>
+                    { sequential(&tick(f64::from(top)), props.dark) }</p>
             } else {
                 <p class="note">{ if props.map.is_some() { "This lane has no gates, so there is nothing of that to show." } else { "The map is measured a while after the run begins." } }</p>
             }

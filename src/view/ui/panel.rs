@@ -71,7 +71,10 @@ pub fn table(table: &Table) -> Html {
     html! {
         <table>
             <caption>{ &table.caption }</caption>
-            <thead><tr>{ for table.head.iter().map(|cell| html! { <th scope="col">{ cell }</th> }) }</tr></thead>
+            <thead><tr>{ for table.head.iter().map(|cell| match cell.as_str() {
+                "" => html! { <td /> },
+                _ => html! { <th scope="col">{ cell }</th> },
+            }) }</tr></thead>
             <tbody>{ for rows }</tbody>
         </table>
     }

@@ -33,7 +33,7 @@ pub struct SpectrumProps {
 }
 
 const HEIGHT: f64 = 96.0;
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 64.0;
 const FOOT: f64 = 24.0;
 const TOP: f64 = 16.0;
 const MANY: usize = 32;

@@ -1,11 +1,11 @@
-//! The merged-weight inspector: W0, ΔW and their sum on one scale, the spectrum of ΔW, and how well the lane can be
-//! merged into one weight.
+//! The merged-weight inspector: W0, ΔW and their sum, ΔW on a scale of its own unless asked otherwise, since it is small; the
+//! spectrum of ΔW, and how well the lane can be merged into one weight.
 
 use yew::prelude::*;
 
 use super::{
-    control::{Button, Choice, Number},
-    gates::diverging_legend,
+    control::{Button, Choice, Number, Switch},
+    gates::diverging,
     heat::{Cell, Heat, Matrix, Window},
     panel::Panel,
     spectrum::Spectrum,
@@ -13,7 +13,7 @@ use super::{
 use crate::protocol::{MergeFrame, MergeMode, Started, Watch, WeightFrame};
 use crate::view::{
     action::Action,
-    format::three,
+    format::{percent, three, tick},
     scale::{Scale, range_for},
     snap::Snap,
     table as tables,
@@ -42,12 +42,13 @@ pub struct WeightProps {
     pub dispatch: Callback<Action>,
 }
 
-/// The three pictures and their common range.
+/// The three pictures, the range that holds them all, and ΔW's own.
 struct Pictures {
     w0: Snap<Matrix>,
     delta: Snap<Matrix>,
     sum: Snap<Matrix>,
     range: f64,
+    own: f64,
 }
 
 #[component]
@@ -55,11 +56,11 @@ pub fn Weight(props: &WeightProps) -> Html {
     let cursor = use_state_eq(|| None::<Cell>);
     // How many times enlarged, and around which cell.
     let zoom = use_state_eq(|| (1usize, (0usize, 0usize)));
+    let shared = use_state_eq(|| false);
     let pictures = use_memo(props.weight.clone(), |weight| pictures(weight));
     let singular = use_memo(props.weight.clone(), |weight| Snap::new(weight.singular.clone()));
     let weight = &props.weight;
     let window = window(weight.rows, weight.cols, zoom.0, zoom.1);
-    let scale = Scale::Diverging { range: pictures.range as f32 };
     let on_cursor = {
         let (cursor, zoom) = (cursor.clone(), zoom.clone());
         Callback::from(move |cell: Option<Cell>| {
@@ -74,17 +75,18 @@ pub fn Weight(props: &WeightProps) -> Html {
             }
         })
     };
-    let picture = |name: &'static str, what: &'static str, data: &Snap<Matrix>| {
+    let picture = |name: &'static str, what: &'static str, data: &Snap<Matrix>, range: f64| {
+        let scale = Scale::Diverging { range: range as f32 };
         let label = format!(
             "{name}, {} outputs × {} inputs, from {} to {}",
             weight.rows,
             weight.cols,
-            three(-pictures.range),
-            three(pictures.range)
+            tick(-range),
+            tick(range)
         );
         html! {
             <figure>
-                <figcaption data-why={what}>{ name }</figcaption>
+                <figcaption data-why={what}>{ format!("{name} ±{}", tick(range)) }</figcaption>
                 <Heat class="square" data={data.clone()} window={Some(window)} {scale} dark={props.dark} {label}
                     cursor={*cursor} on_cursor={on_cursor.clone()} />
             </figure>
@@ -103,15 +105,20 @@ pub fn Weight(props: &WeightProps) -> Html {
         Callback::from(move |()| zoom.set((factor, at)))
     };
     let most = weight.rows.max(weight.cols) / 8;
+    let own = if *shared { pictures.range } else { pictures.own };
+    let on_change = {
+        let shared = shared.clone();
+        Callback::from(move |on| shared.set(on))
+    };
     html! {
         <Panel id="weight" title="Merged weight" {tables} step={props.step} controls={choices(props)}>
             <div class="weight-grid">
                 <div class="maps">
-                    { picture("W0", "The frozen base weight. Rows are outputs, columns inputs.", &pictures.w0) }
+                    { picture("W0", "The frozen base weight. Rows are outputs, columns inputs; the strongest colours are ± the number.", &pictures.w0, pictures.range) }
                     <span class="sign" aria-hidden="true">{ "+" }</span>
-                    { picture("ΔW", "What the adapter adds to the base weight, on the same scale.", &pictures.delta) }
+                    { picture("ΔW", "What the adapter adds to the base weight; the strongest colours are ± the number.", &pictures.delta, own) }
                     <span class="sign" aria-hidden="true">{ "=" }</span>
-                    { picture("W0 + ΔW", "The merged weight: what one would ship in place of base and adapter.", &pictures.sum) }
+                    { picture("W0 + ΔW", "The merged weight: what one would ship in place of base and adapter.", &pictures.sum, pictures.range) }
                 </div>
                 <div class="row under">
                     <p class="readout" aria-live={if cursor.is_some() { "polite" } else { "off" }}>{ readout(*cursor, weight) }</p>
@@ -119,12 +126,13 @@ pub fn Weight(props: &WeightProps) -> Html {
                     { Button::quiet("Zoom out", "Show more of the weight.").disabled(zoom.0 <= 1).calls(zoom_to((zoom.0 / 2).max(1))) }
                     { Button::quiet("Zoom in", "Enlarge the part around the cell last pointed at; arrow keys move on from there.")
                         .disabled(zoom.0 * 2 > most.max(1)).calls(zoom_to(zoom.0 * 2)) }
-                    { diverging_legend(pictures.range as f32, props.dark) }
+                    <Switch label="one scale" why="Show ΔW in the colours of W0 instead of its own, so that sizes can be compared." on={*shared} {on_change} />
+                    { diverging("−", "+", props.dark) }
                 </div>
                 <div class="facts">
                     <div class="row">
-                        <span class="number" tabindex="0" data-why="Size of the change against the size of the base, both as Frobenius norms: the root of the sum of all squared cells.">
-                            { "‖ΔW‖ / ‖W0‖ " }<b>{ three(f64::from(weight.ratio)) }</b>
+                        <span class="number" tabindex="0" data-why="‖ΔW‖ / ‖W0‖: size of the change against the size of the base, both as Frobenius norms: the root of the sum of all squared cells.">
+                            { "ΔW is " }<b>{ percent(f64::from(weight.ratio)) }</b>{ " of W0" }
                         </span>
                     </div>
                     <Spectrum values={(*singular).clone()} true_rank={props.started.true_rank} lane={weight.watch.lane} />
@@ -137,17 +145,19 @@ pub fn Weight(props: &WeightProps) -> Html {
 
 fn pictures(weight: &WeightFrame) -> Pictures {
     let sum: Vec<f32> = weight.w0.iter().zip(&weight.delta).map(|(a, b)| a + b).collect();
-    let top = [&weight.w0, &weight.delta, &sum]
-        .into_iter()
-        .flatten()
-        .filter(|v| v.is_finite())
-        .fold(0f32, |top, v| top.max(v.abs()));
+    let top = |all: &[&Vec<f32>]| {
+        let finite = all.iter().copied().flatten().filter(|v| v.is_finite());
+        f64::from(finite.fold(0f32, |top, v| top.max(v.abs())))
+    };
+    let range = range_for(top(&[&weight.w0, &weight.delta, &sum]));
+    let change = top(&[&weight.delta]);
     let matrix = |values: Vec<f32>| Snap::new(Matrix { rows: weight.rows, cols: weight.cols, values });
     Pictures {
         w0: matrix(weight.w0.clone()),
         delta: matrix(weight.delta.clone()),
         sum: matrix(sum),
-        range: range_for(f64::from(top)),
+        range,
+        own: if change > 0.0 { range_for(change) } else { range },
     }
 }
 
