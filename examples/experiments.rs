@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use lora_playground::config::BackendChoice;
 use lora_playground::experiments::report::{Outcome, markdown};
-use lora_playground::experiments::{Experiment, Inputs, SEEDS, all, judge};
+use lora_playground::experiments::{Experiment, Inputs, Prose, SEEDS, all, judge};
 
 /// What was asked for on the command line.
 struct Asked {
@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let Asked { only, backend } = asked(std::env::args().skip(1))?;
     let digits = std::fs::read_to_string(root.join("www/data/digits.csv"))?;
+    let prose = Prose::read(&std::fs::read(root.join("www/data/claims.json"))?)?;
     let images = root.join("docs/img/experiments");
     let written = backend == BackendChoice::Cpu;
     std::fs::create_dir_all(&images)?;
@@ -32,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let outcome = Outcome { experiment, measured };
         let e = &outcome.experiment;
         println!("  {:<18} {:<14} {:>5.1} s", e.id, outcome.verdict().to_string(), started.elapsed().as_secs_f64());
-        if let Some(svg) = outcome.figure().filter(|_| written) {
+        if let Some(svg) = outcome.figure(&prose[e].title).filter(|_| written) {
             std::fs::write(images.join(format!("{}.svg", e.id)), svg)?;
         }
         if only.is_some() {
@@ -44,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     // One experiment alone is for looking at; the page holds all of one run.
     if only.is_none() && written {
-        std::fs::write(root.join("docs/EXPERIMENTS.md"), markdown(&outcomes))?;
+        std::fs::write(root.join("docs/EXPERIMENTS.md"), markdown(&outcomes, &prose))?;
         println!("  docs/EXPERIMENTS.md is written, after {:.0} s", begun.elapsed().as_secs_f64());
     }
     Ok(())

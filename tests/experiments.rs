@@ -2,7 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 use lora_playground::experiments::report::{Outcome, markdown};
-use lora_playground::experiments::{Inputs, SEEDS, Verdict, all, judge};
+use lora_playground::experiments::{Inputs, Prose, SEEDS, Verdict, all, judge};
 use pollster::block_on;
 
 fn run(id: &str) -> Outcome {
@@ -21,8 +21,9 @@ fn what_theory_proves_holds() {
     for outcome in &outcomes {
         assert_eq!(outcome.verdict(), Verdict::Holds, "{}: {:?}", outcome.experiment.id, outcome.measured);
     }
-    let page = markdown(&outcomes);
+    let prose = Prose::read(include_bytes!("../www/data/claims.json")).unwrap();
+    let page = markdown(&outcomes, &prose);
     assert_eq!(page.matches("**holds** |").count(), outcomes.len(), "a row of the table for each");
-    let figure = outcomes[0].figure().unwrap();
+    let figure = outcomes[0].figure(&prose[&outcomes[0].experiment].title).unwrap();
     assert!(figure.starts_with("<svg") && figure.ends_with("</svg>\n") && !figure.contains("NaN"));
 }

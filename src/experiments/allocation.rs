@@ -21,16 +21,9 @@ pub fn all() -> Vec<Experiment> {
     let gains = each(&AHEAD, &|(name, _)| quantity(format!("hourglass − {name}"), Expected::AtLeast(0.0)));
     vec![Experiment {
         id: "allocation",
-        title: "Where in a network experts belong",
-        claim: "At an equal number of experts, more of them in the higher or middle layers are worth more than an hourglass.",
-        source: "MoLA, arXiv 2402.08562",
         setups: vec![domains(Domains { dim: 32, depth: 4, ..Domains::default() }, lanes.to_vec())],
-        method: "A network of four layers, each of which each of four conflicting tasks changes by rank 2; MoLoRA of rank 2 with twenty experts, shared out over the layers in five ways: equal numbers of parameters. Loss as a share of what the frozen network misses.",
-        prediction: "If the claim holds, the hourglass's loss minus that of the triangle 2-4-6-8, and minus that of the diamond 2-8-8-2, is at least 0.",
         quantities: [each(&PATTERNS, &|(name, _)| shown(*name)), gains].concat(),
         measure: allocated,
-        otherwise: "Here every layer needs the same, four changes of rank 2, which two experts cannot serve, and an error in the lowest layer is passed on by all layers above: both of the paper's shapes give that layer only two. The paper's networks keep general knowledge in their low layers, which needs little change.",
-        remark: "Uniform is the allocation that this task asks for: four experts a layer would do. What is to be seen is whether anything favours the higher layers beyond that.",
         figure: Some(Figure {
             x: "allocation",
             y: "loss, share of energy",

@@ -24,16 +24,9 @@ fn entropy_term() -> Experiment {
     let without = each(&["evenness", "specialisation", "loss"], &|what| shown(format!("{what} without the term")));
     Experiment {
         id: "balance-entropy",
-        title: "What an entropy term balances",
-        claim: "The balance term −H(mean gate) evens the mean gate but does not make experts specialise.",
-        source: "methods",
         setups: vec![domains(task, lanes)],
-        method: "MoLoRA 4×2 under soft routing on three conflicting tasks, one fewer than experts, with the term at three coefficients and without. Evenness is the entropy of the mean gate over log 4; specialisation the mutual information between task and gate over log 4: 0 when every task is served alike, 1 when each of four would have its own expert.",
-        prediction: "Evenness at least 0.99 with the term at each coefficient; specialisation rises by at most 0.05.",
         quantities: [without, even, gain, rest].concat(),
         measure: entropies,
-        otherwise: "At a small coefficient the tasks' own pull on the gates is the stronger one: three tasks on four experts are served best by an uneven gate, and the term outweighs that only where its coefficient is large.",
-        remark: "The tolerance asks for no gain; a loss of specialisation meets it as well. The losses say what evenness costs.",
         figure: Some(Figure {
             x: "coefficient",
             y: "evenness",
@@ -65,12 +58,7 @@ fn switch_term() -> Experiment {
     let lanes = vec![lane(), balanced(lane(), "switch", 0.01)];
     Experiment {
         id: "balance-switch",
-        title: "What the Switch term changes",
-        claim: "On top-2 routing the load-balance term of the Switch Transformer changes nothing measurable.",
-        source: "methods; Switch Transformer, arXiv 2101.03961",
         setups: vec![domains(Domains::default(), lanes)],
-        method: "MoLoRA 4×2 under top-2 routing on four conflicting tasks, with the term at its paper's coefficient, 0.01, and without. Specialisation as above.",
-        prediction: "Loss moves by at most 0.02 and specialisation by at most 0.05, in either direction.",
         quantities: vec![
             shown("loss without"),
             shown("loss with"),
@@ -79,8 +67,6 @@ fn switch_term() -> Experiment {
             near("change of specialisation", 0.0, 0.05),
         ],
         measure: switched,
-        otherwise: "A coefficient of 0.01 is not small beside this task's loss (an energy of 0.03 per element), so the term softens gates that one task alone would sharpen.",
-        remark: "“Nothing measurable” is read as within these tolerances, which were set before the run. A change of one sign on all seeds, larger than its spread, is there all the same, and small. Its sign is that of the start, not of the term: an earlier run, whose lanes began from other random values, measured +0.047 ± 0.0075 and stayed open.",
         figure: None,
     }
 }

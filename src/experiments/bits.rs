@@ -51,16 +51,9 @@ pub fn all() -> Vec<Experiment> {
     }
     vec![Experiment {
         id: "one-bit",
-        title: "Experts of one bit per weight",
-        claim: "Experts whose entries are one bit each reach what full precision reaches, in a fraction of the bytes.",
-        source: "as 1-bit experts are advertised, after BitNet, arXiv 2310.11453 and 2402.17764",
         setups: [setup(RATES[0].1, STEPS), setup(RATES[1].1, 2 * STEPS)].concat(),
-        method: "Trained with straight-through gradients, at the page's rate and for twice as long at a small one. MoLoRA on four conflicting tasks, LoRA on one task of rank 8; losses, and bytes counted from the values that the forward pass reads: log₂ of how many different ones a matrix has, for each entry, and one float for its scale. The router stays in full precision.",
-        prediction: "If the claim holds, the losses differ by at most 0.02. Rounding says otherwise: of a Gaussian vector signs keep 2/π of the energy and three values 0.787, so that a product of two such factors keeps 0.41 and 0.62 and loses 0.59 and 0.38; training may do better than rounding. Bytes: 1,024 entries at 1 or log₂ 3 bits.",
         quantities: [losses, gaps, sizes, rescaled].concat(),
         measure: measured,
-        otherwise: "An entry of one bit cannot change a little: where it flips, the output moves by a whole step, and at a rate at which many flip at once the loss can end above that of no change at all. At a small rate three values come near to what rounding predicts, not below; signs alone do not, because the straight-through gradient knows nothing of their scale: entries that want less than it flip to and fro, those that want more grow on and raise it, so that longer training makes it worse. What is left at the best scale shows how much of the loss is scale. A narrow layer has no spare directions among which to choose: 1,024 bits describe a change that has 960 degrees of freedom. In a wide network with many experts the signs' errors average out over more terms.",
-        remark: "The gain in bytes is smaller for the mixture, because its router is not quantised.",
         figure: Some(Figure {
             x: "entries",
             y: "loss, share of energy",

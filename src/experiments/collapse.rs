@@ -40,19 +40,12 @@ fn collapse() -> Experiment {
     }
     Experiment {
         id: "collapse",
-        title: "Experts that die",
-        claim: "Top-1 routing by a cold gate leaves experts unused; noise on the router or a balance term keeps all in use.",
-        source: "Shazeer et al., arXiv 1701.06538; Switch Transformer, arXiv 2101.03961",
         setups: vec![
             domains(Domains::default(), lanes()),
             domains(Domains { domains: 1, true_rank: 8, ..Domains::default() }, lanes()),
         ],
-        method: "MoLoRA 4×2 under top-1 routing on four conflicting tasks, and on one task of rank 8 that four experts of rank 2 could only serve together: at temperature T = 1; at 0.1; at 0.1 with noise of standard deviation 1 on the logits while training; at 0.1 with the Switch term at 0.01. An expert is in use if at least 1 % of the tokens choose it.",
-        prediction: "If the claim holds, at most three of four experts are in use at T = 0.1, and all four with either cure, whose loss is no higher. Two tasks that share an expert of rank 2 leave at least half of what they need: 0.25 for each pair.",
         quantities,
         measure: collapsed,
-        otherwise: "Four tasks, each with a mean of its own in the inputs, pull on four experts, and no gate here leaves one out, cold or not. Where all tokens look alike, the expert that is ahead gets them all and stays ahead; then a warm gate collapses further than a cold one, which settles at random before any expert is ahead. Noise of the logits' own size is outgrown by the router; the Switch term acts as long as the use is uneven.",
-        remark: "With one task, four experts in use are hardly better than one: a linear change needs them together on each token, which top-1 forbids. Utilisation by itself is no gain.",
         figure: Some(Figure {
             x: "router",
             y: "experts in use",
@@ -109,19 +102,12 @@ fn orthogonality() -> Experiment {
     ];
     Experiment {
         id: "orthogonality",
-        title: "Rank-1 experts made orthogonal",
-        claim: "A penalty on cos² between what rank-1 experts read makes them orthogonal at no cost where tasks read directions of their own, and at the cost of the fit where tasks read the same ones.",
-        source: "methods; MoR1E, arXiv 2404.08985",
         setups: vec![
             domains(Domains { conflict: false, ..Domains::default() }, lanes()),
             domains(Domains::default(), lanes()),
         ],
-        method: "MoR1E with 8 experts and a pooled gate on four tasks of rank 2, which read directions of their own or all the same two; Σ cos²(vᵢ, vⱼ) over pairs added to the loss at 0, 0.001 and 0.1. Mean cos² over the 28 pairs after training.",
-        prediction: "Own directions: eight are needed, and can be orthogonal: mean cos² at most 0.02 at either coefficient, and the loss higher by at most 0.01. Shared: eight vectors in the plane that is read cannot have a mean cos² below Welch's bound, 24/56 = 0.43, so without the penalty it lies there or a little above, up to 0.6; with it, it falls by at least 0.1 and the loss rises by at least 0.05.",
         quantities: [own, losses("own directions"), shared, losses("shared directions"), changes].concat(),
         measure: orthogonal,
-        otherwise: "The penalty acts from the first step, when no expert has a task yet, and keeps one from coming over to a direction that another already reads; on such a seed a direction is left to nobody. At the end nothing stands against eight orthogonal experts, but the way there is barred.",
-        remark: "Experts that read alike are not by themselves a weakness: whether they should depends on what tasks share.",
         figure: Some(Figure {
             x: "coefficient",
             y: "mean cos² between experts",

@@ -27,16 +27,9 @@ pub fn all() -> Vec<Experiment> {
     ];
     vec![Experiment {
         id: "dora",
-        title: "Length and direction apart",
-        claim: "At equal rank DoRA ends lower than LoRA, and changes length and direction together as full fine-tuning does.",
-        source: "DoRA, arXiv 2402.09353; the gain: methods",
         setups: vec![domains(task, vec![(&FULL).into(), lora(RANK), ranked(&DORA, RANK)])],
-        method: "One task whose true change has 16 singular values 1/i; rank 4. Losses, and over the rows of the trained weight the correlation between how much a row's length changed and how much its direction did (1 − cosine), as the paper draws it.",
-        prediction: "LoRA is left with the Eckart–Young tail, 0.1015. DoRA can scale each row of W0 besides, one direction of 64 in each row's remainder, which holds a 64th of what is left: 0.0999. So lower, by little; and its correlation is nearer to full fine-tuning's than LoRA's is.",
         quantities: [claims, early, alike].concat(),
         measure: weighed,
-        otherwise: "One weight's rows change together by one low-rank matrix in LoRA and DoRA alike, and the change that is needed decides how; the paper's correlations are over layers and steps of a language model.",
-        remark: "In one linear layer that is trained to its end, lengths are 64 more parameters and no more.",
         figure: None,
     }]
 }

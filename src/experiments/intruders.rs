@@ -29,16 +29,9 @@ pub fn all() -> Vec<Experiment> {
     let (reached, found) = (at_each("reached"), at_each("intruders among the first ten"));
     vec![Experiment {
         id: "intruders",
-        title: "Intruder dimensions",
-        claim: "LoRA puts a singular vector into a weight that is like none of the pretrained ones only once its change is stronger than the spike threshold.",
-        source: "Shuttleworth et al., arXiv 2410.21228; the threshold: Benaych-Georges and Nadakuditi, arXiv 1103.2221",
         setups: vec![domains(Domains { dim: WIDTH, domains: 1, true_rank: 1, ..Domains::default() }, vec![lora(1)])],
-        method: "One task of rank 1 at width 128, LoRA of rank 1, looked at in mid-training when its change reaches strength θ (its singular value over the frozen weight's entry deviation times √width, 0.25): 0.5, 2 and 3.9. The best cosine is a left singular vector's largest with any of the frozen weight's 128; below 0.5 it is an intruder.",
-        prediction: "Below θ = 1 the leading vector stays the frozen weight's own: best cosine at least 0.5, for all of the first ten. Above, it is the change's, at θ + 1/θ (in units of 0.25) with overlap 1 − 1/θ²; a random direction's best cosine with 128 others is about √(2 ln 128 / 128) = 0.28, so at most 0.5. Tolerance 0.15 for the finite width.",
         quantities: [alike, off, least, reached, found].concat(),
         measure: intruded,
-        otherwise: "Width 128 is not infinite, and a vector of the bulk that lies between two of the frozen weight's is half of each.",
-        remark: "The paper sees intruders with LoRA and not with full fine-tuning; in one layer whose change has rank 1 both learn the same change, so the threshold is the whole of the matter here.",
         figure: Some(Figure {
             x: "strength of the change, θ",
             y: "best cosine with a pretrained direction",

@@ -25,16 +25,9 @@ pub fn all() -> Vec<Experiment> {
 fn single() -> Experiment {
     Experiment {
         id: "lora-merge",
-        title: "Merging LoRA",
-        claim: "LoRA merges into the base weight without any loss.",
-        source: "LoRA, arXiv 2106.09685",
         setups: vec![domains(Domains::default(), vec![lora(8)])],
-        method: "The trained adapter is added to the base in float32; merged and adapted outputs on the whole pool, their largest difference over the largest output.",
-        prediction: "W0 + sBA is the same linear map: 64 units of float32 rounding at most.",
         quantities: vec![quantity("relative difference", Expected::AtMost(ROUNDING))],
         measure: merged_lora,
-        otherwise: "The merge does not scale as training does.",
-        remark: "",
         figure: None,
     }
 }
@@ -63,12 +56,7 @@ async fn experts(lab: &Lab, size: (usize, usize)) -> Result<Experts> {
 fn mixture() -> Experiment {
     Experiment {
         id: "merges",
-        title: "Merging a mixture",
-        claim: "An input-routed mixture has no exact merge, and merging its mean gate costs nearly all that routing gained.",
-        source: "methods, section 2",
         setups: vec![domains(Domains::default(), vec![molora(SIZE.0, SIZE.1)])],
-        method: "MoLoRA 4×2 on four conflicting tasks, merged in five ways; what each leaves of the target's energy on the pool. Merge (a), of one token's own gate, is compared with the engine's output for that token on 64 tokens, as a share of the largest output.",
-        prediction: "(a) is exact for its token. (b) and (e) are single weights, so 0.75 binds them. (c) and (d) know the task and beat the routed model itself, whose soft gates leak. Values from a float64 prototype.",
         quantities: vec![
             quantity("(a) own gate, its token", Expected::AtMost(ROUNDING)),
             near("routed", 0.067, 0.025),
@@ -78,8 +66,6 @@ fn mixture() -> Experiment {
             near("(e) least squares", 0.75, 0.005),
         ],
         measure: merged_mixture,
-        otherwise: "Tasks that share an expert, or an expert that serves none, change what a mean gate or a top expert holds.",
-        remark: "",
         figure: Some(Figure {
             x: "merge",
             y: "loss, share of energy",

@@ -1,6 +1,6 @@
-//! What papers and theory claim, as experiments: each with its source, a set-up that a link reproduces, a prediction
-//! with its tolerance, a measurement on several seeds, and the verdict that follows. Nothing measured is written down
-//! here; it is measured anew on every run. Knows nothing of files, pages or how a report is asked for.
+//! What papers and theory claim, as experiments: each with a set-up that a link reproduces, a prediction with its
+//! tolerance, a measurement on several seeds, and the verdict that follows; and words about it, in a file of their own.
+//! Nothing measured is written down here. Knows nothing of files, pages or how a report is asked for.
 
 mod allocation;
 mod balance;
@@ -15,6 +15,7 @@ mod floors;
 mod inputs;
 mod intruders;
 mod merging;
+mod prose;
 mod ranks;
 mod rates;
 pub mod report;
@@ -25,13 +26,14 @@ mod spectra;
 mod squares;
 mod start;
 mod starts;
-mod unmeasured;
 mod verdict;
 
 pub use draw::Look;
 pub use figure::{Figure, Series, svg};
 pub use inputs::{Inputs, Progress, Where};
-pub use unmeasured::{NOT_REPRODUCIBLE, WAITING};
+#[cfg(test)]
+pub use prose::prose;
+pub use prose::{Prose, Words};
 pub use verdict::{Measured, Verdict, judge, overall};
 
 use std::pin::Pin;
@@ -45,29 +47,16 @@ pub const SEEDS: [u32; 3] = [1, 2, 3];
 /// One value per quantity, in the quantities' order.
 pub type Measuring<'a> = Pin<Box<dyn Future<Output = Result<Vec<f64>>> + 'a>>;
 
-/// A claim and how it is put to the test.
+/// How a claim is put to the test; `Prose` has the claim itself, in words.
 #[derive(Clone)]
 pub struct Experiment {
     /// Short and stable: names the section, the figure and the runner's `--only`.
     pub id: &'static str,
-    pub title: &'static str,
-    /// One sentence.
-    pub claim: &'static str,
-    /// Paper or theorem; "methods" is the project's own derivation.
-    pub source: &'static str,
     /// The runs that the measurement makes, as links show them; their seed is replaced. Empty where none is trained.
     pub setups: Vec<Config>,
-    /// What is measured and how, beyond what the set-ups say.
-    pub method: &'static str,
-    /// The formula in words.
-    pub prediction: &'static str,
     pub quantities: Vec<Quantity>,
     /// `setups` with one seed in all of them; the seed itself is given for what trains nothing.
     pub measure: for<'a> fn(Vec<Config>, u32, &'a Inputs) -> Measuring<'a>,
-    /// The likely reason, said only where the claim does not hold or seeds disagree.
-    pub otherwise: &'static str,
-    /// What to look for in the numbers, whatever they are; may be empty.
-    pub remark: &'static str,
     pub figure: Option<Figure>,
 }
 

@@ -33,16 +33,9 @@ fn dylora() -> Experiment {
     let worse = each(&CUTS[..JUDGED], &|r| quantity(format!("cut to {r}: LoRA − DyLoRA"), Expected::AtLeast(0.1)));
     Experiment {
         id: "dylora",
-        title: "One training for every rank",
-        claim: "A DyLoRA cut to any smaller rank works as well as if trained at that rank; a LoRA cut the same way does not.",
-        source: "DyLoRA, arXiv 2210.07558",
         setups: vec![Config { schedule: Schedule { warmup: 50, total: 2_000 }, ..setup }],
-        method: "One task whose true change has 8 singular values 1/i; both lanes of rank 8, 2,000 steps. Then only the first b directions of each are kept, without further training; loss on the whole pool.",
-        prediction: "At every b the Eckart–Young tail Σ_{i>b} i⁻² / Σ i⁻² within 0.05: the best changes of all ranks are nested, so one set of directions can serve all. Of a plain LoRA any rotation of its directions is as good, so its first b are no better than others: at least 0.1 worse at b of 1, 2 and 4.",
         quantities: [kept, cut, worse].concat(),
         measure: cuts,
-        otherwise: "Each step trains one b only, so that every rank sees an eighth of the steps and is disturbed by the others.",
-        remark: "The price is at the full rank, where the plain LoRA is at 0.",
         figure: Some(Figure {
             x: "directions kept",
             y: "loss, share of energy",
@@ -94,20 +87,13 @@ fn adalora() -> Experiment {
         |task| Config { schedule: Schedule { warmup: 50, total: LONG }, ..domains(task, vec![to(4), lora(4)]) };
     Experiment {
         id: "adalora",
-        title: "A budget of rank",
-        claim: "AdaLoRA finds the directions that matter and, at an equal budget, shares rank out over layers better than LoRA's equal ranks.",
-        source: "AdaLoRA, arXiv 2303.10512",
         setups: vec![
             domains(one(4, Spectrum::Flat), vec![to(4), to(6)]),
             compared(one(16, Spectrum::Harmonic)),
             compared(deep),
         ],
-        method: "Eight directions a layer at first, pruned by importance between steps 100 and 600 to the budget. One layer whose true change has rank 4; one with 16 singular values 1/i; four layers with 8 singular values 1/i each, budget 16 in all against LoRA of rank 4 in each. The comparisons are made after 3,000 steps.",
-        prediction: "A budget of 4 keeps the right four: loss 0. A budget of 6 keeps six, because the budget is given and not found, of which four carry the change. In one layer LoRA is at the Eckart–Young floor, so there is nothing to gain: a difference of 0 ± 0.005. In four layers, if the claim holds, AdaLoRA's loss is at most LoRA's.",
         quantities: [claims, layers].concat(),
         measure: budgets,
-        otherwise: "AdaLoRA learns slowly here: its singular values start at zero and its directions are held near orthogonal, so that the weaker directions are not yet found when pruning ends, and what is pruned by an early estimate of importance does not come back. After 1,000 steps, in the first run, the gap was several times as large. All four layers here need equally much, so an equal share is right and pruning can only match it.",
-        remark: "Both lanes have the page's rate, at which LoRA is done after 1,000 steps. A direction is in use if its singular value in the whole change is at least a hundredth of the largest.",
         figure: None,
     }
 }

@@ -4,8 +4,7 @@ use std::fmt::{self, Write};
 
 use super::draw::Look;
 use super::figure::svg;
-use super::unmeasured::{NOT_REPRODUCIBLE, WAITING};
-use super::{Expected, Experiment, Measured, SEEDS, Verdict, overall};
+use super::{Expected, Experiment, Measured, Prose, SEEDS, Verdict, Words, overall};
 use crate::order::sorted;
 
 /// An experiment with what was measured, quantity by quantity.
@@ -44,7 +43,7 @@ Links: append a set-up's query to the address of the page to see the run with yo
 ";
 
 /// The whole page.
-pub fn markdown(outcomes: &[Outcome]) -> String {
+pub fn markdown(outcomes: &[Outcome], prose: &Prose) -> String {
     let mut out = String::from(INTRO);
     out += "\n| claim | prediction | measurement | verdict |\n|---|---|---|---|\n";
     for outcome in outcomes {
@@ -58,29 +57,33 @@ pub fn markdown(outcomes: &[Outcome]) -> String {
         };
         let said = cell(&|&(i, _)| format!("{} {}", outcome.name(i), outcome.experiment.quantities[i].expected));
         let found = cell(&|&(i, _)| value(&outcome.measured[i]));
-        let Experiment { claim, id, .. } = &outcome.experiment;
+        let (id, Words { claim, .. }) = (outcome.experiment.id, &prose[&outcome.experiment]);
         let _ = writeln!(out, "| {claim} [{id}](#{id}) | {said} | {found} | {} |", strong(outcome.verdict()));
     }
-    outcomes.iter().for_each(|outcome| section(&mut out, outcome));
-    tables(&mut out);
+    outcomes.iter().for_each(|outcome| section(&mut out, outcome, &prose[&outcome.experiment]));
+    tables(&mut out, prose);
     out
 }
 
-fn section(out: &mut String, outcome: &Outcome) {
+fn section(out: &mut String, outcome: &Outcome, words: &Words) {
     let e = &outcome.experiment;
     // The heading's own anchor would follow its words; the identifier stays when they change.
-    let _ = writeln!(out, "\n<a id=\"{}\"></a>\n\n## {}\n\n{}\n\n- **Source:** {}.", e.id, e.title, e.claim, e.source);
-    let _ = writeln!(out, "- **Set-up:** {}", e.method);
+    let _ = writeln!(
+        out,
+        "\n<a id=\"{}\"></a>\n\n## {}\n\n{}\n\n- **Source:** {}.",
+        e.id, words.title, words.claim, words.source
+    );
+    let _ = writeln!(out, "- **Set-up:** {}", words.method);
     for setup in &e.setups {
         let _ = writeln!(out, "  - `?{}`", setup.to_query());
     }
-    let _ = writeln!(out, "- **Prediction:** {}", e.prediction);
+    let _ = writeln!(out, "- **Prediction:** {}", words.prediction);
     let _ = writeln!(out, "- **Verdict:** {}.", strong(outcome.verdict()));
     if outcome.verdict() != Verdict::Holds {
-        let _ = writeln!(out, "- **Likely reason:** {}", e.otherwise);
+        let _ = writeln!(out, "- **Likely reason:** {}", words.otherwise);
     }
-    if !e.remark.is_empty() {
-        let _ = writeln!(out, "- **How to read it:** {}", e.remark);
+    if !words.remark.is_empty() {
+        let _ = writeln!(out, "- **How to read it:** {}", words.remark);
     }
     let (shown, claimed): (Vec<usize>, Vec<usize>) =
         (0..e.quantities.len()).partition(|&i| e.quantities[i].expected == Expected::Shown);
@@ -93,7 +96,7 @@ fn section(out: &mut String, outcome: &Outcome) {
         quantities(out, outcome, &(0..e.quantities.len()).collect::<Vec<_>>());
     }
     if e.figure.is_some() {
-        let _ = writeln!(out, "\n![{}](img/experiments/{}.svg)", e.title, e.id);
+        let _ = writeln!(out, "\n![{}](img/experiments/{}.svg)", words.title, e.id);
     }
 }
 
@@ -111,13 +114,13 @@ fn quantities(out: &mut String, outcome: &Outcome, indices: &[usize]) {
     }
 }
 
-fn tables(out: &mut String) {
+fn tables(out: &mut String, prose: &Prose) {
     *out += "\n## What cannot be reproduced here\n\nTo be labelled so wherever it is quoted.\n\n| claim | why not |\n|---|---|\n";
-    for (claim, reason) in NOT_REPRODUCIBLE {
+    for [claim, reason] in &prose.not_reproducible {
         let _ = writeln!(out, "| {claim} | {reason} |");
     }
     *out += "\n## What has no experiment yet\n\n| claim | source | missing |\n|---|---|---|\n";
-    for (claim, source, missing) in WAITING {
+    for [claim, source, missing] in &prose.waiting {
         let _ = writeln!(out, "| {claim} | {source} | {missing} |");
     }
 }
@@ -127,10 +130,10 @@ impl Outcome {
         overall(&self.experiment, &self.measured)
     }
 
-    /// The experiment's figure as an SVG document.
-    pub fn figure(&self) -> Option<String> {
+    /// The experiment's figure as an SVG document of this title.
+    pub fn figure(&self, title: &str) -> Option<String> {
         let figure = self.experiment.figure.as_ref()?;
-        Some(svg(self.experiment.title, figure, &self.experiment.quantities, &self.measured, Look::File))
+        Some(svg(title, figure, &self.experiment.quantities, &self.measured, Look::File))
     }
 
     /// Indices of quantities with a claim on them, and whether it holds; those for which it does not come first.
@@ -202,7 +205,7 @@ fn grouped(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiments::{all, judge};
+    use crate::experiments::{all, judge, prose};
 
     #[test]
     fn numbers_read_well() {
@@ -242,17 +245,19 @@ mod tests {
                 Outcome { experiment, measured }
             })
             .collect();
-        let text = markdown(&outcomes);
+        let prose = prose();
+        let text = markdown(&outcomes, &prose);
         for outcome in &outcomes {
             let e = &outcome.experiment;
-            assert!(text.contains(&format!("\n## {}\n", e.title)) && text.contains(&format!("(#{})", e.id)));
-            assert!(text.contains(e.otherwise) || outcome.verdict() == Verdict::Holds, "{}", e.id);
+            let words = &prose[e];
+            assert!(text.contains(&format!("\n## {}\n", words.title)) && text.contains(&format!("(#{})", e.id)));
+            assert!(text.contains(&words.otherwise) || outcome.verdict() == Verdict::Holds, "{}", e.id);
             assert!(e.setups.iter().all(|setup| text.contains(&format!("`?{}`", setup.to_query()))));
-            assert!(text.contains(e.remark));
-            assert_eq!(outcome.figure().is_some(), e.figure.is_some());
+            assert!(text.contains(&words.remark));
+            assert_eq!(outcome.figure(&words.title).is_some(), e.figure.is_some());
         }
-        assert!(NOT_REPRODUCIBLE.iter().all(|(claim, _)| text.contains(claim)));
-        assert!(WAITING.iter().all(|(claim, ..)| text.contains(claim)));
+        assert!(prose.not_reproducible.iter().all(|[claim, _]| text.contains(claim)));
+        assert!(prose.waiting.iter().all(|[claim, ..]| text.contains(claim)));
         // Every table's rows have as many cells as its head.
         for table in text.split("\n\n").filter(|block| block.starts_with('|')) {
             let cells: Vec<usize> = table.trim().lines().map(|row| row.matches('|').count()).collect();

@@ -19,20 +19,13 @@ pub fn all() -> Vec<Experiment> {
     let task = Domains { dim: 60, ..Domains::default() };
     vec![Experiment {
         id: "sizes",
-        title: "Which method is the smallest",
-        claim: "A mixture of rank-1 experts is not the most frugal method: in a wide layer its gate outweighs its experts many times over.",
-        source: "methods; MoR1E, arXiv 2404.08985 (write-ups call it the most frugal)",
         setups: vec![config(Task::Domains(task), lanes, Schedule { warmup: 0, total: 1 })],
-        method: "Trainable parameters by formula against the places they have in the engine's buffers, at a width that is no multiple of the kernels' padding; then the formula at d = 4,096.",
-        prediction: "With N = 4 and H = d/8: experts 2·d·N; gate d·H + H² + N·H + 4·H + N; together 36.6 times a LoRA of rank 8.",
         quantities: vec![
             quantity("largest formula − buffers", Expected::AtMost(0.0)),
             near("gate of MoR1E-4 at d = 4,096", 2_363_396.0, 0.0),
             near("MoR1E-4 over LoRA r8 in size", 36.6, 0.05),
         ],
         measure: counted,
-        otherwise: "The formula and the layers differ.",
-        remark: "",
         figure: None,
     }]
 }

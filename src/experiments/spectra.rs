@@ -22,16 +22,9 @@ pub fn all() -> Vec<Experiment> {
     });
     vec![Experiment {
         id: "spike",
-        title: "When a change shows in the spectrum",
-        claim: "A rank-1 change of strength θ leaves the bulk of a random weight's spectrum only if θ > 1, and is then found at θ + 1/θ.",
-        source: "Benaych-Georges and Nadakuditi, arXiv 1103.2221",
         setups: vec![],
-        method: "θ·uvᵀ with random unit u, v, added to a square Gaussian matrix of width 256 and entry variance 1/256: largest singular value, and squared overlap of its left vector with u. No training, so no link.",
-        prediction: "Below 1: the bulk's edge, 2, and no overlap. Above: θ + 1/θ and 1 − 1/θ². The limit is for infinite width; at 256 values vary by about n^(−1/2), hence ± 0.1 and ± 0.06.",
         quantities: [values, overlaps].concat(),
         measure: spikes,
-        otherwise: "Width 256 is not infinite.",
-        remark: "",
         figure: Some(Figure {
             x: "strength θ",
             y: "",

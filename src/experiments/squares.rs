@@ -29,16 +29,9 @@ pub fn all() -> Vec<Experiment> {
     ];
     vec![Experiment {
         id: "mora",
-        title: "A square matrix instead of two thin ones",
-        claim: "At equal size MoRA's square matrix holds more of a change of high rank than LoRA can, and less of one of low rank.",
-        source: "MoRA, arXiv 2405.12130; the numbers: methods",
         setups: setups.to_vec(),
-        method: "1,024 parameters in both lanes; one task whose true change has rank 8, 16, 32 or 63 with equal singular values.",
-        prediction: "LoRA keeps its 8 of k equal singular values: 1 − 8/k. MoRA's change repeats M in blocks, ΔW[o,i] = M[o mod 32, i mod 32], a space of 1,024 among 4,096 dimensions that knows nothing of the true change, so it keeps a quarter whatever the rank, less a hundredth for what it makes of the inputs' mean: 0.755. They cross at k = 32. On the pool both floors are computed exactly: the Eckart–Young tail of T·L with LLᵀ the inputs' second moments, and M = (EᵀE)⁻¹EᵀTCFᵀ(FCFᵀ)⁻¹ for tiling E and fold F.",
         quantities: [low, square, TRUE_RANKS.map(off).concat(), gain].concat(),
         measure: both,
-        otherwise: "A quarter is kept on average over true changes; of one of rank 8 the share depends on how few random directions fold, and varies from seed to seed by more than the tolerance. The floors on the pool, which know the seed's directions, are met all the same. And a pool of 16,384 tokens does not weigh all directions equally; a LoRA picks those that weigh most, which gains it more the more there are to choose from.",
-        remark: "MoRA's gain is one of chance: no more is kept than the share of dimensions it has. A change that is low rank, as LoRA supposes, is where it loses.",
         figure: Some(Figure {
             x: "rank of the true change",
             y: "loss, share of energy",

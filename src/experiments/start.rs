@@ -25,19 +25,12 @@ fn zero_start() -> Experiment {
     let setup = config(Task::Domains(Domains::default()), lanes, Schedule { warmup: 0, total: 1 });
     Experiment {
         id: "zero-start",
-        title: "An untrained adapter",
-        claim: "An untrained adapter changes nothing, and at the first step its gate receives no gradient.",
-        source: "LoRA, arXiv 2106.09685; methods",
         setups: vec![setup],
-        method: "Every method beside a lane that adapts no layer, before the first step: outputs on one batch, and gradients of the gates' tensors.",
-        prediction: "B (in MoR1E u) starts at zero, and both the output and the gate's gradient have it as a factor: exactly 0.",
         quantities: vec![
             quantity("largest change of the output", Expected::AtMost(0.0)),
             quantity("largest gradient of a gate", Expected::AtMost(0.0)),
         ],
         measure: untrained,
-        otherwise: "Some parameter that should start at zero does not.",
-        remark: "",
         figure: None,
     }
 }
@@ -71,16 +64,9 @@ fn constant_gate() -> Experiment {
     let one = lora(8).with("alpha", 4.0);
     Experiment {
         id: "constant-gate",
-        title: "A gate that does not route",
-        claim: "With a constant gate, N experts of rank R are one LoRA of rank N·R.",
-        source: "methods",
         setups: vec![domains(Domains::default(), vec![molora(4, 2), one])],
-        method: "A trained MoLoRA 4×2 has its router set to zero, so that every gate is 1/4, and its factors are copied into a LoRA of rank 8. Both run on the whole pool; their largest difference over the largest output.",
-        prediction: "The same sum in another order: 64 units of float32 rounding at most.",
         quantities: vec![quantity("relative difference", Expected::AtMost(ROUNDING))],
         measure: flattened,
-        otherwise: "The two are not scaled alike.",
-        remark: "",
         figure: None,
     }
 }

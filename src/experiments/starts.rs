@@ -40,16 +40,9 @@ fn pissa() -> Experiment {
     }
     Experiment {
         id: "pissa",
-        title: "Starting from the largest directions",
-        claim: "A LoRA that starts from the frozen weight's largest singular directions learns faster than one that starts from zero, and ends no higher.",
-        source: "PiSSA, arXiv 2404.02948; the floor: methods",
         setups: vec![domains(Domains { domains: 1, true_rank: 8, ..Domains::default() }, lanes)],
-        method: "One task of rank 8, LoRA and PiSSA of rank 8 and 16. Steps until the mean loss of sixteen is half the energy, and the loss at the end.",
-        prediction: "If the claim holds, LoRA takes at least 1.1 times the steps and ends no lower. Against it: PiSSA's factors must hold the needed change T and the part P of W0 that was taken out, of rank 8 + r together, so its floor is the Eckart–Young tail of T + P beyond r, weighed by the inputs' second moments; LoRA's is 0.",
         quantities,
         measure: started,
-        otherwise: "The frozen weight here is random: its largest directions are no better than others, and holding on to them costs rank that the change needs. A pretrained weight's largest directions may be those that a new task uses.",
-        remark: "A rank of r is worth r only if the change lies in what PiSSA starts from; otherwise up to half of it stays bound.",
         figure: None,
     }
 }
@@ -97,16 +90,9 @@ fn plus() -> Experiment {
     ];
     Experiment {
         id: "lora-plus",
-        title: "A larger rate for B",
-        claim: "LoRA learns up to twice as fast where B's learning rate is sixteen times that of A.",
-        source: "LoRA+, arXiv 2402.12354",
         setups: (0..RATES).map(|i| Config { optimizer: at(i), ..setup.clone() }).collect(),
-        method: "One task of rank 8 at width 128, LoRA of rank 8 with B's rate 1 or 16 times A's; 300 steps at each of eight rates of A from 0.0005 up, each twice the one before. Steps until the mean loss of sixteen is a tenth of the energy; 300 where it never is.",
-        prediction: "At an equal rate of 0.002, at least 1.5 times faster; with the best rate for each, at least 1.2 times (the paper says up to 2 after tuning).",
         quantities: [steps, claims].concat(),
         measure: paced,
-        otherwise: "A's rows must turn towards the 8 of 128 directions that the task reads, and a larger rate for B does nothing for that; at A's best rates B's would be too large. The paper's argument is about much wider layers, in which B's best rate parts from A's, and about tasks for which A's random directions are good enough.",
-        remark: "The first of the two numbers compares a tuned with an untuned rate; the second is the fair one. On digits, at the smaller rate, B's larger one does help; see *digits-variants*.",
         figure: Some(Figure {
             x: "learning rate of A",
             y: "steps to a tenth of the loss",

@@ -3,6 +3,7 @@
 pub mod browser;
 pub mod client;
 pub mod download;
+pub mod file;
 mod packet;
 pub mod scope;
 pub mod worker;

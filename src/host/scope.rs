@@ -1,13 +1,12 @@
-//! A worker's end of the wire to its page, and what it reads beside it. Knows nothing of what the messages mean.
+//! A worker's end of the wire to its page. Knows nothing of what the messages mean.
 
-use js_sys::{Function, Promise, Reflect, Uint8Array};
+use js_sys::Promise;
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::packet::{pack, unpack};
-use crate::error::{Error, Result};
 
 /// A dedicated worker's scope.
 #[derive(Clone)]
@@ -67,29 +66,4 @@ impl Scope {
         // Resolves only, with nothing to tell.
         let _ = JsFuture::from(timer).await;
     }
-
-    /// Text of a file, its address relative to the worker's script.
-    ///
-    /// # Errors
-    /// `Error::Data` naming the file.
-    pub async fn fetch(&self, file: &str) -> Result<Vec<u8>> {
-        bytes(&self.0, file).await.map_err(|error| Error::Data {
-            what: file.into(),
-            expected: "the file beside the page".into(),
-            got: error.as_string().unwrap_or_else(|| format!("{error:?}")),
-        })
-    }
-}
-
-async fn bytes(scope: &DedicatedWorkerGlobalScope, file: &str) -> std::result::Result<Vec<u8>, JsValue> {
-    let fetch: Function = Reflect::get(scope, &"fetch".into())?.dyn_into()?;
-    let response: Promise = fetch.call1(scope, &file.into())?.dyn_into()?;
-    let response = JsFuture::from(response).await?;
-    if Reflect::get(&response, &"ok".into())? != JsValue::TRUE {
-        let status = Reflect::get(&response, &"status".into())?.as_f64().unwrap_or(0.0) as u16;
-        return Err(format!("status {status}").into());
-    }
-    let buffer: Function = Reflect::get(&response, &"arrayBuffer".into())?.dyn_into()?;
-    let buffer: Promise = buffer.call0(&response)?.dyn_into()?;
-    Ok(Uint8Array::new(&JsFuture::from(buffer).await?).to_vec())
 }

@@ -81,6 +81,6 @@ impl Transport for Page {
     }
 
     async fn file(&mut self, name: &str) -> Result<Vec<u8>> {
-        self.scope.fetch(&format!("data/{name}")).await
+        super::file::fetch(&format!("data/{name}")).await
     }
 }

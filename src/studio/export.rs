@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::record::{Record, backend, device};
 use super::sweep::Swept;
-use crate::experiments::{Expected, Experiment, SEEDS, Verdict};
+use crate::experiments::{Expected, Experiment, Prose, SEEDS, Verdict, Words};
 
 /// Fields of one line, quoted where they must be.
 fn line(fields: &[String]) -> String {
@@ -62,9 +62,9 @@ fn plain(expected: Expected) -> String {
     if expected == Expected::Shown { String::new() } else { expected.to_string() }
 }
 
-pub fn claims_json(pairs: &Pairs<'_>) -> String {
+pub fn claims_json(pairs: &Pairs<'_>, prose: &Prose) -> String {
     let claim = |(experiment, record): &(&Experiment, &Record)| {
-        let outcome = record.outcome(experiment);
+        let (outcome, Words { claim, source, prediction, .. }) = (record.outcome(experiment), &prose[experiment]);
         let quantities = experiment.quantities.iter().zip(&outcome.measured).map(|(quantity, measured)| {
             let claimed = quantity.expected != Expected::Shown;
             json!({
@@ -78,9 +78,9 @@ pub fn claims_json(pairs: &Pairs<'_>) -> String {
         });
         json!({
             "id": experiment.id,
-            "claim": experiment.claim,
-            "source": experiment.source,
-            "prediction": experiment.prediction,
+            "claim": claim,
+            "source": source,
+            "prediction": prediction,
             "setups": experiment.setups.iter().map(|setup| setup.to_query()).collect::<Vec<_>>(),
             "seeds": SEEDS[..record.seeds.len().min(SEEDS.len())],
             "verdict": verdict(outcome.verdict()),
@@ -158,7 +158,7 @@ pub fn sweep_json(swept: &Swept) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiments::{Where, all};
+    use crate::experiments::{Where, all, prose};
 
     fn record(experiment: &Experiment) -> Record {
         let seeds = SEEDS.map(|seed| vec![f64::from(seed); experiment.quantities.len()]).to_vec();
@@ -200,12 +200,13 @@ mod tests {
         let experiments = all();
         let mut records = vec![None; experiments.len()];
         records[0] = Some(record(&experiments[0]));
-        let value: Value = serde_json::from_str(&claims_json(&measured(&experiments, &records))).unwrap();
+        let value: Value = serde_json::from_str(&claims_json(&measured(&experiments, &records), &prose())).unwrap();
         let claims = value["experiments"].as_array().unwrap();
         assert_eq!(claims.len(), 1);
         assert_eq!(claims[0]["quantities"][0]["values"], json!([1.0, 2.0, 3.0]));
         assert!(claims[0]["quantities"][0]["predicted"]["within"].is_number());
         assert_eq!(claims[0]["verdict"], "does not hold");
+        assert_eq!(claims[0]["claim"], prose()[&experiments[0]].claim);
     }
 
     #[test]

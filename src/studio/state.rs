@@ -8,12 +8,14 @@ use super::record::Record;
 use super::sweep::{Plan, Swept};
 use super::wire::{Order, Report};
 use crate::config::Config;
-use crate::experiments::{Experiment, Progress, SEEDS, Where};
+use crate::experiments::{Experiment, Progress, Prose, SEEDS, Where};
 
 /// The studio.
 #[derive(Clone)]
 pub struct State {
     pub experiments: Rc<[Experiment]>,
+    /// What is said of them, or why it cannot be read; `None` until it is there.
+    pub prose: Option<Result<Rc<Prose>, String>>,
     /// The GPU's name or why there is none; `None` until the worker has said.
     pub gpu: Option<Result<String, String>>,
     /// What the person chose; until then WebGPU where there is a GPU.
@@ -60,6 +62,7 @@ pub enum Msg {
     Sweep(Box<Plan>),
     Cancel,
     Report(Report),
+    Prose(Result<Rc<Prose>, String>),
     /// The worker itself is gone, and why.
     Gone(String),
     Dismiss,
@@ -80,6 +83,7 @@ impl State {
         records.resize(experiments.len(), None);
         Self {
             experiments,
+            prose: None,
             gpu: None,
             chosen: None,
             queue: VecDeque::new(),
@@ -99,6 +103,15 @@ impl State {
 
     pub fn busy(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// An experiment's title, or its name as long as nothing is said of it.
+    pub fn title(&self, index: usize) -> &str {
+        let experiment = &self.experiments[index];
+        match &self.prose {
+            Some(Ok(prose)) => &prose[experiment].title,
+            _ => experiment.id,
+        }
     }
 
     /// The experiment being measured.
@@ -202,7 +215,7 @@ impl State {
     fn failed(&mut self, message: &str) {
         let waiting = self.queue.len();
         let what = match self.stop().map(|running| running.job) {
-            Some(Job::Claim(index)) => format!("“{}” could not be measured", self.experiments[index].title),
+            Some(Job::Claim(index)) => format!("“{}” could not be measured", self.title(index)),
             Some(Job::Sweep(..)) => "The sweep stopped".into(),
             None => "The worker failed".into(),
         };
@@ -264,6 +277,10 @@ pub fn update(state: &mut State, msg: Msg, now: f64) -> Vec<Effect> {
             // Until the new worker says so, it is not ready.
             state.gpu = None;
             vec![Effect::Renew]
+        }
+        Msg::Prose(prose) => {
+            state.prose = Some(prose);
+            vec![]
         }
         Msg::Report(Report::Ready(gpu)) => {
             state.gpu = Some(gpu);

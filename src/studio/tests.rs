@@ -5,10 +5,11 @@ use std::rc::Rc;
 use super::state::{Effect, Msg, State, update};
 use super::sweep::tests::plan;
 use super::wire::{Order, Report};
-use crate::experiments::{Progress, Where, all};
+use crate::experiments::{Progress, Where, all, prose};
 
 fn ready() -> State {
     let mut state = State::new(Rc::from(all()), vec![]);
+    update(&mut state, Msg::Prose(Ok(Rc::new(prose()))), 0.0);
     update(&mut state, Msg::Report(Report::Ready(Ok("a GPU".into()))), 0.0);
     state
 }
@@ -95,9 +96,7 @@ fn a_failure_is_said_once_and_ends_the_queue() {
     update(&mut state, Msg::Measure(vec![0, 1, 2]), 0.0);
     update(&mut state, Msg::Report(Report::Failed("the GPU device was lost: unplugged".into())), 0.0);
     let problem = state.problem.clone().unwrap();
-    assert!(
-        problem.contains(state.experiments[0].title) && problem.contains("unplugged") && problem.contains("waiting")
-    );
+    assert!(problem.contains(state.title(0)) && problem.contains("unplugged") && problem.contains("waiting"));
     assert!(!state.busy() && state.waiting() == 0);
     update(&mut state, Msg::Measure(vec![0]), 0.0);
     assert!(state.problem.is_none() && state.busy());

@@ -211,6 +211,27 @@ describe("the studio, with WebGPU", () => {
     await page.context().close();
   });
 
+  it("says why the claims cannot be read, and reads them when the view opens again", async () => {
+    const page = await site.visit("#sweeps");
+    await page.route("**/claims.json", (route) => route.fulfill({ status: 404, body: "" }));
+    await link(page, "Experiments").click();
+    await page.getByRole("alert").filter({ hasText: /claims cannot be read: data\/claims\.json.*status 404/ }).waitFor();
+    await page.unroute("**/claims.json");
+    await page.route("**/claims.json", async (route) => {
+      const text = await (await route.fetch()).text();
+      await route.fulfill({ body: text.replace('"prediction"', '"guess"') });
+    });
+    await link(page, "Sweeps").click();
+    await link(page, "Experiments").click();
+    await page.getByRole("alert").filter({ hasText: /rank-floor: prediction/ }).waitFor();
+    await page.unroute("**/claims.json");
+    await link(page, "Sweeps").click();
+    await link(page, "Experiments").click();
+    await claim(page, "rank-floor").waitFor();
+    assert.equal(await page.getByRole("alert").count(), 0);
+    await page.context().close();
+  });
+
   for (const colorScheme of ["light", "dark"]) {
     it(`fits a phone, in ${colorScheme}, and everything has a name`, async () => {
       await visiting("#experiments/spike", { viewport: { width: 390, height: 844 }, colorScheme }, async (page) => {

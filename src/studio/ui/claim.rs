@@ -5,7 +5,7 @@ use yew::prelude::*;
 use super::Ask;
 use super::details::{details, value};
 use crate::experiments::report::Outcome;
-use crate::experiments::{Expected, Experiment, SEEDS, Verdict};
+use crate::experiments::{Expected, Experiment, SEEDS, Verdict, Words};
 use crate::order::sorted;
 use crate::studio::record::Record;
 use crate::studio::state::{Msg, Running, State};
@@ -14,12 +14,12 @@ use crate::view::format::count;
 /// Numbers shown in the list; the details have all.
 const ROWS: usize = 3;
 
-pub fn claim(state: &State, index: usize, open: bool, ask: &Callback<Ask>) -> Html {
+pub fn claim(state: &State, index: usize, words: &Words, open: bool, ask: &Callback<Ask>) -> Html {
     let experiment = &state.experiments[index];
     let running = state.running.as_ref().filter(|_| state.measuring() == Some(index));
     let record = state.record(index);
     let outcome = record.as_ref().map(|record| record.outcome(experiment));
-    let Experiment { id, title, claim, source, .. } = experiment;
+    let (id, Words { title, claim, source, .. }) = (experiment.id, words);
     let run = ask.reform(move |_: MouseEvent| Ask::Do(Msg::Measure(vec![index])));
     let cancel = ask.reform(|_: MouseEvent| Ask::Do(Msg::Cancel));
     let toggle = ask.reform(move |_: MouseEvent| Ask::Open(index, !open));
@@ -41,7 +41,7 @@ pub fn claim(state: &State, index: usize, open: bool, ask: &Callback<Ask>) -> Ht
                     <p class="note">{ provenance(record) }</p>
                 }
             </div>
-            { compare(experiment, outcome.as_ref()) }
+            { compare((experiment, title), outcome.as_ref()) }
             <div class="acts">
                 { standing }
                 if running.is_some() {
@@ -55,7 +55,7 @@ pub fn claim(state: &State, index: usize, open: bool, ask: &Callback<Ask>) -> Ht
                     aria-label={format!("Details of {title}")}>{ if open { "Details ▴" } else { "Details ▾" } }</button>
             </div>
             if open {
-                <div class="details" id={controls}>{ details(experiment, outcome.as_ref(), ask) }</div>
+                <div class="details" id={controls}>{ details(experiment, words, outcome.as_ref(), ask) }</div>
             }
         </li>
     }
@@ -97,7 +97,7 @@ fn provenance(record: &Record) -> String {
 }
 
 /// The claimed numbers, those that fail first where there are too many.
-fn compare(experiment: &Experiment, outcome: Option<&Outcome>) -> Html {
+fn compare((experiment, title): (&Experiment, &str), outcome: Option<&Outcome>) -> Html {
     let claimed: Vec<usize> =
         (0..experiment.quantities.len()).filter(|&i| experiment.quantities[i].expected != Expected::Shown).collect();
     let mut rows = claimed.clone();
@@ -112,7 +112,7 @@ fn compare(experiment: &Experiment, outcome: Option<&Outcome>) -> Html {
         html! { <tr><th scope="row">{ &quantity.name }</th><td>{ quantity.expected.to_string() }</td><td class="found">{ found }</td></tr> }
     });
     html! {
-        <table class="compare" aria-label={format!("{}: predicted and measured", experiment.title)}>
+        <table class="compare" aria-label={format!("{title}: predicted and measured")}>
             <thead><tr><th scope="col" aria-label="quantity" /><th scope="col">{ "predicted" }</th><th scope="col">{ "measured" }</th></tr></thead>
             <tbody>
                 { for lines }

@@ -1,16 +1,17 @@
 //! The list of claims, and above it what concerns all of them: where they are measured, run all, how far it is, the score
 //! and its files.
 
+use std::rc::Rc;
+
 use yew::prelude::*;
 
 use super::claim::claim;
 use super::{Ask, backends, files};
-use crate::experiments::{NOT_REPRODUCIBLE, Verdict, WAITING};
+use crate::experiments::{Prose, Verdict};
 use crate::studio::export::{claims_csv, claims_json, measured};
 use crate::studio::state::{Msg, State};
 
 pub fn claims(state: &State, open: &[bool], ask: &Callback<Ask>) -> Html {
-    let all = (0..state.experiments.len()).map(|index| claim(state, index, open[index], ask));
     html! {
         <>
             <div class="intro">
@@ -20,14 +21,28 @@ pub fn claims(state: &State, open: &[bool], ask: &Callback<Ask>) -> Html {
                      if one is outside on all three, and stays open where seeds disagree. What does not hold here is a finding about \
                      these small networks, not about a paper's large ones." }</p>
             </div>
-            { controls(state, ask) }
-            <ol class="claims">{ for all }</ol>
-            { others() }
+            { match &state.prose {
+                Some(Ok(prose)) => told(state, prose, open, ask),
+                Some(Err(error)) => html! { <p class="notice" role="alert">{ format!("The claims cannot be read: {error}. Opening this view again tries once more.") }</p> },
+                None => html! { <p role="status">{ "Reading the claims …" }</p> },
+            } }
         </>
     }
 }
 
-fn controls(state: &State, ask: &Callback<Ask>) -> Html {
+fn told(state: &State, prose: &Rc<Prose>, open: &[bool], ask: &Callback<Ask>) -> Html {
+    let all = state.experiments.iter().enumerate();
+    let all = all.map(|(index, experiment)| claim(state, index, &prose[experiment], open[index], ask));
+    html! {
+        <>
+            { controls(state, prose, ask) }
+            <ol class="claims">{ for all }</ol>
+            { others(prose) }
+        </>
+    }
+}
+
+fn controls(state: &State, prose: &Rc<Prose>, ask: &Callback<Ask>) -> Html {
     let count = state.experiments.len();
     let run_all = ask.reform(move |_: MouseEvent| Ask::Do(Msg::Measure((0..count).collect())));
     let cancel = ask.reform(|_: MouseEvent| Ask::Do(Msg::Cancel));
@@ -37,7 +52,8 @@ fn controls(state: &State, ask: &Callback<Ask>) -> Html {
         let (experiments, records) = (experiments.clone(), records.clone());
         move || claims_csv(&measured(&experiments, &records))
     };
-    let json = move || claims_json(&measured(&experiments, &records));
+    let prose = prose.clone();
+    let json = move || claims_json(&measured(&experiments, &records), &prose);
     html! {
         <div class="controls">
             { backends(state.gpu.as_ref(), state.webgpu(), ask) }
@@ -88,7 +104,7 @@ fn score(state: &State) -> String {
                 0 => String::new(),
                 more => format!(", {more} waiting"),
             };
-            format!("Measuring “{}”{waiting} · {stand}", state.experiments[index].title)
+            format!("Measuring “{}”{waiting} · {stand}", state.title(index))
         }
         (false, None) if state.sweeping() => format!("A sweep is running · {stand}"),
         (false, None) => stand,
@@ -101,22 +117,23 @@ fn plain(text: &str) -> String {
 }
 
 /// What is not measured, and why.
-fn others() -> Html {
-    let no = NOT_REPRODUCIBLE
+fn others(prose: &Prose) -> Html {
+    let no = prose
+        .not_reproducible
         .iter()
-        .map(|(claim, reason)| html! { <li><b>{ plain(claim) }</b><span>{ plain(reason) }</span></li> });
-    let waiting = WAITING.iter().map(|(claim, source, missing)| {
+        .map(|[claim, reason]| html! { <li><b>{ plain(claim) }</b><span>{ plain(reason) }</span></li> });
+    let waiting = prose.waiting.iter().map(|[claim, source, missing]| {
         html! { <li><b>{ plain(claim) }</b><span>{ plain(&format!("{source}. Missing: {missing}")) }</span></li> }
     });
     html! {
         <>
-            if !NOT_REPRODUCIBLE.is_empty() {
+            if !prose.not_reproducible.is_empty() {
                 <section class="others" aria-labelledby="not-here">
                     <h2 id="not-here">{ "What cannot be reproduced here" }</h2>
                     <ul>{ for no }</ul>
                 </section>
             }
-            if !WAITING.is_empty() {
+            if !prose.waiting.is_empty() {
                 <section class="others" aria-labelledby="not-yet">
                     <h2 id="not-yet">{ "What has no experiment yet" }</h2>
                     <ul>{ for waiting }</ul>

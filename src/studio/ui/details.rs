@@ -8,10 +8,10 @@ use yew::prelude::*;
 use super::chart::{Chart, Draw};
 use super::{Ask, files};
 use crate::experiments::report::{Outcome, number};
-use crate::experiments::{Expected, Experiment, Figure, Look, SEEDS, Verdict, svg};
+use crate::experiments::{Expected, Experiment, Figure, Look, SEEDS, Verdict, Words, svg};
 use crate::view::edit::LANES;
 
-pub fn details(experiment: &Experiment, outcome: Option<&Outcome>, ask: &Callback<Ask>) -> Html {
+pub fn details(experiment: &Experiment, words: &Words, outcome: Option<&Outcome>, ask: &Callback<Ask>) -> Html {
     let setups = experiment.setups.iter().enumerate().map(|(index, setup)| {
         let query = setup.to_query();
         let name = match experiment.setups.len() {
@@ -27,27 +27,27 @@ pub fn details(experiment: &Experiment, outcome: Option<&Outcome>, ask: &Callbac
                 <dl>
                     <dt>{ "Set-up" }</dt>
                     <dd>
-                        { experiment.method }
+                        { &words.method }
                         if !experiment.setups.is_empty() {
                             <ul>{ for setups }</ul>
                         }
                     </dd>
                     <dt>{ "Prediction" }</dt>
-                    <dd>{ experiment.prediction }</dd>
+                    <dd>{ &words.prediction }</dd>
                     if fails {
                         <dt>{ "Likely reason" }</dt>
-                        <dd>{ experiment.otherwise }</dd>
+                        <dd>{ &words.otherwise }</dd>
                     }
-                    if !experiment.remark.is_empty() {
+                    if !words.remark.is_empty() {
                         <dt>{ "How to read it" }</dt>
-                        <dd>{ experiment.remark }</dd>
+                        <dd>{ &words.remark }</dd>
                     }
                 </dl>
             </div>
             if let (Some(figure), Some(outcome)) = (&experiment.figure, outcome) {
-                { picture(experiment, figure, outcome, ask) }
+                { picture((experiment, &words.title), figure, outcome, ask) }
             }
-            { quantities(experiment, outcome) }
+            { quantities((experiment, &words.title), outcome) }
         </>
     }
 }
@@ -65,10 +65,10 @@ fn complete(outcome: &Outcome) -> bool {
     outcome.measured.iter().all(|measured| measured.values.len() == SEEDS.len())
 }
 
-fn picture(experiment: &Experiment, figure: &Figure, outcome: &Outcome, ask: &Callback<Ask>) -> Html {
-    let (title, id) = (experiment.title, experiment.id);
-    let parts = Rc::new((figure.clone(), experiment.quantities.clone(), outcome.measured.clone()));
-    let draw = move |look: Look| svg(title, &parts.0, &parts.1, &parts.2, look);
+fn picture((experiment, title): (&Experiment, &str), figure: &Figure, outcome: &Outcome, ask: &Callback<Ask>) -> Html {
+    let id = experiment.id;
+    let parts = Rc::new((title.to_owned(), figure.clone(), experiment.quantities.clone(), outcome.measured.clone()));
+    let draw = move |look: Look| svg(&parts.0, &parts.1, &parts.2, &parts.3, look);
     let on_page = draw.clone();
     let label = format!(
         "{title}: {} over {}; the table below has the numbers.",
@@ -89,7 +89,7 @@ fn picture(experiment: &Experiment, figure: &Figure, outcome: &Outcome, ask: &Ca
 }
 
 /// Every number, those with a claim on them first.
-fn quantities(experiment: &Experiment, outcome: Option<&Outcome>) -> Html {
+fn quantities((experiment, title): (&Experiment, &str), outcome: Option<&Outcome>) -> Html {
     let (shown, mut rows): (Vec<usize>, Vec<usize>) =
         (0..experiment.quantities.len()).partition(|&i| experiment.quantities[i].expected == Expected::Shown);
     rows.extend(shown);
@@ -111,7 +111,7 @@ fn quantities(experiment: &Experiment, outcome: Option<&Outcome>) -> Html {
         }
     });
     html! {
-        <div class="tables" tabindex="0" role="group" aria-label={format!("{}: all numbers", experiment.title)}>
+        <div class="tables" tabindex="0" role="group" aria-label={format!("{title}: all numbers")}>
             <table>
                 <thead><tr>
                     <th scope="col">{ "quantity" }</th><th scope="col">{ "predicted" }</th><th scope="col">{ "measured" }</th>

@@ -15,13 +15,15 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use super::record;
 use super::state::{Effect, Msg, State, update};
 use crate::clock;
-use crate::experiments::{Experiment, all};
+use crate::experiments::{Experiment, Prose, all};
 use crate::host::client::{Arrival, Client};
+use crate::host::file::fetch;
 use crate::view::ui::explain::Explain;
 use crate::view::ui::navigation::navigation;
 use crate::view::ui::redraw::Redraw;
@@ -135,6 +137,13 @@ impl Handle {
             }
             core.adapters |= place == Place::Adapters;
             core.place = place;
+            if matches!(core.place, Place::Experiments(_)) && !matches!(core.state.prose, Some(Ok(_))) {
+                let handle = self.clone();
+                spawn_local(async move {
+                    let prose = fetch("data/claims.json").await.and_then(|text| Prose::read(&text));
+                    handle.handle(Msg::Prose(prose.map(Rc::new).map_err(|error| error.to_string())));
+                });
+            }
         }
         self.redraw.now();
     }
@@ -187,8 +196,10 @@ fn Studio() -> Html {
     });
     let core = handle.core.borrow();
     {
-        let (place, id) = (core.place.clone(), named(&core.state.experiments, &core.place));
-        use_effect_with(place, move |place| browser::arrive(place, id.is_some()));
+        let id = named(&core.state.experiments, &core.place);
+        // There once its words are.
+        let there = id.is_some() && matches!(core.state.prose, Some(Ok(_)));
+        use_effect_with((core.place.clone(), there), |(place, there)| browser::arrive(place, *there));
     }
     let (sweeps, adapters) = (core.place == Place::Sweeps, core.place == Place::Adapters);
     let here = if sweeps {
