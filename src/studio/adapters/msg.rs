@@ -20,6 +20,8 @@ pub enum Msg {
     /// Files of these paths are handed over, beside this.
     Open(Vec<String>),
     Choose(usize),
+    /// Call an adapter otherwise.
+    Rename(Id, String),
     Show(Part),
     Close(Id),
     CloseBase,

@@ -48,8 +48,9 @@ pub fn beside<'a>(path: &str, configs: impl Iterator<Item = &'a str>, alone: boo
 pub fn title(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     let folder = folder(path).rsplit('/').next().unwrap_or_default();
-    match name.to_ascii_lowercase().starts_with("adapter_model") && !folder.is_empty() {
-        true => folder.to_owned(),
-        false => name.strip_suffix(".safetensors").unwrap_or(name).to_owned(),
+    match (name.to_ascii_lowercase().starts_with("adapter_model"), folder) {
+        (true, "") => "adapter".into(),
+        (true, folder) => folder.to_owned(),
+        (false, _) => name.strip_suffix(".safetensors").unwrap_or(name).to_owned(),
     }
 }

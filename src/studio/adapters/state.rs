@@ -214,7 +214,7 @@ impl State {
 
     fn distinct(&self, name: &str) -> String {
         let taken = |name: &str| self.adapters.iter().any(|adapter| adapter.name == name);
-        let numbered = (2..).map(|n| format!("{name} ({n})"));
+        let numbered = (2..).map(|n| format!("{name} {n}"));
         std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
     }
 
@@ -368,6 +368,12 @@ fn change(state: &mut State, msg: Msg) -> Vec<Order> {
             state.problems.clear();
             state.notes.clear();
             return vec![Order::Open(paths)];
+        }
+        Msg::Rename(id, name) => {
+            if let Some(at) = state.adapters.iter().position(|open| open.id == id).filter(|_| !name.trim().is_empty()) {
+                state.adapters[at].name.clear();
+                state.adapters[at].name = state.distinct(name.trim());
+            }
         }
         Msg::Choose(index) => {
             state.chosen = index.min(state.adapters.len().saturating_sub(1));

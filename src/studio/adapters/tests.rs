@@ -122,7 +122,7 @@ fn a_path_says_what_a_file_is() {
     assert_eq!(beside("a/x.safetensors", ["b/adapter_config.json"].into_iter(), false), None);
     assert_eq!(
         (title("run/7/adapter_model.safetensors"), title("run/mine.safetensors"), title("adapter_model.safetensors")),
-        ("7".into(), "mine".into(), "adapter_model".into())
+        ("7".into(), "mine".into(), "adapter".into())
     );
 }
 
@@ -236,7 +236,13 @@ fn what_is_opened_is_measured_then_with_the_base() {
     while !update(&mut state, done()).is_empty() {}
     // Another of the same name, and what it does not disturb.
     assert_eq!(update(&mut state, found(vec![listed(1)], None, vec![])), [Order::Measure { adapter: 1, base: false }]);
-    assert_eq!((state.adapters[1].name.as_str(), state.chosen), ("mine (2)", 1));
+    assert_eq!((state.adapters[1].name.as_str(), state.chosen), ("mine 2", 1));
+    // Called otherwise; not like another, nor nothing.
+    let mut called = |name: &str| {
+        assert_eq!(update(&mut state, Msg::Rename(1, name.into())), []);
+        state.adapters[1].name.clone()
+    };
+    assert_eq!([" new ", "mine", "  "].map(|name| called(name)), ["new", "mine 2", "mine 2"]);
     assert_eq!(state.adapters[0].rows[3], better);
     // Without its base nothing is known of it any more.
     let orders = update(&mut state, Msg::CloseBase);

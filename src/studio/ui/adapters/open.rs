@@ -8,7 +8,7 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use crate::studio::adapters::state::{Msg, Part, State};
-use crate::studio::adapters::wire::{Base, Order};
+use crate::studio::adapters::wire::{Base, Id, Order};
 use crate::studio::adapters::words::size;
 use crate::view::format::{count, percent};
 
@@ -107,6 +107,10 @@ pub fn Opening(props: &OpeningProps) -> Html {
     }
 }
 
+fn rename(id: Id, tell: &Callback<Msg>) -> Callback<Event> {
+    tell.reform(move |event: Event| Msg::Rename(id, event.target_unchecked_into::<HtmlInputElement>().value()))
+}
+
 /// What is open, and what is being done with it.
 pub fn bar(state: &State, tell: &Callback<Msg>) -> Html {
     if state.adapters.is_empty() {
@@ -129,7 +133,13 @@ pub fn bar(state: &State, tell: &Callback<Msg>) -> Html {
     });
     html! {
         <>
-            <div class="row wrap opened-list" role="group" aria-label="Open adapters">{ for open }</div>
+            <div class="row wrap opened-list" role="group" aria-label="Open adapters">
+                { for open }
+                if let Some(adapter) = state.current() {
+                    <label class="field"><span>{ "Name" }</span>
+                        <input type="text" value={adapter.name.clone()} onchange={rename(adapter.id, tell)} /></label>
+                }
+            </div>
             { base(state.base.as_ref(), state.current().and_then(|a| a.listed.base_name.as_deref()), tell) }
             <div class="controls parts">
                 <div class="tabs" role="group" aria-label="What is shown">
