@@ -242,7 +242,7 @@ fn what_is_opened_is_measured_then_with_the_base() {
         assert_eq!(update(&mut state, Msg::Rename(1, name.into())), []);
         state.adapters[1].name.clone()
     };
-    assert_eq!([" new ", "mine", "  "].map(|name| called(name)), ["new", "mine 2", "mine 2"]);
+    assert_eq!([" new ", "mine", "  "].map(&mut called), ["new", "mine 2", "mine 2"]);
     assert_eq!(state.adapters[0].rows[3], better);
     // Without its base nothing is known of it any more.
     let orders = update(&mut state, Msg::CloseBase);
