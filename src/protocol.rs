@@ -54,6 +54,8 @@ pub enum Command {
     Visible(bool),
     /// Whether somebody looks at the losses of cut factors, which are measured only then.
     Cuts(bool),
+    /// The probe token whose way through the watched layer is looked at.
+    Flow(Option<usize>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +169,8 @@ pub struct Frame {
     pub ranks: RanksFrame,
     /// What was changed since the last frame.
     pub edits: Vec<Edit>,
+    /// There while somebody looks at it.
+    pub flow: Option<FlowFrame>,
     /// Of a language model, every linear layer summed up; there when measured anew.
     pub map: Option<text::MapFrame>,
 }
@@ -311,6 +315,46 @@ pub struct WeightFrame {
     pub merge: MergeFrame,
     /// The mixture's experts, where there are any.
     pub experts: Option<ExpertsFrame>,
+}
+
+/// A probe token's way through one layer, by the parts of the lane's [`crate::method::drawing::Drawing`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowFrame {
+    pub lane: usize,
+    pub layer: usize,
+    /// Of so many.
+    pub token: usize,
+    pub tokens: usize,
+    /// In the order of [`Vector`].
+    pub vectors: Vec<Vec<f32>>,
+    /// Of each part: its numbers, and what leaves it.
+    pub values: Vec<Vec<f32>>,
+    pub outs: Vec<Vec<f32>>,
+    /// The matrices that make the gates.
+    pub gate: Vec<Vec<f32>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Vector {
+    /// What the layer reads.
+    X,
+    /// The frozen weight as the lane has it, `[outputs, inputs]`, and what it makes of x, with the layer's bias.
+    Weight,
+    Frozen,
+    /// What leaves the last part, times the scaling.
+    Added,
+    /// What leaves the layer.
+    Y,
+    /// What the gate reads.
+    Read,
+    /// The numbers of what stands behind the sum.
+    Behind,
+}
+
+impl FlowFrame {
+    pub fn get(&self, vector: Vector) -> &[f32] {
+        self.vectors.get(vector as usize).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// A mixture's experts by themselves.

@@ -14,17 +14,20 @@ pub enum Part {
     Loss,
     Gates,
     Weight,
+    /// The lane's drawing.
+    Method,
     Digits,
     /// What a language model reads and writes.
     Text,
 }
 
 impl Part {
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 7] = [
         ("lanes", Self::Lanes),
         ("loss", Self::Loss),
         ("gates", Self::Gates),
         ("weight", Self::Weight),
+        ("method", Self::Method),
         ("digits", Self::Digits),
         ("text", Self::Text),
     ];

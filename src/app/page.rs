@@ -28,6 +28,7 @@ use crate::view::{
         control::Button,
         digits::DigitsPad,
         explain::Explain,
+        flow::Method,
         gates::Gates,
         header::{HeaderProps, Share, header, status, status_why},
         held::Held,
@@ -313,10 +314,16 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
                     }
                 </Panel>
             }
+            <div class="side">
             if shows(Part::Gates) {
                 <Gates lanes={run.lanes.len()} started={started.clone()} gates={run.gates.clone()} names={names.clone()} chosen={state.gate}
                     step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
+            if shows(Part::Method) && run.weight.is_some() {
+                <Method flow={run.flow.clone()} names={names.clone()} watch={state.watch} off={run.off()} step={run.step} dark={state.dark}
+                    dispatch={dispatch.clone()} />
+            }
+            </div>
             { text(state, dispatch, &names, shows) }
             if let Some(weight) = run.weight.clone().filter(|_| shows(Part::Weight)) {
                 <Weight started={started.clone()} {weight} names={names.clone()} watch={state.watch}

@@ -31,6 +31,8 @@ pub struct State {
     pub wants_to_run: bool,
     pub speed: Option<u32>,
     pub watch: Watch,
+    /// Whether the drawing of a token's way is in view, and which token's it is.
+    pub flow: (bool, usize),
     /// Lane and layer shown in the gates panel.
     pub gate: Option<(usize, usize)>,
     /// Of a language model: the passage that is read, and the prompt gone on from.
@@ -91,6 +93,7 @@ impl State {
             wants_to_run: !address.paused,
             speed: None,
             watch,
+            flow: (false, 0),
             gate: None,
             look: None,
             prompt: None,
@@ -371,6 +374,8 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             vec![Effect::Theme { dark: state.dark }]
         }
         Action::ShowCuts(shown) => send(Command::Cuts(shown)),
+        Action::ShowFlow(shown) => flow(state, (shown, state.flow.1)),
+        Action::FlowToken(token) => flow(state, (state.flow.0, token)),
         Action::Dismiss(index) => {
             if index < state.problems.len() {
                 state.problems.remove(index);
@@ -378,6 +383,12 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             vec![]
         }
     }
+}
+
+/// The drawing is of this token, while it is in view.
+fn flow(state: &mut State, (shown, token): (bool, usize)) -> Vec<Effect> {
+    let old = std::mem::replace(&mut state.flow, (shown, token));
+    if old == state.flow { vec![] } else { vec![Effect::Send(Command::Flow(shown.then_some(token)))] }
 }
 
 /// What needs no new start is changed in the run under way.

@@ -139,6 +139,16 @@ impl Forward {
         Some(tensor.gather(&self.cpu.read(lane, *buffer)))
     }
 
+    /// A layer's frozen weight `[outputs, inputs]` as the lane has it, where that is another than the network's.
+    pub fn own_weight(&self, lane: usize, layer: usize) -> Option<Vec<f32>> {
+        let (compiled, site) = (self.compiled(lane), &self.task.network.sites()[layer]);
+        let name = format!("{}.frozen.weight", site.name);
+        let is_it = |buffer: Buffer| matches!(buffer, Buffer::Lane(at) if compiled.buffers[at].0 == name);
+        let (_, values) = compiled.constants.iter().find(|(buffer, _)| is_it(*buffer))?;
+        let rows = values.chunks_exact(pad(site.inputs)).take(site.outputs);
+        Some(rows.flat_map(|row| &row[..site.inputs]).copied().collect())
+    }
+
     /// A layer's input `[rows, inputs]` in the lane's last evaluation.
     pub fn input(&self, lane: usize, layer: usize) -> Vec<f32> {
         let inputs = self.task.network.sites()[layer].inputs;

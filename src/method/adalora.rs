@@ -79,7 +79,7 @@ fn parameters(settings: &Settings, _: Widths) -> Vec<Parameter> {
     vec![
         Parameter::trained("lora_Q", [rank, Axis::Inputs], Start::Normal(0.02)),
         Parameter::trained("lora_P", [Axis::Outputs, rank], Start::Normal(0.02)),
-        Parameter::trained("lora_E", [rank], Start::Zero),
+        Parameter::trained("lora_E", [rank], Start::Zero).drawn("Λ"),
     ]
 }
 

@@ -68,8 +68,26 @@ pub struct Extras {
     pub peft: Option<Peft>,
     /// Whether lab/python.rs's script can go on with it.
     pub scripted: fn(&Settings) -> bool,
+    /// What its gate reads, of a method with one.
+    pub reads: fn(&Settings) -> Reads,
+    /// What it does without numbers of its own before and behind its parameters, in a word each, and how.
+    pub folds: Option<[Fold; 2]>,
     /// For a method whose gates may read tokens that come later.
     pub causal: Option<Causal>,
+}
+
+/// A rule's name, and what it makes of entries, to so many.
+pub type Fold = (&'static str, fn(&[f64], usize) -> Vec<f64>);
+
+/// What a gate is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// Each token's own input.
+    Token,
+    /// The mean of its sequence.
+    Sequence,
+    /// The mean of the sequence up to it.
+    SoFar,
 }
 
 /// Of gates that may read tokens that come later: where a model predicts those, they would have the answer before them.
@@ -96,6 +114,8 @@ impl Extras {
         cut: None,
         peft: None,
         scripted: |_| false,
+        reads: |_| Reads::Token,
+        folds: None,
         causal: None,
     };
 }
@@ -137,11 +157,13 @@ pub struct Parameter {
     pub trained: bool,
     /// Parts of the formula that belong together under one word: "router". "" is the adapter itself.
     pub part: &'static str,
+    /// In drawings; "" is the end of its name.
+    symbol: &'static str,
 }
 
 impl Parameter {
     pub fn trained(name: &'static str, axes: impl Into<Vec<Axis>>, start: Start) -> Self {
-        Self { name, axes: axes.into(), start, trained: true, part: "" }
+        Self { name, axes: axes.into(), start, trained: true, part: "", symbol: "" }
     }
 
     pub fn frozen(name: &'static str, axes: impl Into<Vec<Axis>>, start: Start) -> Self {
@@ -150,6 +172,15 @@ impl Parameter {
 
     pub fn part(self, part: &'static str) -> Self {
         Self { part, ..self }
+    }
+
+    /// Drawn under this sign.
+    pub fn drawn(self, symbol: &'static str) -> Self {
+        Self { symbol, ..self }
+    }
+
+    pub fn symbol(&self) -> &'static str {
+        if self.symbol.is_empty() { self.name.rsplit(['.', '_']).next().unwrap_or(self.name) } else { self.symbol }
     }
 
     pub fn shape(&self, widths: Widths) -> Vec<usize> {

@@ -47,7 +47,7 @@ fn scaling(settings: &Settings) -> f64 {
 /// As LoRA, and lora_magnitude_vector `[O]`, at first the lengths of the frozen weight's rows.
 fn parameters(settings: &Settings, widths: Widths) -> Vec<Parameter> {
     let mut all = pair(settings, widths).to_vec();
-    all.push(Parameter::trained("lora_magnitude_vector", [Axis::Outputs], Start::Made(|_, layer| lengths(layer))));
+    all.push(Parameter::trained("lora_magnitude_vector", [Axis::Outputs], Start::Made(|_, layer| lengths(layer))).drawn("m"));
     all
 }
 

@@ -15,7 +15,7 @@ pub static FULL: Method = Method {
     source: "the baseline that adapters are held against",
     settings: &[],
     scaling: |_| 1.0,
-    parameters: |_, _| vec![Parameter::trained("delta", [Axis::Outputs, Axis::Inputs], Start::Zero)],
+    parameters: |_, _| vec![Parameter::trained("delta", [Axis::Outputs, Axis::Inputs], Start::Zero).drawn("ΔW")],
     record,
     change: |_, _| Change::Dense("delta"),
     products: |_, _, _| Products::InTheWeight,

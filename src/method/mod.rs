@@ -8,6 +8,7 @@
 pub mod cost;
 pub mod count;
 pub mod description;
+pub mod drawing;
 mod factors;
 mod gates;
 mod lane;
@@ -17,7 +18,7 @@ mod prototype;
 pub mod resize;
 pub mod site;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use description::Method;
 pub use lane::{Broken, Lane};

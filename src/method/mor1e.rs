@@ -3,7 +3,7 @@
 //! (`prototype`), and may share vectors between experts (`modifier::flex`).
 
 use super::description::{
-    Axis, Causal, Change, Extras, Method, Parameter, Product, Products, Reach, Resize, Size, Sizes, Start, Widths,
+    Axis, Causal, Change, Extras, Method, Parameter, Product, Products, Reach, Reads, Resize, Size, Sizes, Start, Widths,
 };
 use super::factors::{Factors, Gated, Names, gate_tensor};
 use super::gates::{GateSource, Gates, Mixed};
@@ -64,6 +64,11 @@ pub static MOR1E: Method = Method {
         }),
         mark: |settings| if is_prototype(settings) { " proto" } else { "" },
         refuses,
+        reads: |settings| match settings.choice("gate") {
+            "token" => Reads::Token,
+            "running" => Reads::SoFar,
+            _ => Reads::Sequence,
+        },
         scripted: |settings| !is_prototype(settings) && !is_running(settings),
         causal: Some(Causal {
             key: "gate",

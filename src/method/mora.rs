@@ -35,7 +35,14 @@ pub static MORA: Method = Method {
     // Of what folds of a square matrix can reach no bound near the truth is known.
     reach: |_| Reach::Unknown,
     // Its matrix has no part of smaller rank, so a trained one cannot be given another.
-    extras: Extras { size: Some(Size::RANK), ..Extras::NONE },
+    extras: Extras {
+        size: Some(Size::RANK),
+        folds: Some([
+            ("fold", |x, side| (0..side).map(|k| x.iter().skip(k).step_by(side.max(1)).sum()).collect()),
+            ("tile", |x, outputs| x.iter().copied().cycle().take(outputs).collect()),
+        ]),
+        ..Extras::NONE
+    },
 };
 
 /// r̂: the side of the square that a LoRA of this rank has parameters for, at most the layer's smaller side.

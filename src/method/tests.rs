@@ -11,7 +11,7 @@ const WIDTHS: [Widths; 3] =
     [Widths { inputs: 64, outputs: 64 }, Widths { inputs: 11, outputs: 7 }, Widths { inputs: 16, outputs: 40 }];
 
 /// Every method at its defaults, and with each of its choices and switches.
-fn lanes() -> Vec<Lane> {
+pub fn lanes() -> Vec<Lane> {
     let mut all = Vec::new();
     for method in METHODS {
         let usual = Lane::from(*method);
@@ -121,4 +121,44 @@ fn names_are_one_thing_each() {
     for modifier in MODIFIERS {
         assert!(modifier.applies_to.iter().all(|name| find(name).is_some()), "{}", modifier.name);
     }
+}
+
+#[test]
+fn a_drawing_is_said_in_a_sentence() {
+    let say = |lane: Lane| super::drawing::Drawing::new(&lane, 0, WIDTHS[0]).sentence();
+    let both = "x goes through the frozen W0 and through ";
+    for (lane, rest) in [
+        (Lane::from(&super::FULL), "ΔW (64 × 64). ΔW begins at zero: nothing is added at first."),
+        (
+            Lane::from(&super::LORA).with("rank", 4),
+            "A (4 × 64), then B (64 × 4): 4 numbers are kept in between. B begins at zero: nothing is added at first.",
+        ),
+        (
+            Lane::from(&super::MOLORA),
+            "A (2 × 64), then B (64 × 2), 4 times, each weighed by its gate. The gate reads x alone. B begins at zero: nothing is added at first.",
+        ),
+        (
+            Lane::from(&super::MOR1E).with("flex", 2),
+            "v (1 × 64), then u (64 × 1): 2 that read and 4 that write, joined by 8 gates. The gate reads the mean of x's whole sequence. u begins at zero: nothing is added at first.",
+        ),
+        (
+            Lane::from(&super::DORA),
+            "A (8 × 64), then B (64 × 8): 8 numbers are kept in between. Then each row of the weight so made gets a trained length, m (64). B begins at zero: nothing is added at first.",
+        ),
+        (
+            Lane::from(&super::MORA),
+            "fold, then M (32 × 32), then tile: 32 numbers are kept in between. M begins at zero: nothing is added at first.",
+        ),
+        (
+            Lane::from(&super::VERA),
+            "A (8 × 64, frozen), then λ_d (8), then B (64 × 8, frozen), then λ_b (64): 8 numbers are kept in between. λ_b begins at zero: nothing is added at first.",
+        ),
+    ] {
+        assert_eq!(say(lane), format!("{both}{rest}"));
+    }
+    let pissa = say(Lane::from(&super::LORA).with("init", "pissa"));
+    assert!(
+        pissa.starts_with("x goes through what is left of W0")
+            && pissa.ends_with("Both began as W0's own largest directions.")
+    );
 }

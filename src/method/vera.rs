@@ -75,8 +75,8 @@ const STREAM: u64 = 900;
 fn parameters(settings: &Settings, _: Widths) -> Vec<Parameter> {
     let rank = Axis::Rank(settings.whole("rank"));
     vec![
-        Parameter::trained("vera_lambda_d", [rank], Start::Constant(settings.real("d_initial"))),
-        Parameter::trained("vera_lambda_b", [Axis::Outputs], Start::Zero),
+        Parameter::trained("vera_lambda_d", [rank], Start::Constant(settings.real("d_initial"))).drawn("λ_d"),
+        Parameter::trained("vera_lambda_b", [Axis::Outputs], Start::Zero).drawn("λ_b"),
         Parameter::frozen("vera_A", [rank, Axis::Inputs], Start::Made(draw_a)),
         Parameter::frozen("vera_B", [Axis::Outputs, rank], Start::Made(draw_b)),
     ]

@@ -4,6 +4,7 @@
 use ndarray::Array1;
 
 use super::accuracy::{Drawing, Held};
+use super::flow;
 use super::gates;
 use super::map;
 use super::pool::Pool;
@@ -19,8 +20,8 @@ use crate::lab::forward::{Answer, Forward};
 use crate::method::count;
 use crate::method::description::Widths;
 use crate::optim;
-use crate::protocol::RanksFrame;
 use crate::protocol::text::MapFrame;
+use crate::protocol::{FlowFrame, RanksFrame};
 use crate::protocol::{Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, Started, Watch, WeightFrame};
 use crate::task::network::LinearSite;
 use crate::task::{DigitsTask, TaskData, floors};
@@ -72,6 +73,7 @@ struct Kept {
     begun: f64,
     at: f64,
     frame: WeightFrame,
+    flow: Option<FlowFrame>,
 }
 
 impl Display {
@@ -137,6 +139,7 @@ impl Display {
                 }
             })
             .collect();
+        let (weight, flow) = self.watched(lab, state, now);
         let mut frame = Frame {
             step: now.step,
             running: state.running(),
@@ -144,7 +147,8 @@ impl Display {
             lr: optim::learning_rate(lab.config.optimizer.lr, &lab.config.schedule, now.step) as f32,
             lanes,
             gates: seen.gates,
-            weight: self.weight(lab, state, now),
+            weight,
+            flow,
             drawing: Vec::new(),
             ranks: self.ranks(lab, state, now),
             edits: Vec::new(),
@@ -253,14 +257,25 @@ impl Display {
         RanksFrame { budgets: ranks::budgets(lab, &self.probe, now), cuts }
     }
 
-    fn weight(&mut self, lab: &Lab, state: &State, now: &Readback) -> Option<WeightFrame> {
-        let watch = state.watch();
-        if let Some(kept) = &self.weight
-            && kept.serves(watch, now.step, state.training())
+    /// The watched layer's weight, and a token's way through it.
+    fn watched(&mut self, lab: &Lab, state: &State, now: &Readback) -> (Option<WeightFrame>, Option<FlowFrame>) {
+        let (watch, token, is_text) = (state.watch(), state.flow(), lab.task.spare > 0);
+        let kept = self.weight.as_ref().filter(|kept| kept.serves(watch, now.step, state.training()));
+        if let Some(kept) = kept
+            && (token.is_none()
+                || is_text && state.ablate().is_none() && kept.flow.as_ref().map(|flow| flow.token) == token)
         {
-            return Some(kept.frame.clone());
+            return (Some(kept.frame.clone()), token.and(kept.flow.clone()));
         }
         let (begun, params, lane) = (clock::now(), &now.params[watch.lane], lab.lane(watch.lane));
+        let answer = self.probe.run(watch.lane, params);
+        let off = state.ablate().filter(|off| (off.lane, off.layer) == (watch.lane, watch.layer)).map(|off| off.expert);
+        let way =
+            |token| flow::frame(&lab.task, lane, (watch.lane, watch.layer, token), off, params, &self.probe, &answer);
+        let flow = token.and_then(way);
+        if let Some(kept) = kept {
+            return (Some(kept.frame.clone()), flow);
+        }
         let pool = match lane.is_gated() {
             true => Some(self.pool.get_or_insert_with(|| Pool::new(&lab.task))),
             false => None,
@@ -269,10 +284,13 @@ impl Display {
             pool.place(watch.lane, lane, &lab.config.optimizer);
             &*pool
         });
-        let frame = weight::frame(&lab.task, lane, watch, params, &self.probe, pool)?;
-        let dear = lab.task.spare > 0 || matches!(frame.merge, MergeFrame::Mixture { .. });
-        self.weight = dear.then(|| Kept { step: now.step, begun, at: clock::now(), frame: frame.clone() });
-        Some(frame)
+        let Some(frame) = weight::frame(&lab.task, lane, watch, params, (&self.probe, &answer), pool) else {
+            return (None, flow);
+        };
+        let dear = is_text || matches!(frame.merge, MergeFrame::Mixture { .. });
+        let (step, at, flow_kept) = (now.step, clock::now(), flow.clone());
+        self.weight = dear.then(|| Kept { step, begun, at, frame: frame.clone(), flow: flow_kept });
+        (Some(frame), flow)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod accuracy;
 mod characters;
+mod flow;
 mod frame;
 mod gates;
 mod held;

@@ -133,7 +133,8 @@ mod tests {
         let mut probe = Forward::new(&lab.task, lab.task.probe.x.clone(), lab.task.probe.sequence);
         probe.set_lane(0, lab.lane(0), &lab.config.optimizer);
         let watch = Watch { lane: 0, layer: 0, merge: MergeMode::MeanGate, domain: 0, token: 0 };
-        let frame = weight::frame(&lab.task, lab.lane(0), watch, &params, &probe, Some(&pool)).unwrap();
+        let answer = probe.run(0, &params);
+        let frame = weight::frame(&lab.task, lab.lane(0), watch, &params, (&probe, &answer), Some(&pool)).unwrap();
         let MergeFrame::Mixture { routed, tokens, modes } = frame.merge else { unreachable!() };
         assert_eq!(tokens, pool.row_domains.len());
         (lab, pool, params, routed, modes.into_iter().map(|mode| mode.loss).collect())

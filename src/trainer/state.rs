@@ -65,6 +65,7 @@ pub struct State {
     ablate: Option<Ablate>,
     drawing: Option<Vec<f32>>,
     cuts: bool,
+    flow: Option<usize>,
     look: Option<Look>,
     prompt: Option<String>,
     /// What is shown no longer tells how things are.
@@ -88,6 +89,7 @@ impl Default for State {
             ablate: None,
             drawing: None,
             cuts: false,
+            flow: None,
             look: None,
             prompt: None,
             stale: false,
@@ -161,6 +163,7 @@ impl State {
                 self.rest();
             }
             Command::Cuts(cuts) => self.cuts = cuts,
+            Command::Flow(token) => self.flow = token,
             Command::Look(look) => self.look = Some(look),
             Command::Write(prompt) => self.prompt = prompt,
         }
@@ -262,6 +265,11 @@ impl State {
     /// Losses of cut factors are looked at.
     pub fn cuts(&self) -> bool {
         self.cuts
+    }
+
+    /// The token whose way through the watched layer is looked at.
+    pub fn flow(&self) -> Option<usize> {
+        self.flow.map(|token| token.min(self.shape.tokens.max(1) - 1))
     }
 
     /// Forget the speed's account: time that passed at rest buys no steps.

@@ -22,16 +22,16 @@ const MODES: [MergeMode; 5] = [
     MergeMode::LeastSquares,
 ];
 
-/// Everything about the watched layer. `probe` holds the lane under its own index, `pool` the watched one.
+/// Everything about the watched layer. `probe` holds the lane under its own index and has just evaluated it, `pool` holds the
+/// watched one.
 pub fn frame(
     task: &TaskData,
     lane: &Lane,
     watch: Watch,
     params: &[f32],
-    probe: &Forward,
+    (probe, answer): (&Forward, &Answer),
     pool: Option<&Pool>,
 ) -> Option<WeightFrame> {
-    let answer = probe.run(watch.lane, params);
     let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
     let spec = &task.network.sites()[watch.layer];
     let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
@@ -48,7 +48,7 @@ pub fn frame(
             let merge = exact(task, watch, &delta, probe);
             (delta, merge)
         }
-        Change::Experts { experts, .. } if finite => mixture(task, watch, experts, &answer, params, probe, pool?)?,
+        Change::Experts { experts, .. } if finite => mixture(task, watch, experts, answer, params, probe, pool?)?,
         Change::Experts { .. } => {
             let spec = &task.network.sites()[watch.layer];
             let shape = (spec.outputs, spec.inputs);

@@ -51,5 +51,8 @@ pub enum Action {
     ToggleTheme,
     /// The losses of cut factors came into view, or left it.
     ShowCuts(bool),
+    /// The drawing of a token's way came into view, or left it.
+    ShowFlow(bool),
+    FlowToken(usize),
     Dismiss(usize),
 }

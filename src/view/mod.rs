@@ -4,6 +4,7 @@
 pub mod action;
 pub mod axis;
 pub mod edit;
+pub mod flow;
 pub mod format;
 pub mod history;
 pub mod ink;

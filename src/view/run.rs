@@ -9,7 +9,10 @@ use super::{
 };
 use crate::clock;
 use crate::config::{Edit, Task};
-use crate::protocol::{Accuracy, DrawAnswer, Event, Frame, LaneFrame, MergeFrame, Started, WeightFrame};
+use crate::method::{description::Widths, drawing::Drawing};
+use crate::protocol::{
+    Ablate, Accuracy, DrawAnswer, Event, FlowFrame, Frame, LaneFrame, MergeFrame, Started, WeightFrame,
+};
 
 /// Buckets of a loss curve: about one per pixel of the chart.
 const LOSS_BUCKETS: usize = 512;
@@ -41,6 +44,7 @@ pub struct Run {
     pub lanes: Vec<LaneView>,
     pub gates: Vec<GateView>,
     pub weight: Option<Snap<WeightFrame>>,
+    pub flow: Option<Snap<Flow>>,
     pub drawing: Option<Snap<Vec<DrawAnswer>>>,
     pub ranks: super::ranks::Ranks,
     /// What was changed on its way.
@@ -53,6 +57,13 @@ pub struct Run {
     frames: usize,
     /// Of a language model, the latest frame as far as the Now line needs it: scores come between frames, and after the last.
     last: Option<Box<Frame>>,
+}
+
+/// A token's way through a layer, with the drawing that it is of.
+#[derive(Debug)]
+pub struct Flow {
+    pub drawing: Drawing,
+    pub frame: FlowFrame,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,6 +120,13 @@ impl Run {
         self.started = self.next.take().map(|next| Snap::new(*next)).or(self.started.take());
     }
 
+    /// The expert that is switched off.
+    pub fn off(&self) -> Option<Ablate> {
+        self.gates.iter().map(|gate| &gate.frame).find_map(|gate| {
+            gate.ablation.as_ref().map(|off| Ablate { lane: gate.lane, layer: gate.layer, expert: off.expert })
+        })
+    }
+
     /// Says what is to be seen now; whether it was said anew.
     fn say(&mut self, frame: &Frame) -> bool {
         let Some(started) = &self.started else { return false };
@@ -126,6 +144,13 @@ impl Run {
         let Some(started) = &self.started else { return };
         if matches!(started.config.task, Task::Text(_)) {
             in_bits(&mut frame, started.energy);
+        }
+        if let Some(flow) = frame.flow.take()
+            && let (Some(own), Some(layer)) = (frame.lanes.get(flow.lane), started.layers.get(flow.layer))
+        {
+            let widths = Widths { inputs: layer.site.inputs, outputs: layer.site.outputs };
+            let drawing = Drawing::new(&own.lane, layer.site.layer, widths);
+            self.flow = Some(Snap::new(Flow { drawing, frame: flow }));
         }
         let energy = match started.energy {
             energy if energy > 0.0 => energy,

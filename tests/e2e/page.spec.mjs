@@ -87,6 +87,63 @@ describe("the page, with WebGPU", () => {
     });
   });
 
+  it("draws how every method works, with nothing flowing at first", async () => {
+    for (const lanes of ["full~lora~dora~vera", "mora~adalora~dylora~lora.pissa", "molora~mor1e~mor1e.prototype~mor1e.flex2"]) {
+      await visiting(`?lanes=${lanes}&paused`, {}, async (page) => {
+        await trained(page, 0);
+        const panel = page.locator("#method");
+        const tabs = await panel.locator(".tab").allInnerTexts();
+        assert.equal(tabs.length, 4);
+        const adds = async () => (await panel.locator("svg text", { hasText: /^adds / }).textContent()).slice("adds ".length);
+        const begins = [];
+        for (const [at, name] of tabs.entries()) {
+          await panel.locator(".tab").nth(at).click();
+          await panel.getByRole("img", { name: `${name.trim()}: one token's way through the layer` }).waitFor();
+          begins.push(await adds());
+          // No two words stand on each other, nothing leaves the picture.
+          const boxes = await panel.locator("svg text").evaluateAll((all) =>
+            all.filter((e) => e.textContent).map((e) => ({ text: e.textContent, ...e.getBoundingClientRect().toJSON() })));
+          const frame = await panel.locator("svg").evaluate((e) => e.getBoundingClientRect().toJSON());
+          for (const [i, a] of boxes.entries()) {
+            assert.ok(a.left >= frame.left - 1 && a.right <= frame.right + 1 && a.top >= frame.top - 2 && a.bottom <= frame.bottom + 1, `${name}: "${a.text}" is in the picture`);
+            for (const b of boxes.slice(i + 1)) {
+              const over = Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4;
+              assert.ok(!over, `${name}: "${a.text}" and "${b.text}"`);
+            }
+          }
+          const painted = await panel.locator("canvas").evaluate((e) => new Set(e.getContext("2d").getImageData(0, 0, e.width, e.height).data).size);
+          assert.ok(painted > 20, `${name}: heatmaps are painted`);
+        }
+        assert.deepEqual(begins.map((value, at) => (value === "0") !== /PiSSA/.test(tabs[at])), [true, true, true, true], `${tabs}: ${begins}`);
+        await button(page, "Run").click();
+        await trained(page, 30);
+        for (const [at, name] of tabs.entries()) {
+          await panel.locator(".tab").nth(at).click();
+          await panel.getByRole("img", { name: `${name.trim()}: one token's way through the layer` }).waitFor();
+          await page.waitForFunction(() => [...document.querySelectorAll("#method svg text")].some((e) => /^adds [^0]|^adds 0\./.test(e.textContent)), null, { timeout: 10_000 });
+        }
+      });
+    }
+  });
+
+  it("draws the way of the token and without the expert that are chosen", async () => {
+    await visiting("?lanes=molora", {}, async (page) => {
+      await trained(page, 60);
+      await button(page, "Pause").click();
+      const panel = page.locator("#method");
+      const says = () => panel.locator("svg").innerHTML();
+      const first = await says();
+      await panel.getByRole("spinbutton", { name: "Token drawn" }).fill("40");
+      await panel.getByRole("spinbutton", { name: "Token drawn" }).press("Enter");
+      await page.waitForFunction((first) => document.querySelector("#method svg").innerHTML !== first, first, { timeout: 10_000 });
+      const gates = () => panel.locator("path.gate").evaluateAll((all) => all.map((e) => e.getAttribute("class")));
+      assert.deepEqual(await gates(), ["gate", "gate", "gate", "gate"]);
+      await panel.locator("path.gate").nth(1).dispatchEvent("click");
+      await page.waitForFunction(() => document.querySelectorAll("#method path.gate.off").length === 1, null, { timeout: 10_000 });
+      assert.equal(await page.getByRole("button", { name: /^Expert 2 of/ }).getAttribute("aria-pressed"), "true");
+    });
+  });
+
   it("pauses, steps, runs and resets", async () => {
     await visiting("", {}, async (page) => {
       await trained(page, 5);

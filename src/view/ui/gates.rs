@@ -91,7 +91,14 @@ pub fn Gates(props: &GatesProps) -> Html {
     };
     let move_to = |wrap: fn(Cell) -> At| {
         let at = at.clone();
-        Callback::from(move |cell: Option<Cell>| at.set(cell.map(wrap)))
+        let dispatch = props.dispatch.clone();
+        Callback::from(move |cell: Option<Cell>| {
+            let next = cell.map(wrap);
+            if let Some(At::Tokens((_, token))) = next {
+                dispatch.emit(Action::FlowToken(token));
+            }
+            at.set(next);
+        })
     };
     let scale = scale(frame);
     let heat = |class: &'static str, data: Matrix, label: String, cursor: Option<Cell>, wrap: fn(Cell) -> At| {

@@ -10,6 +10,7 @@ pub mod digits;
 mod ends;
 pub mod experts;
 pub mod explain;
+pub mod flow;
 mod gate_parts;
 pub mod gates;
 pub mod header;
