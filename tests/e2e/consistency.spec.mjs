@@ -42,7 +42,7 @@ async function said(page) {
   const entropy = await page.locator("#gates .number b").allInnerTexts();
   const row = async (id, name, of) => {
     await table(page, name).click();
-    const head = await panel(page, id).locator("thead th").allInnerTexts();
+    const head = await panel(page, id).locator("thead tr > *").allInnerTexts();
     const cells = await panel(page, id).locator("tbody tr").filter({ has: page.getByRole("rowheader", { name: of, exact: true }) }).locator("td").allInnerTexts();
     await table(page, name).click();
     return Object.fromEntries(cells.map((cell, at) => [head[at + 1], cell]));
