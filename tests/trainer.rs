@@ -107,7 +107,7 @@ fn whole_run(backend: BackendChoice) {
         vec![
             (at_once(), Command::Start { config: config.clone(), paused: true, then: Vec::new() }),
             // Slow at first, so that the new rank has steps left to learn in on any machine.
-            (at_once(), Command::Speed(Some(100))),
+            (at_once(), Command::Speed(Some(40))),
             (frame(|f| f.step == 0), Command::Step),
             (frame(|f| f.step == 1 && !f.running), watch(2, MergeMode::TopExpertPerDomain)),
             (frame(|f| f.weight.as_ref().is_some_and(|w| w.watch.lane == 2)), Command::Run),
@@ -248,7 +248,7 @@ fn ranks_are_told(backend: BackendChoice) {
     let events = play(
         vec![
             (at_once(), Command::Start { config: config.clone(), paused: true, then: Vec::new() }),
-            (at_once(), Command::Speed(Some(100))),
+            (at_once(), Command::Speed(Some(40))),
             (frame(|f| f.step == 0), Command::Run),
             (frame(|f| f.step > 20), Command::Cuts(true)),
             (frame(|f| f.ranks.cuts.is_some()), Command::Cuts(false)),
