@@ -278,10 +278,10 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             effects
         }
         Action::Longer(steps) => {
-            let mut config = Config::clone(state.shown());
-            config.schedule.total = steps;
+            let mut config = state.draft.take().unwrap_or_else(|| state.config.clone());
+            config.change(|config| config.schedule.total = steps);
             state.wants_to_run = true;
-            edit(state, Snap::new(config))
+            edit(state, config)
         }
         Action::Speed(speed) => {
             state.speed = speed;

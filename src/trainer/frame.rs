@@ -21,20 +21,23 @@ use crate::method::count;
 use crate::method::description::Widths;
 use crate::optim;
 use crate::protocol::text::MapFrame;
-use crate::protocol::{FlowFrame, RanksFrame};
-use crate::protocol::{Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, Started, Watch, WeightFrame};
+use crate::protocol::{
+    FlowFrame, Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, RanksFrame, Started, Watch, WeightFrame,
+};
 use crate::task::network::LinearSite;
 use crate::task::{DigitsTask, TaskData, floors};
 
 /// Milliseconds between a lane's accuracies while training.
 const ACCURACY: f64 = 1000.0;
-/// Milliseconds between merges of a mixture while training.
+/// Milliseconds between merges of a mixture while training: at least, and at most. Between them, as far as the latter allows,
+/// one part in so many of the time is for merges; beyond it what is shown would be of another moment than the rest.
 const MERGE: f64 = 500.0;
-/// While training, at most one part in this many of the time is for merges.
+const MERGE_MOST: f64 = 2000.0;
 const MERGE_SHARE: f64 = 12.0;
 /// Milliseconds between looks at a language model's probe while it trains, and how many times as long as a look takes.
 const PROBE: f64 = 1500.0;
 const PROBE_SHARE: f64 = 20.0;
+
 /// What is kept from frame to frame.
 pub struct Display {
     probe: Forward,
@@ -302,7 +305,7 @@ pub fn unmeasured(lab: &Lab, lane: usize) -> bool {
 
 impl Kept {
     fn serves(&self, watch: Watch, step: usize, training: bool) -> bool {
-        let wait = MERGE.max(MERGE_SHARE * (self.at - self.begun));
+        let wait = (MERGE_SHARE * (self.at - self.begun)).clamp(MERGE, MERGE_MOST);
         self.frame.watch == watch && (self.step == step || training && clock::now() - self.at < wait)
     }
 }

@@ -18,7 +18,7 @@ mod weight;
 
 use std::task::Poll;
 
-use crate::config::{BackendChoice, Config, Edit, Lane, Model, Task, What};
+use crate::config::{BackendChoice, Config, Edit, Model, Task, What};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab;
@@ -28,7 +28,7 @@ use crate::order::Few;
 use crate::protocol::{Ablate, Command, Event};
 use crate::task::text::small;
 use run::Run;
-use state::{Effect, State};
+use state::{Becoming, Effect, State};
 
 /// How a trainer hears and is heard.
 pub trait Transport {
@@ -107,13 +107,12 @@ impl Trainer {
                     Err(error) => self.recover(error, transport).await,
                 }
             }
-            Some(Effect::Tune { lane, to }) => self.change(lane, Ok(to), transport).await,
-            Some(Effect::SetRank { lane, rank }) => self.change(lane, Err(rank), transport).await,
+            Some(Effect::Change { lane, to }) => self.change(lane, to, transport).await,
         }
     }
 
-    /// Another lane in a lane's place, or another rank.
-    async fn change(&mut self, lane: usize, to: std::result::Result<Lane, usize>, transport: &mut impl Transport) {
+    /// See [`Run::change`].
+    async fn change(&mut self, lane: usize, to: Becoming, transport: &mut impl Transport) {
         let Some(run) = &mut self.run else { return };
         match run.change(lane, to).await {
             Ok(()) => {

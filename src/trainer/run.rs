@@ -8,9 +8,9 @@ use super::frame::{self, Display};
 use super::ranks;
 use super::readback::Readback;
 use super::reading::Reading;
-use super::state::State;
+use super::state::{Becoming, State};
 use crate::clock;
-use crate::config::{Edit, Lane, What};
+use crate::config::{Edit, What};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab::{Lab, Snapshot, export};
@@ -202,20 +202,20 @@ impl Run {
         self.snapshot.is_some()
     }
 
-    /// Another rank for a lane, or what it can become in mid-training.
+    /// Makes a lane what it can become in mid-training.
     ///
     /// # Errors
     /// As [`Lab::set_rank`] and [`Lab::tune`].
-    pub async fn change(&mut self, lane: usize, to: std::result::Result<Lane, usize>) -> Result<()> {
+    pub async fn change(&mut self, lane: usize, to: Becoming) -> Result<()> {
         self.lab.check_lane(lane)?;
         let old = self.lab.lane(lane);
         match to {
-            Ok(to) if !old.tunes_to(&to) && old.becomes(&to) => {
+            Becoming::Lane(to) if !old.tunes_to(&to) && old.becomes(&to) => {
                 let rank = to.size().map_or(0, |(_, rank)| rank);
                 self.lab.set_rank(lane, rank).await?;
             }
-            Ok(to) => self.lab.tune(lane, to).await?,
-            Err(rank) => self.lab.set_rank(lane, rank).await?,
+            Becoming::Lane(to) => self.lab.tune(lane, to).await?,
+            Becoming::Rank(rank) => self.lab.set_rank(lane, rank).await?,
         }
         self.note(lane, What::Lane(self.lab.lane(lane).clone()));
         self.display.set_lane(&self.lab, lane);

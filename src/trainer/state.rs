@@ -16,9 +16,17 @@ const CATCH_UP: f64 = 0.1;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     Start { config: Config, paused: bool, then: Vec<Edit> },
-    SetRank { lane: usize, rank: usize },
-    Tune { lane: usize, to: Lane },
+    Change { lane: usize, to: Becoming },
     Save { lane: usize, merged: bool },
+}
+
+/// What a lane is to become in mid-training.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Becoming {
+    /// Itself at another rank, or number of experts.
+    Rank(usize),
+    /// This, which may differ in its rank or in settings that can be tuned.
+    Lane(Lane),
 }
 
 /// What can be watched in a run.
@@ -128,15 +136,8 @@ impl State {
     pub fn command(&mut self, command: Command) -> Option<Effect> {
         match command {
             Command::Start { config, paused, then } => return Some(Effect::Start { config, paused, then }),
-            // Whether it can be or not, what the lane then is is shown.
-            Command::SetRank { lane, rank } => {
-                self.stale = !self.shape.lanes.is_empty();
-                return Some(Effect::SetRank { lane, rank });
-            }
-            Command::Tune { lane, to } => {
-                self.stale = !self.shape.lanes.is_empty();
-                return Some(Effect::Tune { lane, to });
-            }
+            Command::SetRank { lane, rank } => return Some(self.change(lane, Becoming::Rank(rank))),
+            Command::Tune { lane, to } => return Some(self.change(lane, Becoming::Lane(to))),
             Command::Save { lane, merged } => return Some(Effect::Save { lane, merged }),
             Command::Run => {
                 self.running = self.step < self.total;
@@ -169,6 +170,12 @@ impl State {
         }
         self.stale = !self.shape.lanes.is_empty();
         None
+    }
+
+    /// Whether it can be or not, what the lane then is is shown.
+    fn change(&mut self, lane: usize, to: Becoming) -> Effect {
+        self.stale = !self.shape.lanes.is_empty();
+        Effect::Change { lane, to }
     }
 
     /// The next change whose step has come.
@@ -420,6 +427,6 @@ mod tests {
         assert!(!state.busy());
         assert_eq!(state.allowance(5.0, 7), 0);
         let effect = state.command(Command::SetRank { lane: 1, rank: 3 });
-        assert_eq!(effect, Some(Effect::SetRank { lane: 1, rank: 3 }));
+        assert_eq!(effect, Some(Effect::Change { lane: 1, to: Becoming::Rank(3) }));
     }
 }

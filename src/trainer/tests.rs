@@ -154,7 +154,7 @@ fn a_changed_run_is_repeated_by_its_edits() {
             Command::SetRank { lane: 1, rank: 3 },
             Command::SetRank { lane: 1, rank: 5 },
             Command::SetRank { lane: 3, rank: 4 },
-            Command::Tune { lane: 2, to: Lane::from_text("molora.n4.r2.switch0.5").unwrap() },
+            Command::Tune { lane: 2, to: crate::config::Lane::from_text("molora.n4.r2.switch0.5").unwrap() },
             Command::Ablate(Some(Ablate { lane: 2, layer: 0, expert: 1 })),
             Command::Ablate(Some(Ablate { lane: 2, layer: 0, expert: 1 })),
         ] {

@@ -1,7 +1,8 @@
 //! How numbers, lists and lanes are written, the same everywhere on the page. Knows no markup.
 
-use crate::args::Value;
+use crate::args::{Setting, Value};
 use crate::config::Lane;
+use crate::decimal::plain;
 
 /// Three significant digits: "0.750", "12,300", "2.40e-7"; "0" is exactly zero.
 pub fn three(value: f64) -> String {
@@ -93,23 +94,31 @@ pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
         return lane.sized_title();
     }
     let differs = |key: &str| alike.iter().any(|other| other.settings.get(key) != lane.settings.get(key));
-    let apart = lane.described().into_iter().filter(|setting| differs(setting.key)).map(|setting| {
-        match (lane.settings.get(setting.key), setting.label) {
-            (Some(Value::Whole(value)), label) => format!("{label} {value}"),
-            (Some(Value::Real(value)), label) => format!("{label} {value}"),
-            (Some(Value::Flag(true)), label) => label.to_owned(),
-            (Some(Value::Flag(false)), label) => format!("no {label}"),
-            (Some(Value::Choice(choice)), label) => format!("{label} {choice}"),
-            (Some(Value::Sizes(sizes)), label) => format!("{label} {sizes:?}"),
-            (Some(Value::Unset) | None, label) => format!("{label} not set"),
-        }
-    });
+    let apart = lane.described().into_iter().filter(|setting| differs(setting.key));
+    let apart = apart.map(|setting| format!("{} {}", setting_name(setting), setting_text(lane, setting)));
     let rate = lane.lr.filter(|_| alike.iter().any(|other| other.lr != lane.lr)).map(|lr| format!("lr {lr}"));
     let name = apart.chain(rate).fold(lane.title(), |name, part| format!("{name} {part}"));
     let same = |other: &&&Lane| other.settings == lane.settings && other.lr == lane.lr;
     match alike.iter().filter(same).count() {
         1 => name,
         _ => format!("{name} (lane {})", index + 1),
+    }
+}
+
+/// What a setting is called.
+pub fn setting_name(setting: &Setting) -> &'static str {
+    if setting.label.is_empty() { setting.key } else { setting.label }
+}
+
+/// A lane's value of a setting.
+pub fn setting_text(lane: &Lane, setting: &Setting) -> String {
+    match lane.settings.get(setting.key) {
+        Some(Value::Whole(value)) => value.to_string(),
+        Some(Value::Real(value)) => plain(*value),
+        Some(Value::Flag(on)) => if *on { "on" } else { "off" }.into(),
+        Some(Value::Choice(choice)) => (*choice).into(),
+        Some(Value::Sizes(sizes)) => sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("-"),
+        Some(Value::Unset) | None => "not set".into(),
     }
 }
 

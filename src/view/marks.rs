@@ -1,7 +1,7 @@
 //! What was changed in a run under way, as marks on the axis of its steps. Pure; knows no markup.
 
-use super::format::count;
-use crate::args::Value;
+use super::format::{count, setting_name, setting_text};
+use crate::args::Setting;
 use crate::config::{Edit, Lane, What};
 
 /// One change, or several of one slider that lie close together.
@@ -50,17 +50,13 @@ pub fn changes(edits: &[Edit], begun: &[Lane], names: &[String], apart: usize) -
     found.into_iter().filter_map(change).collect()
 }
 
-/// Settings that differ, as "rank 8 → 2"; none where nothing does.
+/// Numbers that differ, as "rank 8 → 2"; none where nothing does.
 fn differences(from: &Lane, to: &Lane) -> Option<String> {
-    let text = |lane: &Lane, key: &str| match lane.settings.get(key) {
-        Some(Value::Whole(value)) => Some(value.to_string()),
-        Some(Value::Real(value)) => Some(crate::decimal::plain(*value)),
-        _ => None,
-    };
-    let setting = |setting: &&'static crate::args::Setting| {
-        let (old, new) = (text(from, setting.key)?, text(to, setting.key)?);
-        let name = if setting.label.is_empty() { setting.key } else { setting.label };
-        (old != new).then(|| format!("{name} {old} → {new}"))
+    let setting = |setting: &&'static Setting| {
+        // The numbers say it; what is chosen with them, as a kind of balance, would only be longer.
+        let is_number = [from, to].iter().all(|lane| lane.settings.number(setting.key).is_some());
+        let [old, new] = [from, to].map(|lane| setting_text(lane, setting));
+        (is_number && old != new).then(|| format!("{} {old} → {new}", setting_name(setting)))
     };
     let all: Vec<String> = to.described().iter().filter_map(setting).collect();
     (!all.is_empty()).then(|| all.join(", "))

@@ -1,5 +1,6 @@
 //! What the page says in words: headings, and the sentences by which things explain themselves. Pure.
 
+use super::edit::LANES;
 use super::format::{lane_name, list};
 use super::reading::short_name;
 use crate::config::{Lane, Named, Task};
@@ -13,19 +14,16 @@ pub fn lane_names(lanes: &[Lane]) -> Vec<String> {
     (0..lanes.len()).map(|index| lane_name(&lanes, index)).collect()
 }
 
-/// Hues of the style sheet for lanes.
-const HUES: usize = 4;
-
-/// The hue of each lane. It belongs to the method and stays where lanes move; of two lanes that would have the same, the
-/// later takes one that is free.
+/// The hue of each lane, of which the style sheet has as many as the page has lanes. It belongs to the method and stays where
+/// lanes move; of two lanes that would have the same, the later takes one that is free.
 pub fn hues(lanes: &[Lane]) -> Vec<usize> {
-    let own = |lane: &Lane| METHODS.iter().position(|method| method.name == lane.method.name).unwrap_or(0) % HUES;
+    let own = |lane: &Lane| METHODS.iter().position(|method| method.name == lane.method.name).unwrap_or(0) % LANES;
     let mut hues: Vec<Option<usize>> = vec![None; lanes.len()];
     for (at, lane) in lanes.iter().enumerate() {
         hues[at] = Some(own(lane)).filter(|hue| !hues.contains(&Some(*hue)));
     }
-    for (at, lane) in lanes.iter().enumerate().filter(|(at, _)| hues[*at].is_none()).collect::<Vec<_>>() {
-        hues[at] = (0..HUES).find(|hue| !hues.contains(&Some(*hue))).or(Some(own(lane)));
+    for at in (0..hues.len()).filter(|&at| hues[at].is_none()).collect::<Vec<_>>() {
+        hues[at] = (0..LANES).find(|hue| !hues.contains(&Some(*hue)));
     }
     hues.into_iter().flatten().collect()
 }
@@ -193,8 +191,6 @@ mod tests {
         assert_eq!(hues(&lanes[1..]), [1, 2, 3]);
         let twice = [lanes[1].clone(), lanes[1].clone(), lanes[2].clone(), lanes[0].clone()];
         assert_eq!(hues(&twice), [1, 3, 2, 0]);
-        // The fifth has its method's.
-        assert_eq!(hues(&[&lanes[..], &lanes[2..3]].concat()), [0, 1, 2, 3, 2]);
     }
 
     #[test]

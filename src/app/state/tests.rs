@@ -155,12 +155,15 @@ fn a_finished_run_can_be_had_longer() {
     let mut state = started_state();
     at_step(&mut state, 2000);
     assert_eq!(state.run.finished(), Some(2000));
+    // What waits for the word to restart is had with it.
+    let edited = reseeded(&state);
+    update(&mut state, Msg::Act(Action::Edit(edited)));
     let effects = update(&mut state, Msg::Act(Action::Longer(4000)));
     let Some(Effect::Send(Command::Start { config, paused: false, .. })) = effects.first() else {
         panic!("{effects:?}")
     };
-    assert_eq!(config.schedule.total, 4000);
-    assert_eq!(state.run.finished(), None);
+    assert_eq!((config.schedule.total, config.seed), (4000, 99));
+    assert!(state.run.finished().is_none() && state.draft.is_none());
 }
 
 #[test]

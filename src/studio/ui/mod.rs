@@ -202,12 +202,10 @@ fn Studio() -> Html {
         use_effect_with((core.place.clone(), there), |(place, there)| browser::arrive(place, *there));
     }
     let (sweeps, adapters) = (core.place == Place::Sweeps, core.place == Place::Adapters);
-    let here = if sweeps {
-        "#sweeps"
-    } else if adapters {
-        "#adapters"
-    } else {
-        "#experiments"
+    let here = match core.place {
+        Place::Sweeps => "#sweeps",
+        Place::Adapters => "#adapters",
+        Place::Experiments(_) | Place::Elsewhere => "#experiments",
     };
     html! {
         <>
