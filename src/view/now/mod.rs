@@ -38,12 +38,18 @@ pub struct State<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
     pub text: String,
-    pub kind: usize,
+    /// The claim, and the notice behind it.
+    pub kind: (usize, Option<usize>),
 }
+
+type Say = fn(&State<'_>) -> Option<String>;
+
+/// So many of the first sentences are said alone: there is nothing yet, or it just happened, or nothing will.
+const ALONE: usize = 4;
 
 /// The sentence of this moment.
 pub fn line(state: &State<'_>) -> Line {
-    let sentences: [fn(&State<'_>) -> Option<String>; 14] = [
+    let sentences: [Say; 14] = [
         start,
         just_diverged,
         size_changed,
@@ -60,19 +66,15 @@ pub fn line(state: &State<'_>) -> Line {
         falling,
     ];
     // Of a language model's many gates some expert is always out of use: what lanes do with text comes first.
-    let notices: [fn(&State<'_>) -> Option<String>; 4] =
-        [text::overfitting, text::forgetting, forgetting, gates::unused];
-    let first = |all: &[fn(&State<'_>) -> Option<String>]| {
-        all.iter().enumerate().find_map(|(kind, say)| Some((say(state)?, kind)))
-    };
-    let (mut text, mut kind) = first(&sentences).unwrap_or_else(|| (standing(state), sentences.len()));
-    text = capital(text);
+    let notices: [Say; 4] = [text::overfitting, text::forgetting, forgetting, gates::unused];
+    let first = |all: &[Say]| all.iter().enumerate().find_map(|(kind, say)| Some((say(state)?, kind)));
+    let (claim, kind) = first(&sentences).unwrap_or_else(|| (standing(state), sentences.len()));
+    let claim = capital(claim);
     // A notice follows the claim, and takes nothing from it.
-    if let Some((notice, which)) = first(&notices).filter(|_| kind > 3) {
-        text = text + " " + &capital(notice);
-        kind += 32 * (which + 1);
+    match first(&notices).filter(|_| kind >= ALONE) {
+        Some((notice, which)) => Line { text: format!("{claim} {}", capital(notice)), kind: (kind, Some(which)) },
+        None => Line { text: claim, kind: (kind, None) },
     }
-    Line { text, kind }
 }
 
 /// Sentences begin with ASCII letters.
