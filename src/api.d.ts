@@ -14,7 +14,8 @@ export class Lab {
    *   On `task: { kind: "text" }` a MoR1E lane's `gate` is `"token"` or `"running"` (one gate per token, of the mean of the
    *   tokens so far): the others would read the tokens that are to be predicted. A lane's `targets` are the projections it
    *   adapts (`"q_proj"` … `"down_proj"`, all seven if left out), its `layers` the transformer's layers, its `lr` its own
-   *   learning rate.
+   *   learning rate; with `modules_to_save` it trains `"embed_tokens"`, `"lm_head"` or both whole, as PEFT does: copies of its own
+   *   where the base ties them, kept as changes, `model.embed_tokens.delta` and `lm_head.delta`.
    * @param data Arrays, for `task: { kind: "custom" }`; a model, for `task: { kind: "text", model: "custom" }`; else nothing.
    * @throws if the configuration or the data is not allowed, or `backend: "webgpu"` cannot be had here.
    */

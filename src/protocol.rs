@@ -5,7 +5,7 @@ pub mod text;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Edit, Lane};
+use crate::config::{Config, Edit, Lane, SavedModule};
 pub use crate::task::floors::{Binds, Floor};
 use crate::task::network::LinearSite;
 
@@ -134,6 +134,8 @@ pub struct Started {
     /// Why WebGPU is not used, when `auto` fell back to the CPU.
     pub fallback: Option<String>,
     pub layers: Vec<LayerInfo>,
+    /// Tables of a language model that a lane may train whole, with their parameters.
+    pub tables: Vec<(SavedModule, usize)>,
     /// Names of the domains, in the order of every per-domain value.
     pub domains: Vec<String>,
     /// Mean squared target change per element: losses divided by it are shares of the target's energy.

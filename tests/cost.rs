@@ -55,12 +55,12 @@ fn training_costs_what_its_passes_do() {
     for task in [&one, &three] {
         let layers = task.network.sites();
         for lane in [lora(8, 8.0), molora(8, 2, 4.0)] {
-            let expected = cost(&lane, layers, task.sequence).training;
+            let expected = cost(&lane, layers, &[], task.sequence).training;
             let cached = layers[0].inputs * layers[0].outputs;
             assert_eq!(recorded(task, &lane) + cached, expected, "{lane:?} on {layers:?}");
         }
         // A full lane applies its change beside the cached product, so nothing of it is saved.
         let full = Lane::from(&FULL);
-        assert_eq!(recorded(task, &full), cost(&full, layers, task.sequence).training);
+        assert_eq!(recorded(task, &full), cost(&full, layers, &[], task.sequence).training);
     }
 }

@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::lanes::{one_layer, random_params, residual, three_layers, variants};
-use lora_playground::config::{Lane, Optimizer};
+use common::lanes::{language_model, lora, one_layer, random_params, residual, three_layers, variants};
+use lora_playground::config::{Lane, Named, Optimizer, SavedModule};
 use lora_playground::exec::Recording;
 use lora_playground::exec::Schedules;
 use lora_playground::exec::cpu::Cpu;
@@ -173,6 +173,15 @@ fn check(what: &str, task: &TaskData, lane: &Lane) {
 fn one_layer_with_mean_squared_error() {
     for (name, lane) in differentiable() {
         check(name, &one_layer(), &lane);
+    }
+}
+
+/// What a language model's lane trains whole, through the blocks: every entry of a row that a token names, or of all.
+#[test]
+fn embedding_and_head() {
+    for modules in [vec![SavedModule::Embedding], vec![SavedModule::Head], SavedModule::ALL.to_vec()] {
+        let lane = Lane { modules_to_save: modules, layers: Some(vec![1]), ..lora(2, 2.0) };
+        check(&format!("{lane:?}"), &language_model((1, 5)), &lane);
     }
 }
 

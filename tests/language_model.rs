@@ -6,18 +6,20 @@ mod common;
 
 use common::language::{Stored, close, folder, json, model, small};
 use common::on;
-use lora_playground::config::{Config, Lane, Optimizer, Task, Text};
+use lora_playground::config::{Config, Lane, Optimizer, SavedModule, Task, Text};
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
 use lora_playground::exec::gpu::{Device, Gpu};
+use lora_playground::files::{Checkpoint, Memory};
 use lora_playground::graph::{Buffer, Step, Target};
-use lora_playground::lab::Lab;
+use lora_playground::lab::{Lab, export};
 use lora_playground::method::LORA;
 use lora_playground::net::{compile, share};
 use lora_playground::op::pad;
+use lora_playground::peft::Adapter;
 use lora_playground::task::TaskData;
 use lora_playground::task::evaluate::{evaluate, frozen};
-use lora_playground::task::text::{Model, Passages, given};
+use lora_playground::task::text::{Model, ModelConfig, Passages, given};
 use ndarray::Array2;
 use pollster::block_on;
 use serde_json::{Value, json as document};
@@ -105,6 +107,7 @@ fn lane(method: &Value) -> Value {
     let map = lane.as_object_mut().unwrap();
     map.remove("parameters");
     map.remove("losses");
+    map.remove("saved");
     lane
 }
 
@@ -134,8 +137,8 @@ fn follow(folder: &str, name: &str, device: Option<Device>) -> Option<Device> {
             close(&format!("{what}: {tensor}"), &got, &values(&tensor), 1e-4, 0.0);
         }
         if let Some(own) = tensor.strip_prefix("grad.") {
-            let split = own.find("_proj.").unwrap() + "_proj".len();
-            let got = block_on(lab.tensor(0, &format!("{}.grad{}", &own[..split], &own[split..]))).unwrap();
+            let (module, part) = own.split_at(own.find("_proj.").map_or_else(|| own.rfind('.').unwrap(), |at| at + 5));
+            let got = block_on(lab.tensor(0, &format!("{module}.grad{part}"))).unwrap();
             close(&format!("{what}: {tensor}"), &got, &values(&tensor), 1e-5, 1e-3);
         }
     }
@@ -154,20 +157,76 @@ fn methods(folder: &str) -> Vec<String> {
     json(&format!("{folder}/losses.json"))["methods"].as_object().unwrap().keys().cloned().collect()
 }
 
+/// The methods, and what PEFT trains whole beside one of them.
+fn references() -> [String; 2] {
+    [folder(""), folder("saved")]
+}
+
 #[test]
 fn cpu_follows_pytorch() {
-    let folder = folder("");
-    methods(&folder).iter().for_each(|name| drop(follow(&folder, name, None)));
+    for folder in references() {
+        methods(&folder).iter().for_each(|name| drop(follow(&folder, name, None)));
+    }
 }
 
 #[test]
 fn gpu_follows_pytorch() {
-    let folder = folder("");
     for target in Target::ALL {
         let mut held = Some(on(target));
-        for name in methods(&folder) {
-            held = follow(&folder, &name, held.take());
+        for folder in references() {
+            for name in methods(&folder) {
+                held = follow(&folder, &name, held.take());
+            }
         }
+    }
+}
+
+/// A trained lane that trains tables whole, saved under PEFT's names, and merged: the model is another one, whose head is its
+/// own even where the base's is tied.
+#[test]
+fn tables_trained_whole_are_saved() {
+    let reference = json(&folder("saved/losses.json"));
+    for (name, method) in reference["methods"].as_object().unwrap() {
+        let config = document!({ "version": 1, "task": { "kind": "text", "model": "custom" }, "lanes": [lane(method)],
+                                 "schedule": { "warmup": 1, "total": 20 } });
+        let config = Config::from_value(&config).unwrap();
+        let mut lab = Lab::new(config, task(), None).unwrap();
+        block_on(lab.train(5)).unwrap();
+        let logits: Vec<f64> = block_on(lab.tensor(0, "output")).unwrap().iter().map(|&v| v.into()).collect();
+
+        let files = block_on(export::peft(&lab, 0)).unwrap();
+        let said: Value = serde_json::from_str(&files.config).unwrap();
+        assert_eq!(said["modules_to_save"], method["modules_to_save"], "{name}");
+        let stored = Stored::of(files.adapter.clone());
+        let mut names: Vec<String> = stored.names().into_iter().filter(|key| !key.contains("lora_")).collect();
+        names.sort();
+        assert_eq!(document!(names), method["saved"], "{name}");
+        for key in &names {
+            let own = key.strip_prefix("base_model.model.").unwrap().strip_suffix(".weight").unwrap();
+            let change = block_on(lab.tensor(0, &format!("{own}.delta"))).unwrap();
+            assert!(change.iter().any(|&v| v.abs() > 1e-3), "{name}: {own} was not trained");
+            // Both are the embedding's, where the base ties them.
+            let base = lab.task.table(SavedModule::Embedding);
+            let whole: Vec<f64> = base.iter().zip(&change).map(|(base, v)| f64::from(base + v)).collect();
+            close(key, &stored.get(key).unwrap().1.iter().map(|&v| v as f32).collect::<Vec<_>>(), &whole, 0.0, 0.0);
+        }
+        let source = Memory::new("adapter_model.safetensors", files.adapter);
+        let adapter = block_on(Adapter::open(source, Some(files.config.as_bytes()))).unwrap();
+        assert_eq!((adapter.not_understood.len(), adapter.whole.len()), (0, names.len()), "{name}");
+
+        let merged = block_on(export::merged_model(&lab, 0)).unwrap();
+        let mut about = json(&folder("base/config.json"));
+        about["tie_word_embeddings"] = false.into();
+        let model = block_on(async {
+            let weights = Checkpoint::open(vec![Memory::new("model.safetensors", merged)]).await.unwrap();
+            Model::read(ModelConfig::from_value(&about).unwrap(), &weights, SEQUENCE).await.unwrap()
+        });
+        let stored = Stored::open(&folder("forward.safetensors"));
+        let task = given(model, (BATCH, SEQUENCE), &stored.tokens("x"), &stored.tokens("y")).unwrap();
+        let alone =
+            document!({ "version": 1, "task": { "kind": "text", "model": "custom" }, "lanes": [{ "method": "lora" }] });
+        let lab = Lab::new(Config::from_value(&alone).unwrap(), task, None).unwrap();
+        close(&format!("{name}, merged"), &block_on(lab.tensor(0, "output")).unwrap(), &logits, 1e-4, 1e-4);
     }
 }
 

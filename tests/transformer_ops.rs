@@ -15,7 +15,7 @@ use lora_playground::exec::gpu::{Device, Gpu};
 use lora_playground::graph::{Access, Bound, Buffer, Kernel, Pass, Step, Target, Typed, Uniform};
 use lora_playground::net::{CompiledLane, Shared, compile};
 use lora_playground::op::cross_entropy::CROSS_ENTROPY;
-use lora_playground::op::embedding::EMBEDDING;
+use lora_playground::op::embedding::{EMBEDDING, EMBEDDING_BACKWARD};
 use lora_playground::op::rms_norm::{RMS_NORM, RMS_NORM_BACKWARD};
 use lora_playground::op::rotate::ROTATE;
 use lora_playground::op::running_mean::{RUNNING_MEAN, RUNNING_MEAN_BACKWARD};
@@ -129,10 +129,20 @@ impl Bench {
         let ids: Vec<f32> =
             (0..(ROW + tokens) * 8).map(|i| if i % 8 == 0 { (i / 8 % 5) as f32 } else { 9.0 }).collect();
         let table = self.matrix(5, used, 5, width);
-        for ids_batched in [0, 1] {
-            let dims =
-                embedding::Dims { tokens: tokens32, real_tokens: real32, ids_width: 8, ids_batched, width: width32 };
-            self.check(&EMBEDDING, dims, &[&ids, &table], &[tokens * width]);
+        let (change, dy) = (self.matrix(8, used, 8, width), self.matrix(real, used, tokens, width));
+        for (ids_batched, trained) in [(0, 0), (1, 0), (1, 1)] {
+            let dims = embedding::Dims {
+                tokens: tokens32,
+                real_tokens: real32,
+                ids_width: 8,
+                ids_batched,
+                width: width32,
+                rows: 8,
+                trained,
+                offset: 0,
+            };
+            self.check(&EMBEDDING, dims, &[&ids, &table, &change], &[tokens * width]);
+            self.check(&EMBEDDING_BACKWARD, dims, &[&ids, &dy], &[8 * width]);
         }
 
         for (used, width) in [(36, 40), (5, 8), (200, 200)] {

@@ -349,7 +349,7 @@ fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shows: &dy
                 <TextPanel started={started.clone()} passage={text.passage.clone()} look={look.clone()} names={names.clone()}
                     step={state.run.step} dark={state.dark} dispatch={dispatch.clone()} />
                 if let Some(held) = &text.held {
-                    <Held held={held.clone()} names={names.clone()} step={state.run.step} dark={state.dark} />
+                    <Held held={held.clone()} lanes={started.config.lanes.clone()} names={names.clone()} step={state.run.step} dark={state.dark} />
                 } else {
                     <section id="held" class="panel">
                         <header><h2>{ "Held-out text" }</h2></header>

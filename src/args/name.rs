@@ -1,6 +1,6 @@
 //! The words by which choices are known in JSON, in the URL and to people. Knows nothing of documents.
 
-use super::{BackendChoice, DigitDomain, Model, Projection, Spectrum, Task};
+use super::{BackendChoice, DigitDomain, Model, Projection, SavedModule, Spectrum, Task};
 
 /// A closed choice whose values have names.
 pub trait Named: Copy + 'static {
@@ -77,6 +77,18 @@ impl Named for Projection {
             Self::Gate => "gate_proj",
             Self::Up => "up_proj",
             Self::Down => "down_proj",
+        }
+    }
+}
+
+impl Named for SavedModule {
+    const ALL: &'static [Self] = &[Self::Embedding, Self::Head];
+
+    /// As PEFT's `modules_to_save` has it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Embedding => "embed_tokens",
+            Self::Head => "lm_head",
         }
     }
 }

@@ -100,6 +100,25 @@ impl Projection {
     }
 }
 
+/// A table of a language model beside its blocks, by the names that PEFT's `modules_to_save` has for them. A lane that trains
+/// one trains a copy of its own, as PEFT's does: where the base ties the head to the embedding, the embedding by itself leaves
+/// the head at the base's weight, and both named are two weights from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum SavedModule {
+    Embedding,
+    Head,
+}
+
+impl SavedModule {
+    /// As transformers has it: "model.embed_tokens".
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Embedding => "model.embed_tokens",
+            Self::Head => "lm_head",
+        }
+    }
+}
+
 /// Teacher–student on `depth` linear layers: in each, every domain has its own true change of rank `true_rank`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Domains {

@@ -72,6 +72,14 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
             format_args!("nothing: task \"{}\" has no transformer's projections to choose from", task.kind()),
         ));
     }
+    if !lane.modules_to_save.is_empty() && !task.has_projections() {
+        let names: Vec<&str> = lane.modules_to_save.iter().map(|one| one.name()).collect();
+        return Err(refuse(
+            format!("{path}.modules_to_save"),
+            &names.into(),
+            format_args!("nothing: task \"{}\" has neither an embedding nor a head", task.kind()),
+        ));
+    }
     if let (Task::Text(Text { cheat: false, .. }), Some(causal)) = (task, &lane.method.extras.causal)
         && (causal.reads_ahead)(&lane.settings)
     {

@@ -31,6 +31,9 @@ pub fn write(lane: &Lane) -> Json {
     if let Some(targets) = &lane.targets {
         map.insert("targets".into(), targets.iter().map(|one| one.name()).collect());
     }
+    if !lane.modules_to_save.is_empty() {
+        map.insert("modules_to_save".into(), lane.modules_to_save.iter().map(|one| one.name()).collect());
+    }
     if let Some(lr) = lane.lr {
         map.insert("lr".into(), json!(lr));
     }
@@ -73,7 +76,7 @@ pub fn read(value: &Json, path: &str) -> Result<Lane> {
             keys.push(key);
         }
     }
-    keys.extend(["layers", "targets", "lr"]);
+    keys.extend(["layers", "targets", "modules_to_save", "lr"]);
     let object = Object::new(value, path, &what, &keys)?;
     for setting in &described {
         match setting.key.split_once('.') {
@@ -97,6 +100,12 @@ pub fn read(value: &Json, path: &str) -> Result<Lane> {
         .set("targets")?
         .map(|items| items.into_iter().map(|(key, item)| object::choice(item, || key.clone())).collect())
         .transpose()?;
+    lane.modules_to_save = object
+        .set("modules_to_save")?
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(key, item)| object::choice(item, || key.clone()))
+        .collect::<Result<_>>()?;
     lane.lr = object.get("lr").map(|_| object.real("lr", limits::LR, 0.0)).transpose()?;
     Ok(lane)
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::lane::{read, shown};
 use crate::args::object::refuse;
-use crate::args::{Kind, Named, Projection, Setting, Value};
+use crate::args::{Kind, Named, Projection, SavedModule, Setting, Value};
 use crate::decimal;
 use crate::error::Result;
 use crate::method::{Lane, find};
@@ -36,6 +36,9 @@ impl Lane {
         }
         if let Some(targets) = &self.targets {
             parts.push(targets.iter().map(|one| one.name()).collect::<Vec<_>>().join("-"));
+        }
+        if !self.modules_to_save.is_empty() {
+            parts.push(self.modules_to_save.iter().map(|one| one.name()).collect::<Vec<_>>().join("-"));
         }
         if let Some(lr) = self.lr {
             parts.push(format!("lr{}", decimal::plain(lr)));
@@ -96,6 +99,9 @@ fn read_part<'a>(part: &str, described: &[&'a Setting]) -> Option<(&'a str, Json
     if part.split('-').all(|name| Projection::from_name(name).is_some()) {
         return Some(("targets", part.split('-').collect()));
     }
+    if part.split('-').all(|name| SavedModule::from_name(name).is_some()) {
+        return Some(("modules_to_save", part.split('-').collect()));
+    }
     described.iter().find_map(|setting| match setting.kind {
         Kind::Flag => (word == setting.link && rest.is_empty()).then(|| (setting.key, true.into())),
         Kind::Choice(names) => {
@@ -128,7 +134,7 @@ fn words(name: &str, described: &[&Setting]) -> String {
             _ => Some(format!("{} ({}) with a number", setting.link, setting.key)),
         })
         .collect();
-    words.push("l with layers as in l0-2, projections as in q_proj-v_proj, lr with its own learning rate".into());
+    words.push("l with layers as in l0-2, projections as in q_proj-v_proj, what trains whole as in embed_tokens-lm_head, lr with its own learning rate".into());
     format!("a part of {name} is {}", words.join(", "))
 }
 

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    BackendChoice, Config, DigitDomain, Digits, Domains, Lane, Model, Named, Optimizer, Projection, Schedule, Spectrum,
-    Task, Text, limits,
+    BackendChoice, Config, DigitDomain, Digits, Domains, Lane, Model, Named, Optimizer, Projection, SavedModule,
+    Schedule, Spectrum, Task, Text, limits,
 };
 use crate::args::{Kind, Setting, Value};
 use crate::method::METHODS;
@@ -47,6 +47,9 @@ impl Draw {
                 return Lane {
                     layers: (!own.is_empty()).then_some(own),
                     targets: (!targets.is_empty()).then_some(targets),
+                    modules_to_save: (SavedModule::ALL.iter().copied())
+                        .filter(|_| task.has_projections() && self.flag())
+                        .collect(),
                     lr: self.flag().then(|| self.real()),
                     ..lane
                 };

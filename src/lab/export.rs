@@ -8,6 +8,8 @@ use ndarray::{Array1, Array2, Axis};
 use super::Lab;
 use super::change::Change;
 use super::forward::Forward;
+use super::tensors::TensorInfo;
+use crate::args::{Named, SavedModule};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files::Dtype;
@@ -60,7 +62,27 @@ pub async fn peft(lab: &Lab, lane: usize) -> Result<Files> {
         return Err(Error::Data { what: "adapter".into(), expected, got });
     }
     let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
-    store(&modules, &shared, (peft.kind, (peft.config)(&own.settings)), &targets).await
+    let mut config = (peft.config)(&own.settings);
+    if !own.modules_to_save.is_empty() {
+        config["modules_to_save"] = own.modules_to_save.iter().map(|module| module.name()).collect();
+    }
+    for (module, weight) in whole(lab, lane).await? {
+        modules.push(Stored { name: format!("{}.weight", module.module()), ..weight });
+    }
+    store(&modules, &shared, (peft.kind, config), &targets).await
+}
+
+/// Weights that a lane trained whole, as they are now: the base's with its change. A head that the base ties to its embedding is
+/// a weight of its own from then on.
+async fn whole(lab: &Lab, lane: usize) -> Result<Vec<(SavedModule, Stored)>> {
+    let mut all = Vec::new();
+    for (module, TensorInfo { name, shape }) in lab.saved(lane) {
+        let mut values = lab.tensor(lane, &name).await?;
+        let base = lab.task.table(module);
+        values.iter_mut().zip(base).for_each(|(value, base)| *value += base);
+        all.push((module, Stored { name, shape, values }));
+    }
+    Ok(all)
 }
 
 /// A lane as files by name: PEFT's two, or, of a method that PEFT has not, its parameters in the form of docs/FILES.md.
@@ -121,8 +143,9 @@ pub async fn parameters(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     ]);
     let mut plan = Vec::new();
     for (l, _) in adapted(lab, lane) {
-        plan.extend(lab.held(lane, l).map(|own| Planned { name: own.name, dtype: Dtype::F32, shape: own.shape }));
+        plan.extend(lab.held(lane, l).map(planned));
     }
+    plan.extend(lab.saved(lane).map(|(_, tensor)| planned(tensor)));
     let mut bytes = Vec::new();
     let mut writer = Writer::begin(&mut bytes, &plan, &metadata).await?;
     for tensor in &plan {
@@ -132,7 +155,12 @@ pub async fn parameters(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A language model with a lane merged into its weights, as one `model.safetensors` in F32 under transformers' names.
+fn planned(TensorInfo { name, shape }: TensorInfo) -> Planned {
+    Planned { name, dtype: Dtype::F32, shape }
+}
+
+/// A language model with a lane merged into its weights, as one `model.safetensors` in F32 under transformers' names. Where the
+/// lane trained one of two tied tables, or both, the head is in it too, and config.json has to say that they are not tied.
 ///
 /// # Errors
 /// `Error::Missing` if there is no such lane; `Error::Data` of another task, or where the lane has no exact merge.
@@ -165,7 +193,10 @@ pub async fn merged_model(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
             tensors.push((format!("{}.bias", site.name), vec![site.outputs], frozen.bias.clone()));
         }
     }
+    let whole = whole(lab, lane).await?;
     for (tensor, values) in task.network.tensors().iter().zip(&task.tensors) {
+        let own = |(module, _): &&(SavedModule, _)| tensor.name == format!("{}.weight", module.module());
+        let values = whole.iter().find(own).map_or(values, |(_, weight)| &weight.values);
         let shape = match tensor.rows {
             1 => vec![tensor.cols],
             rows => vec![rows, tensor.cols],
@@ -175,12 +206,15 @@ pub async fn merged_model(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
             tensors.push((tensor.name.clone(), shape, values.clone()));
         }
     }
-    let planned = |(name, shape, _): &(String, Vec<usize>, _)| Planned {
-        name: name.clone(),
-        dtype: Dtype::F32,
-        shape: shape.clone(),
-    };
-    let plan: Vec<Planned> = tensors.iter().map(planned).collect();
+    let head = format!("{}.weight", SavedModule::Head.module());
+    if !whole.is_empty() && tensors.iter().all(|(name, ..)| *name != head) {
+        let (rows, trained) = (task.network.outputs(), whole.iter().find(|(module, _)| *module == SavedModule::Head));
+        let values =
+            trained.map_or_else(|| task.table(SavedModule::Head).to_vec(), |(_, weight)| weight.values.clone());
+        tensors.push((head, vec![rows, values.len() / rows], values));
+    }
+    let info = |(name, shape, _): &(String, Vec<usize>, _)| TensorInfo { name: name.clone(), shape: shape.clone() };
+    let plan: Vec<Planned> = tensors.iter().map(info).map(planned).collect();
     let mut bytes = Vec::new();
     let mut writer = Writer::begin(&mut bytes, &plan, &pytorch()).await?;
     for (_, _, values) in &tensors {

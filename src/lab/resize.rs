@@ -55,7 +55,7 @@ impl Lab {
         }
         let Some(resize) = new.method.extras.resize else { return Ok(()) };
         let compiled = self.engine.compiled(lane);
-        let from = compiled.sites.clone();
+        let (from, saved) = (compiled.sites.clone(), compiled.saved.clone());
         // Experts may be split and dropped by how much they are used.
         let gates: Vec<_> = compiled
             .gates()
@@ -92,6 +92,12 @@ impl Lab {
             let scalings = ((old.method.scaling)(&before), (new.method.scaling)(&after));
             let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
             (resize.run)(&Sizes { old: &before, new: &after, scalings, widths }, &mut moved)?;
+        }
+        // What trains whole stays as it is.
+        for ((_, tensor), (_, to)) in saved.iter().zip(&moved.to.saved) {
+            for (old, new) in moved.old.iter().zip(&mut moved.new) {
+                to.scatter(new, &tensor.gather(old));
+            }
         }
         let [params, first, second] = moved.new;
         self.engine.set_lane(lane, compiled, &params)?;

@@ -1,6 +1,7 @@
 //! A lane's tensors by name, as the outer world sees them: parameters, gradients, gates, the output, the base.
 
 use super::Lab;
+use crate::args::SavedModule;
 use crate::error::{Error, Result};
 use crate::exec::Recording;
 use crate::graph::{GRADS, PARAMS, Tensor};
@@ -30,9 +31,7 @@ impl Lab {
         let info = |name: &str, shape: &[usize]| TensorInfo { name: name.to_owned(), shape: shape.to_vec() };
         let mut out: Vec<_> =
             compiled.tensors().chain(compiled.frozen_parameters()).map(|t| info(&t.name, &t.shape)).collect();
-        for site in &compiled.sites {
-            out.extend(site.parameters.iter().map(|t| info(&site.gradient_name(t), &t.shape)));
-        }
+        out.extend(compiled.gradient_names().map(|(name, t)| info(&name, &t.shape)));
         out.extend(compiled.gates().map(|(_, _, t)| info(&t.name, &t.shape)));
         for site in self.task.network.sites() {
             out.push(info(&weight_name(site), &[site.outputs, site.inputs]));
@@ -109,6 +108,12 @@ impl Lab {
         Ok(())
     }
 
+    /// Names and shapes of what it adds to tables that it trains whole, by the tables' modules.
+    pub fn saved(&self, lane: usize) -> impl Iterator<Item = (SavedModule, TensorInfo)> + '_ {
+        let info = |tensor: &Tensor| TensorInfo { name: tensor.name.clone(), shape: tensor.shape.clone() };
+        self.engine.compiled(lane).saved.iter().map(move |(module, tensor)| (*module, info(tensor)))
+    }
+
     pub(super) async fn read_one(&self, lane: usize, buffer: crate::graph::Buffer) -> Result<Vec<f32>> {
         Ok(self.engine.read(&[(lane, buffer)]).await?.swap_remove(0))
     }
@@ -142,13 +147,12 @@ impl Lab {
                 return Ok(Source::Bias(l));
             }
         }
-        for site in &compiled.sites {
-            if let Some(tensor) = site.held().find(|tensor| tensor.name == name) {
-                return Ok(Source::Parameter(tensor.clone()));
-            }
-            if let Some(tensor) = site.parameters.iter().find(|tensor| site.gradient_name(tensor) == name) {
-                return Ok(Source::Gradient(tensor.clone()));
-            }
+        if let Some(tensor) = compiled.tensors().chain(compiled.frozen_parameters()).find(|tensor| tensor.name == name)
+        {
+            return Ok(Source::Parameter(tensor.clone()));
+        }
+        if let Some((_, tensor)) = compiled.gradient_names().find(|(own, _)| own == name) {
+            return Ok(Source::Gradient(tensor.clone()));
         }
         let gate = compiled.gates().find(|(_, _, tensor)| tensor.name == name);
         gate.map(|(_, buffer, tensor)| Source::Gate(buffer, tensor.clone())).ok_or_else(|| Error::Missing {

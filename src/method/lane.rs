@@ -6,7 +6,7 @@ use super::full::FULL;
 use super::modifier::description::Mark;
 use super::modifier::list;
 use super::modifier::per_layer::{at_layer, bounded};
-use crate::args::{Kind, Projection, Setting, Settings, Value};
+use crate::args::{Kind, Projection, SavedModule, Setting, Settings, Value};
 use crate::task::network::LinearSite;
 
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct Lane {
     pub layers: Option<Vec<usize>>,
     /// Of a transformer's blocks, the projections adapted; `None`: all of them.
     pub targets: Option<Vec<Projection>>,
+    /// Of a language model, what it trains whole beside its adapters.
+    pub modules_to_save: Vec<SavedModule>,
     /// In place of the optimiser's learning rate.
     pub lr: Option<f64>,
 }
@@ -24,22 +26,27 @@ pub struct Lane {
 impl PartialEq for Lane {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.method, other.method)
-            && (&self.settings, &self.layers, &self.targets, self.lr)
-                == (&other.settings, &other.layers, &other.targets, other.lr)
+            && (&self.settings, &self.layers, &self.targets, &self.modules_to_save, self.lr)
+                == (&other.settings, &other.layers, &other.targets, &other.modules_to_save, other.lr)
     }
 }
 
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { method, settings, layers, targets, lr } = self;
-        write!(f, "{} {settings:?} layers {layers:?} targets {targets:?} lr {lr:?}", method.name)
+        let Self { method, settings, layers, targets, modules_to_save, lr } = self;
+        write!(
+            f,
+            "{} {settings:?} layers {layers:?} targets {targets:?} saves {modules_to_save:?} lr {lr:?}",
+            method.name
+        )
     }
 }
 
 impl From<&'static Method> for Lane {
     /// With every setting at its default, on every layer.
     fn from(method: &'static Method) -> Self {
-        Self { method, settings: Settings::defaults(&list::settings(method)), layers: None, targets: None, lr: None }
+        let settings = Settings::defaults(&list::settings(method));
+        Self { method, settings, layers: None, targets: None, modules_to_save: Vec::new(), lr: None }
     }
 }
 
@@ -97,6 +104,11 @@ impl Lane {
     pub fn adapts(&self, site: &LinearSite) -> bool {
         self.layers.as_ref().is_none_or(|layers| layers.contains(&site.layer))
             && self.targets.as_ref().is_none_or(|targets| site.projection.is_some_and(|one| targets.contains(&one)))
+    }
+
+    /// Whether it trains this module whole.
+    pub fn saves(&self, module: SavedModule) -> bool {
+        self.modules_to_save.contains(&module)
     }
 
     /// Its settings as they are on one layer, where sizes differ between them.

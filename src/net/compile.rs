@@ -10,7 +10,7 @@ use super::node::{
 };
 use super::shared::Frozen;
 use super::{LOSS_SLOTS, rewrite, shared};
-use crate::args::Optimizer;
+use crate::args::{Optimizer, SavedModule};
 use crate::graph::{Arena, Buffer, MOMENTS, PARAMS, Pass, Tensor, Update};
 use crate::method::Lane;
 use crate::method::modifier::pissa;
@@ -59,10 +59,14 @@ fn network(
     let parts = loss::parts(loss, batch, network.outputs());
     let loss_at = LOSS_SLOTS * LOSS_PARTS;
     let mut recorder = Recorder::new(network, batch, loss_at, loss_at + parts);
-    let gradients = Gradients::new(network, &|site| lane.adapts(&network.sites()[site]));
+    let gradients = Gradients::new(network, &|node| match node {
+        Node::Linear { site, .. } => lane.adapts(&network.sites()[site]),
+        _ => node.module().is_some_and(|(module, _)| lane.saves(module)),
+    });
     let mut constants = Vec::new();
     let mut sites = Vec::new();
     adapt(lane, &gradients, own_weight, &mut recorder, &mut sites, &mut constants);
+    let saved = save(lane, &mut recorder);
 
     let mut forward = forward(&mut recorder);
     rewrite::constant_products(network, &mut forward);
@@ -111,7 +115,8 @@ fn network(
     let mut state = vec![PARAMS, MOMENTS];
     state.extend(adapted().flat_map(|a| a.state.iter().copied()));
     let output_tensor = (recorder.buffer(Value::Output(network.output())), output_tensor(network, batch));
-    let parameters = sites.iter().flat_map(|site| &site.parameters).map(Tensor::len).sum();
+    let whole = saved.iter().map(|(_, tensor)| tensor);
+    let parameters = sites.iter().flat_map(|site| &site.parameters).chain(whole).map(Tensor::len).sum();
     let buffers = recorder.arena.buffers;
     CompiledLane {
         buffers,
@@ -123,6 +128,7 @@ fn network(
         state,
         constants,
         sites,
+        saved,
         output_tensor,
         parameters,
         padded,
@@ -191,6 +197,22 @@ fn adapt(
     }
 }
 
+/// Room for what the lane adds to tables that it trains whole. It is a change, zero at first, like full fine-tuning's.
+fn save(lane: &Lane, recorder: &mut Recorder) -> Vec<(SavedModule, Tensor)> {
+    let network = recorder.network;
+    let mut modules = Vec::new();
+    for (wire, node) in network.nodes() {
+        let Some((module, table)) = node.module().filter(|&(module, _)| lane.saves(module)) else { continue };
+        let shape = &network.tensors()[table.index()];
+        let (rows, width) = (pad(shape.rows), pad(shape.cols));
+        let name = format!("{}.delta", module.module());
+        let offset = recorder.arena.param(name, rows * width, vec![shape.rows, shape.cols], vec![width, 1]);
+        recorder.saved.push((wire, offset));
+        modules.push(module);
+    }
+    modules.into_iter().zip(std::mem::take(&mut recorder.arena.tensors)).collect()
+}
+
 /// A frozen weight in buffers of the lane's own.
 fn own_frozen(
     site: &str,
@@ -241,7 +263,10 @@ fn backward(gradients: &Gradients, recorder: &mut Recorder) -> Vec<Operation> {
         operations.extend(add::sum(wire, &gradients.shares[wire.index()], recorder));
         let to = |from| gradients.share(recorder.network, from, wire);
         match node {
-            Node::Rows | Node::Add(..) | Node::Embedding { .. } => {}
+            Node::Rows | Node::Add(..) => {}
+            Node::Embedding { tokens, table } => {
+                operations.extend(embedding::backward(wire, (tokens, table), dy, recorder));
+            }
             Node::Linear { site, from } => operations.extend(linear::backward(site, dy, to(from), recorder)),
             Node::Gelu(from) => {
                 let dx = to(from).map(|dx| Operation::GeluBackward(gelu::Backward { wire, from, dy, dx }));
@@ -262,7 +287,7 @@ fn backward(gradients: &Gradients, recorder: &mut Recorder) -> Vec<Operation> {
                 operations.push(swiglu::backward(wire, [gate, up], dy, [gate, up].map(to), recorder));
             }
             Node::Head { from, table } => {
-                operations.extend(to(from).map(|dx| head::backward(wire, (from, table), dy, dx, recorder)));
+                operations.extend(head::backward(wire, (from, table), dy, to(from), recorder));
             }
         }
     }
@@ -278,12 +303,11 @@ struct Gradients {
 }
 
 impl Gradients {
-    fn new(network: &Network, adapts: &dyn Fn(usize) -> bool) -> Self {
+    fn new(network: &Network, trains: &dyn Fn(Node) -> bool) -> Self {
         let count = network.nodes().len();
         let mut wanted: Vec<bool> = Vec::with_capacity(count);
         for (_, node) in network.nodes() {
-            let own = matches!(node, Node::Linear { site, .. } if adapts(site));
-            wanted.push(own || node.reads().any(|wire| wanted[wire.index()]));
+            wanted.push(trains(node) || node.reads().any(|wire| wanted[wire.index()]));
         }
         let mut flow = Self { wanted, shares: vec![Vec::new(); count], value: vec![None; count] };
         // The loss writes the output's, whether or not anything is trained.

@@ -1,6 +1,7 @@
 //! A compiled lane: its recordings, and where everything in them lies, by the site it belongs to. Knows neither how it was
 //! compiled nor how it is run.
 
+use crate::args::SavedModule;
 use crate::graph::{Buffer, Pass, Tensor};
 use crate::method::site::Parts;
 
@@ -24,6 +25,8 @@ pub struct CompiledLane {
     pub constants: Vec<(Buffer, Vec<f32>)>,
     /// One for each linear site of the network, adapted or not.
     pub sites: Vec<CompiledSite>,
+    /// What it adds to tables that it trains whole, in `params` like the sites'.
+    pub saved: Vec<(SavedModule, Tensor)>,
     /// The network's output, `[batch, sequence, outputs]`.
     pub output_tensor: (Buffer, Tensor),
     /// Trainable parameters, padding not counted.
@@ -54,9 +57,16 @@ pub struct CompiledSite {
 }
 
 impl CompiledLane {
-    /// All trainable tensors, site by site.
+    /// All trainable tensors, site by site, and those of tables trained whole.
     pub fn tensors(&self) -> impl Iterator<Item = &Tensor> {
-        self.sites.iter().flat_map(|site| &site.parameters)
+        self.sites.iter().flat_map(|site| &site.parameters).chain(self.saved.iter().map(|(_, tensor)| tensor))
+    }
+
+    /// All trainable tensors by what their gradients are called.
+    pub fn gradient_names(&self) -> impl Iterator<Item = (String, &Tensor)> {
+        let sites = self.sites.iter().flat_map(|site| site.parameters.iter().map(|t| (site.gradient_name(t), t)));
+        let saved = self.saved.iter().map(|(module, tensor)| (format!("{}.grad.delta", module.module()), tensor));
+        sites.chain(saved)
     }
 
     /// All that lies in `params` and is not trained.

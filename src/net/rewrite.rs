@@ -67,12 +67,10 @@ pub fn updates(sites: &[Site], update: &Update, operations: Vec<Operation>) -> (
                     out.push(Operation::Pass(pass));
                 }
             }
-            Operation::Update { site } => {
-                if let Some(range) = own_pass(site) {
-                    updated += range.1;
-                    out.push(Operation::Pass(adamw(range, &update)));
-                    update.tiles = 0;
-                }
+            Operation::Update(begin, count) => {
+                updated += count;
+                out.push(Operation::Pass(adamw((begin, count), &update)));
+                update.tiles = 0;
             }
             other => out.push(other),
         }

@@ -28,6 +28,8 @@ pub fn domains(config: &crate::args::Domains, seed: u64) -> crate::error::Result
 
 use ndarray::Array2;
 
+use crate::args::SavedModule;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossKind {
     /// Mean over all elements.
@@ -116,6 +118,12 @@ impl TaskData {
     /// Tokens in one batch.
     pub fn batch_rows(&self) -> usize {
         self.batch_sequences * self.sequence
+    }
+
+    /// The base's weight of a module that lanes may train whole, `[vocabulary, width]`; nothing where there is none.
+    pub fn table(&self, module: SavedModule) -> &[f32] {
+        let own = self.network.nodes().filter_map(|(_, node)| node.module()).find(|(of, _)| *of == module);
+        own.map_or(&[], |(_, table)| &self.tensors[table.index()])
     }
 
     /// Tokens in the pool.

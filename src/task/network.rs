@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::args::Projection;
+use crate::args::{Projection, SavedModule};
 
 /// What a node hands on: rows of one width.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +88,15 @@ impl Node {
             Self::Attention { query, key, value, .. } => [Some(query), Some(key), Some(value)],
         };
         read.into_iter().flatten()
+    }
+
+    /// What of it a lane may train whole, and the table that is its weight.
+    pub fn module(self) -> Option<(SavedModule, FrozenTensor)> {
+        match self {
+            Self::Embedding { table, .. } => Some((SavedModule::Embedding, table)),
+            Self::Head { table, .. } => Some((SavedModule::Head, table)),
+            _ => None,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::readback::Readback;
 use super::state::{LaneShape, Shape, State};
 use super::weight;
 use crate::clock;
-use crate::config::{Config, Lane};
+use crate::config::{Config, Lane, Named, SavedModule};
 use crate::lab::Lab;
 use crate::lab::change::Change;
 use crate::lab::forward::{Answer, Forward};
@@ -315,11 +315,18 @@ fn adapted<'a>(task: &'a TaskData, lane: &'a Lane) -> impl Iterator<Item = &'a L
     task.network.sites().iter().filter(|site| lane.adapts(site))
 }
 
-fn base_parameters(task: &TaskData, lane: &Lane) -> usize {
-    adapted(task, lane).map(|site| site.outputs * site.inputs + site.outputs).sum()
+/// Tables that a lane may train whole, with their parameters.
+fn tables(task: &TaskData) -> impl Iterator<Item = (SavedModule, usize)> + '_ {
+    let own = task.network.nodes().filter_map(|(_, node)| node.module());
+    own.map(|(module, table)| (module, task.tensors[table.index()].len()))
 }
 
-/// Layer by layer, equal ones counted: "2 · (2 · 64 · 8) + (64 + 10) · 8".
+fn base_parameters(task: &TaskData, lane: &Lane) -> usize {
+    let whole = tables(task).filter(|&(module, _)| lane.saves(module)).map(|(_, count)| count);
+    adapted(task, lane).map(|site| site.outputs * site.inputs + site.outputs).chain(whole).sum()
+}
+
+/// Layer by layer, equal ones counted, then tables: "2 · (2 · 64 · 8) + (64 + 10) · 8 + embed_tokens 256 · 96".
 fn formula(task: &TaskData, lane: &Lane) -> String {
     let mut parts: Vec<(usize, String)> = Vec::new();
     for &LinearSite { inputs, outputs, layer, .. } in adapted(task, lane) {
@@ -333,7 +340,12 @@ fn formula(task: &TaskData, lane: &Lane) -> String {
         1 => part.clone(),
         times => format!("{times} · ({part})"),
     };
-    parts.iter().map(word).collect::<Vec<_>>().join(" + ")
+    let own = task.network.nodes().filter_map(|(_, node)| node.module());
+    let whole = own.filter(|&(module, _)| lane.saves(module)).map(|(module, table)| {
+        let shape = &task.network.tensors()[table.index()];
+        format!("{} {} · {}", module.name(), shape.rows, shape.cols)
+    });
+    parts.iter().map(word).chain(whole).collect::<Vec<_>>().join(" + ")
 }
 
 /// What holds until a rank changes.
@@ -350,6 +362,7 @@ pub fn started(lab: &Lab, fallback: Option<String>) -> Started {
         adapter: lab.adapter().into(),
         fallback,
         layers: task.network.sites().iter().enumerate().map(layer).collect(),
+        tables: tables(task).collect(),
         domains: task.domain_names.clone(),
         energy: task.energy as f32,
         true_rank: task.true_rank,

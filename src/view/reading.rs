@@ -3,6 +3,7 @@
 
 use super::format::three;
 use super::snap::Snap;
+use crate::config::{Lane, Named, SavedModule};
 use crate::protocol::Floor;
 use crate::protocol::text::{HeldFrame, HeldLanguage, HeldScore, MapFrame, PassageFrame, TextFrame, WritingFrame};
 
@@ -118,14 +119,29 @@ impl HeldFrame {
         .collect()
     }
 
-    /// What adapters cannot do, where a language is among those trained on whose bytes the base never met.
-    pub fn lesson(&self) -> Option<String> {
-        let unread = |&(index, language): &(usize, &HeldLanguage)| language.is_trained() && self.is_unread(index);
-        let (index, language) = self.languages.iter().enumerate().find(unread)?;
-        let bits = three(f64::from(*self.base.as_ref()?.bits.get(index)?));
-        let name = short_name(&language.name);
+    /// A language among those trained on whose bytes the base never met.
+    pub fn unread(&self) -> Option<usize> {
+        (0..self.languages.len()).find(|&index| self.languages[index].is_trained() && self.is_unread(index))
+    }
+
+    /// What adapters cannot do, where there is such a language; and what lanes do there that train embedding and head whole.
+    pub fn lesson(&self, lanes: &[Lane], names: &[String]) -> Option<String> {
+        let index = self.unread()?;
+        let of = |score: &HeldScore| score.bits.get(index).map(|&bits| three(f64::from(bits)));
+        let (bits, name) = (of(self.base.as_ref()?)?, short_name(&self.languages[index].name));
+        let whole = |&(lane, _): &(&Lane, &String)| SavedModule::ALL.iter().all(|&module| lane.saves(module));
+        let own = lanes.iter().zip(names).enumerate().filter(|(_, lane)| whole(lane));
+        let told = own.map(|(at, (_, name))| match self.lanes.get(at).and_then(|score| of(score.as_ref()?)) {
+            Some(bits) => format!("{name}, which trains both whole, is at {bits}"),
+            None => format!("{name} trains both whole"),
+        });
+        let told: Vec<String> = told.collect();
+        let others = match told.is_empty() {
+            true => "To see what that costs, let a lane train embed_tokens and lm_head whole, in its menu".into(),
+            false => told.join("; "),
+        };
         Some(format!(
-            "{name} is beyond what adapters can do here: guessing costs 8 bits per byte, and the base pays {bits}, because it never met these bytes. Embedding and head stay frozen, so what lanes gain is mostly which bytes occur, and in short runs they stopped near 5. It is left uncoloured."
+            "{name} is beyond what adapters can do here: guessing costs 8 bits per byte, and the base pays {bits}, because it never met these bytes. Where embedding and head stay frozen, what lanes gain is mostly which bytes occur, and in short runs they stopped near 5. {others}. It is left uncoloured."
         ))
     }
 }
@@ -180,11 +196,18 @@ pub mod tests {
 
     #[test]
     fn what_the_base_never_read_is_a_lesson() {
-        assert_eq!(held([5.0, 8.0, 2.0], &[]).lesson(), None);
-        let text = held([5.0, 16.3, 2.0], &[]).lesson().unwrap();
+        assert_eq!(held([5.0, 8.0, 2.0], &[]).lesson(&[], &[]), None);
+        let text = held([5.0, 16.3, 2.0], &[]).lesson(&[], &[]).unwrap();
         assert!(text.starts_with("Russian is beyond") && text.contains("pays 16.3,"), "{text}");
+        assert!(text.contains("let a lane train embed_tokens and lm_head"), "{text}");
         // Not what is only forgotten.
-        assert_eq!(held([5.0, 2.0, 9.0], &[]).lesson(), None);
+        assert_eq!(held([5.0, 2.0, 9.0], &[]).lesson(&[], &[]), None);
+        let lane = Lane::from_text("lora").unwrap();
+        let lanes = [vec![SavedModule::Embedding], SavedModule::ALL.to_vec()]
+            .map(|modules_to_save| Lane { modules_to_save, ..lane.clone() });
+        let scored = held([5.0, 16.3, 2.0], &[score(5, &[3.0, 5.1, 2.5]), score(5, &[3.0, 4.1, 2.5])]);
+        let text = scored.lesson(&lanes, &["A".into(), "B".into()]).unwrap();
+        assert!(text.contains("near 5. B, which trains both whole, is at 4.10. It is"), "{text}");
     }
 
     #[test]

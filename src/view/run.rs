@@ -292,6 +292,7 @@ mod tests {
             adapter: "CPU".into(),
             fallback: None,
             layers: vec![],
+            tables: vec![],
             domains: vec!["1".into()],
             energy,
             true_rank: None,

@@ -64,7 +64,8 @@ pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[G
         _ => 1,
     };
     let layers: Vec<_> = started.layers.iter().map(|layer| layer.site.clone()).collect();
-    let costs: Vec<Cost> = lanes.iter().map(|view| cost(&view.frame.lane, &layers, sequence)).collect();
+    let costs: Vec<Cost> =
+        lanes.iter().map(|view| cost(&view.frame.lane, &layers, &started.tables, sequence)).collect();
     let row = |what: &str, cell: &dyn Fn(usize) -> String| {
         std::iter::once(what.to_string()).chain((0..lanes.len()).map(cell)).collect::<Vec<_>>()
     };

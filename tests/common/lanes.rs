@@ -2,7 +2,7 @@
 //! padding.
 
 use super::language::{folder, model};
-use lora_playground::config::Lane;
+use lora_playground::config::{Lane, Named, SavedModule};
 use lora_playground::method::{ADALORA, DORA, DYLORA, FULL, LORA, METHODS, MOLORA, MOR1E, MORA};
 use lora_playground::net::CompiledLane;
 use lora_playground::rng::Rng;
@@ -107,6 +107,10 @@ pub fn cases() -> Vec<(String, TaskData, Lane)> {
         // As many tokens as kernels take in several turns, and a few.
         let shape = if i % 2 == 0 { (9, 30) } else { (3, 7) };
         all.push((format!("language model, {shape:?}, {lane:?}"), language_model(shape), lane));
+    }
+    for modules in [vec![SavedModule::Embedding], vec![SavedModule::Head], SavedModule::ALL.to_vec()] {
+        let lane = Lane { modules_to_save: modules, layers: Some(vec![1]), ..lora(4, 6.0) };
+        all.push((format!("language model, {lane:?}"), language_model((3, 7)), lane));
     }
     all
 }

@@ -37,6 +37,10 @@ impl Stored {
         Self(std::fs::read(path).unwrap())
     }
 
+    pub fn of(file: Vec<u8>) -> Self {
+        Self(file)
+    }
+
     pub fn names(&self) -> Vec<String> {
         let file = safetensors::SafeTensors::deserialize(&self.0).unwrap();
         file.names().into_iter().map(str::to_owned).collect()

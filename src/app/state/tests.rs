@@ -11,6 +11,7 @@ fn started_state() -> State {
         backend: "cpu".into(),
         adapter: "CPU".into(),
         fallback: None,
+        tables: vec![],
         layers: vec![crate::protocol::LayerInfo {
             site: LinearSite::plain(&[(64, 64)]).remove(0),
             activation: String::new(),

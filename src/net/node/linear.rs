@@ -45,7 +45,7 @@ pub fn backward(site: usize, dy: Value, dx: Option<Value>, recorder: &mut Record
     let mut operations: Vec<_> = others.into_iter().map(Operation::Pass).chain(input).collect();
     operations.extend(gradients.into_iter().map(|pass| Operation::ParameterGradient { site, pass }));
     operations.extend(adapted.backward_factors.iter().cloned().map(Operation::Pass));
-    operations.push(Operation::Update { site });
+    operations.extend(adapted.updates.map(|(begin, count)| Operation::Update(begin, count)));
     operations
 }
 

@@ -33,10 +33,8 @@ pub enum Operation {
         site: usize,
         pass: Pass,
     },
-    /// AdamW for a site's parameters, whose gradients are ready.
-    Update {
-        site: usize,
-    },
+    /// AdamW for parameters (first, how many) whose gradients are ready.
+    Update(usize, usize),
 }
 
 /// Something that an operation reads or writes, `[tokens, padded width of its wire]`. It gets a buffer when a pass first
@@ -94,17 +92,24 @@ pub struct Recorder<'a> {
     pub shared: SharedBuffers,
     pub arena: Arena,
     pub sites: Vec<Site>,
+    /// Nodes whose tables the lane trains, and where in `params` it keeps what it adds to them: `[rows, columns]`, padded.
+    pub saved: Vec<(Wire, usize)>,
     buffers: Vec<(Value, Buffer)>,
 }
 
 impl<'a> Recorder<'a> {
     pub fn new(network: &'a Network, batch: Batch, loss_at: usize, losses: usize) -> Self {
         let (shared, arena) = (SharedBuffers::new(network), Arena::new(losses));
-        Self { network, batch, loss_at, shared, arena, sites: Vec::new(), buffers: Vec::new() }
+        Self { network, batch, loss_at, shared, arena, sites: Vec::new(), saved: Vec::new(), buffers: Vec::new() }
     }
 
     pub fn is_rows(&self, wire: Wire) -> bool {
         self.network.node(wire) == Node::Rows
+    }
+
+    /// Where the change of a node's table begins, if the lane trains that.
+    pub fn saved(&self, wire: Wire) -> Option<usize> {
+        self.saved.iter().find(|(of, _)| *of == wire).map(|&(_, offset)| offset)
     }
 
     /// Elements of a wire's value.
@@ -161,7 +166,7 @@ impl<'a> Recorder<'a> {
             Operation::LinearBackward(backward) => Some(backward.pass(self)),
             Operation::GeluBackward(backward) => Some(backward.pass(self)),
             Operation::Mse(mse) => Some(mse.pass(self)),
-            Operation::Update { .. } => None,
+            Operation::Update(..) => None,
         };
         operations.into_iter().filter_map(pass).collect()
     }

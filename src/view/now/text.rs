@@ -57,7 +57,7 @@ fn gained(held: &HeldFrame, base: &HeldScore, score: &HeldScore) -> Option<(f64,
 
 /// What `gained` is a mean over.
 fn new(held: &HeldFrame) -> &'static str {
-    match held.lesson() {
+    match held.unread() {
         Some(_) => "the new languages that the base can read at all",
         None => "the new languages",
     }

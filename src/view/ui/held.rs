@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use super::{gates::diverging_legend, panel::Panel, tint::use_tints};
+use crate::config::Lane;
 use crate::protocol::text::{HeldFrame, HeldScore};
 use crate::view::{
     format::count,
@@ -15,6 +16,7 @@ use crate::view::{
 #[derive(Properties, PartialEq)]
 pub struct HeldProps {
     pub held: Snap<HeldFrame>,
+    pub lanes: Vec<Lane>,
     pub names: Vec<String>,
     pub step: usize,
     pub dark: bool,
@@ -74,7 +76,7 @@ pub fn Held(props: &HeldProps) -> Html {
                 </tbody>
             </table>
             <p class="row"><span class="note">{ "gain over the base, bits" }</span><span class="spring" />{ diverging_legend(range, props.dark) }</p>
-            if let Some(lesson) = held.lesson() {
+            if let Some(lesson) = held.lesson(&props.lanes, &props.names) {
                 <p class="note">{ lesson }</p>
             }
             </div>

@@ -4,9 +4,20 @@ use yew::prelude::*;
 
 use super::control::{Choice, Number, Switch};
 use crate::args::limits;
-use crate::args::{Kind, Named, Projection, Setting, Shown, Value};
+use crate::args::{Kind, Named, Projection, SavedModule, Setting, Shown, Value};
 use crate::config::Lane;
 use crate::view::edit::{PATTERNS, choose, sizes};
+
+fn why_saved(module: SavedModule) -> &'static str {
+    match module {
+        SavedModule::Embedding => {
+            "Train the embedding whole, as PEFT's modules_to_save does: the lane's own copy, while the head stays."
+        }
+        SavedModule::Head => {
+            "Train the head whole, as PEFT's modules_to_save does: a copy of its own, no longer tied to the embedding."
+        }
+    }
+}
 
 /// What the controls of one lane act on.
 pub struct LaneSettings<'a> {
@@ -53,12 +64,21 @@ impl LaneSettings<'_> {
             let change = Box::new(move |lane: Lane, on| Lane { layers: choose(lane.layers.as_ref(), &all, one, on), ..lane });
             html! { <Switch label={(one + 1).to_string()} {on} why="Adapt this block; one stays." on_change={changes(change)} /> }
         });
+        let tables = SavedModule::ALL.iter().map(|&one| {
+            let change = Box::new(move |mut lane: Lane, on: bool| {
+                lane.modules_to_save.retain(|other| *other != one);
+                lane.modules_to_save.extend(on.then_some(one));
+                lane
+            });
+            html! { <Switch label={one.name()} on={self.lane.saves(one)} why={why_saved(one)} on_change={changes(change)} /> }
+        });
         html! {
             <>
                 <Number label="learning rate" value={self.lane.lr.unwrap_or(lr)} min={limits::LR.min} max={limits::LR.max} on_change={on_rate}
                     why="The largest step of this lane's optimiser, in place of the task's: methods do best at different rates." />
                 <span class="switches">{ for projections }</span>
                 <span class="switches"><span class="note">{ "blocks" }</span>{ for layers }</span>
+                <span class="switches"><span class="note">{ "trains whole" }</span>{ for tables }</span>
             </>
         }
     }

@@ -57,7 +57,7 @@ pub fn lanes(props: &LanesProps) -> Html {
             }
             { Button::quiet(
                 "Match parameters",
-                "Set ranks and experts so that every lane trains about as many parameters as the first adapter.",
+                "Set ranks and experts so that every lane's adapters train about as many parameters as the first lane's.",
             ).acts(&props.dispatch, Action::MatchParameters) }
         </>
     };
@@ -96,7 +96,9 @@ fn LaneRow(props: &LaneProps) -> Html {
         let (old, task) = (props.lane.clone(), props.config.task.clone());
         edit.reform(move |index: usize| {
             let method = METHODS.get(index).copied().unwrap_or(USUAL);
-            Lane { layers: old.layers.clone(), targets: old.targets.clone(), ..lane_for(&task, method) }
+            let (layers, targets, modules_to_save) =
+                (old.layers.clone(), old.targets.clone(), old.modules_to_save.clone());
+            Lane { layers, targets, modules_to_save, ..lane_for(&task, method) }
         })
     };
     let remove = {

@@ -47,6 +47,7 @@ impl Run {
                 backend: "cpu".into(),
                 adapter: "CPU".into(),
                 fallback: None,
+                tables: vec![],
                 layers: vec![LayerInfo {
                     site: crate::task::network::LinearSite::plain(&[(64, 64)]).remove(0),
                     activation: String::new(),

@@ -86,5 +86,5 @@ fn the_end_of_a_language_run() {
     run.scored(BASE, [GERMAN_RUSSIAN; 4]).says(
         "Finished (step 200, learning rate 0): held-out bits per byte in the new languages full fine-tuning 2.50, LoRA 2.50, MoLoRA 2.50 and MoR1E 2.50; the base's were 4.00.",
     );
-    assert_eq!(HeldFrame::default().lesson(), None);
+    assert_eq!(HeldFrame::default().unread(), None);
 }
