@@ -2,20 +2,25 @@
 //! carry has entries, gates as wide as they are. SVG as text, and the heatmaps for a canvas over it. Pure; it knows neither
 //! the page nor which method it draws.
 
-use super::{
-    format::{count, three},
-    scale::range_for,
-    table::Table,
-};
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use words::table;
+
+use words::{explain, name};
+
+use super::{format::three, scale::range_for};
 use crate::decimal::tenths;
 use crate::method::description::Reads;
 use crate::method::drawing::{Drawing, Part, Role};
 use crate::protocol::{FlowFrame, Vector};
 
-/// Width of a vector, height of a line of text, and room between two things.
+/// Width of a vector, height of a line of text, and room between two things: less below this width.
 const STRIP: f64 = 8.0;
 const TEXT: f64 = 16.0;
-const GAP: f64 = 24.0;
+const GAPS: [f64; 2] = [12.0, 24.0];
+const WIDE: f64 = 440.0;
 /// Advance of a letter.
 const LETTER: f64 = 7.3;
 /// Height of what a gate reads.
@@ -48,6 +53,9 @@ struct Room {
     height: f64,
     /// Of the adapter's row.
     adapter: f64,
+    /// Between two things.
+    gap: f64,
+    is_wide: bool,
 }
 
 /// The length of a vector.
@@ -63,15 +71,6 @@ fn range(values: &[f32]) -> f32 {
     range_for(f64::from(top(values))) as f32
 }
 
-fn name(part: &Part) -> String {
-    let Part { symbol, rows, cols, branches, .. } = part;
-    match (part.is_matrix(), branches) {
-        (true, 1) => format!("{symbol} {rows} × {cols}"),
-        (true, _) => format!("{symbol}1–{symbol}{branches} {rows} × {cols}"),
-        _ => (*symbol).into(),
-    }
-}
-
 /// Of branches side by side.
 fn extent(size: usize, entry: f64, branches: usize, apart: f64) -> f64 {
     let count = branches as f64;
@@ -81,18 +80,22 @@ fn extent(size: usize, entry: f64, branches: usize, apart: f64) -> f64 {
 /// Pixels from the left of a part to the next.
 fn advance(part: &Part, room: &Room) -> f64 {
     let own = match part.role {
-        Role::Gates { .. } => return 2.0 * GAP,
+        Role::Gates { .. } => return 2.0 * room.gap,
         Role::Reads => part.cols as f64 * room.entry,
         Role::Writes => extent(part.cols, room.entry, part.branches, room.apart.1),
         _ => STRIP,
     };
-    own.max(LETTER * name(part).chars().count() as f64 - GAP) + STRIP + GAP
+    // Where there is little room, a name may stand over the next gap.
+    let named = if room.is_wide { LETTER * name(part).chars().count() as f64 - room.gap } else { 0.0 };
+    own.max(named) + STRIP + room.gap
 }
 
 /// The largest entries with which all of it has room.
 fn room(drawing: &Drawing, (w, h): (f64, f64)) -> Room {
     let (inputs, outputs) = (drawing.widths.inputs as f64, drawing.widths.outputs as f64);
-    let mut room = Room { entry: 3.0, apart: (0.0, 0.0), height: 0.0, adapter: 0.0 };
+    let is_wide = w >= WIDE;
+    let gap = GAPS[usize::from(is_wide)];
+    let mut room = Room { entry: 3.0, apart: (0.0, 0.0), height: 0.0, adapter: 0.0, gap, is_wide };
     loop {
         let entry = room.entry;
         let (mut width, mut gate) = (0.0, 0.0);
@@ -120,9 +123,10 @@ fn room(drawing: &Drawing, (w, h): (f64, f64)) -> Room {
         for part in drawing.gate.iter().filter(|part| part.cols == drawing.widths.inputs) {
             gate += TEXT + STRIP + part.rows as f64 * entry;
         }
-        let behind = if drawing.behind.is_some() { STRIP + GAP } else { 0.0 };
-        width = width.max(inputs * entry + STRIP) + 2.0 * STRIP + 7.0 * GAP + behind;
-        room.height = 3.0 * TEXT + GAP + outputs * entry + room.adapter + gate;
+        let behind = if drawing.behind.is_some() { STRIP + gap } else { 0.0 };
+        width = width.max(inputs * entry + STRIP) + 2.0 * STRIP + 7.0 * gap + behind;
+        let below = if is_wide { 0.0 } else { 2.0 * TEXT };
+        room.height = 3.0 * TEXT + gap + outputs * entry + room.adapter + f64::max(gate, below);
         if width <= w && room.height <= h || entry <= 0.25 {
             return room;
         }
@@ -196,12 +200,13 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
     let entry = all.entry;
     let (inputs, outputs) = (drawing.widths.inputs as f64 * entry, drawing.widths.outputs as f64 * entry);
     // What is left over in height stands between the rows.
-    let spare = ((h - all.height) / 2.0).clamp(0.0, GAP);
+    let gap = all.gap;
+    let spare = ((h - all.height) / 2.0).clamp(0.0, gap);
     let upper = TEXT + outputs / 2.0;
-    let lower = 2.0 * TEXT + outputs + GAP + spare + all.adapter / 2.0;
+    let lower = 2.0 * TEXT + outputs + gap + spare + all.adapter / 2.0;
     let middle = f64::max((upper + lower) / 2.0, TEXT + inputs / 2.0);
-    let (left, right) = (STRIP + 2.0 * GAP, w - STRIP);
-    let end = right - if drawing.behind.is_some() { STRIP + GAP } else { 0.0 };
+    let (left, right) = (STRIP + 2.0 * gap, w - STRIP);
+    let end = right - if drawing.behind.is_some() { STRIP + gap } else { 0.0 };
     let tokens: Vec<f32> =
         [Vector::X, Vector::Frozen, Vector::Added, Vector::Y].iter().map(|&vector| top(frame.get(vector))).collect();
     let tokens = range(&tokens);
@@ -299,10 +304,14 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
     picture.band(class, (from.0 + STRIP, lower, outputs), sum, true);
     picture.svg.push_str("</g>");
     picture.vector((from.0, lower, outputs), added, tokens, "What the adapter adds to it.");
-    picture.length(from.0 + 2.0 * STRIP, lower + 20.0, "start", "adds ", added);
+    let (at, line, anchor) = match all.is_wide {
+        true => (from.0 + 2.0 * STRIP, lower + 4.0, "start"),
+        false => (w, lower + all.adapter / 2.0 + 12.0, "end"),
+    };
+    picture.length(at, line + TEXT, anchor, "adds ", added);
     if drawing.scaling != 1.0 {
         let scaling = ["× s = ", &three(drawing.scaling)].concat();
-        picture.label(from.0 + 2.0 * STRIP, lower + 4.0, "start", &scaling, "The scaling s, which follows from alpha.");
+        picture.label(at, line, anchor, &scaling, "The scaling s, which follows from alpha.");
     }
 
     // Both together.
@@ -317,24 +326,9 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
     picture.vector((right, middle, outputs), frame.get(Vector::Y), tokens, "y: what leaves the layer.");
     picture.ends(w, "end", "y", (middle, outputs), frame.get(Vector::Y));
     if let (Some(reads), Some((x, ..))) = (drawing.reads, gates) {
-        picture.gate(drawing, frame, reads, [left, lower + all.adapter / 2.0, entry, x + 2.0 * GAP - 8.0], rows[0]);
+        picture.gate(drawing, frame, reads, [left, lower + all.adapter / 2.0, entry, x + 2.0 * gap - 8.0], rows[0]);
     }
     picture
-}
-
-fn explain(part: &Part) -> String {
-    let Part { symbol, rows, cols, branches, .. } = part;
-    let how = match (part.trained, part.from_zero) {
-        (false, _) => "frozen",
-        (_, true) => "trained, from zero on",
-        _ => "trained",
-    };
-    match part.role {
-        Role::Fixed(_) => format!("{symbol}: a fixed rule, without numbers of its own."),
-        Role::Scales => format!("{symbol}: a number for each of {rows} entries, {how}."),
-        _ if *branches > 1 => format!("{symbol}: {branches} times {rows} × {cols}, {how}."),
-        _ => format!("{symbol}: {rows} × {cols} = {} numbers, {how}.", count(rows * cols)),
-    }
 }
 
 impl Picture {
@@ -422,23 +416,3 @@ impl Picture {
         self.stroke("line", &line, "");
     }
 }
-
-/// The same as rows: what each part is, and the length of what leaves it.
-pub fn table(drawing: &Drawing, frame: &FlowFrame) -> Table {
-    let mut rows = Vec::new();
-    let mut row = |name: &str, what: String, out: &[f32]| rows.push(vec![name.into(), what, three(length(out))]);
-    row("x", String::new(), frame.get(Vector::X));
-    row("W0", "frozen".into(), frame.get(Vector::Frozen));
-    for (part, (values, out)) in drawing.parts.iter().zip(frame.values.iter().zip(&frame.outs)) {
-        let name = if part.symbol.is_empty() { "gates" } else { part.symbol };
-        let each: Vec<String> = values.iter().map(|&g| three(f64::from(g))).collect();
-        row(name, if part.symbol.is_empty() { each.join(" ") } else { explain(part) }, out);
-    }
-    row("adds", format!("× s = {}", three(drawing.scaling)), frame.get(Vector::Added));
-    row("y", String::new(), frame.get(Vector::Y));
-    let caption = format!("The way of token {}, and the length of what leaves each part", frame.token + 1);
-    Table { caption, head: ["part", "what it is", "length"].map(String::from).to_vec(), rows }
-}
-
-#[cfg(test)]
-mod tests;

@@ -100,6 +100,18 @@ fn what_is_written_is_what_is_there() {
     assert_eq!(length(&[3.0, 4.0]), 5.0);
 }
 
+/// On a phone too matrices are large enough to be seen.
+#[test]
+fn entries_are_no_smaller_than_a_pixel() {
+    for lane in lanes() {
+        let drawing = Drawing::new(&lane, 0, Widths { inputs: 64, outputs: 64 });
+        for size in SIZES {
+            let entry = picture(&drawing, &frame(&drawing, false), size).tiles[1].place[2] / 64.0;
+            assert!(entry >= 1.0, "{lane:?} {size:?}: {entry}");
+        }
+    }
+}
+
 #[test]
 fn nothing_flows_from_zero() {
     all(|lane, drawing, size| {
