@@ -61,7 +61,7 @@ async function startStudio() {
   const glue = await load();
   // The lab sets the theme where it has been started; where it has not, the system's is the one.
   document.documentElement.dataset.theme ||= matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  glue.start_studio(element("studio"));
+  await glue.start_studio(element("studio"));
 }
 
 let lab, studio;
@@ -76,6 +76,8 @@ async function route() {
     await (asked ? (studio ??= startStudio()) : (lab ??= startLab()));
   } catch (error) {
     say(asked ? "#studio .boot" : "#app .boot", explain(error));
+    // Its part of the engine may be there the next time.
+    if (asked) studio = undefined;
     console.error(error);
   }
   // The lab waits while it is not shown, as in a hidden tab.

@@ -13,6 +13,6 @@ self.addEventListener("message", keep);
 
 const glue = await import("./lora-playground.js");
 await glue.default({ module_or_path: await engine });
-glue[`${location.search.slice(1)}_worker`]();
+await glue[`${location.search.slice(1)}_worker`]();
 self.removeEventListener("message", keep);
 for (const data of early) self.dispatchEvent(new MessageEvent("message", { data }));

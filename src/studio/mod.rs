@@ -3,6 +3,8 @@
 
 pub mod adapters;
 pub mod chart;
+#[cfg(all(target_arch = "wasm32", feature = "app"))]
+mod entries;
 pub mod export;
 pub mod record;
 pub mod state;

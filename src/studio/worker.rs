@@ -23,8 +23,7 @@ const PACE: f64 = 80.0;
 ///
 /// # Errors
 /// If this is no dedicated worker.
-#[wasm_bindgen]
-pub fn studio_worker() -> std::result::Result<(), JsValue> {
+pub fn start() -> std::result::Result<(), JsValue> {
     let scope = Scope::own(|info| Report::Crashed(format!("it failed: {info}")))?;
     let bench = Rc::new(Bench { scope: scope.clone(), device: RefCell::default(), csv: RefCell::default() });
     let working = bench.clone();

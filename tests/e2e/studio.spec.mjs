@@ -49,7 +49,7 @@ describe("the studio, with WebGPU", () => {
       await trained(page, 20);
       await link(page, "Experiments").click();
       await ready(page);
-      assert.equal(page.asked.filter((url) => url.endsWith(".wasm")).length, 1);
+      assert.equal(page.asked.filter((url) => url.endsWith("_bg.wasm")).length, 1);
       assert.ok(await page.getByText("The lab is paused while you are here").isVisible());
       assert.equal(await page.evaluate(() => document.activeElement?.id), "studio-title");
       await page.waitForTimeout(1500);
@@ -195,6 +195,19 @@ describe("the studio, with WebGPU", () => {
     const missing = "const real = fetch; window.fetch = (what, ...rest) => real(String(what).replace('.wasm', '.missing'), ...rest);";
     const page = await site.visit("#experiments", { init: missing });
     await page.locator("#studio").getByText(/could not be started: .* status 404/).waitFor({ timeout: 20_000 });
+    await page.context().close();
+  });
+
+  it("says when its part of the engine cannot be fetched, and fetches it when it is asked for again", async () => {
+    const page = await site.visit("?paused");
+    await trained(page, 0);
+    await page.route("**/split_studio.wasm", (route) => route.abort());
+    await page.evaluate(() => (location.hash = "#experiments"));
+    await page.locator("#studio").getByText(/could not be started: its part of the engine/).waitFor({ timeout: 20_000 });
+    await page.unroute("**/split_studio.wasm");
+    await page.evaluate(() => (location.hash = ""));
+    await page.evaluate(() => (location.hash = "#experiments"));
+    await ready(page);
     await page.context().close();
   });
 

@@ -4,14 +4,14 @@
 use std::path::absolute;
 
 use crate::{
-    package, serve,
+    package, page,
     shell::{Result, command, run, stage, target_dir},
     tools::{self, Browser},
 };
 
 pub fn bench(args: &[String]) -> Result {
     let browser = tools::for_browser()?;
-    serve::build()?;
+    page::build()?;
     tools::node_modules("tests/e2e")?;
     if let Some((_, rest)) = args.split_first().filter(|(first, _)| *first == "--start") {
         let rest: Vec<_> = rest.iter().map(String::as_str).collect();
@@ -38,7 +38,7 @@ pub fn shots(args: &[String]) -> Result {
         _ => return Err(format!("shots takes one directory, not {args:?}")),
     };
     let browser = tools::for_browser()?;
-    serve::build()?;
+    page::build()?;
     tools::node_modules("tests/e2e")?;
     stage("taking screenshots", "two or three minutes", || script(&browser, "bench/shots.mjs", &[dir]))
 }

@@ -1,4 +1,4 @@
-//! Developer commands: `cargo xtask <command>`. Orchestrates Trunk, wasm-pack, cargo and node, installs what is missing,
+//! Developer commands: `cargo xtask <command>`. Orchestrates cargo, wasm-bindgen, wasm-pack and node, installs what is missing,
 //! and says what it does and about how long that takes. Knows nothing of what the code it builds means.
 
 mod bench;
@@ -6,6 +6,7 @@ mod experiments;
 mod likeness;
 mod order;
 mod package;
+mod page;
 mod serve;
 mod shell;
 mod test;
@@ -45,7 +46,7 @@ fn dispatch(command: &str, args: &[String]) -> Result {
     shell::enter_root()?;
     match command {
         "serve" => serve::serve(args),
-        "build" => none(args).and_then(|()| serve::build()),
+        "build" => none(args).and_then(|()| page::build()),
         "package" => none(args).and_then(|()| package::package()),
         "test" => test::test(args),
         "bench" => bench::bench(args),

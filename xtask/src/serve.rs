@@ -1,4 +1,4 @@
-//! The page: built by Trunk into dist/, and served from there as a host would, compressed.
+//! Serves the page from dist/ as a host would, compressed.
 
 use std::{
     fs,
@@ -11,30 +11,9 @@ use flate2::{Compression, write::GzEncoder};
 use tiny_http::{Header, Request, Response, Server};
 
 use crate::{
-    order::order,
-    shell::{Result, command, run, stage},
-    tools,
+    page::{DIST, build},
+    shell::Result,
 };
-
-const DIST: &str = "dist";
-const ENGINE: &str = "lora-playground_bg.wasm";
-
-pub fn build() -> Result {
-    tools::for_page()?;
-    stage("building the release page into dist/", "about 3 minutes the first time, then about a minute", || {
-        run(&mut tools::with_tools(command("trunk build --release --offline --locked --skip-version-check")))?;
-        order(&Path::new(DIST).join(ENGINE))?;
-        size().map_err(|e| format!("cannot write the engine's size into {DIST}/index.html: {e}"))
-    })
-}
-
-/// Tells the page how large the engine is: of a compressed download, the browser says only how much has come.
-fn size() -> io::Result<()> {
-    let page = Path::new(DIST).join("index.html");
-    let bytes = fs::metadata(Path::new(DIST).join(ENGINE))?.len();
-    let html = fs::read_to_string(&page)?.replace("data-bytes=\"\"", &format!("data-bytes=\"{bytes}\""));
-    fs::write(page, html)
-}
 
 pub fn serve(args: &[String]) -> Result {
     let port = match args {

@@ -4,7 +4,7 @@
 use std::{process::Command, time::Instant};
 
 use crate::{
-    package, serve,
+    package, page,
     shell::{Result, command, run, stage},
     tools::{self, Browser},
 };
@@ -44,7 +44,7 @@ fn in_browser(report: &mut Report, browser: &Browser) {
         });
     }
     report.stage("wasm tests in Chromium", "two minutes", || wasm_pack(browser));
-    let page = report.stage("release page", "two minutes", serve::build);
+    let page = report.stage("release page", "two minutes", page::build);
     let package = report.stage("npm package", "a minute", package::package);
     if page && package {
         report.stage("end to end in Chromium", "three minutes", || end_to_end(browser));

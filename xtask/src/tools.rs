@@ -9,13 +9,11 @@ use std::{
 use crate::shell::{Result, ask, command, path_with, run, stage, target_dir, which};
 
 const WASM: &str = "wasm32-unknown-unknown";
-const TRUNK: &str = "0.21.14";
 const WASM_PACK: &str = "0.15.1";
 
-/// Everything that the page is built with: wasm target, Trunk, the wasm-bindgen that Cargo.lock asks for, and the crates.
+/// Everything that the page is built with: wasm target, the wasm-bindgen that Cargo.lock asks for, and the crates.
 pub fn for_page() -> Result {
     wasm_target()?;
-    cargo_tool("trunk", TRUNK, "about 3 minutes on two cores")?;
     wasm_bindgen()?;
     crates()
 }
@@ -28,7 +26,7 @@ pub fn for_package() -> Result {
     crates()
 }
 
-/// Trunk, wasm-pack and cargo, finding the right wasm-bindgen first.
+/// wasm-pack, finding the right wasm-bindgen first.
 pub fn with_tools(mut command: Command) -> Command {
     command.env("PATH", path_with(&own_bin()));
     command
@@ -92,7 +90,7 @@ fn install(name: &str) -> Command {
     install
 }
 
-/// Trunk builds offline, so that nothing is asked of the network behind one's back; the crates are fetched here.
+/// The page is built offline, so that nothing is asked of the network behind one's back; the crates are fetched here.
 fn crates() -> Result {
     if ask("cargo fetch --locked --offline").is_some() {
         return Ok(());

@@ -11,7 +11,7 @@ pub mod table;
 pub mod wire;
 pub mod words;
 #[cfg(all(target_arch = "wasm32", feature = "app"))]
-mod worker;
+pub mod worker;
 
 #[cfg(test)]
 mod tests;

@@ -45,8 +45,7 @@ const STEPS: f64 = 1000.0;
 ///
 /// # Errors
 /// If this is no dedicated worker.
-#[wasm_bindgen]
-pub fn adapter_worker() -> std::result::Result<(), JsValue> {
+pub fn start() -> std::result::Result<(), JsValue> {
     let scope = Scope::own(|info| Report::Crashed(format!("it failed: {info}")))?;
     let desk = Rc::new(Desk {
         scope: scope.clone(),

@@ -14,7 +14,6 @@ mod sweeps;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
@@ -35,10 +34,8 @@ use sweeps::Sweeps;
 /// Name of the records in the browser's session store.
 const KEPT: &str = "lora-playground-experiments";
 
-/// Starts the studio in `root`. Called once, by the page's script.
-#[wasm_bindgen]
-pub fn start_studio(root: web_sys::Element) {
-    console_error_panic_hook::set_once();
+/// Shows the studio in `root`.
+pub fn start(root: web_sys::Element) {
     root.set_inner_html("");
     yew::Renderer::<Studio>::with_root(root).render();
 }
