@@ -3,16 +3,16 @@
 
 pub mod adapters;
 pub mod chart;
-#[cfg(all(target_arch = "wasm32", feature = "app"))]
+#[cfg(all(target_arch = "wasm32", feature = "studio"))]
 mod entries;
 pub mod export;
 pub mod record;
 pub mod state;
 pub mod sweep;
-#[cfg(all(target_arch = "wasm32", feature = "app"))]
+#[cfg(all(target_arch = "wasm32", feature = "studio"))]
 mod ui;
 pub mod wire;
-#[cfg(all(target_arch = "wasm32", feature = "app"))]
+#[cfg(all(target_arch = "wasm32", feature = "studio"))]
 mod worker;
 
 #[cfg(test)]

@@ -27,7 +27,8 @@ pub fn build() -> Result {
     stage("building the release page into dist/", "about 3 minutes the first time, then about a minute", || {
         // Where the cuts are, the splitter reads from the linker's relocations.
         run(command(
-            "cargo rustc --release --offline --locked --package lora-playground --lib --target wasm32-unknown-unknown",
+            "cargo rustc --release --offline --locked --package lora-playground --lib --features studio \
+             --target wasm32-unknown-unknown",
         )
         .args(["--", "-C", "link-arg=--emit-relocs"]))?;
         let dist = Path::new(DIST);

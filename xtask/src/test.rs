@@ -38,7 +38,7 @@ fn browser_tools() -> Result<Browser> {
 }
 
 fn in_browser(report: &mut Report, browser: &Browser) {
-    for product in ["app", "api"] {
+    for product in ["studio", "api"] {
         report.stage(&format!("clippy, wasm with the {product}"), "half a minute", || {
             run(&mut clippy_wasm(&format!("--no-default-features --features {product}")))
         });

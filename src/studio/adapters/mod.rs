@@ -10,7 +10,7 @@ pub mod state;
 pub mod table;
 pub mod wire;
 pub mod words;
-#[cfg(all(target_arch = "wasm32", feature = "app"))]
+#[cfg(all(target_arch = "wasm32", feature = "studio"))]
 pub mod worker;
 
 #[cfg(test)]
