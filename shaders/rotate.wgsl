@@ -6,8 +6,10 @@
 // One invocation does four columns of a token: of one half of a head (FOURS), where halves are multiples of four wide, which
 // is five times as fast in software, or of two heads.
 
+#import lib/step
+
 struct Dims {
-  tokens: u32, width: u32, heads: u32, head_dim: u32, sequence: u32, table_width: u32, first: u32, direction: f32,
+  tokens: u32, width: u32, heads: u32, head_dim: u32, sequence: u32, table_width: u32, continued: u32, direction: f32,
 }
 
 override FOURS: bool = false;
@@ -25,7 +27,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
   let columns = dims.width / 4u;
   let t = id.x / columns;
   if (t >= dims.tokens) { return; }
-  let angles = (t % dims.sequence + dims.first) * dims.table_width;
+  let angles = (t % dims.sequence + dims.continued * clock.x_row) * dims.table_width;
   let row = t * dims.width;
   let half = dims.head_dim / 2u;
   let end = dims.heads * dims.head_dim;

@@ -1,6 +1,6 @@
 // The mean of a sequence's rows so far, and back.
 //
-//   x [tokens or pool, width]   out, d_out, dx [tokens, width]
+//   x [tokens or pool, width]   out, d_out, dx [tokens, width]   sums [positions, width], after each token of one sequence
 //
 // One invocation does four columns of a sequence: each row's mean needs the sum before it.
 
@@ -26,6 +26,22 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
       mean = sum / f32(t - start + 1u);
     }
     out[t * columns + c] = mean;
+  }
+}
+
+@group(1) @binding(2) var<storage, read_write> sums: array<vec4f>;
+@group(1) @binding(3) var<storage, read_write> out_continued: array<vec4f>;
+
+@compute @workgroup_size(32)
+fn continued(@builtin(global_invocation_id) id: vec3u) {
+  let columns = dims.width / 4u;
+  if (id.x >= columns) { return; }
+  var sum = vec4f();
+  if (clock.x_row > 0u) { sum = sums[(clock.x_row - 1u) * columns + id.x]; }
+  for (var t = 0u; t < dims.tokens; t++) {
+    sum += x[t * columns + id.x];
+    sums[(clock.x_row + t) * columns + id.x] = sum;
+    out_continued[t * columns + id.x] = sum / f32(clock.x_row + t + 1u);
   }
 }
 

@@ -14,13 +14,16 @@ use lora_playground::exec::Recording;
 use lora_playground::exec::gpu::{Device, Gpu};
 use lora_playground::graph::{Access, Bound, Buffer, Kernel, Pass, Step, Target, Typed, Uniform};
 use lora_playground::net::{CompiledLane, Shared, compile};
+use lora_playground::op::attention_continued::ATTENTION_CONTINUED;
 use lora_playground::op::cross_entropy::CROSS_ENTROPY;
 use lora_playground::op::embedding::{EMBEDDING, EMBEDDING_BACKWARD};
 use lora_playground::op::rms_norm::{RMS_NORM, RMS_NORM_BACKWARD};
 use lora_playground::op::rotate::ROTATE;
-use lora_playground::op::running_mean::{RUNNING_MEAN, RUNNING_MEAN_BACKWARD};
+use lora_playground::op::running_mean::{RUNNING_MEAN, RUNNING_MEAN_BACKWARD, RUNNING_MEAN_CONTINUED};
 use lora_playground::op::swiglu::{SWIGLU, SWIGLU_BACKWARD};
-use lora_playground::op::{attention, cross_entropy, embedding, pad, rms_norm, rotate, running_mean, swiglu};
+use lora_playground::op::{
+    attention, attention_continued, cross_entropy, embedding, pad, rms_norm, rotate, running_mean, swiglu,
+};
 use lora_playground::rng::Rng;
 use pollster::block_on;
 
@@ -122,6 +125,25 @@ impl Bench {
         self.check(&ATTENTION_BACKWARD_KEY, dims, &[&q, &k, &v, &d_out, lse, &made[1]], &[of_kv, of_kv]);
     }
 
+    /// Eight tokens more, behind as many positions in a cache.
+    fn attention_continued(&mut self, [heads, kv_heads, head_dim]: [usize; 3]) {
+        let (q_used, kv_used) = (heads * head_dim, kv_heads * head_dim);
+        let (q_width, kv_width) = (pad(q_used), pad(kv_used));
+        let dims = attention_continued::Dims {
+            tokens: 8,
+            heads: heads as u32,
+            kv_heads: kv_heads as u32,
+            head_dim: head_dim as u32,
+            q_width: q_width as u32,
+            kv_width: kv_width as u32,
+            scale: 1.0 / (head_dim as f32).sqrt(),
+        };
+        let q = self.matrix(8, q_used, 8, q_width);
+        let [k, v] = [(); 2].map(|()| self.matrix(8, kv_used, 8, kv_width));
+        let [keys, values] = [(); 2].map(|()| self.matrix(ROW + 8, kv_used, ROW + 8, kv_width));
+        self.check(&ATTENTION_CONTINUED, dims, &[&q, &k, &v, &keys, &values], &[8 * q_width]);
+    }
+
     fn all(&mut self) {
         let (tokens, real, width, used) = (24, 21, 40, 36);
         let (tokens32, real32, width32) = (tokens as u32, real as u32, width as u32);
@@ -154,7 +176,7 @@ impl Bench {
             self.check(&RMS_NORM_BACKWARD, dims, &[&x, &weight, &dy], &[tokens * width]);
         }
 
-        for (heads, head_dim, first, direction) in [(3, 6, 0, 1.0), (2, 12, 4, -1.0), (2, 16, 0, 1.0)] {
+        for (heads, head_dim, continued, direction) in [(3, 6, 0, 1.0), (2, 12, 1, -1.0), (2, 16, 0, 1.0)] {
             let width = pad(heads * head_dim);
             let (table_width, sequence) = (pad(head_dim), 7);
             let dims = rotate::Dims {
@@ -164,11 +186,11 @@ impl Bench {
                 head_dim: head_dim as u32,
                 sequence,
                 table_width: table_width as u32,
-                first,
+                continued,
                 direction,
             };
             let x = self.matrix(real, heads * head_dim, tokens, width);
-            let positions = (sequence + first) as usize;
+            let positions = sequence as usize + continued as usize * ROW;
             let table = self.matrix(positions, head_dim, positions, table_width);
             self.check(&ROTATE, dims, &[&x, &table], &[tokens * width]);
         }
@@ -188,6 +210,10 @@ impl Bench {
             self.check(&RUNNING_MEAN, dims, &[&pool], &[tokens * width]);
             self.check(&RUNNING_MEAN_BACKWARD, dims, &[&pool], &[tokens * width]);
         }
+
+        let dims = running_mean::Dims { tokens: 8, real_tokens: 8, sequence: 8, width: width32, x_batched: 0 };
+        let (x, sums) = (self.values(8 * width), self.values((ROW + 8) * width));
+        self.check(&RUNNING_MEAN_CONTINUED, dims, &[&x, &sums], &[8 * width]);
 
         for (classes, outputs) in [(10, 16), (259, 264), (128, 128)] {
             let dims = cross_entropy::Dims {
@@ -215,6 +241,7 @@ impl Bench {
             [5, 1, 2, 1, 10],
         ] {
             self.attention(shape);
+            self.attention_continued([shape[2], shape[3], shape[4]]);
         }
     }
 }

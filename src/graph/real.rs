@@ -18,6 +18,8 @@ pub trait Real:
     fn powers_of_e(values: &mut [Self]);
     /// `1 / (1 + e⁻ˣ)` of each, likewise.
     fn sigmoids(values: &mut [Self]);
+    /// `Σ a b`. In f32 eight sums at a time: one after the other, each addition would wait for the last.
+    fn dot(a: &[Self], b: &[Self]) -> Self;
 }
 
 impl Real for f32 {
@@ -32,6 +34,17 @@ impl Real for f32 {
     }
     fn sigmoids(values: &mut [Self]) {
         in_fours(values, |x| ONE / (ONE + power_of_e(-x)));
+    }
+    fn dot(a: &[Self], b: &[Self]) -> Self {
+        let ((a8, a), (b8, b)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+        let mut sums = [four(0.0); 2];
+        for (a, b) in a8.iter().zip(b8) {
+            let [a0, a1, a2, a3, a4, a5, a6, a7] = *a;
+            let [b0, b1, b2, b3, b4, b5, b6, b7] = *b;
+            sums[0] += f32x4::new([a0, a1, a2, a3]) * f32x4::new([b0, b1, b2, b3]);
+            sums[1] += f32x4::new([a4, a5, a6, a7]) * f32x4::new([b4, b5, b6, b7]);
+        }
+        (sums[0] + sums[1]).reduce_add() + a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>()
     }
 }
 
@@ -100,6 +113,9 @@ impl Real for f64 {
     }
     fn sigmoids(values: &mut [Self]) {
         values.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp()));
+    }
+    fn dot(a: &[Self], b: &[Self]) -> Self {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
     }
 }
 

@@ -53,32 +53,7 @@ impl Forward {
     /// `x [rows, inputs]`, whole sequences of `task`'s network.
     pub fn new(task: &TaskData, x: Vec<f32>, sequence: usize) -> Self {
         let rows = x.len() / task.network.inputs();
-        // No loss is computed here, so targets are left out.
-        let nothing = || match task.loss {
-            LossKind::Mse => Targets::Dense(Vec::new()),
-            LossKind::CrossEntropy => Targets::Classes(Vec::new()),
-        };
-        let task = TaskData {
-            network: task.network.clone(),
-            loss: task.loss,
-            batch_sequences: rows / sequence,
-            sequence,
-            batches: 1,
-            spare: 0,
-            x,
-            y: nothing(),
-            row_domains: Vec::new(),
-            base: task.base.clone(),
-            tensors: task.tensors.clone(),
-            domain_names: Vec::new(),
-            energy: task.energy,
-            pool_energy: task.pool_energy,
-            noise_variance: 0.0,
-            true_rank: None,
-            teacher: None,
-            mixed: task.mixed,
-            probe: Probe { sequence, x: Vec::new(), y: nothing(), row_domains: Vec::new() },
-        };
+        let task = on(task, x, (rows / sequence, sequence));
         Self { cpu: Cpu::new(share(&task)), task, rows }
     }
 
@@ -186,6 +161,37 @@ impl Forward {
     fn unpad(&self, lane: usize, buffer: Buffer, width: usize) -> Vec<f32> {
         let values = self.cpu.read(lane, buffer);
         values.chunks_exact(pad(width)).take(self.rows).flat_map(|row| &row[..width]).copied().collect()
+    }
+}
+
+/// The task with these rows alone, in batches of so many sequences of so many tokens.
+pub fn on(task: &TaskData, x: Vec<f32>, (sequences, sequence): (usize, usize)) -> TaskData {
+    let rows = x.len() / task.network.inputs();
+    // No loss is computed here, so targets are left out.
+    let nothing = || match task.loss {
+        LossKind::Mse => Targets::Dense(Vec::new()),
+        LossKind::CrossEntropy => Targets::Classes(Vec::new()),
+    };
+    TaskData {
+        network: task.network.clone(),
+        loss: task.loss,
+        batch_sequences: sequences,
+        sequence,
+        batches: rows / (sequences * sequence),
+        spare: 0,
+        x,
+        y: nothing(),
+        row_domains: Vec::new(),
+        base: task.base.clone(),
+        tensors: task.tensors.clone(),
+        domain_names: Vec::new(),
+        energy: task.energy,
+        pool_energy: task.pool_energy,
+        noise_variance: 0.0,
+        true_rank: None,
+        teacher: None,
+        mixed: task.mixed,
+        probe: Probe { sequence, x: Vec::new(), y: nothing(), row_domains: Vec::new() },
     }
 }
 

@@ -1,7 +1,9 @@
 //! Text that goes on from a prompt, token by token, on the CPU beside whatever trains: a lane's parameters as they were when
-//! it began, or the base alone. Knows nothing of who reads it.
+//! it began, or the base alone. What was read is kept, so that a token costs one block of tokens and not the whole text. Knows
+//! nothing of who reads it.
 
 use super::Lab;
+use super::continued::Continued;
 use super::forward::{Forward, probabilities};
 use crate::config::Lane;
 use crate::error::{Error, Result};
@@ -26,10 +28,18 @@ impl Default for Sampling {
     }
 }
 
+/// What says what follows.
+enum Reader {
+    Continued(Box<Continued>),
+    /// All of it anew for every token, by a lane whose gates look at all of it, with its parameters.
+    Anew(Box<Forward>, Vec<f32>),
+}
+
 /// A text under way.
 pub struct Generation {
-    forward: Forward,
-    params: Vec<f32>,
+    reader: Reader,
+    /// Tokens that it reads at most.
+    window: usize,
     tokenizer: Tokenizer,
     sampling: Sampling,
     rng: Rng,
@@ -73,13 +83,20 @@ impl Lab {
                 (self.lanes[lane].lane.clone(), self.read_one(lane, PARAMS).await?)
             }
         };
-        let mut forward = Forward::new(&self.task, vec![0.0; self.task.sequence], self.task.sequence);
-        forward.set_lane(0, &own, &self.config.optimizer);
+        let window = self.task.sequence;
+        let ahead = own.method.extras.causal.is_some_and(|causal| (causal.reads_ahead)(&own.settings));
+        let reader = if ahead {
+            let mut forward = Forward::new(&self.task, vec![0.0; window], window);
+            forward.set_lane(0, &own, &self.config.optimizer);
+            Reader::Anew(Box::new(forward), params)
+        } else {
+            Reader::Continued(Box::new(Continued::new(&self.task, &own, &params)))
+        };
         let tokens = std::iter::once(tokenizer.begin()).chain(tokenizer.encode(prompt)).collect();
         let rng = Rng::new(sampling.seed, 0);
         Ok(Generation {
-            forward,
-            params,
+            reader,
+            window,
             tokenizer: tokenizer.clone(),
             sampling,
             rng,
@@ -96,21 +113,34 @@ impl Generation {
         self.written
     }
 
+    /// The tokens that what follows is told from. A passage begins with the token that marks it; of a long text its end is read,
+    /// which moves on by half a passage at a time: where it begins elsewhere, all of it has to be read anew.
+    fn seen(&self) -> Vec<u32> {
+        let (all, step) = (self.tokens.len(), (self.window / 2).max(1));
+        let left_out = all.saturating_sub(self.window).next_multiple_of(step);
+        std::iter::once(self.tokens[0]).chain(self.tokens[1 + left_out..].iter().copied()).collect()
+    }
+
+    /// Logits of what follows.
+    fn logits(&mut self) -> Vec<f32> {
+        let seen = self.seen();
+        match &mut self.reader {
+            Reader::Continued(continued) => continued.logits(&seen),
+            Reader::Anew(forward, params) => {
+                let mut x = vec![0.0; self.window];
+                x.iter_mut().zip(&seen).for_each(|(x, &token)| *x = token as f32);
+                forward.set_x(&x);
+                let output = forward.run(0, params).output;
+                let width = output.len() / self.window;
+                output[(seen.len() - 1) * width..seen.len() * width].to_vec()
+            }
+        }
+    }
+
     /// The next token's text: whole characters, and nothing while one is not whole.
     pub fn next_text(&mut self) -> String {
-        let window = self.forward.rows();
-        // A passage begins with the token that marks it; of a long text its end is read.
-        let seen: Vec<u32> = match self.tokens.len() {
-            all if all <= window => self.tokens.clone(),
-            all => std::iter::once(self.tokens[0]).chain(self.tokens[all - window + 1..].iter().copied()).collect(),
-        };
-        let mut x = vec![0.0; window];
-        x.iter_mut().zip(&seen).for_each(|(x, &token)| *x = token as f32);
-        self.forward.set_x(&x);
-        let output = self.forward.run(0, &self.params).output;
-        let width = output.len() / window;
-        let logits = &output[(seen.len() - 1) * width..seen.len() * width];
-        let token = draw(logits, self.sampling, &mut self.rng);
+        let logits = self.logits();
+        let token = draw(&logits, self.sampling, &mut self.rng);
         self.tokens.push(token);
         self.written += 1;
         self.pending.extend(self.tokenizer.bytes_of(token));
@@ -170,6 +200,44 @@ fn draw(logits: &[f32], sampling: Sampling, rng: &mut Rng) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Config, Task};
+    use crate::task::UNCOUNTED;
+    use crate::task::text::{Passages, small};
+    use pollster::block_on;
+
+    /// Lanes that keep what they read, and one that cannot, go on as if each read all of it anew, beyond the end of a passage.
+    #[test]
+    fn what_was_read_is_kept() {
+        kept(["lora.r4.lr0.02", "molora.n3.r2", "mor1e.n4.token", "mor1e.n4.running.lr0.02", "mor1e.n4"]);
+        kept(["dora.r3", "full.embed_tokens-lm_head.lr0.002", "adalora", "vera", "mora.r2"]);
+    }
+
+    fn kept(lanes: [&str; 5]) {
+        let query = format!("task=text&cheat=true&batch=2&sequence=20&languages=rus&total=9&lanes={}", lanes.join("~"));
+        let config = Config::from_query(&query).unwrap();
+        let Task::Text(text) = &config.task else { panic!("text") };
+        let file = async |name: &str| Ok(std::fs::read(format!("www/data/{name}")).unwrap());
+        let task = block_on(small(text, 1, file)).unwrap().0;
+        let mut lab = Lab::new(config.clone(), task, None).unwrap();
+        block_on(lab.train(8)).unwrap();
+        let sampling = Sampling { temperature: 0.7, top_p: 0.95, seed: 3 };
+        for lane in std::iter::once(None).chain((0..lanes.len()).map(Some)) {
+            let mut generation = block_on(lab.generate(lane, "Каждый ", &Tokenizer::Bytes, sampling)).unwrap();
+            let mut rng = Rng::new(sampling.seed, 0);
+            for _ in 0..40 {
+                let (seen, got) = (generation.seen(), generation.logits());
+                assert!(seen.len() <= 20 && (seen.len() >= 10 || generation.tokens.len() < 20));
+                let passages = Passages { x: seen.clone(), y: vec![UNCOUNTED; seen.len()] };
+                let whole = block_on(lab.logits(lane, &passages)).unwrap();
+                let anew = &whole[whole.len() - got.len()..];
+                for (got, anew) in got.iter().zip(anew) {
+                    assert!((got - anew).abs() < 1e-4, "{lane:?} at {}: {got}, not {anew}", generation.written());
+                }
+                generation.next_text();
+                assert_eq!(generation.tokens.last(), Some(&draw(anew, sampling, &mut rng)), "{lane:?}");
+            }
+        }
+    }
 
     #[test]
     fn drawn_tokens_are_of_the_nucleus() {

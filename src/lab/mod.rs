@@ -2,6 +2,7 @@
 //! the page's worker, native tests and the benchmark all stand on it. Knows nothing of any of them.
 
 pub mod change;
+mod continued;
 pub mod export;
 pub mod forward;
 pub mod generate;

@@ -16,7 +16,7 @@ use crate::args::{Setting, Settings, Shown, limits};
 use crate::error::Result;
 use crate::graph::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
 use crate::op::intuition::{self, INTUITION_BACKWARD, INTUITION_FORWARD, INTUITION_SUMS};
-use crate::op::running_mean::{self, RUNNING_MEAN, RUNNING_MEAN_BACKWARD};
+use crate::op::running_mean::{self, RUNNING_MEAN_BACKWARD};
 use crate::op::weight_grad::{self, WEIGHT_GRAD};
 use crate::op::{gate, pad};
 
@@ -354,15 +354,12 @@ fn running_network(hidden: usize, gates: &Gates, place: &LayerSite, arena: &mut 
     let width = pad(place.inputs);
     let mut buffer = |what: &str| arena.buffer(format!("{}.{what}", place.name), place.tokens * width);
     let (mean, dx) = (buffer("running_mean"), buffer("d_running_mean"));
-    let dims = running_mean::Dims {
-        tokens: place.tokens as u32,
-        real_tokens: place.real_tokens as u32,
-        sequence: place.sequence as u32,
-        width: width as u32,
-        x_batched: place.x_batched.into(),
-    };
+    let [tokens, real_tokens, sequence] = [place.tokens, place.real_tokens, place.sequence].map(|n| n as u32);
+    let x_batched = place.x_batched.into();
+    let dims = running_mean::Dims { tokens, real_tokens, sequence, width: width as u32, x_batched };
     let mut source = network(hidden, gates, &LayerSite { x: mean, x_batched: false, ..*place }, arena);
-    source.forward.insert(0, RUNNING_MEAN.pass(dims, &[("x", place.x), ("out", mean)]));
+    let sums = (place.positions > 0).then(|| arena.buffer(format!("{}.sums", place.name), place.positions * width));
+    source.forward.insert(0, running_mean::means(dims, [place.x, mean], sums));
     source.backward.push(RUNNING_MEAN_BACKWARD.pass(dims, &[("d_out", source.dq), ("dx", dx)]));
     GateSource { dq: dx, ..source }
 }

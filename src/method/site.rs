@@ -19,6 +19,8 @@ pub struct LayerSite<'a> {
     pub real_tokens: usize,
     /// Tokens per sequence.
     pub sequence: usize,
+    /// Of one sequence that goes on, positions that are kept of what came before; 0 where sequences are whole.
+    pub positions: usize,
     /// LayerSite among the lane's adapted layers, and how many they are.
     pub index: usize,
     pub count: usize,

@@ -43,6 +43,7 @@ fn what_is_declared_is_what_is_recorded() {
                 tokens: 16,
                 real_tokens: 12,
                 sequence: 4,
+                positions: 0,
                 index: 0,
                 count: 1,
                 inputs: widths.inputs,

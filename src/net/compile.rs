@@ -22,7 +22,19 @@ use crate::task::{LossKind, TaskData};
 
 /// Compile `lane` on `task`'s base network.
 pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> CompiledLane {
-    let batch = Batch { sequences: task.batch_sequences, sequence: task.sequence };
+    of_batch(task, Batch { sequences: task.batch_sequences, sequence: task.sequence, positions: 0 }, lane, optimizer)
+}
+
+/// The same for one text that goes on, a batch of the task's at a time from the row of the pool that a step names: what came before
+/// lies in the lane's buffers, as many positions as the pool has rows. There is only the output. The twins take batches of any size,
+/// shaders those of whole tiles.
+pub fn continuation(task: &TaskData, lane: &Lane) -> CompiledLane {
+    let batch = Batch { sequences: 1, sequence: task.sequence, positions: task.rows() };
+    let compiled = of_batch(task, batch, lane, &Optimizer::default());
+    CompiledLane { gradients: Vec::new(), train: Vec::new(), losses: Vec::new(), ..compiled }
+}
+
+fn of_batch(task: &TaskData, batch: Batch, lane: &Lane, optimizer: &Optimizer) -> CompiledLane {
     let counted = loss::counted(&task.y, batch);
     network(&task.network, (task.loss, counted), batch, lane, optimizer, &|site| own_weight(task, lane, site))
 }
@@ -30,7 +42,7 @@ pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> CompiledL
 /// The kernels that training `lane` takes on a network of one layer under MSE, with dims that mean nothing but for what
 /// pipelines are made with: what a device may compile while the data are still being made.
 pub fn kernels(lane: &Lane) -> Vec<Pass> {
-    let (task, batch) = (Network::stack(&[PAD, PAD]), Batch { sequences: PAD, sequence: 1 });
+    let (task, batch) = (Network::stack(&[PAD, PAD]), Batch { sequences: PAD, sequence: 1, positions: 0 });
     network(&task, (LossKind::Mse, PAD), batch, lane, &Optimizer::default(), &|_| None).train
 }
 
@@ -171,6 +183,7 @@ fn adapt(
                 tokens: recorder.batch.tokens(),
                 real_tokens: recorder.batch.real_tokens(),
                 sequence: recorder.batch.sequence,
+                positions: recorder.batch.positions,
                 index,
                 count: chosen.len(),
                 inputs: site.inputs,

@@ -19,7 +19,7 @@ mod prototypes;
 mod rewrite;
 mod shared;
 
-pub use compile::{compile, kernels};
+pub use compile::{compile, continuation, kernels};
 pub use lane::{CompiledLane, CompiledSite};
 pub use shared::{Shared, SharedBuffers, share};
 

@@ -4,10 +4,8 @@
 //! Without renormalisation (MoLoRA, arXiv 2309.05444) the kept gates stay as softmax made them; with it
 //! (Mixtral, MixLoRA) they sum to one again. A MoR1E layer's gates come from its intuition network (`given`).
 
-use ndarray::linalg::general_mat_mul;
-
 use super::random::pcg;
-use super::{parts_per_turn, view, view_mut};
+use super::{parts_per_turn, times_transposed, view, view_mut};
 use crate::graph::{Bound, Form, Real, Step, Target, dims, kernel, wgsl};
 
 dims!(
@@ -135,7 +133,7 @@ fn project<F: Real>(step: &Step, d: &Dims, columns: usize, x: &[F], w: &[F], out
     let (t, k) = (d.tokens as usize, d.inner as usize);
     let x = view(x, (d.x_batched * step.x_row) as usize * k, t, k, k);
     let w = view(w, d.w_offset as usize, columns, k, k);
-    general_mat_mul(F::one(), &x, &w.t(), F::zero(), &mut view_mut(out, 0, t, columns, d.width()));
+    times_transposed(F::one(), &x, &w, F::zero(), &mut view_mut(out, 0, t, columns, d.width()));
 }
 
 fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {

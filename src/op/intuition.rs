@@ -3,9 +3,9 @@
 //!
 //! Source: methods.md's reading of arXiv 2404.08985 ("pooled", the default of popular write-ups).
 
-use ndarray::{Array2, ArrayViewMut1, linalg::general_mat_mul};
+use ndarray::{Array2, ArrayViewMut1};
 
-use super::{adamw, gelu, view, view_mut};
+use super::{adamw, gelu, times_transposed, view, view_mut};
 use crate::graph::{Bound, Real, Step, dims, kernel};
 
 /// PyTorch's LayerNorm default.
@@ -97,10 +97,6 @@ impl Dims {
     }
 }
 
-fn dot<F: Real>(a: &[F], b: &[F]) -> F {
-    a.iter().zip(b).map(|(&x, &y)| x * y).sum()
-}
-
 /// Adds the first columns of rows of this width, times `scale`.
 fn add_rows<F: Real>(rows: &[F], width: usize, scale: F, mut to: ArrayViewMut1<'_, F>) {
     for row in rows.chunks_exact(width) {
@@ -117,7 +113,7 @@ fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let affine = |x: &Array2<F>, weight: u32, bias: u32, outputs: usize| {
         let mut y = Array2::zeros((rows, outputs)) + matrix(bias, 1, outputs);
         let weight = matrix(weight, outputs, x.ncols());
-        general_mat_mul(F::one(), x, &weight.t(), F::one(), &mut y);
+        times_transposed(F::one(), &x.view(), &weight, F::one(), &mut y.view_mut());
         y
     };
     let first = (d.x_batched * step.x_row) as usize;
@@ -174,7 +170,7 @@ fn backward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
         gelu::derivatives(&mut slopes);
         let scaled: Vec<F> = dn.row(r).iter().zip(weight).map(|(&d, &w)| d * w).collect();
         let mean = scaled.iter().copied().sum::<F>() / size;
-        let along = dot(&scaled, normal) / size;
+        let along = F::dot(&scaled, normal) / size;
         for (j, da) in da.iter_mut().enumerate().take(real_h) {
             *da = inverse * (scaled[j] - mean - normal[j] * along) * slopes[j];
         }

@@ -5,7 +5,7 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
 
-use super::{gelu, mse, view, view_mut};
+use super::{FEW, gelu, mse, times_transposed, view, view_mut};
 use crate::graph::{Bound, Form, Real, Step, Target, dims, kernel, wgsl};
 
 dims!(
@@ -155,6 +155,12 @@ fn times_weight<F: Real>(
     transposed: bool,
     out: &mut ArrayViewMut2<'_, F>,
 ) {
+    if transposed && rows.nrows() <= FEW {
+        for weight in frozen.iter().chain(&delta) {
+            times_transposed(F::one(), rows, weight, F::one(), out);
+        }
+        return;
+    }
     let sum = frozen.zip(delta).map(|(frozen, delta)| &frozen + &delta);
     let Some(weight) = sum.as_ref().map(|sum| sum.view()).or(frozen).or(delta) else { return };
     let weight = if transposed { weight.reversed_axes() } else { weight };

@@ -9,6 +9,7 @@
 pub mod adamw;
 pub mod add;
 pub mod attention;
+pub mod attention_continued;
 pub mod balance;
 pub mod budget;
 pub mod cross_entropy;
@@ -33,7 +34,10 @@ pub mod tile;
 pub mod truncate;
 pub mod weight_grad;
 
+use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
+
+use crate::graph::Real;
 
 /// Widths and token counts are padded to multiples of this: the side of a register tile.
 pub const PAD: usize = 8;
@@ -63,6 +67,33 @@ pub fn view_mut<F>(data: &mut [F], offset: usize, rows: usize, cols: usize, stri
     match ArrayViewMut2::from_shape((rows, cols).strides((stride, 1)), &mut data[offset..offset + used]) {
         Ok(view) => view,
         Err(error) => unreachable!("the slice was cut to the view's size: {error}"),
+    }
+}
+
+/// Rows that are multiplied one by one.
+const FEW: usize = 4;
+
+/// `out = share · rows weightᵀ + kept · out`. A product of matrices first puts the whole weight in another order, which costs more
+/// than a few rows do.
+fn times_transposed<F: Real>(
+    share: F,
+    rows: &ArrayView2<'_, F>,
+    weight: &ArrayView2<'_, F>,
+    kept: F,
+    out: &mut ArrayViewMut2<'_, F>,
+) {
+    if rows.nrows() > FEW {
+        return general_mat_mul(share, rows, &weight.t(), kept, out);
+    }
+    for (row, out) in rows.rows().into_iter().zip(out.rows_mut()) {
+        for (weight, out) in weight.rows().into_iter().zip(out) {
+            let sum = match (row.as_slice(), weight.as_slice()) {
+                (Some(row), Some(weight)) => F::dot(row, weight),
+                _ => row.dot(&weight),
+            };
+            let before = if kept == F::zero() { F::zero() } else { kept * *out };
+            *out = share * sum + before;
+        }
     }
 }
 

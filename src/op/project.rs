@@ -1,9 +1,7 @@
 //! Projection of token rows onto the rows of a matrix, `out = scale · x wᵀ`: down onto lora_A, and back, the output's
 //! gradient onto lora_B. Mixtures have their projections in `gate`, together with what follows them.
 
-use ndarray::linalg::general_mat_mul;
-
-use super::{view, view_mut};
+use super::{times_transposed, view, view_mut};
 use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
@@ -35,5 +33,5 @@ fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let row = (d.x_batched * step.x_row) as usize;
     let x = view(&x, row * k, t, k, k);
     let w = view(&w, d.w_offset as usize, m, k, k);
-    general_mat_mul(F::of(f64::from(d.scale)), &x, &w.t(), F::zero(), &mut view_mut(&mut out, 0, t, m, m));
+    times_transposed(F::of(f64::from(d.scale)), &x, &w, F::zero(), &mut view_mut(&mut out, 0, t, m, m));
 }

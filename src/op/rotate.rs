@@ -12,11 +12,11 @@ dims!(
         heads: u32,
         /// Even.
         head_dim: u32,
-        /// Tokens of a sequence; each begins at position `first`.
+        /// Tokens of a sequence.
         sequence: u32,
         table_width: u32,
-        /// The position of a sequence's first token: more than 0 where those before it are in a cache.
-        first: u32,
+        /// 1: the sequence goes on, from the position that the step begins at.
+        continued: u32,
         /// 1, or −1 to turn back, which is how the gradient goes.
         direction: f32,
     }
@@ -31,13 +31,13 @@ kernel!(
     twin: forward,
 );
 
-fn forward<F: Real>(_: &Step, d: &Dims, b: &Bound<F>) {
+fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
     let (x, table, mut out) = (b.read("x"), b.read("table"), b.write("out"));
     let (width, head, sequence) = (d.width as usize, d.head_dim as usize, d.sequence as usize);
     let (half, used) = (head / 2, d.heads as usize * head);
-    let direction = F::of(d.direction.into());
+    let (direction, first) = (F::of(d.direction.into()), (d.continued * step.x_row) as usize);
     for (t, (x, out)) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)).take(d.tokens as usize).enumerate() {
-        let angles = &table[(t % sequence + d.first as usize) * d.table_width as usize..][..head];
+        let angles = &table[(t % sequence + first) * d.table_width as usize..][..head];
         let (cos, sin) = angles.split_at(half);
         for (x, out) in x[..used].chunks_exact(head).zip(out[..used].chunks_exact_mut(head)) {
             for i in 0..half {
@@ -55,9 +55,9 @@ mod tests {
     use crate::op::testing::{assert_close, dot, matrix, run};
 
     const DIMS: Dims =
-        Dims { tokens: 8, width: 16, heads: 2, head_dim: 6, sequence: 3, table_width: 8, first: 2, direction: 1.0 };
+        Dims { tokens: 8, width: 16, heads: 2, head_dim: 6, sequence: 3, table_width: 8, continued: 1, direction: 1.0 };
 
-    /// Five positions' angles, cosines before sines.
+    /// Five positions' angles, of which the step begins at the third, cosines before sines.
     fn table() -> Vec<f64> {
         let mut table = vec![0.0; 5 * 8];
         for (position, row) in table.chunks_exact_mut(8).enumerate() {

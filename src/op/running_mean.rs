@@ -1,6 +1,6 @@
 //! The mean of a sequence's rows up to each: what a gate of a causal model may see of its sequence.
 
-use crate::graph::{Bound, Real, Step, dims, kernel};
+use crate::graph::{Bound, Buffer, Pass, Real, Step, dims, kernel};
 
 dims!(
     /// x `[tokens, width]` or the pool; out, d_out and dx `[tokens, width]`.
@@ -31,10 +31,27 @@ kernel!(
     twin: backward,
 );
 
+kernel!(
+    /// The same of a sequence that goes on from the position that the step begins at, from the sums before it; `sums`
+    /// `[positions, width]` has those after each of these tokens from then on.
+    pub static RUNNING_MEAN_CONTINUED: Dims = "running_mean", "continued";
+    bindings: [x: Read, sums: Write, out: Write],
+    workgroups: |d, _| d.workgroups(),
+    twin: continued,
+);
+
 impl Dims {
     /// One invocation for four columns of a sequence.
     fn workgroups(&self) -> u32 {
         (self.tokens.div_ceil(self.sequence) * self.width / 4).div_ceil(32)
+    }
+}
+
+/// The means of x, or of what goes on from these sums.
+pub fn means(dims: Dims, [x, out]: [Buffer; 2], sums: Option<Buffer>) -> Pass {
+    match sums {
+        None => RUNNING_MEAN.pass(dims, &[("x", x), ("out", out)]),
+        Some(sums) => RUNNING_MEAN_CONTINUED.pass(dims, &[("x", x), ("sums", sums), ("out", out)]),
     }
 }
 
@@ -58,6 +75,21 @@ fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
         }
         add(&mut sum, F::one(), &x[t * width..][..width]);
         let count = F::of((t % sequence + 1) as f64);
+        out.iter_mut().zip(&sum).for_each(|(o, &s)| *o = s / count);
+    }
+}
+
+fn continued<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
+    let (x, mut sums, mut out) = (b.read("x"), b.write("sums"), b.write("out"));
+    let (width, first) = (d.width as usize, step.x_row as usize);
+    let mut sum = vec![F::zero(); width];
+    if first > 0 {
+        sum.copy_from_slice(&sums[(first - 1) * width..][..width]);
+    }
+    for (t, (x, out)) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)).take(d.tokens as usize).enumerate() {
+        add(&mut sum, F::one(), x);
+        sums[(first + t) * width..][..width].copy_from_slice(&sum);
+        let count = F::of((first + t + 1) as f64);
         out.iter_mut().zip(&sum).for_each(|(o, &s)| *o = s / count);
     }
 }
@@ -97,6 +129,18 @@ mod tests {
             }
             assert_close("out", &out, &wanted, 1e-12);
         }
+    }
+
+    #[test]
+    fn a_sequence_that_goes_on_has_the_means_of_the_whole() {
+        let x = matrix(1, [10, 5], [16, 8]);
+        let d = Dims { tokens: 10, real_tokens: 10, sequence: 10, width: 8, x_batched: 0 };
+        let whole = run(&RUNNING_MEAN, &d, &[&x], &[128]).remove(0);
+        // The sums of the first two rows lie ready, as `run` begins at the third.
+        let mut sums = vec![0.0; 128];
+        (0..5).for_each(|c| (sums[c], sums[8 + c]) = (x[c], x[c] + x[8 + c]));
+        let d = Dims { tokens: 8, real_tokens: 8, sequence: 8, ..d };
+        assert_close("out", &run(&RUNNING_MEAN_CONTINUED, &d, &[&x[16..], &sums], &[64])[0], &whole[16..80], 1e-12);
     }
 
     #[test]

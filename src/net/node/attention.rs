@@ -4,6 +4,7 @@
 use super::{Operation, Recorder, Value};
 use crate::graph::Buffer;
 use crate::op::attention::{ATTENTION, ATTENTION_BACKWARD_KEY, ATTENTION_BACKWARD_QUERY, Dims};
+use crate::op::attention_continued::{self, ATTENTION_CONTINUED};
 use crate::op::pad;
 use crate::task::network::{Heads, Wire};
 
@@ -18,9 +19,25 @@ pub struct Reads {
 
 pub fn forward(wire: Wire, reads: Reads, recorder: &mut Recorder) -> Operation {
     let [q, k, v, out] = [reads.query, reads.key, reads.value, wire].map(|wire| recorder.buffer(Value::Output(wire)));
+    if recorder.batch.positions > 0 {
+        return continued(wire, reads, [q, k, v, out], recorder);
+    }
     let lse = per_head(wire, "lse", reads.heads, recorder);
     let buffers = [("q", q), ("k", k), ("v", v), ("out", out), ("lse", lse)];
     Operation::Pass(ATTENTION.pass(dims(reads, recorder), &buffers))
+}
+
+/// Of tokens with which a sequence goes on, with caches of the keys and values before them.
+fn continued(wire: Wire, reads: Reads, [q, k, v, out]: [Buffer; 4], recorder: &mut Recorder) -> Operation {
+    let Dims { tokens, heads, kv_heads, head_dim, q_width, kv_width, scale, .. } = dims(reads, recorder);
+    let dims = attention_continued::Dims { tokens, heads, kv_heads, head_dim, q_width, kv_width, scale };
+    let len = recorder.batch.positions * kv_width as usize;
+    let [keys, values] = ["keys", "values"].map(|what| {
+        let name = format!("{}.{what}", recorder.name(wire));
+        recorder.arena.buffer(name, len)
+    });
+    let buffers = [("q", q), ("k", k), ("v", v), ("keys", keys), ("values", values), ("out", out)];
+    Operation::Pass(ATTENTION_CONTINUED.pass(dims, &buffers))
 }
 
 /// Gradients of queries, keys and values, where they are asked for.

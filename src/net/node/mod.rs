@@ -62,6 +62,8 @@ pub struct Batch {
     pub sequences: usize,
     /// Tokens per sequence.
     pub sequence: usize,
+    /// Of one sequence that goes on, positions that caches hold of what came before; 0 where sequences are whole.
+    pub positions: usize,
 }
 
 impl Batch {
@@ -69,9 +71,9 @@ impl Batch {
         self.sequences * self.sequence
     }
 
-    /// Padded.
+    /// Padded, but for those with which a sequence goes on.
     pub fn tokens(self) -> usize {
-        pad(self.real_tokens())
+        if self.positions > 0 { self.real_tokens() } else { pad(self.real_tokens()) }
     }
 }
 

@@ -31,7 +31,7 @@ fn record(
         head_dim: head_dim as u32,
         table_width: pad(head_dim) as u32,
         sequence: batch.sequence as u32,
-        first: 0,
+        continued: (batch.positions > 0).into(),
         direction,
     };
     Operation::Pass(ROTATE.pass(dims, &[("x", x), ("table", recorder.shared.tensor(table)), ("out", out)]))
