@@ -20,6 +20,7 @@ use crate::view::ui::redraw::Redraw;
 use crate::view::{
     action::Action,
     format::{count, percent, three},
+    now::{self, parts},
     run::Run,
     snap::Snap,
     table::{self, Table},
@@ -241,10 +242,35 @@ fn lead(state: &State) -> Html {
                     <b>{ format!(" Training runs on the CPU, because WebGPU cannot be used here: {reason}") }</b>
                 }
             </p>
-            if !state.run.now.text.is_empty() {
-                <p class="now"><b>{ "Now: " }</b>{ &state.run.now.text }</p>
+            if !state.run.now.claim.is_empty() {
+                { now_line(state) }
             }
         </div>
+    }
+}
+
+/// The claim in its lanes' colours, and the notice behind it.
+fn now_line(state: &State) -> Html {
+    let line = &state.run.now;
+    let names = lane_names(&state.config.lanes);
+    let said = |sentence: &str| -> Html {
+        let parts = parts(sentence, &names, &line.numbers).into_iter().map(|part| match part {
+            now::Part::Plain(text) => html! { { text } },
+            now::Part::Lane(lane, name) => {
+                let why = format!("{}: {}", names[lane], state.config.lanes[lane].method.why);
+                html! { <span class={format!("named lane-{lane}")} tabindex="0" data-why={why}>{ name }</span> }
+            }
+            now::Part::Number(number, why) => html! { <span tabindex="0" data-why={why}>{ number }</span> },
+        });
+        parts.collect()
+    };
+    html! {
+        <p class="now">
+            <span>{ "Now: " }</span><b>{ said(&line.claim) }</b>
+            if !line.notice.is_empty() {
+                { " " }{ said(&line.notice) }
+            }
+        </p>
     }
 }
 

@@ -375,12 +375,12 @@ mod tests {
         let Event::Frame(mut last) = frame(0, vec![3.0; 10]) else { unreachable!() };
         last.running = false;
         run.apply(Event::Frame(last));
-        assert!(run.now.text.contains("mean loss of the last steps"), "{}", run.now.text);
+        assert!(run.now.text().contains("mean loss of the last steps"), "{}", run.now.text());
         use crate::view::reading::tests::{held, score};
         let mut score_at = |step, bits| {
             let held = Some(held([5.0, 3.0, 2.7], &[score(step, &[bits, bits, 2.7])]));
             run.apply(Event::Text(Box::new(crate::protocol::text::TextFrame { held, ..Default::default() })));
-            run.now.text.clone()
+            run.now.text()
         };
         // A score of an earlier step is not how it ended.
         assert!(!score_at(8, 2.9).contains("2.90"));
@@ -425,8 +425,8 @@ mod tests {
             run.apply(frame(step, vec![2.0 / (step + 1) as f32]));
             let recent = run.lanes[0].curve.recent.unwrap();
             let three = super::super::format::three(recent);
-            let told = step == 0 || run.now.text.contains(&format!("{three}."));
-            assert!(told, "{} beside {three}", run.now.text);
+            let told = step == 0 || run.now.text().contains(&format!("{three}."));
+            assert!(told, "{} beside {three}", run.now.text());
             moments.insert(three);
         }
         assert!((8..=12).contains(&moments.len()), "{moments:?}");

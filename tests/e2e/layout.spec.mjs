@@ -48,6 +48,8 @@ const watchShifts = () => {
   window.shifts = [];
   new PerformanceObserver((list) => {
     for (const shift of list.getEntries()) {
+      // A sentence that says something else has its words in other places.
+      if (shift.sources.every(({ node }) => node?.parentElement?.closest(".now"))) continue;
       const which = shift.sources.map(({ node, previousRect: a, currentRect: b }) => `${node?.id || node?.className || node?.nodeName}: ${a.y} to ${b.y}, ${a.height} to ${b.height} high`);
       window.shifts.push({ value: shift.value, which });
     }

@@ -138,7 +138,7 @@ fn stuck(state: &State<'_>) -> (Vec<String>, Vec<usize>) {
 }
 
 /// The floor by the name that the chart gives it.
-fn limit(floor: &Floor) -> String {
+pub fn limit(floor: &Floor) -> String {
     match floor.binds {
         Some(Binds::AnyWeight) => "the best any single weight can do".into(),
         Some(Binds::Rank(rank)) => format!("the best a change of rank {rank} can do"),

@@ -5,11 +5,13 @@
 mod floors;
 mod gates;
 mod history;
+mod parts;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub use history::{LaneHistory, WINDOW};
+pub use parts::{Part, parts};
 
 use super::format::{count, lane_name, list, percent, three};
 use crate::{
@@ -37,9 +39,19 @@ pub struct State<'a> {
 /// The sentence of this moment, and which of them it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Line {
-    pub text: String,
+    pub claim: String,
+    pub notice: String,
     /// The claim, and the notice behind it.
     pub kind: (usize, Option<usize>),
+    /// Numbers that it may name, each with what it is.
+    pub numbers: Vec<(String, String)>,
+}
+
+impl Line {
+    /// All that it says.
+    pub fn text(&self) -> String {
+        format!("{} {}", self.claim, self.notice).trim_end().to_owned()
+    }
 }
 
 type Say = fn(&State<'_>) -> Option<String>;
@@ -71,10 +83,8 @@ pub fn line(state: &State<'_>) -> Line {
     let (claim, kind) = first(&sentences).unwrap_or_else(|| (standing(state), sentences.len()));
     let claim = capital(claim);
     // A notice follows the claim, and takes nothing from it.
-    match first(&notices).filter(|_| kind >= ALONE) {
-        Some((notice, which)) => Line { text: format!("{claim} {}", capital(notice)), kind: (kind, Some(which)) },
-        None => Line { text: claim, kind: (kind, None) },
-    }
+    let (notice, which) = first(&notices).filter(|_| kind >= ALONE).unzip();
+    Line { claim, notice: notice.map(capital).unwrap_or_default(), kind: (kind, which), numbers: parts::numbers(state) }
 }
 
 /// Sentences begin with ASCII letters.

@@ -47,10 +47,13 @@ pub fn Gates(props: &GatesProps) -> Html {
     let at = use_state_eq(|| None::<At>);
     let view = props.gates.iter().find(|g| Some((g.frame.lane, g.frame.layer)) == props.chosen).or(props.gates.first());
     let Some(view) = view else {
+        let lanes = &props.started.config.lanes;
+        // A gate that is still to come keeps its place.
+        let awaited = lanes.iter().any(|lane| lane.is_gated()).then_some("awaited");
         return html! {
-            <section id="gates" class="panel" aria-labelledby="gates-title">
+            <section id="gates" class={classes!("panel", awaited)} aria-labelledby="gates-title">
                 <header><h2 id="gates-title">{ "Gates" }</h2></header>
-                <p class="note">{ no_gates(&props.started.config.lanes, props.lanes) }</p>
+                <p class="note">{ no_gates(lanes, props.lanes) }</p>
             </section>
         };
     };

@@ -97,7 +97,7 @@ impl Run {
     }
 
     fn line(&self) -> String {
-        line(&State { started: &self.started, frame: &self.frame, history: &self.history, text: &self.text }).text
+        line(&State { started: &self.started, frame: &self.frame, history: &self.history, text: &self.text }).text()
     }
 
     #[track_caller]
