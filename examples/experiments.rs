@@ -1,4 +1,5 @@
-//! Runs the experiments and writes `docs/EXPERIMENTS.md` with its figures: `cargo xtask experiments`. On the GPU, with
+//! Runs the experiments and writes `docs/EXPERIMENTS.md` with its figures, and `www/data/recorded.json`, which the page
+//! shows until a claim is measured there: `cargo xtask experiments`. On the GPU, with
 //! `--backend gpu`, it shows what was measured and writes nothing: the page's verdicts must not depend on a machine.
 //! Everything that is decided is decided in `lora_playground::experiments`; this only reads, times and writes.
 
@@ -9,7 +10,8 @@ use std::time::Instant;
 
 use lora_playground::config::BackendChoice;
 use lora_playground::experiments::report::{Outcome, markdown};
-use lora_playground::experiments::{Experiment, Inputs, Prose, SEEDS, all, judge};
+use lora_playground::experiments::{Experiment, Inputs, Prose, SEEDS, Where, all, judge};
+use lora_playground::studio::record::{self, Record};
 
 /// What was asked for on the command line.
 struct Asked {
@@ -26,11 +28,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let written = backend == BackendChoice::Cpu;
     std::fs::create_dir_all(&images)?;
     let begun = Instant::now();
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut records) = (Vec::new(), Vec::new());
     for experiment in all().into_iter().filter(|e| only.as_deref().is_none_or(|id| id == e.id)) {
         let started = Instant::now();
-        let measured = judge(&experiment, &seeds(&experiment, &digits, backend)?);
-        let outcome = Outcome { experiment, measured };
+        let values = seeds(&experiment, &digits, backend)?;
+        let outcome = Outcome { measured: judge(&experiment, &values), experiment };
+        records.push(Some(Record { place: Where::Cpu, seconds: started.elapsed().as_secs_f64(), seeds: values }));
         let e = &outcome.experiment;
         println!("  {:<18} {:<14} {:>5.1} s", e.id, outcome.verdict().to_string(), started.elapsed().as_secs_f64());
         if let Some(svg) = outcome.figure(&prose[e].title).filter(|_| written) {
@@ -46,7 +49,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     // One experiment alone is for looking at; the page holds all of one run.
     if only.is_none() && written {
         std::fs::write(root.join("docs/EXPERIMENTS.md"), markdown(&outcomes, &prose))?;
-        println!("  docs/EXPERIMENTS.md is written, after {:.0} s", begun.elapsed().as_secs_f64());
+        let experiments: Vec<Experiment> = outcomes.into_iter().map(|outcome| outcome.experiment).collect();
+        std::fs::write(root.join("www/data/recorded.json"), record::write(&experiments, &records))?;
+        println!(
+            "  docs/EXPERIMENTS.md and www/data/recorded.json are written, after {:.0} s",
+            begun.elapsed().as_secs_f64()
+        );
     }
     Ok(())
 }

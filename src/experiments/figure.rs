@@ -32,6 +32,10 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 52.0;
+/// Height of what is plotted on a page, and below which width it is small, as beside a text.
+const PLOT: f64 = 214.0;
+const NARROW: f64 = 330.0;
+const SMALL: f64 = 156.0;
 /// Of a line of text, and of one letter, about.
 const LINE: f64 = 16.0;
 const LETTER: f64 = 7.2;
@@ -79,7 +83,8 @@ impl Layout {
         let numbers = figure.columns.iter().all(|label| decimal::parse(label).is_some());
         let (lines, every) = if numbers { (1, need) } else { (need, 1) };
         let (top, bottom) = (y + 18.0, BOTTOM + LINE * (lines - 1) as f64);
-        Self { look, width, height: top + bottom + 214.0, top, bottom, legend, lines, every }
+        let plot = if width < NARROW { SMALL } else { PLOT };
+        Self { look, width, height: top + bottom + plot, top, bottom, legend, lines, every }
     }
 
     fn page(&self) -> bool {

@@ -6,6 +6,7 @@ pub mod chart;
 #[cfg(all(target_arch = "wasm32", feature = "studio"))]
 mod entries;
 pub mod export;
+pub mod filter;
 pub mod record;
 pub mod state;
 pub mod sweep;

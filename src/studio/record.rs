@@ -54,8 +54,8 @@ pub fn write(experiments: &[Experiment], records: &[Option<Record>]) -> String {
 }
 
 /// The records of a text, by experiment. What does not fit an experiment, as after an update of the page, is left out.
-pub fn read(experiments: &[Experiment], text: &str) -> Vec<Option<Record>> {
-    let all: Vec<Value> = serde_json::from_slice(text.as_bytes()).unwrap_or_default();
+pub fn read(experiments: &[Experiment], text: &[u8]) -> Vec<Option<Record>> {
+    let all: Vec<Value> = serde_json::from_slice(text).unwrap_or_default();
     let of =
         |experiment: &Experiment| all.iter().find(|v| v["id"] == experiment.id).and_then(|v| record(experiment, v));
     experiments.iter().map(of).collect()
@@ -89,10 +89,10 @@ mod tests {
         let place = Where::WebGpu("a \"GPU\"".into());
         records[0] = Some(Record { place, seconds: 1.5, seeds: vec![values.clone(), values.clone(), values] });
         let text = write(&experiments, &records);
-        assert_eq!(read(&experiments, &text), records);
+        assert_eq!(read(&experiments, text.as_bytes()), records);
         let other = text.replace("[0.1,", "[");
-        assert!(read(&experiments, &other).iter().all(Option::is_none));
-        assert!(read(&experiments, "not JSON").iter().all(Option::is_none));
+        assert!(read(&experiments, other.as_bytes()).iter().all(Option::is_none));
+        assert!(read(&experiments, b"not JSON").iter().all(Option::is_none));
     }
 
     #[test]
@@ -102,7 +102,7 @@ mod tests {
         values[0] = f64::NAN;
         let mut records = vec![None; experiments.len()];
         records[0] = Some(Record { place: Where::Cpu, seconds: 0.0, seeds: vec![values] });
-        let back = read(&experiments, &write(&experiments, &records));
+        let back = read(&experiments, write(&experiments, &records).as_bytes());
         assert!(back[0].as_ref().is_some_and(|record| record.seeds[0][0].is_nan()));
     }
 }

@@ -8,7 +8,7 @@ use super::record::Record;
 use super::sweep::{Plan, Swept};
 use super::wire::{Order, Report};
 use crate::config::Config;
-use crate::experiments::{Experiment, Progress, Prose, SEEDS, Where};
+use crate::experiments::{Experiment, Progress, Prose, SEEDS, Verdict, Where};
 
 /// The studio.
 #[derive(Clone)]
@@ -16,6 +16,8 @@ pub struct State {
     pub experiments: Rc<[Experiment]>,
     /// What is said of them, or why it cannot be read; `None` until it is there.
     pub prose: Option<Result<Rc<Prose>, String>>,
+    /// What was measured before, by experiment: on the CPU, by `cargo xtask experiments`. Empty until it is there.
+    pub recorded: Rc<[Option<Record>]>,
     /// The GPU's name or why there is none; `None` until the worker has said.
     pub gpu: Option<Result<String, String>>,
     /// What the person chose; until then WebGPU where there is a GPU.
@@ -62,7 +64,8 @@ pub enum Msg {
     Sweep(Box<Plan>),
     Cancel,
     Report(Report),
-    Prose(Result<Rc<Prose>, String>),
+    /// What is said of the experiments, and what was measured of them before.
+    Prose(Result<(Rc<Prose>, Rc<[Option<Record>]>), String>),
     /// The worker itself is gone, and why.
     Gone(String),
     Dismiss,
@@ -84,6 +87,7 @@ impl State {
         Self {
             experiments,
             prose: None,
+            recorded: Rc::new([]),
             gpu: None,
             chosen: None,
             queue: VecDeque::new(),
@@ -137,6 +141,17 @@ impl State {
         let running = self.running.as_ref().filter(|running| running.claim() == Some(index) && running.part > 0);
         let partial = running.map(|r| Record { place: r.place.clone(), seconds: 0.0, seeds: r.values.clone() });
         partial.or_else(|| self.records[index].clone())
+    }
+
+    /// What was recorded of it.
+    pub fn recorded(&self, index: usize) -> Option<&Record> {
+        self.recorded.get(index)?.as_ref()
+    }
+
+    /// How it stands: as it was measured here, else as it was recorded.
+    pub fn verdict(&self, index: usize) -> Option<Verdict> {
+        let record = self.records[index].as_ref().or(self.recorded(index))?;
+        Some(record.outcome(&self.experiments[index]).verdict())
     }
 
     /// Begin the next job, unless one runs or the worker is not ready.
@@ -279,7 +294,10 @@ pub fn update(state: &mut State, msg: Msg, now: f64) -> Vec<Effect> {
             vec![Effect::Renew]
         }
         Msg::Prose(prose) => {
-            state.prose = Some(prose);
+            state.prose = Some(prose.map(|(prose, recorded)| {
+                state.recorded = recorded;
+                prose
+            }));
             vec![]
         }
         Msg::Report(Report::Ready(gpu)) => {

@@ -9,7 +9,7 @@ use crate::experiments::{Progress, Where, all, prose};
 
 fn ready() -> State {
     let mut state = State::new(Rc::from(all()), vec![]);
-    update(&mut state, Msg::Prose(Ok(Rc::new(prose()))), 0.0);
+    update(&mut state, Msg::Prose(Ok((Rc::new(prose()), Rc::new([])))), 0.0);
     update(&mut state, Msg::Report(Report::Ready(Ok("a GPU".into()))), 0.0);
     state
 }

@@ -18,8 +18,15 @@ async function on(page, backend) {
   await page.getByRole("button", { name: backend === "cpu" ? "CPU" : /^WebGPU/ }).click();
 }
 
+// Measured here, and found so.
 async function until(page, id, words, timeout = 60_000) {
+  await claim(page, id).getByText(/^Measured here/).waitFor({ timeout });
   await verdict(page, id).filter({ hasText: words }).waitFor({ timeout });
+}
+
+// Nothing but what was recorded is shown of it.
+async function untouched(page, id) {
+  await claim(page, id).getByText(/^Recorded on the CPU, 3 seeds/).waitFor({ timeout: 60_000 });
 }
 
 // Text of the file that a button saves, and its name.
@@ -67,11 +74,38 @@ describe("the studio, with WebGPU", () => {
     });
   });
 
+  it("begins with what was recorded, findings first, filtered by verdict and method", async () => {
+    await visiting("#experiments", {}, async (page) => {
+      const verdicts = () => page.locator(".claim .verdict").allInnerTexts();
+      const choice = (name) => page.getByRole("group", { name: "Verdict" }).getByRole("button", { name });
+      await choice(/^all/).waitFor({ timeout: 20_000 });
+      const all = await verdicts();
+      const order = ["does not hold", "open", "holds"];
+      const places = all.map((verdict) => order.findIndex((words) => verdict.endsWith(words)));
+      assert.ok(places.every((place) => place >= 0), all.join(", "));
+      assert.deepEqual(places, places.toSorted());
+      assert.ok((await page.locator(".claim .small-figure svg").count()) > 10);
+      for (const words of order) {
+        await choice(new RegExp(`^${words}`)).click();
+        const some = await verdicts();
+        assert.ok(some.length > 0 && some.every((verdict) => verdict.endsWith(words)), some.join(", "));
+        assert.equal(await choice(new RegExp(`^${words}`)).innerText(), `${words} ${some.length}`);
+      }
+      await choice(/^all/).click();
+      await page.getByLabel("Method", { exact: true }).selectOption({ label: "DoRA" });
+      assert.ok(await claim(page, "dora").isVisible());
+      assert.equal(await claim(page, "sizes").count(), 0);
+      assert.ok((await verdicts()).length < all.length);
+      const preset = claim(page, "dora").getByRole("link", { name: /^Open .* in the lab$/ });
+      assert.match(await preset.getAttribute("href"), /^\?.*lanes=.*dora/);
+    });
+  });
+
   it("opens at one claim, whose set-up opens in the lab", async () => {
     await visiting("#experiments/rank-floor", {}, async (page) => {
       await ready(page);
       await page.waitForFunction(() => document.activeElement?.id === "claim-rank-floor");
-      const open = claim(page, "rank-floor").getByRole("link", { name: "Open in the lab" });
+      const open = claim(page, "rank-floor").getByRole("link", { name: /^Open .* in the lab$/ }).first();
       assert.match(await open.getAttribute("href"), /^\?.*lanes=lora/);
       await open.click();
       await trained(page, 1);
@@ -89,12 +123,12 @@ describe("the studio, with WebGPU", () => {
         await ready(page);
         await on(page, backend);
         // By the keyboard.
-        await button(page, "Run Merging LoRA").focus();
+        await button(page, "Run it here: Merging LoRA").focus();
         await page.keyboard.press("Enter");
         await claim(page, "lora-merge").getByText(/seed \d of 3/).waitFor();
         await until(page, "lora-merge", "holds");
         const text = await claim(page, "lora-merge").innerText();
-        assert.match(text, backend === "cpu" ? /Measured on the CPU in/ : /Measured on WebGPU \(.+\) in/);
+        assert.match(text, backend === "cpu" ? /Measured here on the CPU, 3 seeds, in/ : /Measured here on WebGPU \(.+\), 3 seeds, in/);
         const csv = await saved(page, "Save all measurements as CSV");
         assert.equal(csv.name, "experiments.csv");
         const [head, row] = csv.content.trim().split("\n");
@@ -102,6 +136,9 @@ describe("the studio, with WebGPU", () => {
         assert.match(row, new RegExp(`^lora-merge,.*,holds,holds,${backend},`));
         const { experiments } = JSON.parse((await saved(page, "Save all measurements as JSON")).content);
         assert.equal(experiments[0].quantities[0].values.length, 3);
+        // Beside what was recorded.
+        const heads = await claim(page, "lora-merge").locator(".compare thead th").allInnerTexts();
+        assert.deepEqual(heads, ["quantity", "predicted", "recorded", "here"]);
         // It is still there after a visit to the lab.
         await page.reload();
         await until(page, "lora-merge", "holds");
@@ -112,7 +149,7 @@ describe("the studio, with WebGPU", () => {
   it("draws a figure with a name and a table twin, and saves it as SVG and PNG", async () => {
     await visiting("#experiments/spike", {}, async (page) => {
       await ready(page);
-      await button(page, "Run When a change shows in the spectrum").click();
+      await button(page, "Run it here: When a change shows in the spectrum").click();
       await until(page, "spike", "holds");
       const figure = claim(page, "spike").getByRole("img");
       assert.match(await figure.getAttribute("aria-label"), /When a change shows in the spectrum/);
@@ -131,12 +168,12 @@ describe("the studio, with WebGPU", () => {
     await visiting("#experiments", {}, async (page) => {
       await ready(page);
       await on(page, "cpu");
-      await button(page, "Run A mixture on real data").click();
+      await button(page, "Run it here: A mixture on real data").click();
       await claim(page, "digits-mixture").getByText(/seed 1 of 3 · [1-9]/).waitFor({ timeout: 30_000 });
       await button(page, "Cancel").click();
-      await until(page, "digits-mixture", "not measured");
+      await untouched(page, "digits-mixture");
       await ready(page);
-      await button(page, "Run An untrained adapter").click();
+      await button(page, "Run it here: An untrained adapter").click();
       await until(page, "zero-start", "holds");
     });
   });
@@ -216,11 +253,11 @@ describe("the studio, with WebGPU", () => {
     await page.context().route("**/digits.csv", (route) => route.fulfill({ status: 404, body: "" }));
     await ready(page);
     await on(page, "cpu");
-    await button(page, "Run A mixture on real data").click();
+    await button(page, "Run it here: A mixture on real data").click();
     const alert = page.getByRole("alert");
     await alert.waitFor({ timeout: 20_000 });
     assert.match(await alert.innerText(), /A mixture on real data.*digits\.csv.*404/);
-    await until(page, "digits-mixture", "not measured");
+    await untouched(page, "digits-mixture");
     await page.context().close();
   });
 
@@ -273,9 +310,9 @@ describe("the studio, without WebGPU", () => {
     const page = await site.visit("#experiments");
     await ready(page);
     await page.getByText(/on the CPU, because WebGPU cannot be used here: ./).waitFor();
-    await button(page, "Run An untrained adapter").click();
+    await button(page, "Run it here: An untrained adapter").click();
     await until(page, "zero-start", "holds");
-    assert.match(await claim(page, "zero-start").innerText(), /Measured on the CPU/);
+    assert.match(await claim(page, "zero-start").innerText(), /Measured here on the CPU/);
     await page.context().close();
   });
 });

@@ -1,13 +1,15 @@
-//! One claim in the list: its sentence, what was predicted beside what was measured, its verdict, and Run.
+//! One claim in the list: its sentence, a small figure, what was predicted beside what was recorded and measured here, its
+//! verdict, and Run.
 
 use yew::prelude::*;
 
 use super::Ask;
-use super::details::{details, value};
+use super::details::{chart, details, value};
 use crate::experiments::report::Outcome;
-use crate::experiments::{Expected, Experiment, SEEDS, Verdict, Words};
+use crate::experiments::{Expected, Experiment, SEEDS, Verdict, Where, Words};
 use crate::order::sorted;
 use crate::studio::record::Record;
+
 use crate::studio::state::{Msg, Running, State};
 use crate::view::format::count;
 
@@ -17,18 +19,22 @@ const ROWS: usize = 3;
 pub fn claim(state: &State, index: usize, words: &Words, open: bool, ask: &Callback<Ask>) -> Html {
     let experiment = &state.experiments[index];
     let running = state.running.as_ref().filter(|_| state.measuring() == Some(index));
-    let record = state.record(index);
-    let outcome = record.as_ref().map(|record| record.outcome(experiment));
+    let of = |record: &Record| record.outcome(experiment);
+    let (here, before) = (state.record(index), state.recorded(index));
+    let (measured, recorded) = (here.as_ref().map(of), before.map(of));
+    // What was measured here is told first.
+    let outcome = measured.as_ref().or(recorded.as_ref());
     let (id, Words { title, claim, source, .. }) = (experiment.id, words);
     let run = ask.reform(move |_: MouseEvent| Ask::Do(Msg::Measure(vec![index])));
     let cancel = ask.reform(|_: MouseEvent| Ask::Do(Msg::Cancel));
     let toggle = ask.reform(move |_: MouseEvent| Ask::Open(index, !open));
-    let standing = match (running, &outcome) {
+    let standing = match (running, outcome) {
         (Some(_), _) => html! { <span class="verdict">{ "measuring" }</span> },
+        (None, _) if state.queued(index) => html! { <span class="verdict">{ "waiting" }</span> },
         (None, Some(outcome)) => verdict(outcome.verdict()),
-        (None, None) if state.queued(index) => html! { <span class="verdict">{ "waiting" }</span> },
         (None, None) => html! { <span class="verdict">{ "not measured" }</span> },
     };
+    let figure = experiment.figure.as_ref().zip(outcome).filter(|_| !open);
     let controls = format!("details-{id}");
     html! {
         <li class="claim" id={format!("claim-{id}")} tabindex="-1">
@@ -37,25 +43,38 @@ pub fn claim(state: &State, index: usize, words: &Words, open: bool, ask: &Callb
                 <p class="note"><a href={format!("#experiments/{id}")} data-why="A link to this claim.">{ title }</a>{ format!(" · {source}") }</p>
                 if let Some(running) = running {
                     { progress(running) }
-                } else if let Some(record) = &record {
-                    <p class="note">{ provenance(record) }</p>
+                } else if let Some(record) = &here {
+                    <p class="note">{ provenance(record, "Measured here") }</p>
+                } else if let Some(record) = before {
+                    <p class="note">{ provenance(record, "Recorded") }</p>
                 }
             </div>
-            { compare((experiment, title), outcome.as_ref()) }
+            if let Some((figure, outcome)) = figure {
+                <div class="small-figure">{ chart((experiment, title), figure, outcome) }</div>
+            }
+            { compare((experiment, title), measured.as_ref(), recorded.as_ref()) }
             <div class="acts">
                 { standing }
+                if let (Some(measured), Some(recorded)) = (&measured, &recorded) {
+                    if running.is_none() && measured.verdict() != recorded.verdict() {
+                        <span class="note">{ format!("recorded: {}", recorded.verdict()) }</span>
+                    }
+                }
                 if running.is_some() {
                     <button type="button" onclick={cancel} aria-label={format!("Cancel measuring {title}")}>{ "Cancel" }</button>
                 } else {
-                    <button type="button" onclick={run} disabled={state.queued(index) || state.gpu.is_none()} aria-label={format!("Run {title}")}>
-                        { "Run" }
+                    <button type="button" onclick={run} disabled={state.queued(index) || state.gpu.is_none()} aria-label={format!("Run it here: {title}")}>
+                        { "Run it here" }
                     </button>
+                }
+                if let Some(setup) = experiment.setups.first() {
+                    <a class="quiet" href={format!("?{}", setup.to_query())} aria-label={format!("Open {title} in the lab")}>{ "Open in the lab" }</a>
                 }
                 <button type="button" class="quiet" onclick={toggle} aria-expanded={open.to_string()} aria-controls={open.then(|| controls.clone())}
                     aria-label={format!("Details of {title}")}>{ if open { "Details ▴" } else { "Details ▾" } }</button>
             </div>
             if open {
-                <div class="details" id={controls}>{ details(experiment, words, outcome.as_ref(), ask) }</div>
+                <div class="details" id={controls}>{ details(experiment, words, outcome, ask) }</div>
             }
         </li>
     }
@@ -86,38 +105,53 @@ fn progress(running: &Running) -> Html {
 }
 
 /// Where and how long.
-fn provenance(record: &Record) -> String {
-    use crate::experiments::Where;
+fn provenance(record: &Record, how: &str) -> String {
     let place = match &record.place {
-        Where::Nowhere => "Nothing is trained; computed on the CPU".to_owned(),
-        Where::Cpu => "Measured on the CPU".to_owned(),
-        Where::WebGpu(name) => format!("Measured on WebGPU ({name})"),
+        Where::Nowhere => "on the CPU (nothing is trained)".to_owned(),
+        Where::Cpu => "on the CPU".to_owned(),
+        Where::WebGpu(name) => format!("on WebGPU ({name})"),
     };
-    format!("{place} in {:.1} s", record.seconds)
+    format!("{how} {place}, {} seeds, in {:.1} s", record.seeds.len(), record.seconds)
 }
 
-/// The claimed numbers, those that fail first where there are too many.
-fn compare((experiment, title): (&Experiment, &str), outcome: Option<&Outcome>) -> Html {
+/// The claimed numbers, those that fail first where there are too many; measured here beside recorded.
+fn compare((experiment, title): (&Experiment, &str), here: Option<&Outcome>, before: Option<&Outcome>) -> Html {
     let claimed: Vec<usize> =
         (0..experiment.quantities.len()).filter(|&i| experiment.quantities[i].expected != Expected::Shown).collect();
     let mut rows = claimed.clone();
-    if let Some(outcome) = outcome.filter(|_| rows.len() > ROWS) {
+    if let Some(outcome) = here.or(before).filter(|_| rows.len() > ROWS) {
         let holds = |&i: &usize| outcome.measured[i].verdict == Verdict::Holds;
         rows = sorted(rows, |a, b| holds(a).cmp(&holds(b)));
     }
     let more = rows.len().saturating_sub(ROWS);
     let lines = rows.iter().take(ROWS).map(|&i| {
         let quantity = &experiment.quantities[i];
-        let found = outcome.map_or_else(|| "–".to_owned(), |outcome| value(outcome, i));
-        html! { <tr><th scope="row">{ &quantity.name }</th><td>{ quantity.expected.to_string() }</td><td class="found">{ found }</td></tr> }
+        let found = |outcome: Option<&Outcome>| outcome.map_or_else(|| "–".to_owned(), |outcome| value(outcome, i));
+        html! {
+            <tr>
+                <th scope="row">{ &quantity.name }</th>
+                <td>{ quantity.expected.to_string() }</td>
+                <td class="found">{ found(before) }</td>
+                if here.is_some() {
+                    <td class="found">{ found(here) }</td>
+                }
+            </tr>
+        }
     });
     html! {
-        <table class="compare" aria-label={format!("{title}: predicted and measured")}>
-            <thead><tr><th scope="col" aria-label="quantity" /><th scope="col">{ "predicted" }</th><th scope="col">{ "measured" }</th></tr></thead>
+        <table class={classes!("compare", here.map(|_| "both"))} aria-label={format!("{title}: predicted and measured")}>
+            <thead><tr>
+                <th scope="col">{ "quantity" }</th>
+                <th scope="col">{ "predicted" }</th>
+                <th scope="col">{ "recorded" }</th>
+                if here.is_some() {
+                    <th scope="col">{ "here" }</th>
+                }
+            </tr></thead>
             <tbody>
                 { for lines }
                 if more > 0 {
-                    <tr class="more"><th scope="row" colspan="3">{ format!("and {more} more, in the details") }</th></tr>
+                    <tr class="more"><th scope="row" colspan={if here.is_some() { "4" } else { "3" }}>{ format!("and {more} more, in the details") }</th></tr>
                 }
             </tbody>
         </table>

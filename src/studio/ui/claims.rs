@@ -8,21 +8,24 @@ use yew::prelude::*;
 use super::claim::claim;
 use super::{Ask, backends, files};
 use crate::experiments::{Prose, Verdict};
+use crate::method::find;
 use crate::studio::export::{claims_csv, claims_json, measured};
+use crate::studio::filter::{Filter, VERDICTS, choices, shown};
 use crate::studio::state::{Msg, State};
 
-pub fn claims(state: &State, open: &[bool], ask: &Callback<Ask>) -> Html {
+pub fn claims(state: &State, open: &[bool], filter: Filter, ask: &Callback<Ask>) -> Html {
     html! {
         <>
             <div class="intro">
                 <h2 id="studio-title" tabindex="-1">{ "Claims about low-rank adaptation, put to the test" }</h2>
-                <p>{ "Each claim has a prediction with a tolerance, fixed before it was first measured. Run trains what it needs on \
-                     three seeds, in this browser. A claim holds if every number is within its tolerance on every seed, does not hold \
-                     if one is outside on all three, and stays open where seeds disagree. What does not hold here is a finding about \
-                     these small networks, not about a paper's large ones." }</p>
+                <p>{ "Each claim has a prediction with a tolerance, fixed before it was first measured, and what was recorded of it: on \
+                     the CPU, three seeds. Run it here trains what it needs in this browser, and puts its numbers beside them. A claim \
+                     holds if every number is within its tolerance on every seed, does not hold if one is outside on all three, and \
+                     stays open where seeds disagree. What does not hold is a finding about these small networks, not about a paper's \
+                     large ones." }</p>
             </div>
             { match &state.prose {
-                Some(Ok(prose)) => told(state, prose, open, ask),
+                Some(Ok(prose)) => told(state, prose, open, filter, ask),
                 Some(Err(error)) => html! { <p class="notice" role="alert">{ format!("The claims cannot be read: {error}. Opening this view again tries once more.") }</p> },
                 None => html! { <p role="status">{ "Reading the claims …" }</p> },
             } }
@@ -30,13 +33,18 @@ pub fn claims(state: &State, open: &[bool], ask: &Callback<Ask>) -> Html {
     }
 }
 
-fn told(state: &State, prose: &Rc<Prose>, open: &[bool], ask: &Callback<Ask>) -> Html {
-    let all = state.experiments.iter().enumerate();
-    let all = all.map(|(index, experiment)| claim(state, index, &prose[experiment], open[index], ask));
+fn told(state: &State, prose: &Rc<Prose>, open: &[bool], filter: Filter, ask: &Callback<Ask>) -> Html {
+    let places = shown(state, filter);
+    let none = places.is_empty();
+    let all = places.into_iter().map(|index| claim(state, index, &prose[&state.experiments[index]], open[index], ask));
     html! {
         <>
             { controls(state, prose, ask) }
+            { filters(state, filter, ask) }
             <ol class="claims">{ for all }</ol>
+            if none {
+                <p role="status">{ "No claim about this method has this verdict." }</p>
+            }
             { others(prose) }
         </>
     }
@@ -75,20 +83,52 @@ fn controls(state: &State, prose: &Rc<Prose>, ask: &Callback<Ask>) -> Html {
     }
 }
 
+/// Which claims are shown: by how they stand, and by method.
+fn filters(state: &State, filter: Filter, ask: &Callback<Ask>) -> Html {
+    let with = |verdict: Option<Verdict>| ask.reform(move |_: MouseEvent| Ask::Filter(Filter { verdict, ..filter }));
+    let choice = |verdict: Option<Verdict>, name: String| {
+        let count = shown(state, Filter { verdict, ..filter }).len();
+        let pressed = (verdict == filter.verdict).to_string();
+        html! { <button type="button" aria-pressed={pressed} onclick={with(verdict)}>{ format!("{name} {count}") }</button> }
+    };
+    let methods = choices(&state.experiments);
+    let chosen = {
+        let methods = methods.clone();
+        ask.reform(move |event: Event| {
+            let index =
+                event.target_dyn_into::<web_sys::HtmlSelectElement>().map_or(0, |select| select.selected_index());
+            Ask::Filter(Filter { method: methods.get((index - 1) as usize).copied(), ..filter })
+        })
+    };
+    let options = methods.iter().map(|&name| {
+        let title = find(name).map_or(name, |method| method.title);
+        html! { <option selected={filter.method == Some(name)}>{ title }</option> }
+    });
+    html! {
+        <div class="filters">
+            <div class="choices" role="group" aria-label="Verdict">
+                { choice(None, "all".into()) }
+                { for VERDICTS.map(|verdict| choice(Some(verdict), verdict.to_string())) }
+            </div>
+            <label>{ "with " }<select aria-label="Method" onchange={chosen}>
+                <option selected={filter.method.is_none()}>{ "any method" }</option>
+                { for options }
+            </select></label>
+        </div>
+    }
+}
+
 /// What runs and how the claims stand; steps are left to the bars, since this is read out.
 fn score(state: &State) -> String {
-    let verdicts: Vec<Verdict> = state
-        .experiments
-        .iter()
-        .zip(&state.records)
-        .filter_map(|(experiment, record)| Some(record.as_ref()?.outcome(experiment).verdict()))
-        .collect();
-    let count = |verdict| verdicts.iter().filter(|&&v| v == verdict).count();
-    let left = state.experiments.len() - verdicts.len();
-    let stand = match verdicts.is_empty() {
-        true => format!("{left} claims, none measured yet"),
+    let places = 0..state.experiments.len();
+    let here: Vec<usize> = places.filter(|&index| state.records[index].is_some()).collect();
+    let verdict = |index: usize| state.records[index].as_ref().map(|r| r.outcome(&state.experiments[index]).verdict());
+    let count = |asked| here.iter().filter(|&&index| verdict(index) == Some(asked)).count();
+    let stand = match here.is_empty() {
+        true => "none measured here yet".to_owned(),
         false => format!(
-            "{} {}, {} {} not, {} open, {left} not measured",
+            "of {} measured here {} {}, {} {} not, {} open",
+            here.len(),
             count(Verdict::Holds),
             if count(Verdict::Holds) == 1 { "holds" } else { "hold" },
             count(Verdict::DoesNotHold),

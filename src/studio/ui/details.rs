@@ -14,10 +14,7 @@ use crate::view::edit::LANES;
 pub fn details(experiment: &Experiment, words: &Words, outcome: Option<&Outcome>, ask: &Callback<Ask>) -> Html {
     let setups = experiment.setups.iter().enumerate().map(|(index, setup)| {
         let query = setup.to_query();
-        let name = match experiment.setups.len() {
-            1 => "Open in the lab".to_owned(),
-            _ => format!("Open set-up {} in the lab", index + 1),
-        };
+        let name = format!("Open set-up {} in the lab", index + 1);
         html! { <li><a href={format!("?{query}")}>{ name }</a>{ left_out(setup.lanes.len()) }{ " " }<code>{ format!("?{query}") }</code></li> }
     });
     let fails = outcome.is_some_and(|o| complete(o) && o.verdict() != Verdict::Holds);
@@ -67,25 +64,27 @@ fn complete(outcome: &Outcome) -> bool {
 
 fn picture((experiment, title): (&Experiment, &str), figure: &Figure, outcome: &Outcome, ask: &Callback<Ask>) -> Html {
     let id = experiment.id;
-    let parts = Rc::new((title.to_owned(), figure.clone(), experiment.quantities.clone(), outcome.measured.clone()));
-    let draw = move |look: Look| svg(&parts.0, &parts.1, &parts.2, &parts.3, look);
-    let on_page = draw.clone();
-    let label = format!(
-        "{title}: {} over {}; the table below has the numbers.",
-        if figure.y.is_empty() { "values" } else { figure.y },
-        figure.x
-    );
+    let parts = (title.to_owned(), figure.clone(), experiment.quantities.clone(), outcome.measured.clone());
+    let draw = move || svg(&parts.0, &parts.1, &parts.2, &parts.3, Look::File);
     html! {
         <figure>
-            <Chart {label} draw={Draw(Rc::new(move |width| on_page(Look::Page(width))))} />
+            { chart((experiment, title), figure, outcome) }
             <figcaption>
                 { "Means over seeds; bars are the standard deviation. " }
                 <span class="saves"><span class="note">{ "Save" }</span>
-                    { files::picture_buttons(&format!("the figure of {title}"), id, ask, move || draw(Look::File)) }
+                    { files::picture_buttons(&format!("the figure of {title}"), id, ask, draw) }
                 </span>
             </figcaption>
         </figure>
     }
+}
+
+/// The figure, as wide as its place.
+pub fn chart((experiment, title): (&Experiment, &str), figure: &Figure, outcome: &Outcome) -> Html {
+    let parts = (title.to_owned(), figure.clone(), experiment.quantities.clone(), outcome.measured.clone());
+    let draw = Draw(Rc::new(move |width| svg(&parts.0, &parts.1, &parts.2, &parts.3, Look::Page(width))));
+    let y = if figure.y.is_empty() { "values" } else { figure.y };
+    html! { <Chart label={format!("{title}: {y} over {}; the table has the numbers.", figure.x)} {draw} /> }
 }
 
 /// Every number, those with a claim on them first.

@@ -17,7 +17,8 @@ use std::rc::Rc;
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
-use super::record;
+use super::filter::Filter;
+use super::record::{self, Record};
 use super::state::{Effect, Msg, State, update};
 use crate::clock;
 use crate::experiments::{Experiment, Prose, all};
@@ -46,6 +47,8 @@ pub enum Ask {
     Do(Msg),
     /// Show or hide the details of this experiment.
     Open(usize, bool),
+    /// Show these claims only.
+    Filter(Filter),
     /// Something that a view could not do, in words.
     Say(String),
 }
@@ -55,6 +58,7 @@ struct Core {
     state: State,
     /// Experiments whose details are shown.
     open: Vec<bool>,
+    filter: Filter,
     place: Place,
     client: Option<Client>,
     /// The adapters' part has been asked for once, and is kept.
@@ -72,6 +76,7 @@ impl Handle {
         match ask {
             Ask::Do(msg) => return self.handle(msg),
             Ask::Open(index, open) => self.core.borrow_mut().open[index] = open,
+            Ask::Filter(filter) => self.core.borrow_mut().filter = filter,
             Ask::Say(problem) => self.core.borrow_mut().state.problem = Some(problem),
         }
         self.redraw.now();
@@ -122,6 +127,14 @@ impl Handle {
         }
     }
 
+    /// What is said of the experiments, and what was measured of them before.
+    async fn told(&self) -> crate::error::Result<(Rc<Prose>, Rc<[Option<Record>]>)> {
+        let prose = Prose::read(&fetch("data/claims.json").await?)?;
+        let recorded = fetch("data/recorded.json").await?;
+        let experiments = self.core.borrow().state.experiments.clone();
+        Ok((Rc::new(prose), Rc::from(record::read(&experiments, &recorded))))
+    }
+
     /// The address asks for a view, and perhaps one experiment.
     fn go(&self, place: Place) {
         if place == Place::Elsewhere {
@@ -131,14 +144,15 @@ impl Handle {
             let mut core = self.core.borrow_mut();
             if let Some(index) = named(&core.state.experiments, &place) {
                 core.open[index] = true;
+                core.filter = Filter::default();
             }
             core.adapters |= place == Place::Adapters;
             core.place = place;
             if matches!(core.place, Place::Experiments(_)) && !matches!(core.state.prose, Some(Ok(_))) {
                 let handle = self.clone();
                 spawn_local(async move {
-                    let prose = fetch("data/claims.json").await.and_then(|text| Prose::read(&text));
-                    handle.handle(Msg::Prose(prose.map(Rc::new).map_err(|error| error.to_string())));
+                    let told = handle.told().await;
+                    handle.handle(Msg::Prose(told.map_err(|error| error.to_string())));
                 });
             }
         }
@@ -158,10 +172,17 @@ fn Studio() -> Html {
     let trigger = use_force_update();
     let handle = use_memo((), |()| {
         let experiments: Rc<[Experiment]> = Rc::from(all());
-        let records = browser::kept(KEPT).map(|text| record::read(&experiments, &text)).unwrap_or_default();
+        let records = browser::kept(KEPT).map(|text| record::read(&experiments, text.as_bytes())).unwrap_or_default();
         let open = vec![false; experiments.len()];
         let state = State::new(experiments, records);
-        let core = Core { state, open, place: Place::Experiments(None), client: None, adapters: false };
+        let core = Core {
+            state,
+            open,
+            filter: Filter::default(),
+            place: Place::Experiments(None),
+            client: None,
+            adapters: false,
+        };
         let handle = Handle {
             core: Rc::new(RefCell::new(core)),
             redraw: Redraw::new(Callback::from(move |()| trigger.force_update())),
@@ -224,7 +245,7 @@ fn Studio() -> Html {
                     <Sweeps base={browser::lab_config()} swept={core.state.swept.clone()} running={core.state.running.clone().filter(|_| core.state.sweeping())}
                         busy={core.state.busy()} stopped={core.state.stopped} gpu={core.state.gpu.clone()} webgpu={core.state.webgpu()} dark={browser::dark()} ask={(*ask).clone()} />
                 } else {
-                    { claims(&core.state, &core.open, &ask) }
+                    { claims(&core.state, &core.open, core.filter, &ask) }
                 }
                 if core.adapters {
                     <Adapters shown={adapters} dark={browser::dark()} />
