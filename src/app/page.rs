@@ -1,6 +1,7 @@
 //! The application itself: holds the state, carries out effects, and lays the views out.
 
 mod browser;
+mod lead;
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -20,7 +21,6 @@ use crate::view::ui::redraw::Redraw;
 use crate::view::{
     action::Action,
     format::{count, percent, three},
-    now::{self, parts},
     run::Run,
     snap::Snap,
     table::{self, Table},
@@ -41,7 +41,7 @@ use crate::view::{
         weight::Weight,
         writing::Writing,
     },
-    words::{hues, lane_names, run_title},
+    words::{hues, lane_names},
 };
 
 /// Starts the lab in `#app`, its trainer in `worker`. Called once, by the page's script.
@@ -198,7 +198,7 @@ fn page(state: &State, dispatch: &Callback<Action>) -> Html {
             <main class={layout}>
                 { notices(state, dispatch) }
                 if state.embed.is_none() {
-                    { lead(state) }
+                    { lead::lead(state) }
                 }
                 if shows(Part::Lanes) {
                     { lanes(&LanesProps {
@@ -227,51 +227,6 @@ fn costs(run: &Run) -> Callback<(), Vec<Table>> {
         let table = |started: &Snap<Started>| table::costs(&lane_names(&started.config.lanes), started, &lanes, &gates);
         started.iter().map(table).collect()
     })
-}
-
-/// What the run is, and what is to be seen in it now.
-fn lead(state: &State) -> Html {
-    let lanes = state.config.lanes.len();
-    let fallback = state.run.started.as_ref().and_then(|s| s.fallback.clone());
-    html! {
-        <div class="lead">
-            <p class="title">
-                { run_title(&state.config.task, lanes) }
-                <span class="note">{ " What is underlined with dots explains itself: point at it, tap it or go there by Tab." }</span>
-                if let Some(reason) = &fallback {
-                    <b>{ format!(" Training runs on the CPU, because WebGPU cannot be used here: {reason}") }</b>
-                }
-            </p>
-            if !state.run.now.claim.is_empty() {
-                { now_line(state) }
-            }
-        </div>
-    }
-}
-
-/// The claim in its lanes' colours, and the notice behind it.
-fn now_line(state: &State) -> Html {
-    let line = &state.run.now;
-    let names = lane_names(&state.config.lanes);
-    let said = |sentence: &str| -> Html {
-        let parts = parts(sentence, &names, &line.numbers).into_iter().map(|part| match part {
-            now::Part::Plain(text) => html! { { text } },
-            now::Part::Lane(lane, name) => {
-                let why = format!("{}: {}", names[lane], state.config.lanes[lane].method.why);
-                html! { <span class={format!("named lane-{lane}")} tabindex="0" data-why={why}>{ name }</span> }
-            }
-            now::Part::Number(number, why) => html! { <span tabindex="0" data-why={why}>{ number }</span> },
-        });
-        parts.collect()
-    };
-    html! {
-        <p class="now">
-            <span>{ "Now: " }</span><b>{ said(&line.claim) }</b>
-            if !line.notice.is_empty() {
-                { " " }{ said(&line.notice) }
-            }
-        </p>
-    }
 }
 
 /// Problems, the question before a restart, and what is being done before training begins.

@@ -54,6 +54,9 @@ pub struct Running {
     place: Where,
 }
 
+/// What is said of the experiments, and their records.
+pub type Told = (Rc<Prose>, Rc<[Option<Record>]>);
+
 /// Anything that happens.
 #[derive(Clone, Debug)]
 pub enum Msg {
@@ -64,8 +67,7 @@ pub enum Msg {
     Sweep(Box<Plan>),
     Cancel,
     Report(Report),
-    /// What is said of the experiments, and what was measured of them before.
-    Prose(Result<(Rc<Prose>, Rc<[Option<Record>]>), String>),
+    Prose(Result<Told, String>),
     /// The worker itself is gone, and why.
     Gone(String),
     Dismiss,

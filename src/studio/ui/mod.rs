@@ -18,8 +18,8 @@ use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use super::filter::Filter;
-use super::record::{self, Record};
-use super::state::{Effect, Msg, State, update};
+use super::record;
+use super::state::{Effect, Msg, State, Told, update};
 use crate::clock;
 use crate::experiments::{Experiment, Prose, all};
 use crate::host::client::{Arrival, Client};
@@ -128,7 +128,7 @@ impl Handle {
     }
 
     /// What is said of the experiments, and what was measured of them before.
-    async fn told(&self) -> crate::error::Result<(Rc<Prose>, Rc<[Option<Record>]>)> {
+    async fn told(&self) -> crate::error::Result<Told> {
         let prose = Prose::read(&fetch("data/claims.json").await?)?;
         let recorded = fetch("data/recorded.json").await?;
         let experiments = self.core.borrow().state.experiments.clone();
