@@ -12,6 +12,7 @@ pub mod python;
 pub mod ranks;
 mod resize;
 pub mod score;
+pub mod served;
 mod snapshot;
 mod tensors;
 

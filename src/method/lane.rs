@@ -95,6 +95,17 @@ impl Lane {
         self
     }
 
+    /// The lane with gates that read ahead, where those that it has are what takes their place.
+    pub fn reading_ahead(mut self) -> Self {
+        if let Some(causal) = self.method.extras.causal
+            && self.settings.get(causal.key) == Some(&Value::Choice(causal.instead))
+            && let Some(setting) = self.described().into_iter().find(|setting| setting.key == causal.key)
+        {
+            self.settings.set(causal.key, setting.default.clone());
+        }
+        self
+    }
+
     /// A lane that adapts nothing: the frozen network.
     pub fn base() -> Self {
         Self::from(&FULL).on(Vec::new())

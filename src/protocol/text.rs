@@ -37,6 +37,19 @@ pub struct HeldFrame {
     /// `None` until measured.
     pub base: Option<HeldScore>,
     pub lanes: Vec<Option<HeldScore>>,
+    /// By lane, of those whose gates look at a whole passage.
+    pub served: Vec<Option<ServedScore>>,
+}
+
+/// Bits per byte of the same held-out passages read in one go, and served byte by byte, as text that is not there yet must be.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServedScore {
+    /// Steps done when it was measured.
+    pub step: usize,
+    pub at_once: f32,
+    pub served: f32,
+    /// Bytes read.
+    pub bytes: usize,
 }
 
 /// Of the base, or of one lane.

@@ -4,7 +4,7 @@
 use crate::config::Task;
 use crate::error::Result;
 use crate::lab::Lab;
-use crate::protocol::text::{HeldFrame, HeldLanguage, HeldScore};
+use crate::protocol::text::{HeldFrame, HeldLanguage, HeldScore, ServedScore};
 use crate::task::text::{Passages, Texts, languages};
 
 /// Passages of each language that are scored while training; at rest it is all of them.
@@ -102,8 +102,20 @@ impl Held {
         }
     }
 
-    pub fn frame(&self) -> HeldFrame {
-        HeldFrame { languages: self.languages.clone(), base: self.base.clone(), lanes: self.lanes.clone() }
+    /// With what was found out of lanes that read ahead.
+    pub fn frame(&self, served: &[Option<ServedScore>]) -> HeldFrame {
+        HeldFrame {
+            languages: self.languages.clone(),
+            base: self.base.clone(),
+            lanes: self.lanes.clone(),
+            served: served.to_vec(),
+        }
+    }
+
+    /// Passages of the languages trained on.
+    pub fn trained_passages(&self) -> Vec<Passages> {
+        let own = self.languages.iter().zip(&self.passages).filter(|(language, _)| language.frequencies.is_some());
+        own.map(|(_, passages)| passages.clone()).collect()
     }
 
     /// A piece of what is to be scored; whether a score was finished by it.

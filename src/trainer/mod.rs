@@ -13,6 +13,7 @@ mod ranks;
 mod readback;
 mod reading;
 mod run;
+mod served;
 mod state;
 mod weight;
 

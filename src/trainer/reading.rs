@@ -5,6 +5,7 @@
 use super::Transport;
 use super::characters::{characters, shown};
 use super::held::Held;
+use super::served::Serving;
 use super::state::State;
 use crate::clock;
 use crate::config::Lane;
@@ -38,6 +39,9 @@ pub struct Reading {
     texts: Texts,
     sequence: usize,
     held: Held,
+    serving: Serving,
+    /// Scores and what is served take turns.
+    serves: bool,
     /// Base first, then each lane, on one passage.
     forward: Forward,
     lanes: Vec<Lane>,
@@ -73,11 +77,14 @@ impl Reading {
         let sequence = lab.task.sequence;
         let forward = Forward::new(&lab.task, vec![0.0; sequence], sequence);
         let held = Held::new(lab, &texts);
+        let serving = Serving::new(lab, held.trained_passages());
         let mut reading = Self {
             tokenizer: Tokenizer::Bytes,
             texts,
             sequence,
             held,
+            serving,
+            serves: false,
             forward,
             lanes: Vec::new(),
             told: None,
@@ -96,8 +103,9 @@ impl Reading {
         self.forward.set_lane(0, &Lane::base(), &lab.config.optimizer);
         for lane in (0..self.lanes.len()).filter(|&lane| self.lanes[lane] != *lab.lane(lane)) {
             self.held.forget(lane);
+            self.serving.forget(lane);
             self.writing = None;
-            self.ready.held = Some(self.held.frame());
+            self.ready.held = Some(self.held.frame(self.serving.scores()));
         }
         self.lanes = (0..lab.lane_count()).map(|lane| lab.lane(lane).clone()).collect();
         for (index, lane) in self.lanes.iter().enumerate() {
@@ -115,6 +123,7 @@ impl Reading {
         self.ready != TextFrame::default()
             || self.held.next(lab, true).is_some()
             || self.held.is_busy()
+            || self.serving.is_due(lab, true)
             || self.passage_is_due(lab, state)
             || self.writing_is_due(lab, state)
     }
@@ -137,8 +146,14 @@ impl Reading {
             } else if self.writing_is_due(lab, state) && self.writing_first(lab) {
                 self.write(lab, state).await?;
             } else {
-                let finished = self.held.score(lab, !training).await?;
-                self.ready.held = finished.then(|| self.held.frame()).or(self.ready.held.take());
+                self.serves = !self.serves && self.serving.is_due(lab, !training);
+                let finished = match self.serves {
+                    true => self.serving.go_on(lab, !training).await?,
+                    false => self.held.score(lab, !training).await?,
+                };
+                if finished {
+                    self.ready.held = Some(self.held.frame(self.serving.scores()));
+                }
             }
             self.spent += clock::now() - now;
             now = clock::now();

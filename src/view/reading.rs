@@ -1,11 +1,13 @@
 //! What the page has of a language model: the newest held-out scores with their history, the passage and the texts under
 //! way. Knows nothing of how they are drawn.
 
-use super::format::three;
+use super::format::{count, three};
 use super::snap::Snap;
 use crate::config::{Lane, Named, SavedModule};
 use crate::protocol::Floor;
-use crate::protocol::text::{HeldFrame, HeldLanguage, HeldScore, MapFrame, PassageFrame, TextFrame, WritingFrame};
+use crate::protocol::text::{
+    HeldFrame, HeldLanguage, HeldScore, MapFrame, PassageFrame, ServedScore, TextFrame, WritingFrame,
+};
 
 /// Scores kept per lane.
 const SCORES: usize = 256;
@@ -119,6 +121,20 @@ impl HeldFrame {
         .collect()
     }
 
+    /// What lanes whose gates look at a whole passage gain by that.
+    pub fn leaks(&self, names: &[String]) -> Vec<String> {
+        let told = |(score, name): (&Option<ServedScore>, &String)| {
+            let ServedScore { step, at_once, served, bytes } = (*score)?;
+            let [at_once, served] = [at_once, served].map(|bits| format!("{bits:.2}"));
+            Some(format!(
+                "{name} cheats: its gates look at the whole passage, and so at the bytes that it is to predict. In one go it costs {at_once} bits per byte; the same {} bytes served one by one, as text that is not written yet has to be, cost {served} (step {}).",
+                count(bytes),
+                count(step)
+            ))
+        };
+        self.served.iter().zip(names).filter_map(told).collect()
+    }
+
     /// A language among those trained on whose bytes the base never met.
     pub fn unread(&self) -> Option<usize> {
         (0..self.languages.len()).find(|&index| self.languages[index].is_trained() && self.is_unread(index))
@@ -178,6 +194,7 @@ pub mod tests {
             ],
             base: Some(score(0, &base)),
             lanes: lanes.iter().cloned().map(Some).collect(),
+            served: Vec::new(),
         }
     }
 
@@ -208,6 +225,16 @@ pub mod tests {
         let scored = held([5.0, 16.3, 2.0], &[score(5, &[3.0, 5.1, 2.5]), score(5, &[3.0, 4.1, 2.5])]);
         let text = scored.lesson(&lanes, &["A".into(), "B".into()]).unwrap();
         assert!(text.contains("near 5. B, which trains both whole, is at 4.10. It is"), "{text}");
+    }
+
+    #[test]
+    fn what_reads_ahead_is_told_both_ways() {
+        let mut held = held([5.0; 3], &[]);
+        assert!(held.leaks(&["A".into(), "B".into()]).is_empty());
+        held.served = vec![None, Some(ServedScore { step: 120, at_once: 2.304, served: 2.521, bytes: 1024 })];
+        let told = held.leaks(&["A".into(), "B".into()]);
+        assert!(told.len() == 1 && told[0].starts_with("B cheats"), "{told:?}");
+        assert!(told[0].contains("In one go it costs 2.30") && told[0].ends_with("cost 2.52 (step 120)."), "{told:?}");
     }
 
     #[test]

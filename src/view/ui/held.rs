@@ -76,6 +76,7 @@ pub fn Held(props: &HeldProps) -> Html {
                 </tbody>
             </table>
             <p class="row"><span class="note">{ "gain over the base, bits" }</span><span class="spring" />{ diverging_legend(range, props.dark) }</p>
+            { for held.leaks(&props.names).into_iter().map(|leak| html! { <p class="note">{ leak }</p> }) }
             if let Some(lesson) = held.lesson(&props.lanes, &props.names) {
                 <p class="note">{ lesson }</p>
             }

@@ -10,7 +10,7 @@ use crate::config::{
 use crate::task::text::languages::NEW;
 use crate::view::{
     action::Action,
-    edit::{choose_language, on_task},
+    edit::{cheat, choose_language, on_task},
     reading::short_name,
     snap::Snap,
     words::task_summary,
@@ -222,6 +222,8 @@ fn text_form(form: &Form, task: &Text) -> Html {
                 { format!("languages: {} chosen, at most {}", task.languages.len(), limits::DOMAINS.max) }
             </span>
             <div class="languages">{ for languages }</div>
+            { form.switch("let it cheat", "Let MoR1E's gates look at the whole passage, and so at the bytes that are to be predicted. Below the held-out text stands what that is worth: bits in one go beside bits when the same is served byte by byte.",
+                task.cheat, cheat) }
             { form.whole("passage", "Bytes of a passage; each is read from its own beginning.", task.sequence, limits::PASSAGE, |c, v| text_of(c, |t| t.sequence = v as usize)) }
             { form.whole("batch", "Passages per training step.", task.batch, limits::BATCH, |c, v| text_of(c, |t| t.batch = v as usize)) }
         </>
