@@ -144,6 +144,22 @@ describe("the page, with WebGPU", () => {
     });
   });
 
+  it("lets what a lane's controls act on stand out while one points at them", async () => {
+    await visiting("", {}, async (page) => {
+      await trained(page, 30);
+      await button(page, "Pause").click();
+      const seen = () => page.evaluate(() => [...document.querySelectorAll("#loss .end")].map((end) => [end.classList[1], getComputedStyle(end).opacity]));
+      assert.ok((await seen()).length > 3 && (await seen()).every(([, opacity]) => opacity === "1"));
+      await page.locator(".lane-2 .slider").hover();
+      const pointed = await seen();
+      assert.ok(pointed.every(([lane, opacity]) => (opacity === "1") === (lane === "lane-2")), pointed.join("; "));
+      const own = () => page.locator(".way.lane-1 .own").first().evaluate((path) => Number(getComputedStyle(path).fillOpacity));
+      const before = await own();
+      await page.locator(".lane-1 .slider").hover();
+      assert.ok((await own()) > before, `${await own()} after ${before}`);
+    });
+  });
+
   it("pauses, steps, runs and resets", async () => {
     await visiting("", {}, async (page) => {
       await trained(page, 5);

@@ -127,13 +127,14 @@ pub fn Weight(props: &WeightProps) -> Html {
                     { Button::quiet("Zoom in", "Enlarge the part around the cell last pointed at; arrow keys move on from there.")
                         .disabled(zoom.0 * 2 > most.max(1)).calls(zoom_to(zoom.0 * 2)) }
                     <Switch label="one scale" why="Show ΔW in the colours of W0 instead of its own, so that sizes can be compared." on={*shared} {on_change} />
-                    { diverging("−", "+", props.dark) }
                 </div>
                 <div class="facts">
                     <div class="row">
                         <span class="number" tabindex="0" data-why="‖ΔW‖ / ‖W0‖: size of the change against the size of the base, both as Frobenius norms: the root of the sum of all squared cells.">
                             { "ΔW is " }<b>{ percent(f64::from(weight.ratio)) }</b>{ " of W0" }
                         </span>
+                        <span class="spring" />
+                        { diverging("−", "+", props.dark) }
                     </div>
                     <Spectrum values={(*singular).clone()} true_rank={props.started.true_rank} lane={weight.watch.lane} />
                     { merge(weight, gated) }
