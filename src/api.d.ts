@@ -19,7 +19,7 @@ export class Lab {
    * @param data Arrays, for `task: { kind: "custom" }`; a model, for `task: { kind: "text", model: "custom" }`; else nothing.
    * @throws if the configuration or the data is not allowed, or `backend: "webgpu"` cannot be had here.
    */
-  static create(config: object, data?: CustomData | TextData): Promise<Lab>;
+  static create(config: Config, data?: CustomData | TextData): Promise<Lab>;
   /** Where it trains. */
   readonly backend: "webgpu" | "cpu";
   /** Steps done. */
@@ -86,6 +86,56 @@ export class Lab {
   /** Release the GPU's memory. The lab cannot be used afterwards. */
   free(): void;
 }
+
+/** The configuration document; keys left out take their defaults, unknown ones are refused. */
+export type Config = {
+  version: 1;
+  /** 0 to 4,294,967,295; 1 if left out. */
+  seed?: number;
+  /** `"auto"`, if left out: WebGPU where it can be had, else the CPU. */
+  backend?: "auto" | "webgpu" | "cpu";
+  task?: DomainsTask | DigitsTask | TextTask | { kind: "custom" };
+  /** One to eight. */
+  lanes: LaneConfig[];
+  optimizer?: { lr?: number; beta1?: number; beta2?: number; eps?: number; weight_decay?: number };
+  /** Steps until the learning rate is whole, and until it is 0. */
+  schedule?: { warmup?: number; total?: number };
+};
+
+/** Teacher and student: in each of `depth` linear layers, every domain has a true change of rank `true_rank`. */
+export type DomainsTask = {
+  kind: "domains";
+  dim?: number;
+  depth?: number;
+  domains?: number;
+  true_rank?: number;
+  /** All domains read the same input directions. */
+  conflict?: boolean;
+  spectrum?: "flat" | "harmonic";
+  /** Tokens per sequence. */
+  sequence?: number;
+  /** Domains vary by token instead of by sequence. */
+  mixed?: boolean;
+  /** Standard deviation of the targets' noise. */
+  noise?: number;
+  batch?: number;
+};
+
+/** Handwritten digits in several drawings of them. */
+export type DigitsTask = { kind: "digits"; domains?: ("inverted" | "rotated" | "permuted" | "mirrored" | "shifted")[]; batch?: number; pretrain?: number };
+
+/** A language model: the small one that comes with the package, or one of the caller's. */
+export type TextTask = {
+  kind: "text";
+  model?: "small" | "custom";
+  /** Codes as in the package's `data/lm/texts.json`; with a custom model, names of its texts. */
+  languages?: string[];
+  /** Tokens of a passage. */
+  sequence?: number;
+  batch?: number;
+  /** Allow gates that read the tokens that are to be predicted. */
+  cheat?: boolean;
+};
 
 export type GenerateOptions = {
   /** Tokens to write; 64 if left out. */

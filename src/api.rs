@@ -24,6 +24,9 @@ use crate::task::text::Tokenizer;
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = include_str!("api.d.ts");
 
+#[wasm_bindgen(typescript_custom_section)]
+const LANES: &str = include_str!("api/lanes.d.ts");
+
 /// Milliseconds of training on the CPU between two returns to the event loop.
 const TURN: f64 = 100.0;
 
@@ -206,6 +209,9 @@ export async function dataFile(name) {
     'lm/model.safetensors': new URL('../../data/lm/model.safetensors', import.meta.url),
     'lm/texts.json': new URL('../../data/lm/texts.json', import.meta.url),
   };
+  // Node fetches nothing from its own disk.
+  const disk = files[name].protocol === 'file:' && globalThis.process?.getBuiltinModule?.('node:fs/promises');
+  if (disk) return new Uint8Array(await disk.readFile(files[name]));
   const response = await fetch(files[name]);
   if (!response.ok) throw new Error(`status ${response.status}`);
   return new Uint8Array(await response.arrayBuffer());
@@ -290,11 +296,13 @@ fn read_data(data: &JsValue) -> Result<TaskData, JsValue> {
     if !data.is_object() {
         return Err(missing("data", "an object with shape, x and y, which task.kind \"custom\" needs", data));
     }
+    only(data, "data", &["shape", "x", "y", "baseWeight", "baseBias"]).map_err(thrown)?;
     let get = |object: &JsValue, key: &str| Reflect::get(object, &key.into());
     let shape = get(data, "shape")?;
     if !shape.is_object() {
         return Err(missing("data.shape", "{ batch, sequence, in, out }", &shape));
     }
+    only(&shape, "data.shape", &["batch", "sequence", "in", "out"]).map_err(thrown)?;
     let size = |key: &str| -> Result<usize, JsValue> {
         let value = get(&shape, key)?;
         let number = value.as_f64().ok_or_else(|| missing(&format!("data.shape.{key}"), "a whole number", &value))?;
@@ -312,6 +320,18 @@ fn read_data(data: &JsValue) -> Result<TaskData, JsValue> {
         floats(&format!("data.{key}"), &value).map(Some).map_err(thrown)
     };
     custom(shape, array("x")?, array("y")?, optional("baseWeight")?, optional("baseBias")?).map_err(thrown)
+}
+
+/// Refuses keys that nobody reads: a misspelt one would be taken for one left out.
+fn only(object: &JsValue, what: &str, known: &[&str]) -> Result<(), Error> {
+    let keys = js_sys::Object::keys(object.unchecked_ref::<js_sys::Object>());
+    let unknown = keys.iter().filter_map(|key| key.as_string()).find(|key| !known.contains(&key.as_str()));
+    match unknown {
+        Some(key) => {
+            Err(Error::Data { what: what.into(), expected: known.join(", "), got: format!("the key \"{key}\"") })
+        }
+        None => Ok(()),
+    }
 }
 
 fn floats(what: &str, value: &JsValue) -> Result<Vec<f32>, Error> {

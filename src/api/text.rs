@@ -5,7 +5,7 @@ use js_sys::{Array, Float32Array, Int32Array, Object, Reflect};
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
 
-use super::{JsLab, fetch_file, given_lane, promise, thrown, whole};
+use super::{JsLab, fetch_file, given_lane, only, promise, thrown, whole};
 use crate::config::{Model as Chosen, Text};
 use crate::error::{Error, Result};
 use crate::files::Checkpoint;
@@ -31,7 +31,9 @@ pub async fn task(text: &Text, seed: u64, data: &JsValue) -> Result<(TaskData, O
         let expected = "{ model, shape, x, y } or { model, texts }, which task.model \"custom\" needs".into();
         return Err(Error::Data { what: "data".into(), expected, got: described(data) });
     }
+    only(data, "data", &["model", "shape", "x", "y", "texts"])?;
     let given_model = object(data, "model", "{ config, weights }")?;
+    only(&given_model, "data.model", &["config", "weights", "tokenizer"])?;
     let config = json("data.model.config", &get(&given_model, "config"))?;
     let config = ModelConfig::from_value(&config)?;
     let tokenizer = match get(&given_model, "tokenizer") {

@@ -13,6 +13,13 @@ const REQUEST: &str = "requestDevice";
 pub struct Own(JsValue);
 
 impl Own {
+    /// Whether there is WebGPU to ask: wgpu panics outside of pages and workers.
+    pub fn can_be_asked() -> bool {
+        let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).unwrap_or_default();
+        // There is no looking into `undefined`.
+        Reflect::get(&navigator, &"gpu".into()).is_ok_and(|gpu| gpu.is_object())
+    }
+
     pub async fn find() -> Self {
         let asked = async {
             let navigator = Reflect::get(&js_sys::global(), &"navigator".into())?;
@@ -30,8 +37,11 @@ impl Own {
     pub fn missing() -> String {
         let global = js_sys::global();
         let get = |of: &JsValue, key: &str| Reflect::get(of, &key.into()).unwrap_or_default();
-        let gpu = get(&get(&global, "navigator"), "gpu");
-        match (gpu.is_object(), get(&global, "isSecureContext").is_falsy()) {
+        let secure = get(&global, "isSecureContext");
+        if secure.is_undefined() {
+            return "there is no WebGPU outside of browsers".into();
+        }
+        match (Self::can_be_asked(), secure.is_falsy()) {
             (true, _) => {
                 "this browser knows WebGPU but has no GPU for it; switch hardware acceleration on in its settings, or \
                  update the GPU's driver"

@@ -51,6 +51,9 @@ impl Device {
     /// # Errors
     /// `Error::Backend` with the reason, where there is no WebGPU (natively: Vulkan) or no adapter.
     pub async fn open() -> Result<Self> {
+        if !Own::can_be_asked() {
+            return Err(unavailable(Own::missing()));
+        }
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let options = wgpu::RequestAdapterOptions {
             power_preference: wgpu::PowerPreference::HighPerformance,

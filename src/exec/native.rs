@@ -4,6 +4,10 @@
 pub struct Own;
 
 impl Own {
+    pub fn can_be_asked() -> bool {
+        true
+    }
+
     pub async fn find() -> Self {
         Self
     }

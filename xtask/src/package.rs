@@ -20,6 +20,10 @@ pub fn package() -> Result {
 }
 
 fn complete() -> Result {
+    // What is imported is the engine behind its guards.
+    fs::rename("pkg/lora_playground.js", "pkg/engine.js")
+        .map_err(|e| format!("cannot rename the engine's glue: {e}"))?;
+    write("pkg/lora_playground.js", read("www/npm/lora_playground.js")?)?;
     let manifest = read("www/npm/package.json")?.replace("\"0.0.0\"", &format!("\"{}\"", env!("CARGO_PKG_VERSION")));
     write("pkg/package.json", manifest)?;
     fs::create_dir_all("pkg/data").map_err(|e| format!("cannot make the folder pkg/data: {e}"))?;
