@@ -72,6 +72,17 @@ export class Lab {
    */
   mergedModel(lane: number): Promise<Uint8Array>;
   /**
+   * A mixture merged over all its layers, as plain LoRA in PEFT's two files: with the experts' mean gate (`"mean"`), one for each
+   * domain (`"meanPerDomain"`), with each domain's top expert alone (`"topPerDomain"`), or by least squares (`"leastSquares"`); gates and
+   * inputs are those of rows that are only looked at, not trained on (of data given as one batch: that batch). `loss` is what the merged lane costs on them (of its domain), `routed` what
+   * its gates do: cross-entropy in nats, or squared error as a share of the target's energy. No merge is exact but where gates are the
+   * same for all tokens. A language's domains are its languages.
+   * @throws for lanes without gates, and for such as train tables whole.
+   */
+  merges(lane: number, mode: "mean" | "meanPerDomain" | "topPerDomain" | "leastSquares"): Promise<
+    { domain: string | null; adapter: Uint8Array; config: string; loss: number; routed: number }[]
+  >;
+  /**
    * What a text costs a language model: bits of all its tokens together, and of each. The text is cut into passages as long
    * as the run's sequences, each read from its own beginning. Lane −1 is the base alone.
    */

@@ -15,8 +15,10 @@ use crate::clock;
 use crate::config::{Config, Task};
 use crate::error::Error;
 use crate::files::blob::{described, message};
+use crate::lab::merges::merges;
 use crate::lab::prepare::{Source, prepare};
 use crate::lab::{self, Lab, export};
+use crate::protocol::MergeMode;
 use crate::task::TaskData;
 use crate::task::custom::{Shape, custom};
 use crate::task::text::Tokenizer;
@@ -29,6 +31,14 @@ const LANES: &str = include_str!("api/lanes.d.ts");
 
 /// Milliseconds of training on the CPU between two returns to the event loop.
 const TURN: f64 = 100.0;
+
+/// Merges of a mixture, by their names in JavaScript.
+const MERGES: [(&str, MergeMode); 4] = [
+    ("mean", MergeMode::MeanGate),
+    ("meanPerDomain", MergeMode::MeanGatePerDomain),
+    ("topPerDomain", MergeMode::TopExpertPerDomain),
+    ("leastSquares", MergeMode::LeastSquares),
+];
 
 /// See `api.d.ts`.
 #[wasm_bindgen(js_name = Lab, skip_typescript)]
@@ -179,6 +189,39 @@ impl JsLab {
             let lab = lab.lock().await;
             let bytes = export::merged_model(&lab, lane_index(&lab, lane)?).await?;
             Ok(js_sys::Uint8Array::from(bytes.as_slice()).into())
+        })
+    }
+
+    pub fn merges(&self, lane: f64, mode: String) -> js_sys::Promise {
+        let lab = self.lab.clone();
+        promise(async move {
+            let known = MERGES.iter().find(|(name, _)| *name == mode);
+            let Some(&(_, mode)) = known else {
+                let names: Vec<String> = MERGES.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+                return Err(Error::Data {
+                    what: "mode".into(),
+                    expected: format!("one of {}", names.join(", ")),
+                    got: format!("\"{mode}\""),
+                });
+            };
+            let lab = lab.lock().await;
+            let list = js_sys::Array::new();
+            for merge in merges(&lab, lane_index(&lab, lane)?, mode).await? {
+                let domain = merge.domain.and_then(|at| lab.task.domain_names.get(at));
+                let object = js_sys::Object::new();
+                let filled = [
+                    ("domain", domain.map_or(JsValue::NULL, |name| name.as_str().into())),
+                    ("adapter", js_sys::Uint8Array::from(merge.files.adapter.as_slice()).into()),
+                    ("config", merge.files.config.into()),
+                    ("loss", merge.loss.into()),
+                    ("routed", merge.routed.into()),
+                ]
+                .iter()
+                .all(|(key, value)| Reflect::set(&object, &(*key).into(), value).is_ok());
+                debug_assert!(filled, "a new object takes any key");
+                list.push(&object);
+            }
+            Ok(list.into())
         })
     }
 

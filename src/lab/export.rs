@@ -264,7 +264,7 @@ pub async fn merged(mixtures: &[Mixture<'_>], mode: MergeMode) -> Result<Vec<Fil
 }
 
 /// `a [N·R, inputs]` and `b [outputs, N·R]`, for all tokens or for each domain.
-fn factors(mixture: &Mixture, mode: MergeMode) -> Result<Vec<(Array2<f64>, Array2<f64>)>> {
+pub(super) fn factors(mixture: &Mixture, mode: MergeMode) -> Result<Vec<(Array2<f64>, Array2<f64>)>> {
     let Mixture { experts, observed, .. } = *mixture;
     // Checks what was observed, too.
     let merged = experts.merge(mode, observed, 0)?;

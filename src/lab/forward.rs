@@ -10,7 +10,7 @@ use crate::exec::cpu::Cpu;
 use crate::graph::{Buffer, PARAMS, Step, Tensor};
 use crate::net::{CompiledLane, SharedBuffers, compile, share};
 use crate::op::pad;
-use crate::task::{LossKind, Probe, Targets, TaskData};
+use crate::task::{LossKind, Probe, Targets, TaskData, UNCOUNTED};
 use crate::tensor::widened;
 
 /// Lanes on `rows` rows.
@@ -200,7 +200,7 @@ pub fn matrix(values: &[f32], width: usize) -> Array2<f64> {
     widened(values, (values.len() / width, width))
 }
 
-/// Loss of each row: mean squared error as a share of the target's energy, or cross-entropy.
+/// Loss of each row: mean squared error as a share of the target's energy, or cross-entropy; 0 of what is not counted.
 pub fn row_losses(task: &TaskData, targets: &Targets, output: &[f32]) -> Vec<f64> {
     let width = task.network.outputs();
     let rows = output.chunks_exact(width);
@@ -211,7 +211,10 @@ pub fn row_losses(task: &TaskData, targets: &Targets, output: &[f32]) -> Vec<f64
             rows.zip(y.chunks_exact(width)).map(row).collect()
         }
         Targets::Classes(classes) => {
-            let row = |(o, &c): (&[f32], &u32)| -libm::log(probabilities(o)[c as usize].max(f64::MIN_POSITIVE));
+            let row = |(o, &c): (&[f32], &u32)| match c {
+                UNCOUNTED => 0.0,
+                c => -libm::log(probabilities(o)[c as usize].max(f64::MIN_POSITIVE)),
+            };
             rows.zip(classes).map(row).collect()
         }
     }

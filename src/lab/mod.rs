@@ -7,6 +7,7 @@ pub mod export;
 pub mod forward;
 pub mod generate;
 mod measure;
+pub mod merges;
 pub mod prepare;
 pub mod python;
 pub mod ranks;

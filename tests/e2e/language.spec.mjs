@@ -131,10 +131,15 @@ describe("language models", () => {
       const opened = await Adapter.open({ adapter: saved.adapter, config: saved.config });
       const refused = await lab.save(1).then(() => null, (error) => error.message);
       const merged = await lab.mergedModel(0);
+      const merges = await lab.merges(1, "meanPerDomain");
+      const each = await Promise.all(merges.map(async ({ domain, adapter, config, loss, routed }) => {
+        return [domain, (await Adapter.open({ adapter, config })).modules().length, JSON.parse(config).r, Math.abs(loss - routed) < 1];
+      }));
+      const unknown = await lab.merges(1, "best").then(() => null, (error) => error.message);
       return {
         bytes: new TextEncoder().encode(text).length, base: base.total, before: before.total, after: after.total,
         perToken: base.perToken.length, sum: base.perToken.reduce((a, b) => a + b, 0),
-        written: [await write(0), await write(0), await write(-1)], modules: opened.modules().length, refused, merged: merged.length,
+        written: [await write(0), await write(0), await write(-1)], modules: opened.modules().length, refused, merged: merged.length, each, unknown,
       };
     });
     assert.equal(got.perToken, got.bytes);
@@ -147,6 +152,9 @@ describe("language models", () => {
     assert.equal(got.modules, 28);
     assert.match(got.refused, /MoR1E/);
     assert.ok(got.merged > 4 * 460_000);
+    assert.deepEqual(got.each.map(([, ...rest]) => rest), [1, 2, 3, 4].map(() => [28, 8, true]), "a LoRA of all experts for each language");
+    assert.equal(new Set(got.each.map(([domain]) => domain)).size, 4);
+    assert.match(got.unknown, /"best"/);
   });
 
   it("cuts text by a model's own tokenizer", async () => {
