@@ -6,7 +6,8 @@
     python train.py --test               # tests of the modules below
 
 `start.safetensors` beside this file holds data, base network and initial values, so that the loss follows the page's;
-replace `load` for your own. LoRA is PEFT's; MoLoRA, MoR1E and full fine-tuning are the modules below.
+replace `load` for your own. A language model's base is transformers': its config.json and model.safetensors in `base/` beside
+this file. LoRA is PEFT's; MoLoRA, MoR1E and full fine-tuning are the modules below.
 """
 import argparse, json, math, pathlib
 import torch
@@ -86,18 +87,23 @@ class Gate(nn.Module):
 
 
 class MoR1E(nn.Module):
-    """Rank-1 experts, weighted by a small network that sees a sequence's mean (pooled) or each token."""
+    """Rank-1 experts, weighted by a small network that sees a sequence's mean (pooled, or running: of the tokens so far) or each token."""
 
     def __init__(self, lane, i, o):
         super().__init__()
         n, h = lane["experts"], lane.get("hidden") or max(4, i // 8)
-        self.scale, self.pooled = lane["alpha"], lane["gate"] == "pooled"
+        self.scale, self.reads = lane["alpha"], lane["gate"]
         self.v = nn.Parameter(torch.empty(n, i).uniform_(-(i ** -0.5), i ** -0.5))
         self.u = nn.Parameter(torch.zeros(n, o))
         self.intuition, self.gate = Intuition(i, h), Gate(h, n)
 
     def forward(self, x):
-        g = self.gate(self.intuition(x.mean(1, keepdim=True) if self.pooled else x)).expand(-1, x.shape[1], -1)
+        q = x
+        if self.reads == "pooled":
+            q = x.mean(1, keepdim=True)
+        elif self.reads == "running":
+            q = x.cumsum(1) / torch.arange(1, x.shape[1] + 1, dtype=x.dtype, device=x.device)[:, None]
+        g = self.gate(self.intuition(q)).expand(-1, x.shape[1], -1)
         return self.scale * torch.einsum("bsn,bsn,no->bso", g, x @ self.v.T, self.u), g
 
 
@@ -153,7 +159,49 @@ def load():
     return tensors["x"], tensors["y"], about, tensors
 
 
+class Text(nn.Module):
+    """A language model; tokens come as rows of one number."""
+
+    def __init__(self):
+        super().__init__()
+        from transformers import AutoModelForCausalLM
+        base = pathlib.Path(__file__).with_name("base")
+        self.lm = AutoModelForCausalLM.from_pretrained(base, dtype=torch.get_default_dtype())
+
+    def forward(self, x):
+        return self.lm(x[..., 0].long(), use_cache=False).logits
+
+
+def build_text(about, tensors):
+    net = Text().requires_grad_(False)
+    if LANE["method"] == "lora":
+        from peft import LoraConfig, get_peft_model
+        config = LoraConfig(r=LANE["rank"], lora_alpha=LANE["alpha"], use_rslora=LANE["rslora"],
+                            target_modules=["lm." + site for site in about["adapted"]])
+        model = get_peft_model(net, config)
+        place = {f"base_model.model.lm.{site}.{part}.default.weight": f"{site}.{part}"
+                 for site in about["adapted"] for part in ("lora_A", "lora_B")}
+    else:
+        for site in about["adapted"]:
+            inside, name = site.rsplit(".", 1)
+            block = net.lm.get_submodule(inside)
+            setattr(block, name, Adapted(LANE, getattr(block, name)))
+        model = net
+        place = {name: name.removeprefix("lm.").replace(".adapter.", ".") for name, p in net.named_parameters() if p.requires_grad}
+    return model, place
+
+
+def start(model, place, tensors):
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.requires_grad:
+                p.copy_(tensors[place[name]])
+    return model
+
+
 def build(about, tensors):
+    if about["adapted"] is not None:
+        return start(*build_text(about, tensors), tensors)
     net = Net(about["layers"])
     for l, layer in enumerate(net.layers):
         layer.weight.data, layer.bias.data = tensors[f"layers.{l}.base.weight"], tensors[f"layers.{l}.base.bias"]
@@ -172,17 +220,13 @@ def build(about, tensors):
             net.layers[l] = Adapted(LANE, net.layers[l])
         model = net
         place = {name: name.replace(".adapter.", ".") for name, p in net.named_parameters() if p.requires_grad}
-    with torch.no_grad():
-        for name, p in model.named_parameters():
-            if p.requires_grad:
-                p.copy_(tensors[place[name]])
-    return model
+    return start(model, place, tensors)
 
 
 def rate(t):
     """Linear warmup from 0, then linear decay to 0."""
     warmup, total = CONFIG["schedule"]["warmup"], CONFIG["schedule"]["total"]
-    return CONFIG["optimizer"]["lr"] * (t / warmup if t < warmup else max(total - t, 0) / max(total - warmup, 1))
+    return (LANE.get("lr") or CONFIG["optimizer"]["lr"]) * (t / warmup if t < warmup else max(total - t, 0) / max(total - warmup, 1))
 
 
 def train(steps):
@@ -219,7 +263,7 @@ def train(steps):
         if LANE["method"] == "lora":
             done.save_pretrained("adapter")
         else:
-            named = {n.replace(".adapter.", "."): p for n, p in done.named_parameters() if p.requires_grad}
+            named = {n.removeprefix("lm.").replace(".adapter.", "."): p for n, p in done.named_parameters() if p.requires_grad}
             save_file({n: p.detach().cpu().contiguous() for n, p in named.items()}, "adapter.safetensors")
     return losses
 

@@ -44,6 +44,7 @@ pub fn script(config: &Config, lane: usize) -> Result<String> {
 pub async fn start(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     lab.check_lane(lane)?;
     let task = &lab.task;
+    let (own, is_text) = (lab.lane(lane), task.spare > 0);
     let rows = [task.batches, task.batch_sequences, task.sequence];
     let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
     tensors.push(("x".into(), [&rows[..], &[task.network.inputs()]].concat(), task.x.clone()));
@@ -52,10 +53,12 @@ pub async fn start(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
         Targets::Classes(y) => ("y".into(), rows.to_vec(), y.iter().map(|&class| class as f32).collect()),
     });
     for (l, (site, base)) in task.network.sites().iter().zip(&task.base).enumerate() {
-        tensors.push((format!("{}.base.weight", site.name), vec![site.outputs, site.inputs], base.weight.clone()));
-        tensors.push((format!("{}.base.bias", site.name), vec![site.outputs], base.bias.clone()));
-        let own = lab.lane(lane);
-        if own.layers.as_ref().is_none_or(|layers| layers.contains(&l)) {
+        // A language model's base is transformers'.
+        if !is_text {
+            tensors.push((format!("{}.base.weight", site.name), vec![site.outputs, site.inputs], base.weight.clone()));
+            tensors.push((format!("{}.base.bias", site.name), vec![site.outputs], base.bias.clone()));
+        }
+        if own.adapts(site) {
             for TensorInfo { name, shape } in lab.held(lane, l) {
                 let values = lab.tensor(lane, &name).await?;
                 tensors.push((name, shape, values));
@@ -66,7 +69,9 @@ pub async fn start(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
         |(l, site)| json!({ "inputs": site.inputs, "outputs": site.outputs, "gelu": task.network.gelu_follows(l) }),
     );
     let loss = if task.loss == LossKind::Mse { "mse" } else { "cross_entropy" };
-    let about = json!({ "layers": layers.collect::<Vec<_>>(), "loss": loss }).to_string();
+    let adapted = task.network.sites().iter().filter(|site| own.adapts(site)).map(|site| site.name.as_str());
+    let adapted = is_text.then(|| adapted.collect::<Vec<_>>());
+    let about = json!({ "layers": layers.collect::<Vec<_>>(), "loss": loss, "adapted": adapted }).to_string();
     let metadata = BTreeMap::from([("about".to_owned(), about)]);
     let plan: Vec<Planned> = tensors
         .iter()

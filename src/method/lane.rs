@@ -155,7 +155,7 @@ impl Lane {
             .filter(|modifier| modifier.name != "balance")
             .flat_map(|modifier| modifier.settings)
             .any(|setting| self.settings.get(setting.key) != Some(&setting.default));
-        (self.method.extras.scripted)(&self.settings) && !modified
+        (self.method.extras.scripted)(&self.settings) && !modified && self.modules_to_save.is_empty()
     }
 
     /// What its slider moves, and where that is.

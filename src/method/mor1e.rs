@@ -69,7 +69,7 @@ pub static MOR1E: Method = Method {
             "running" => Reads::SoFar,
             _ => Reads::Sequence,
         },
-        scripted: |settings| !is_prototype(settings) && !is_running(settings),
+        scripted: |settings| !is_prototype(settings),
         causal: Some(Causal {
             key: "gate",
             reads_ahead: is_per_sequence,
@@ -82,10 +82,6 @@ pub static MOR1E: Method = Method {
 
 fn is_prototype(settings: &Settings) -> bool {
     settings.choice("gate") == "prototype"
-}
-
-fn is_running(settings: &Settings) -> bool {
-    settings.choice("gate") == "running"
 }
 
 fn is_per_sequence(settings: &Settings) -> bool {
