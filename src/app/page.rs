@@ -5,6 +5,7 @@ mod lead;
 
 use std::{cell::RefCell, rc::Rc};
 
+use gloo::timers::callback::Timeout;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
 use yew::prelude::*;
@@ -161,17 +162,26 @@ fn App(props: &AppProps) -> Html {
             move || drop(listeners)
         });
     }
+    // Lanes and panels come in a task of their own, so that the first one stays short.
+    let begun = use_state_eq(|| false);
+    {
+        let begun = begun.clone();
+        use_effect_with((), move |()| {
+            let soon = Timeout::new(0, move || begun.set(true));
+            move || drop(soon)
+        });
+    }
     let dispatch = use_memo((), |()| {
         let handle = handle.clone();
         Callback::from(move |action: Action| handle.handle(Msg::Act(action)))
     });
     let core = handle.core.borrow();
     use_effect_with(hues(&core.state.shown().lanes), |hues| browser::set_hues(hues));
-    page(&core.state, &dispatch)
+    page(&core.state, *begun, &dispatch)
 }
 
-/// The whole page for a state.
-fn page(state: &State, dispatch: &Callback<Action>) -> Html {
+/// The whole page for a state; before it has `begun`, without what comes in a second task.
+fn page(state: &State, begun: bool, dispatch: &Callback<Action>) -> Html {
     let shows = |part: Part| state.embed.as_ref().is_none_or(|parts| parts.contains(&part));
     let layout = match (&state.embed, &state.config.task) {
         (Some(_), _) => "page embed",
@@ -200,7 +210,7 @@ fn page(state: &State, dispatch: &Callback<Action>) -> Html {
                 if state.embed.is_none() {
                     { lead::lead(state) }
                 }
-                if shows(Part::Lanes) {
+                if begun && shows(Part::Lanes) {
                     { lanes(&LanesProps {
                         config: state.shown().clone(),
                         live: state.draft.is_none() && state.run.started.is_some(),
@@ -213,7 +223,9 @@ fn page(state: &State, dispatch: &Callback<Action>) -> Html {
                         step: state.run.step,
                     }) }
                 }
-                { panels(state, dispatch, &shows) }
+                if begun {
+                    { panels(state, dispatch, &shows) }
+                }
             </main>
             <Explain />
         </>

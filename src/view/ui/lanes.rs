@@ -81,6 +81,12 @@ struct LaneProps {
 
 #[component]
 fn LaneRow(props: &LaneProps) -> Html {
+    // A menu's controls are made when it is first opened: they are half of what the page would begin with.
+    let opened = use_state_eq(|| false);
+    let open = {
+        let opened = opened.clone();
+        Callback::from(move |_: MouseEvent| opened.set(true))
+    };
     let index = props.index;
     let edit = {
         let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
@@ -142,19 +148,21 @@ fn LaneRow(props: &LaneProps) -> Html {
                 { settings.at(Shown::Row) }
                 <span class="spring" />
                 <details class="more">
-                    <summary data-why={settings_why(&props.lane)}>{ "more" }</summary>
-                    <div class="menu">
-                        { settings.at(Shown::Menu) }
-                        if let Some(lr) = on_text {
-                            { settings.of_language(lr) }
-                        }
-                        if lane_count < LANES {
-                            { Button::new("Duplicate", "Add a copy of this lane.").named(format!("Duplicate lane {}", props.name)).calls(duplicate) }
-                        }
-                        if lane_count > 1 {
-                            { Button::new("Remove", "Take this lane away; the others restart without it.").named(format!("Remove lane {}", props.name)).calls(remove) }
-                        }
-                    </div>
+                    <summary data-why={settings_why(&props.lane)} onclick={open}>{ "more" }</summary>
+                    if *opened {
+                        <div class="menu">
+                            { settings.at(Shown::Menu) }
+                            if let Some(lr) = on_text {
+                                { settings.of_language(lr) }
+                            }
+                            if lane_count < LANES {
+                                { Button::new("Duplicate", "Add a copy of this lane.").named(format!("Duplicate lane {}", props.name)).calls(duplicate) }
+                            }
+                            if lane_count > 1 {
+                                { Button::new("Remove", "Take this lane away; the others restart without it.").named(format!("Remove lane {}", props.name)).calls(remove) }
+                            }
+                        </div>
+                    }
                 </details>
             </div>
         </li>

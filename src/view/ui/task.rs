@@ -93,6 +93,12 @@ fn digits_of(config: &mut Config, change: impl FnOnce(&mut Digits)) {
 
 #[component]
 pub fn TaskPanel(props: &TaskProps) -> Html {
+    // As in a lane's menu: made when first opened.
+    let opened = use_state_eq(|| false);
+    let open = {
+        let opened = opened.clone();
+        Callback::from(move |_: MouseEvent| opened.set(true))
+    };
     let form = Form { config: &props.config, dispatch: &props.dispatch };
     let config = &props.config;
     let kinds: Vec<_> = ["domains", "digits", "language"].map(AttrValue::from).into();
@@ -113,42 +119,44 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
     let schedule = config.schedule;
     html! {
         <details class="task">
-            <summary data-why="What is trained on, and how; opening this changes nothing.">
+            <summary data-why="What is trained on, and how; opening this changes nothing." onclick={open}>
                 { "Task " }<b>{ task_summary(&config.task) }</b>
             </summary>
-            <div class="menu">
-                <fieldset>
-                    <legend>{ "Task" }</legend>
-                    <Choice label="task" why="Domains: linear tasks whose floors theory knows. Digits: handwritten 8 × 8 digits, changed in several ways. Language: a small language model of Llama's form on text in new languages."
-                        options={kinds} {chosen} on_change={on_kind} />
-                    { match &config.task {
-                        Task::Domains(domains) => domains_form(&form, domains),
-                        Task::Digits(digits) => digits_form(&form, digits),
-                        Task::Text(text) => text_form(&form, text),
-                        Task::Custom => html! {},
-                    } }
-                    { form.whole("seed", "All random numbers of the run come from this: same seed, same run.", config.seed as usize, limits::SEED,
-                        |c, v| c.seed = v as u32) }
-                </fieldset>
-                <fieldset>
-                    <legend>{ "Training" }</legend>
-                    { form.real("learning rate", "Largest step of the optimiser, reached after warmup.", optimizer.lr, limits::LR, |c, v| c.optimizer.lr = v) }
-                    { form.whole("warmup", "Steps over which the learning rate rises from 0.", schedule.warmup, limits::WARMUP, |c, v| {
-                        c.schedule.warmup = v as usize;
-                        c.schedule.total = c.schedule.total.max(c.schedule.warmup);
-                    }) }
-                    { form.whole("total steps", "Step at which the learning rate has fallen back to 0.", schedule.total, limits::TOTAL, |c, v| {
-                        c.schedule.total = v as usize;
-                        c.schedule.warmup = c.schedule.warmup.min(c.schedule.total);
-                    }) }
-                    { form.real("weight decay", "Share of each weight taken away per step, times the learning rate (AdamW).", optimizer.weight_decay, limits::WEIGHT_DECAY,
-                        |c, v| c.optimizer.weight_decay = v) }
-                    { form.real("beta 1", "How slowly the mean of the gradients forgets.", optimizer.beta1, below(limits::BETA), |c, v| c.optimizer.beta1 = v) }
-                    { form.real("beta 2", "How slowly the mean of their squares forgets.", optimizer.beta2, below(limits::BETA), |c, v| c.optimizer.beta2 = v) }
-                    { form.choice::<BackendChoice>("backend", "Auto: WebGPU where there is a GPU, else the CPU.", config.backend,
-                        |c, i| c.backend = BackendChoice::ALL[i]) }
-                </fieldset>
-            </div>
+            if *opened {
+                <div class="menu">
+                    <fieldset>
+                        <legend>{ "Task" }</legend>
+                        <Choice label="task" why="Domains: linear tasks whose floors theory knows. Digits: handwritten 8 × 8 digits, changed in several ways. Language: a small language model of Llama's form on text in new languages."
+                            options={kinds} {chosen} on_change={on_kind} />
+                        { match &config.task {
+                            Task::Domains(domains) => domains_form(&form, domains),
+                            Task::Digits(digits) => digits_form(&form, digits),
+                            Task::Text(text) => text_form(&form, text),
+                            Task::Custom => html! {},
+                        } }
+                        { form.whole("seed", "All random numbers of the run come from this: same seed, same run.", config.seed as usize, limits::SEED,
+                            |c, v| c.seed = v as u32) }
+                    </fieldset>
+                    <fieldset>
+                        <legend>{ "Training" }</legend>
+                        { form.real("learning rate", "Largest step of the optimiser, reached after warmup.", optimizer.lr, limits::LR, |c, v| c.optimizer.lr = v) }
+                        { form.whole("warmup", "Steps over which the learning rate rises from 0.", schedule.warmup, limits::WARMUP, |c, v| {
+                            c.schedule.warmup = v as usize;
+                            c.schedule.total = c.schedule.total.max(c.schedule.warmup);
+                        }) }
+                        { form.whole("total steps", "Step at which the learning rate has fallen back to 0.", schedule.total, limits::TOTAL, |c, v| {
+                            c.schedule.total = v as usize;
+                            c.schedule.warmup = c.schedule.warmup.min(c.schedule.total);
+                        }) }
+                        { form.real("weight decay", "Share of each weight taken away per step, times the learning rate (AdamW).", optimizer.weight_decay, limits::WEIGHT_DECAY,
+                            |c, v| c.optimizer.weight_decay = v) }
+                        { form.real("beta 1", "How slowly the mean of the gradients forgets.", optimizer.beta1, below(limits::BETA), |c, v| c.optimizer.beta1 = v) }
+                        { form.real("beta 2", "How slowly the mean of their squares forgets.", optimizer.beta2, below(limits::BETA), |c, v| c.optimizer.beta2 = v) }
+                        { form.choice::<BackendChoice>("backend", "Auto: WebGPU where there is a GPU, else the CPU.", config.backend,
+                            |c, i| c.backend = BackendChoice::ALL[i]) }
+                    </fieldset>
+                </div>
+            }
         </details>
     }
 }
