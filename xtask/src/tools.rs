@@ -134,7 +134,7 @@ pub fn for_browser() -> Result<Browser> {
         }
     }
     if !packages.is_empty() {
-        apt(&packages, "Chromium (or Chrome) with its chromedriver, node 18 or newer, and npm")?;
+        apt(&packages, "Chromium (or Chrome) with its chromedriver, node 20.16 or newer, and npm")?;
     }
     match (chromium(), which("chromedriver")) {
         (Some(chromium), Some(chromedriver)) => Ok(Browser { chromium, chromedriver }),
