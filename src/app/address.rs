@@ -1,6 +1,6 @@
 //! What the page reads from its own address: the run's configuration and the page's own wishes. Pure.
 
-use crate::config::{Config, Edit};
+use crate::config::{Config, Edit, Read};
 use crate::error::Error;
 use crate::view::edit::LANES;
 
@@ -50,7 +50,7 @@ pub struct Address {
 /// Reads a query such as "?seed=2&embed=loss,gates&paused".
 pub fn read(query: &str) -> Address {
     let mut problems = Vec::new();
-    let (mut config, mut errors) = Config::read_link(query);
+    let Read { mut config, mut errors, unknown } = Config::read_link(query);
     if config.lanes.len() > LANES {
         config.lanes.truncate(LANES);
         problems.push(format!("The page has room for {LANES} lanes; the link's others are left out."));
@@ -71,9 +71,8 @@ pub fn read(query: &str) -> Address {
             _ => {}
         }
     }
-    if let Some(unread) = unread(&errors) {
-        problems.insert(0, unread);
-    }
+    let said = unread(&errors).into_iter().chain(ignored(&unknown));
+    problems.splice(0..0, said);
     Address { config, then, paused, embed, problems }
 }
 
@@ -84,8 +83,18 @@ fn unread(errors: &[Error]) -> Option<String> {
         0 => String::new(),
         more => format!(" And {more} more."),
     };
-    let begin = "Not all of the link could be read; defaults stand in the place of the rest.";
+    let begin =
+        "Not all of the link could be used; defaults stand in the place of what is named here, and the rest holds.";
     (!said.is_empty()).then(|| format!("{begin} {}{more}", said.join(" ")))
+}
+
+/// What of the link means nothing here, in one line.
+fn ignored(unknown: &[String]) -> Option<String> {
+    let (said, more) = unknown.split_at(unknown.len().min(SAID));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    (!said.is_empty()).then(|| {
+        format!("Ignored, because it means nothing here: {}{more}. The rest of the link holds.", said.join(", "))
+    })
 }
 
 fn parts(value: &str, problems: &mut Vec<String>) -> Option<Vec<Part>> {
@@ -139,7 +148,9 @@ mod tests {
         assert!(address.problems[0].contains("colour") && !address.problems[0].contains("utm"));
         assert!(read("?seed=7&fbclid=x&gclid=y").problems.is_empty());
         let many = &read("a=1&b=2&c=3&d=4&e=5").problems;
-        assert!(many.len() == 1 && many[0].ends_with("And 2 more."), "{many:?}");
+        assert!(many.len() == 1 && many[0].contains("a=1, b=2, c=3 and 2 more."), "{many:?}");
+        let wrong = &read("seed=x&dim=y&batch=z&lr=q&a=1").problems;
+        assert!(wrong.len() == 2 && wrong[0].ends_with("And 1 more.") && wrong[1].contains("a=1."), "{wrong:?}");
     }
 
     #[test]

@@ -196,6 +196,7 @@ fn page(state: &State, begun: bool, dispatch: &Callback<Action>) -> Html {
                     config: state.shown().clone(),
                     running: state.run.running,
                     ready: state.run.started.is_some(),
+                    failed: state.run.failed,
                     finished: state.run.finished(),
                     speed: state.speed,
                     status: status(&state.run).into(),
@@ -256,7 +257,7 @@ fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
             { for problems }
             if let Some(reason) = &state.no_gpu {
                 <div class="notice" role="alert">
-                    <p>{ format!("This run asks for WebGPU, which cannot be had: {reason}. It can train on the CPU instead, which is slower.") }</p>
+                    <p>{ format!("This link asks for WebGPU, a browser's way to the GPU, which cannot be used here: {reason}. Run trains on your processor instead: slower, otherwise the same.") }</p>
                     { Button::primary("Continue on the CPU", "Begin this run without WebGPU.").acts(dispatch, Action::WithoutGpu) }
                 </div>
             }

@@ -1,13 +1,18 @@
 //! The application's state and how everything that happens changes it. Pure: effects are returned as data, so that
 //! each transition can be tested without a browser.
 
+mod back;
+mod first;
+mod lanes;
+
+use back::go_back;
+use first::{first_look, first_watch};
+use lanes::{follow, matched, tune};
+
 use super::address::{Address, Part};
-use crate::config::{BackendChoice, Config, Edit, Named, Projection, Task, then_text};
-use crate::method::description::Reach;
-use crate::method::match_size::{lane_count, match_parameters};
-use crate::protocol::text::{Look, Passage};
+use crate::config::{BackendChoice, Config, Edit, then_text};
+use crate::protocol::text::Look;
 use crate::protocol::{Command, Event, MergeMode, Watch};
-use crate::task::network::LinearSite;
 use crate::view::{action::Action, run::Run, snap::Snap};
 
 /// Messages kept at most; the oldest go first.
@@ -27,6 +32,8 @@ pub struct State {
     /// What was edited and waits for the word to restart.
     pub draft: Option<Snap<Config>>,
     pub run: Run,
+    /// How things were before a choice whose run is not set up yet: the trainer keeps that run until the new one can begin.
+    before: Option<Box<State>>,
     /// Whether the person wants training to go on.
     pub wants_to_run: bool,
     pub speed: Option<u32>,
@@ -90,6 +97,7 @@ impl State {
             waiting: 0,
             draft: None,
             run: Run::default(),
+            before: None,
             wants_to_run: !address.paused,
             speed: None,
             watch,
@@ -176,29 +184,6 @@ impl State {
     }
 }
 
-/// The lane that the inspector opens with: the first of a low rank whose merge is exact, else the first.
-fn first_watch(config: &Config) -> Watch {
-    let is_low_rank = |lane: &crate::config::Lane| matches!(lane.reach_at(0), Reach::Single { rank: Some(_) });
-    Watch {
-        lane: config.lanes.iter().position(is_low_rank).unwrap_or(0),
-        layer: 0,
-        merge: MergeMode::MeanGate,
-        domain: 0,
-        token: 0,
-    }
-}
-
-/// The passage that a language model is first seen to read, and the first layer that has gates to be told with it.
-fn first_look(config: &Config) -> Option<Look> {
-    let Task::Text(text) = &config.task else { return None };
-    let lane = config.lanes.iter().find(|lane| lane.is_gated()).or(config.lanes.first())?;
-    let first = |projection: &Projection| lane.targets.as_ref().is_none_or(|targets| targets.contains(projection));
-    let layer = lane.layers.as_ref().and_then(|layers| layers.first()).copied().unwrap_or(0);
-    let projection = Projection::ALL.iter().position(first).unwrap_or(0);
-    let passage = Passage::Held { language: text.languages.first()?.clone(), number: 0 };
-    Some(Look { passage, site: layer * Projection::ALL.len() + projection })
-}
-
 /// Takes in what happened and says what is to be done about it.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     match msg {
@@ -207,12 +192,19 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.waiting = state.waiting.saturating_sub(1);
             if fatal {
                 state.run.running = false;
+                state.before = None;
+            }
+            if let Some(effects) = go_back(state, &message) {
+                return effects;
             }
             state.run.failed = state.run.started.is_none();
             state.problem(message);
             vec![]
         }
         Msg::Engine(Event::NoGpu { reason }) => {
+            if let Some(effects) = go_back(state, &format!("WebGPU cannot be used here: {reason}")) {
+                return effects;
+            }
             state.run.failed = true;
             state.no_gpu = Some(reason);
             vec![]
@@ -221,6 +213,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Engine(event) => {
             if matches!(event, Event::Started(_)) {
                 state.waiting = state.waiting.saturating_sub(1);
+                state.before = None;
+            } else if let (Some(before), Event::Frame(_) | Event::Text(_)) = (&mut state.before, &event) {
+                before.run.apply(event);
+                return vec![];
             }
             let (known, is_frame) = (state.run.edits.len(), matches!(event, Event::Frame(_)));
             state.run.apply(event);
@@ -254,6 +250,13 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
 fn act(state: &mut State, action: Action) -> Vec<Effect> {
     let send = |command| vec![Effect::Send(command)];
     match action {
+        Action::Run if state.run.failed => {
+            state.wants_to_run = true;
+            match state.no_gpu {
+                Some(_) => act(state, Action::WithoutGpu),
+                None => state.restart(),
+            }
+        }
         Action::Run => {
             state.wants_to_run = true;
             state.run.running = true;
@@ -391,55 +394,19 @@ fn flow(state: &mut State, (shown, token): (bool, usize)) -> Vec<Effect> {
     if old == state.flow { vec![] } else { vec![Effect::Send(Command::Flow(shown.then_some(token)))] }
 }
 
-/// What needs no new start is changed in the run under way.
-fn tune(state: &mut State, config: &Config) -> Option<Vec<Effect>> {
-    let whole = Config { lanes: state.config.lanes.clone(), ..config.clone() };
-    let lanes = || state.config.lanes.iter().zip(&config.lanes);
-    let same = state.config.lanes.len() == config.lanes.len() && whole == *state.config;
-    if !same || !lanes().all(|(old, new)| old.tunes_to(new)) {
-        return None;
-    }
-    let changed = lanes().enumerate().filter(|(_, (old, new))| old != new);
-    let effects: Vec<Effect> =
-        changed.map(|(lane, (_, to))| Effect::Send(Command::Tune { lane, to: to.clone() })).collect();
-    state.config = Snap::new(config.clone());
-    state.by_hand = true;
-    state.waiting += effects.len();
-    Some(effects)
-}
-
-/// Lanes are what the run says they are, once it has heard of all that was asked for.
-fn follow(state: &mut State) {
-    let frames = &state.run.lanes;
-    if frames.len() == state.config.lanes.len()
-        && frames.iter().zip(&state.config.lanes).any(|(view, lane)| view.frame.lane != *lane)
-    {
-        let lanes = frames.iter().map(|view| view.frame.lane.clone()).collect();
-        state.config = Snap::new(Config { lanes, ..Config::clone(&state.config) });
-    }
-}
-
 fn edit(state: &mut State, config: Snap<Config>) -> Vec<Effect> {
     begin(state, config, Vec::new())
 }
 
 /// Begins another run.
 fn begin(state: &mut State, config: Snap<Config>, then: Vec<Edit>) -> Vec<Effect> {
+    if state.run.started.is_some() {
+        state.before = Some(Box::new(state.clone()));
+    }
     (state.begun, state.then, state.by_hand, state.gate) = (config, then, false, None);
     let mut effects = state.restart();
     effects.push(Effect::Address(state.link()));
     effects
-}
-
-/// The shown configuration with every lane brought to the size of its first adapter.
-fn matched(state: &State) -> Option<Config> {
-    let started = state.run.started.as_ref()?;
-    let layers: Vec<LinearSite> = started.layers.iter().map(|layer| layer.site.clone()).collect();
-    let mut config = Config::clone(state.shown());
-    let first = config.lanes.iter().find(|l| l.size().is_some())?;
-    let target = lane_count(first, &layers);
-    config.lanes = match_parameters(&config.lanes, &layers, target);
-    Some(config)
 }
 
 #[cfg(test)]

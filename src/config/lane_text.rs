@@ -7,7 +7,7 @@ use super::lane::{read, shown};
 use crate::args::object::refuse;
 use crate::args::{Kind, Named, Projection, SavedModule, Setting, Value};
 use crate::decimal;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::method::{Lane, find};
 
 impl Lane {
@@ -51,18 +51,20 @@ impl Lane {
     /// # Errors
     /// As `Config::from_query`.
     pub fn from_text(text: &str) -> Result<Self> {
-        read(&read_lane(text, "lane")?, "lane")
+        let mut errors = Vec::new();
+        let lane = read_lane(text, "lane", &mut errors);
+        errors.into_iter().next().map_or_else(|| read(&lane, "lane"), Err)
     }
 }
 
-/// The document of a lane in a link.
-pub fn read_lane(text: &str, path: &str) -> Result<Json> {
+/// The document of a lane in a link, without the parts that cannot be read.
+pub fn read_lane(text: &str, path: &str, errors: &mut Vec<Error>) -> Json {
     let mut pieces = text.split('.');
     let name = pieces.next().unwrap_or_default();
     let mut map = Map::new();
     map.insert("method".into(), name.into());
     // The document's reader says what is wrong with the name.
-    let Some(method) = find(name) else { return Ok(Json::Object(map)) };
+    let Some(method) = find(name) else { return Json::Object(map) };
     let described = Lane::from(method).described();
     let mut parts: Vec<String> = Vec::new();
     for piece in pieces {
@@ -76,14 +78,16 @@ pub fn read_lane(text: &str, path: &str) -> Result<Json> {
         }
     }
     for part in &parts {
-        let Some((key, value)) = read_part(part, &described) else {
-            return Err(refuse(path, &part.as_str().into(), format_args!("{}", words(name, &described))));
-        };
-        if map.insert(key.to_owned(), value).is_some() {
-            return Err(refuse(format!("{path}.{key}"), &part.as_str().into(), "it may be given once only"));
+        let shown = part.as_str().into();
+        match read_part(part, &described) {
+            None => errors.push(refuse(path, &shown, words(name, &described))),
+            Some((key, _)) if map.contains_key(key) => {
+                errors.push(refuse(format!("{path}.{key}"), &shown, "it may be given once only"));
+            }
+            Some((key, value)) => drop(map.insert(key.to_owned(), value)),
         }
     }
-    Ok(Json::Object(map))
+    Json::Object(map)
 }
 
 /// Key and value of one part; a choice with a number gives the object that holds both.

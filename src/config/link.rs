@@ -64,17 +64,23 @@ impl Config {
     /// `Error::Config` with the key as it stands in the query (a lane's as in the document), its value and what
     /// is allowed there.
     pub fn from_query(query: &str) -> Result<Self> {
-        let (config, errors) = Self::read_link(query);
-        errors.into_iter().next().map_or(Ok(config), Err)
+        let Read { config, errors, unknown } = Self::read_link(query);
+        let unknown = unknown.first().map(|pair| {
+            let known: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            refuse(key, &value.into(), format_args!("there is no such key; a link has lanes, {}", known.join(", ")))
+        });
+        errors.into_iter().next().or(unknown).map_or(Ok(config), Err)
     }
 
-    /// As much of a query as can be used, and what is wrong with the rest, in whose place defaults stand.
-    pub fn read_link(query: &str) -> (Self, Vec<Error>) {
+    /// As much of a query as can be used, and what cannot.
+    pub fn read_link(query: &str) -> Read {
         let (mut link, mut errors) = Link::split(query);
+        let unknown = std::mem::take(&mut link.unknown);
         loop {
             match Self::from_value(&link.document()) {
-                Ok(config) => return (config, errors),
-                Err(_) if link.is_empty() => return (Self::default(), errors),
+                Ok(config) => return Read { config, errors, unknown },
+                Err(_) if link.is_empty() => return Read { config: Self::default(), errors, unknown },
                 Err(error) => {
                     let error = link.named(error);
                     link.leave_out(&error);
@@ -85,9 +91,19 @@ impl Config {
     }
 }
 
+/// What a query says.
+pub struct Read {
+    pub config: Config,
+    /// What is wrong with values, in whose place defaults stand.
+    pub errors: Vec<Error>,
+    /// Pairs under keys that mean nothing here, `key=value` as a person reads them.
+    pub unknown: Vec<String>,
+}
+
 /// What a link gives, each part well formed by itself.
 #[derive(Default)]
 struct Link {
+    unknown: Vec<String>,
     /// Places in `KEYS` and values, each key once.
     pairs: Vec<(usize, Value)>,
     /// Places among the link's lanes and lanes; `None` if the link has none.
@@ -106,7 +122,7 @@ impl Link {
         (link, errors)
     }
 
-    /// Takes in one pair; of lanes, those that can be read.
+    /// Takes in one pair; of lanes, the parts that can be read.
     fn take(&mut self, pair: &str, errors: &mut Vec<Error>) -> Result<()> {
         let undecodable = || refuse("the link", &pair.into(), "percent signs must encode UTF-8");
         let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
@@ -120,21 +136,13 @@ impl Link {
             if self.lanes.is_some() {
                 return twice(&key);
             }
-            let mut lanes = Vec::new();
-            for (index, lane) in text.split('~').enumerate() {
-                match read_lane(lane, &format!("lanes[{index}]")) {
-                    Ok(lane) => lanes.push((index, lane)),
-                    Err(error) => errors.push(error),
-                }
-            }
-            self.lanes = (!lanes.is_empty()).then_some(lanes);
+            let lanes = text.split('~').enumerate();
+            self.lanes = Some(lanes.map(|(i, lane)| (i, read_lane(lane, &format!("lanes[{i}]"), errors))).collect());
             return Ok(());
         }
         let Some(place) = KEYS.iter().position(|(known, ..)| *known == key) else {
-            let known: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
-            let shown: String = key.chars().take(80).collect();
-            let allowed = format_args!("there is no such key; a link has lanes, {}", known.join(", ")).to_string();
-            return Err(refuse(shown, &text.as_str().into(), allowed));
+            self.unknown.push(format!("{key}={text}").chars().take(80).collect());
+            return Ok(());
         };
         if self.pairs.iter().any(|(taken, _)| *taken == place) {
             return twice(&key);
@@ -190,16 +198,23 @@ impl Link {
         Error::Config { key, value, allowed }
     }
 
-    /// Without the part that `error` names; if the link has no such part, without the last of those beside it in the
+    /// Without the part that `error` names, of a lane its setting alone; if the link has no such part, without the last of those beside it in the
     /// document, which together made a default impossible.
     fn leave_out(&mut self, error: &Error) {
         let key = if let Error::Config { key, .. } = error { key.as_str() } else { "" };
         if let Some(lanes) = &mut self.lanes
             && key.starts_with("lanes")
         {
-            match lane_of(key) {
-                Some((index, _)) if lanes.iter().any(|(at, _)| *at == index) => lanes.retain(|(at, _)| *at != index),
-                _ => lanes.clear(),
+            match lane_of(key).and_then(|(index, rest)| Some((lanes.iter().position(|(at, _)| *at == index)?, rest))) {
+                Some((position, rest)) => {
+                    let setting =
+                        rest.trim_start_matches('.').split(['.', '[']).next().filter(|name| *name != "method");
+                    let lane = lanes[position].1.as_object_mut();
+                    if lane.zip(setting).and_then(|(lane, setting)| lane.remove(setting)).is_none() {
+                        lanes.remove(position);
+                    }
+                }
+                None => lanes.clear(),
             }
             if lanes.is_empty() {
                 self.lanes = None;
@@ -240,3 +255,6 @@ pub fn decode(text: &str) -> Option<String> {
     }
     String::from_utf8(out).ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,10 +39,8 @@ fn unavailable(reason: impl Into<String>) -> Error {
 }
 
 /// Why a device could not be opened on an adapter that is there.
-fn refused(name: &str, error: wgpu::RequestDeviceError) -> String {
-    format!(
-        "the GPU ({name}) is there but refused to be opened; reload the page, or close others that use it ({error})"
-    )
+fn refused(name: &str) -> String {
+    format!("the GPU ({name}) is there but refused to be opened; reload the page, or close others that use it")
 }
 
 impl Device {
@@ -74,7 +72,7 @@ impl Device {
         };
         let descriptor = wgpu::DeviceDescriptor { required_limits, ..Default::default() };
         let (device, queue, subgroups) =
-            own.open(&adapter, descriptor, software).await.map_err(|error| unavailable(refused(&name, error)))?;
+            own.open(&adapter, descriptor, software).await.map_err(|_| unavailable(refused(&name)))?;
         let target = match software {
             false => Target::Gpu,
             true if subgroups => Target::Quads,

@@ -9,12 +9,14 @@ use crate::error::{Error, Result};
 /// Bytes of a file, its address relative to the page, or to the worker's script.
 ///
 /// # Errors
-/// `Error::Data` naming the file.
+/// `Error::File` naming the file, and what to do.
 pub async fn fetch(file: &str) -> Result<Vec<u8>> {
-    bytes(file).await.map_err(|error| Error::Data {
-        what: file.into(),
-        expected: "the file beside the page".into(),
-        got: error.as_string().unwrap_or_else(|| format!("{error:?}")),
+    bytes(file).await.map_err(|error| Error::File {
+        file: file.into(),
+        problem: match error.as_string() {
+            Some(answer) => format!("the site has no such file ({answer}); reload the page"),
+            None => "the site cannot be reached; try again when there is a connection".into(),
+        },
     })
 }
 

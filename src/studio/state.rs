@@ -29,7 +29,7 @@ pub struct State {
     pub swept: Option<Swept>,
     /// What went wrong last, in words.
     pub problem: Option<String>,
-    /// The worker cannot be had: nothing more can be measured until the page is loaded anew.
+    /// The worker cannot be had: nothing more can be measured until there is another.
     pub stopped: bool,
 }
 
@@ -329,7 +329,7 @@ pub fn update(state: &mut State, msg: Msg, now: f64) -> Vec<Effect> {
             state.stopped = true;
             let reason = reason.trim_end_matches('.');
             let message =
-                format!("The worker that measures has stopped: {reason}. Reloading the page starts it again.");
+                format!("The worker that measures has stopped: {reason}. Opening this view again starts another.");
             state.problem = Some(message);
             vec![]
         }

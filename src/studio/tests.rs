@@ -104,7 +104,11 @@ fn a_failure_is_said_once_and_ends_the_queue() {
     assert_eq!(update(&mut state, crash(), 0.0), [Effect::Renew]);
     assert!(state.problem.as_deref().is_some_and(|p| p.ends_with("it crashed.")), "{:?}", state.problem);
     assert!(update(&mut state, crash(), 0.0).is_empty(), "the new one crashed too: no third");
-    assert!(state.stopped && state.problem.as_deref().is_some_and(|p| p.contains("Reloading")), "{:?}", state.problem);
+    assert!(
+        state.stopped && state.problem.as_deref().is_some_and(|p| p.contains("starts another")),
+        "{:?}",
+        state.problem
+    );
 }
 
 #[test]

@@ -177,10 +177,10 @@ impl Trainer {
         let stage = if device.is_some() { "compiling shaders" } else { "setting up the lanes" };
         transport.emit(Event::Stage(stage.into()));
         let Prepared { lab, digits } = match build(plan.clone(), device, transport).await {
-            Err(Error::DeviceLost(reason)) => {
+            Err(Error::DeviceLost(_)) => {
                 let fresh = Device::open().await.ok();
                 if fresh.is_none() {
-                    fallback = Some(format!("the GPU was lost: {reason}"));
+                    fallback = Some(run::GPU_LOST.into());
                 }
                 build(plan, fresh, transport).await?
             }

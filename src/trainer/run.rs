@@ -36,6 +36,9 @@ const FEW_BATCHES: usize = 4;
 /// Speed is measured over this many milliseconds.
 const WINDOW: f64 = 1000.0;
 
+/// Why a run that had a GPU trains on the CPU.
+pub const GPU_LOST: &str = "the GPU stopped answering; reload the page to try it again";
+
 /// Lab and display of one run.
 pub struct Run {
     pub lab: Lab,
@@ -257,7 +260,7 @@ impl Run {
         };
         if restored.is_err() {
             self.lab.restore(None, &snapshot)?;
-            self.fallback = Some(error.to_string());
+            self.fallback = Some(GPU_LOST.into());
             message = "The GPU was lost and could not be had again; training resumed on the CPU from step".into();
         }
         self.candidate = None;

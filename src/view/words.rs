@@ -159,6 +159,11 @@ pub fn merge_why(mode: MergeMode) -> &'static str {
     }
 }
 
+/// What it means that a run trains on the CPU for want of WebGPU, and what helps.
+pub fn on_cpu(reason: &str) -> String {
+    format!("Training runs on your processor: slower, otherwise the same. WebGPU cannot be used here: {reason}.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use yew::prelude::*;
 
 use crate::app::state::State;
 use crate::view::now::{Part, parts};
-use crate::view::words::{lane_names, run_title};
+use crate::view::words::{lane_names, on_cpu, run_title};
 
 /// What the run is, and what is to be seen in it now.
 pub fn lead(state: &State) -> Html {
@@ -16,7 +16,7 @@ pub fn lead(state: &State) -> Html {
                 { run_title(&state.config.task, lanes) }
                 <span class="note">{ " What is underlined with dots explains itself: point at it, tap it or go there by Tab." }</span>
                 if let Some(reason) = &fallback {
-                    <b>{ format!(" Training runs on the CPU, because WebGPU cannot be used here: {reason}") }</b>
+                    <b>{ " " }{ on_cpu(reason) }</b>
                 }
             </p>
             if !state.run.now.claim.is_empty() {

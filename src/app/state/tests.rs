@@ -2,7 +2,11 @@
 
 use super::*;
 use crate::app::address::read;
+use crate::config::Task;
+use crate::method::match_size::lane_count;
+use crate::protocol::text::Passage;
 use crate::protocol::{Frame, Started};
+use crate::task::network::LinearSite;
 
 fn started_state() -> State {
     let (mut state, _) = State::start(read(""), false);
@@ -129,6 +133,52 @@ fn a_run_that_insists_on_a_gpu_goes_on_without_one() {
     assert_eq!((state.config.backend, state.config.seed), (BackendChoice::Auto, 7));
     assert!(starts(&effects) && effects.contains(&Effect::Address("seed=7".into())), "{effects:?}");
     assert_eq!((state.no_gpu, state.run.failed), (None, false));
+}
+
+/// Run does what the notice says; what failed for want of a file is tried again.
+#[test]
+fn run_begins_what_could_not_begin() {
+    let (mut state, _) = State::start(read("?backend=webgpu&paused"), false);
+    update(&mut state, Msg::Engine(Event::NoGpu { reason: "there is none".into() }));
+    let effects = update(&mut state, Msg::Act(Action::Run));
+    let Some(Effect::Send(Command::Start { config, paused: false, .. })) = effects.first() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(config.backend, BackendChoice::Auto);
+    let (mut state, _) = State::start(read("?task=digits"), false);
+    update(&mut state, Msg::Engine(Event::Problem { message: "no file".into(), fatal: false }));
+    assert!(state.run.failed && starts(&update(&mut state, Msg::Act(Action::Run))));
+    assert!(!state.run.failed);
+}
+
+/// A choice that the trainer cannot carry out leaves everything as it was, with a sentence, whatever came meanwhile.
+#[test]
+fn a_choice_that_cannot_be_is_taken_back() {
+    for event in [
+        Event::Problem { message: "data/digits.csv: the site cannot be reached".into(), fatal: false },
+        Event::NoGpu { reason: "there is none".into() },
+    ] {
+        let mut state = started_state();
+        update(&mut state, Msg::Act(Action::SetRank { lane: 1, rank: 3 }));
+        at_step(&mut state, 40);
+        let (config, link) = (state.config.clone(), state.link());
+        let digits = Config { task: Task::Digits(crate::config::Digits::default()), ..Config::clone(&config) };
+        update(&mut state, Msg::Act(Action::Edit(digits)));
+        assert!(starts(&update(&mut state, Msg::Act(Action::Restart))));
+        assert!(state.run.started.is_none());
+        // Of the run that goes on while the data are fetched.
+        at_step(&mut state, 44);
+        let effects = update(&mut state, Msg::Engine(event));
+        assert!(!starts(&effects) && effects.contains(&Effect::Address(link)), "{effects:?}");
+        assert!(effects.contains(&Effect::Send(Command::Watch(state.watch))));
+        assert!(state.config == config && state.draft.is_none() && state.no_gpu.is_none() && !state.run.failed);
+        assert_eq!((state.run.started.is_some(), state.run.step), (true, 44));
+        assert!(state.problems.last().unwrap().ends_with("the run that was there is kept."), "{:?}", state.problems);
+        // Of the next run there is nothing to go back from.
+        at_step(&mut state, 45);
+        update(&mut state, Msg::Engine(Event::Problem { message: "odd".into(), fatal: false }));
+        assert_eq!((state.run.step, state.problems.last().unwrap().as_str()), (45, "odd"));
+    }
 }
 
 #[test]

@@ -306,7 +306,8 @@ impl State {
 
     fn gone(&mut self, reason: &str) {
         let reason = reason.trim_end_matches('.');
-        let what = format!("The worker that reads files has stopped: {reason}. Reloading the page starts it again.");
+        let what =
+            format!("The worker that reads files has stopped: {reason}. Opening this view again starts another.");
         *self = Self { stopped: true, problems: vec![what], ..Self::default() };
     }
 

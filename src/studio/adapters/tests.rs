@@ -264,7 +264,7 @@ fn a_bad_file_harms_nothing() {
     update(&mut state, Msg::Dismiss);
     assert!(state.problems.is_empty());
     update(&mut state, Msg::Report(Report::Crashed("it failed: panic".into())));
-    assert!(state.stopped && state.adapters.is_empty() && state.problems[0].contains("Reloading"));
+    assert!(state.stopped && state.adapters.is_empty() && state.problems[0].contains("starts another"));
 }
 
 #[test]

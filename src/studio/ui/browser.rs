@@ -33,7 +33,7 @@ pub fn place() -> Place {
 /// The configuration that the lab runs: the address says it.
 pub fn lab_config() -> Config {
     // A query that cannot be read is the lab's to tell; it then runs the defaults.
-    Config::read_link(&query()).0
+    Config::read_link(&query()).config
 }
 
 /// Takes keyboard and eyes to where the address leads: an experiment, or the view's heading.
@@ -79,6 +79,14 @@ pub fn on_leave(busy: impl Fn() -> bool + 'static) -> Option<EventListener> {
 pub fn dark() -> bool {
     let root = window().and_then(|w| w.document()).and_then(|d| d.document_element());
     root.and_then(|root| root.get_attribute("data-theme")).is_some_and(|theme| theme == "dark")
+}
+
+/// Leaves this page.
+pub fn go_to(link: &str) {
+    if let Some(window) = window() {
+        // A link of our own is an address.
+        let _ = window.location().set_href(link);
+    }
 }
 
 /// A text that outlives a visit to the lab, if the browser keeps any.

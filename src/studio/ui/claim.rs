@@ -4,7 +4,7 @@
 use yew::prelude::*;
 
 use super::Ask;
-use super::details::{chart, details, value};
+use super::details::{chart, details, open_lab, value};
 use crate::experiments::report::Outcome;
 use crate::experiments::{Expected, Experiment, SEEDS, Verdict, Where, Words};
 use crate::order::sorted;
@@ -68,7 +68,7 @@ pub fn claim(state: &State, index: usize, words: &Words, open: bool, ask: &Callb
                     </button>
                 }
                 if let Some(setup) = experiment.setups.first() {
-                    <a class="quiet" href={format!("?{}", setup.to_query())} aria-label={format!("Open {title} in the lab")}>{ "Open in the lab" }</a>
+                    <a class="quiet" href={format!("?{}", setup.to_query())} onclick={open_lab(format!("?{}", setup.to_query()), ask.clone())} aria-label={format!("Open {title} in the lab")}>{ "Open in the lab" }</a>
                 }
                 <button type="button" class="quiet" onclick={toggle} aria-expanded={open.to_string()} aria-controls={open.then(|| controls.clone())}
                     aria-label={format!("Details of {title}")}>{ if open { "Details ▴" } else { "Details ▾" } }</button>

@@ -3,19 +3,23 @@
 
 use std::rc::Rc;
 
+use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
+use super::browser::go_to;
 use super::chart::{Chart, Draw};
 use super::{Ask, files};
 use crate::experiments::report::{Outcome, number};
 use crate::experiments::{Expected, Experiment, Figure, Look, SEEDS, Verdict, Words, svg};
+use crate::host::file::fetch;
 use crate::view::edit::LANES;
 
 pub fn details(experiment: &Experiment, words: &Words, outcome: Option<&Outcome>, ask: &Callback<Ask>) -> Html {
     let setups = experiment.setups.iter().enumerate().map(|(index, setup)| {
         let query = setup.to_query();
         let name = format!("Open set-up {} in the lab", index + 1);
-        html! { <li><a href={format!("?{query}")}>{ name }</a>{ left_out(setup.lanes.len()) }{ " " }<code>{ format!("?{query}") }</code></li> }
+        let open = open_lab(format!("?{query}"), ask.clone());
+        html! { <li><a href={format!("?{query}")} onclick={open}>{ name }</a>{ left_out(setup.lanes.len()) }{ " " }<code>{ format!("?{query}") }</code></li> }
     });
     let fails = outcome.is_some_and(|o| complete(o) && o.verdict() != Verdict::Holds);
     html! {
@@ -47,6 +51,23 @@ pub fn details(experiment: &Experiment, words: &Words, outcome: Option<&Outcome>
             { quantities((experiment, &words.title), outcome) }
         </>
     }
+}
+
+/// Leaves this page for another only where that one can be had.
+pub fn open_lab(link: String, ask: Callback<Ask>) -> Callback<MouseEvent> {
+    Callback::from(move |event: MouseEvent| {
+        if event.ctrl_key() || event.meta_key() || event.shift_key() {
+            return;
+        }
+        event.prevent_default();
+        let (link, ask) = (link.clone(), ask.clone());
+        spawn_local(async move {
+            match fetch(&link).await {
+                Ok(_) => go_to(&link),
+                Err(error) => ask.emit(Ask::Say(format!("The lab cannot be opened with this set-up: {error}."))),
+            }
+        });
+    })
 }
 
 /// What the lab has no room for, of a set-up of so many lanes.

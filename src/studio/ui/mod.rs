@@ -140,6 +140,10 @@ impl Handle {
         if place == Place::Elsewhere {
             return;
         }
+        if place != Place::Adapters && std::mem::take(&mut self.core.borrow_mut().state.stopped) {
+            self.core.borrow_mut().state.problem = None;
+            self.renew();
+        }
         {
             let mut core = self.core.borrow_mut();
             if let Some(index) = named(&core.state.experiments, &place) {
@@ -234,7 +238,7 @@ fn Studio() -> Html {
                 <p class="note">{ if adapters { "The lab is paused while you are here." } else { "The lab is paused while you are here: what is measured gets the whole machine." } }</p>
             </header>
             <main class="studio">
-                if let Some(problem) = &core.state.problem {
+                if let Some(problem) = core.state.problem.as_ref().filter(|_| !adapters) {
                     <div class="notice" role="alert">
                         <p>{ problem }</p>
                         <button type="button" class="quiet" onclick={ask.reform(|_| Ask::Do(Msg::Dismiss))}>{ "Dismiss" }</button>

@@ -9,12 +9,14 @@ use super::{
 };
 use crate::args::limits;
 use crate::config::Config;
-use crate::view::{action::Action, format::count, run::Run, snap::Snap};
+use crate::view::{action::Action, format::count, run::Run, snap::Snap, words::on_cpu};
 
 pub struct HeaderProps {
     pub config: Snap<Config>,
     pub running: bool,
     pub ready: bool,
+    /// It could not begin; Run tries again.
+    pub failed: bool,
     /// All its steps are done; how many there were.
     pub finished: Option<usize>,
     pub speed: Option<u32>,
@@ -52,7 +54,7 @@ pub fn header(props: &HeaderProps) -> Html {
                 } else if props.running {
                     { Button::primary("Pause", "Stop after the present step; everything stays as it is.").disabled(!props.ready).acts(dispatch, Action::Pause) }
                 } else {
-                    { Button::primary("Run", "Train on, all lanes together.").disabled(!props.ready).acts(dispatch, Action::Run) }
+                    { Button::primary("Run", "Train on, all lanes together.").disabled(!(props.ready || props.failed)).acts(dispatch, Action::Run) }
                 }
                 { Button::new("Step", "One training step, then pause.").disabled(!props.ready).acts(dispatch, Action::Step) }
                 { Button::new("Reset", "Begin again at step 0 with the same seed.").disabled(!props.ready).acts(dispatch, Action::Reset) }
@@ -111,9 +113,7 @@ pub fn status(run: &Run) -> String {
 pub fn status_why(run: &Run) -> String {
     match run.started.as_ref().map(|s| (s.backend.as_str(), &s.fallback)) {
         None => "The engine is being set up.".into(),
-        Some((_, Some(reason))) => {
-            format!("Training runs on the CPU, because WebGPU cannot be used here: {reason}")
-        }
+        Some((_, Some(reason))) => on_cpu(reason),
         Some(("webgpu", None)) => "Steps done, steps per second, and the GPU that trains all lanes.".into(),
         Some(_) => "Steps done and steps per second; training runs on the CPU, as asked.".into(),
     }

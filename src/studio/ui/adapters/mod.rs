@@ -158,6 +158,17 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
             move || drop(leave)
         });
     }
+    {
+        // A worker that could not be had is asked for again.
+        let handle = handle.clone();
+        use_effect_with(props.shown, move |&shown| {
+            if shown && handle.core.borrow().state.stopped {
+                handle.core.borrow_mut().state = State::default();
+                handle.start();
+                handle.redraw.now();
+            }
+        });
+    }
     let tell = use_memo((), |()| {
         let handle = handle.clone();
         Callback::from(move |msg: Msg| handle.handle(msg))

@@ -1,0 +1,29 @@
+//! What of a run is looked at before anybody has chosen. Knows nothing of what happens later.
+
+use crate::config::{Config, Named, Projection, Task};
+use crate::method::description::Reach;
+use crate::protocol::text::{Look, Passage};
+use crate::protocol::{MergeMode, Watch};
+
+/// The lane that the inspector opens with: the first of a low rank whose merge is exact, else the first.
+pub fn first_watch(config: &Config) -> Watch {
+    let is_low_rank = |lane: &crate::config::Lane| matches!(lane.reach_at(0), Reach::Single { rank: Some(_) });
+    Watch {
+        lane: config.lanes.iter().position(is_low_rank).unwrap_or(0),
+        layer: 0,
+        merge: MergeMode::MeanGate,
+        domain: 0,
+        token: 0,
+    }
+}
+
+/// The passage that a language model is first seen to read, and the first layer that has gates to be told with it.
+pub fn first_look(config: &Config) -> Option<Look> {
+    let Task::Text(text) = &config.task else { return None };
+    let lane = config.lanes.iter().find(|lane| lane.is_gated()).or(config.lanes.first())?;
+    let first = |projection: &Projection| lane.targets.as_ref().is_none_or(|targets| targets.contains(projection));
+    let layer = lane.layers.as_ref().and_then(|layers| layers.first()).copied().unwrap_or(0);
+    let projection = Projection::ALL.iter().position(first).unwrap_or(0);
+    let passage = Passage::Held { language: text.languages.first()?.clone(), number: 0 };
+    Some(Look { passage, site: layer * Projection::ALL.len() + projection })
+}
