@@ -75,9 +75,10 @@ async function route() {
   try {
     await (asked ? (studio ??= startStudio()) : (lab ??= startLab()));
   } catch (error) {
-    say(asked ? "#studio .boot" : "#app .boot", explain(error));
     // Its part of the engine may be there the next time.
     if (asked) studio = undefined;
+    const later = "This part could not be loaded; opening it again tries once more. The lab's run is kept.";
+    say(asked ? "#studio .boot" : "#app .boot", asked && engine && lab ? later : explain(error));
     console.error(error);
   }
   // The lab waits while it is not shown, as in a hidden tab.

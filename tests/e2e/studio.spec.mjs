@@ -240,7 +240,7 @@ describe("the studio, with WebGPU", () => {
     await trained(page, 0);
     await page.route("**/split_studio.wasm", (route) => route.abort());
     await page.evaluate(() => (location.hash = "#experiments"));
-    await page.locator("#studio").getByText(/could not be started: its part of the engine/).waitFor({ timeout: 20_000 });
+    await page.locator("#studio").getByText(/could not be loaded; opening it again tries once more/).waitFor({ timeout: 20_000 });
     await page.unroute("**/split_studio.wasm");
     await page.evaluate(() => (location.hash = ""));
     await page.evaluate(() => (location.hash = "#experiments"));
