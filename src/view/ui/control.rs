@@ -74,6 +74,15 @@ pub fn Number(props: &NumberProps) -> Html {
     }
 }
 
+/// Whether a menu has been opened once, and what its summary calls when it is pressed. Its controls are made then: they are more
+/// than half of what the page would begin with.
+#[hook]
+pub fn use_opened() -> (bool, Callback<MouseEvent>) {
+    let opened = use_state_eq(|| false);
+    let is_opened = *opened;
+    (is_opened, Callback::from(move |_| opened.set(true)))
+}
+
 #[derive(Properties, PartialEq)]
 pub struct ChoiceProps {
     pub label: AttrValue,

@@ -3,7 +3,7 @@
 use yew::prelude::*;
 
 use super::{
-    control::{Button, Choice, slider_value},
+    control::{Button, Choice, slider_value, use_opened},
     lane_settings::LaneSettings,
     panel::Panel,
     spectrum::bars,
@@ -81,12 +81,7 @@ struct LaneProps {
 
 #[component]
 fn LaneRow(props: &LaneProps) -> Html {
-    // A menu's controls are made when it is first opened: they are half of what the page would begin with.
-    let opened = use_state_eq(|| false);
-    let open = {
-        let opened = opened.clone();
-        Callback::from(move |_: MouseEvent| opened.set(true))
-    };
+    let (opened, open) = use_opened();
     let index = props.index;
     let edit = {
         let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
@@ -149,7 +144,7 @@ fn LaneRow(props: &LaneProps) -> Html {
                 <span class="spring" />
                 <details class="more">
                     <summary data-why={settings_why(&props.lane)} onclick={open}>{ "more" }</summary>
-                    if *opened {
+                    if opened {
                         <div class="menu">
                             { settings.at(Shown::Menu) }
                             if let Some(lr) = on_text {

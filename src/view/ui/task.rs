@@ -2,7 +2,7 @@
 
 use yew::prelude::*;
 
-use super::control::{Choice, Number, Switch, names, position};
+use super::control::{Choice, Number, Switch, names, position, use_opened};
 use crate::config::{
     BackendChoice, Config, DigitDomain, Digits, Domains, Named, Spectrum, Task, Text, limits,
     limits::{Real, Whole},
@@ -93,12 +93,7 @@ fn digits_of(config: &mut Config, change: impl FnOnce(&mut Digits)) {
 
 #[component]
 pub fn TaskPanel(props: &TaskProps) -> Html {
-    // As in a lane's menu: made when first opened.
-    let opened = use_state_eq(|| false);
-    let open = {
-        let opened = opened.clone();
-        Callback::from(move |_: MouseEvent| opened.set(true))
-    };
+    let (opened, open) = use_opened();
     let form = Form { config: &props.config, dispatch: &props.dispatch };
     let config = &props.config;
     let kinds: Vec<_> = ["domains", "digits", "language"].map(AttrValue::from).into();
@@ -122,7 +117,7 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
             <summary data-why="What is trained on, and how; opening this changes nothing." onclick={open}>
                 { "Task " }<b>{ task_summary(&config.task) }</b>
             </summary>
-            if *opened {
+            if opened {
                 <div class="menu">
                     <fieldset>
                         <legend>{ "Task" }</legend>
