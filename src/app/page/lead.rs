@@ -30,8 +30,8 @@ pub fn lead(state: &State) -> Html {
 fn now_line(state: &State) -> Html {
     let line = &state.run.now;
     let names = lane_names(&state.config.lanes);
-    let said = |sentence: &str| -> Html {
-        let parts = parts(sentence, &names, &line.numbers).into_iter().map(|part| match part {
+    let said = |sentence: &str, numbers: &[(String, String)]| -> Html {
+        let parts = parts(sentence, &names, numbers).into_iter().map(|part| match part {
             Part::Plain(text) => html! { { text } },
             Part::Lane(lane, name) => {
                 let why = format!("{}: {}", names[lane], state.config.lanes[lane].method.why);
@@ -43,9 +43,9 @@ fn now_line(state: &State) -> Html {
     };
     html! {
         <p class="now">
-            <span>{ "Now: " }</span><b>{ said(&line.claim) }</b>
+            <span>{ "Now: " }</span><b>{ said(&line.claim, &line.numbers) }</b>
             if !line.notice.is_empty() {
-                { " " }{ said(&line.notice) }
+                { " " }{ said(&line.notice, &[]) }
             }
         </p>
     }

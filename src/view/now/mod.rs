@@ -43,7 +43,7 @@ pub struct Line {
     pub notice: String,
     /// The claim, and the notice behind it.
     pub kind: (usize, Option<usize>),
-    /// Numbers that it may name, each with what it is.
+    /// Numbers that the claim may name, each with what it is.
     pub numbers: Vec<(String, String)>,
 }
 
@@ -61,30 +61,36 @@ const ALONE: usize = 4;
 
 /// The sentence of this moment.
 pub fn line(state: &State<'_>) -> Line {
-    let sentences: [Say; 14] = [
-        start,
-        just_diverged,
-        size_changed,
-        no_learning_rate,
-        finished,
-        floors::worse_than_nothing,
-        gates::at_zero,
-        warming_up,
-        text::gain,
-        floors::one_task,
-        floors::met,
-        gates::uniform,
-        diverged,
-        falling,
+    // With whether all of a sentence's numbers are losses and floors: of others nothing would tell which of them is meant.
+    let sentences: [(Say, bool); 14] = [
+        (start, false),
+        (just_diverged, false),
+        (size_changed, false),
+        (no_learning_rate, false),
+        (finished, false),
+        (floors::worse_than_nothing, true),
+        (gates::at_zero, false),
+        (warming_up, false),
+        (text::gain, false),
+        (floors::one_task, true),
+        (floors::met, true),
+        (gates::uniform, false),
+        (diverged, false),
+        (falling, false),
     ];
     // Of a language model's many gates some expert is always out of use: what lanes do with text comes first.
     let notices: [Say; 4] = [text::overfitting, text::forgetting, forgetting, gates::unused];
-    let first = |all: &[Say]| all.iter().enumerate().find_map(|(kind, say)| Some((say(state)?, kind)));
-    let (claim, kind) = first(&sentences).unwrap_or_else(|| (standing(state), sentences.len()));
-    let claim = capital(claim);
+    let said = sentences.iter().enumerate().find_map(|(kind, (say, losses))| Some((say(state)?, kind, *losses)));
+    let (claim, kind, losses) = said.unwrap_or_else(|| (standing(state), sentences.len(), false));
     // A notice follows the claim, and takes nothing from it.
-    let (notice, which) = first(&notices).filter(|_| kind >= ALONE).unzip();
-    Line { claim, notice: notice.map(capital).unwrap_or_default(), kind: (kind, which), numbers: parts::numbers(state) }
+    let notice = notices.iter().enumerate().find_map(|(which, say)| Some((say(state)?, which)));
+    let (notice, which) = notice.filter(|_| kind >= ALONE).unzip();
+    Line {
+        claim: capital(claim),
+        notice: notice.map(capital).unwrap_or_default(),
+        kind: (kind, which),
+        numbers: if losses { parts::numbers(state) } else { Vec::new() },
+    }
 }
 
 /// Sentences begin with ASCII letters.

@@ -96,8 +96,12 @@ impl Run {
         self
     }
 
+    fn whole_line(&self) -> Line {
+        line(&State { started: &self.started, frame: &self.frame, history: &self.history, text: &self.text })
+    }
+
     fn line(&self) -> String {
-        line(&State { started: &self.started, frame: &self.frame, history: &self.history, text: &self.text }).text()
+        self.whole_line().text()
     }
 
     #[track_caller]
@@ -164,6 +168,21 @@ fn rank(run: &mut Run, to: usize) {
 }
 
 const MIDWAY: [f32; 4] = [0.749, 0.75, 0.9, 0.9];
+
+/// Only of sentences whose numbers are all losses and floors is it known what a number is.
+#[test]
+fn numbers_of_losses_and_floors_are_explained() {
+    let stuck = Run::domains().steps(60, 0.01, MIDWAY).whole_line();
+    let names = ["full fine-tuning", "LoRA", "MoLoRA", "MoR1E"].map(String::from);
+    let told: Vec<String> = parts(&stuck.claim, &names, &stuck.numbers)
+        .into_iter()
+        .filter_map(|part| if let Part::Number(number, what) = part { Some(format!("{number}: {what}")) } else { None })
+        .collect();
+    assert!(told.iter().any(|number| number.starts_with("0.749: The loss of full fine-tuning")), "{told:?}");
+    assert!(stuck.claim.contains("stuck"), "{}", stuck.claim);
+    let warming = Run::domains().steps(1, 0.001, MIDWAY).whole_line();
+    assert!(warming.claim.starts_with("Warming up") && warming.numbers.is_empty(), "{warming:?}");
+}
 
 #[test]
 fn at_step_zero() {
