@@ -79,7 +79,36 @@ fn record(experiment: &Experiment, value: &Value) -> Option<Record> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::experiments::all;
+    use crate::experiments::report::number;
+    use crate::experiments::{SEEDS, all};
+
+    /// What the page shows until a claim is measured there.
+    const RECORDED: &[u8] = include_bytes!("../../www/data/recorded.json");
+
+    #[test]
+    fn every_experiment_has_a_record_of_three_seeds() {
+        let records = read(&all(), RECORDED);
+        assert!(records.iter().all(|record| record.as_ref().is_some_and(|record| record.seeds.len() == SEEDS.len())));
+    }
+
+    /// The report is written by the run that writes the record.
+    #[test]
+    fn the_report_has_the_recorded_numbers() {
+        let experiments = all();
+        let report = include_str!("../../docs/EXPERIMENTS.md");
+        for (experiment, record) in experiments.iter().zip(read(&experiments, RECORDED)) {
+            let record = record.unwrap();
+            let start = report.find(&format!("<a id=\"{}\">", experiment.id)).unwrap();
+            let section = report[start + 1..].split("<a id=").next().unwrap();
+            let outcome = record.outcome(experiment);
+            assert!(section.contains(&format!("**Verdict:** **{}**", outcome.verdict())), "{}", experiment.id);
+            for (quantity, measured) in experiment.quantities.iter().zip(&outcome.measured) {
+                let each: Vec<String> = measured.values.iter().map(|&value| number(value)).collect();
+                let row = section.lines().find(|line| line.starts_with(&format!("| {} |", quantity.name)));
+                assert!(row.is_some_and(|row| row.contains(&each.join(" | "))), "{}: {}", experiment.id, quantity.name);
+            }
+        }
+    }
 
     #[test]
     fn records_survive_and_what_does_not_fit_is_left_out() {

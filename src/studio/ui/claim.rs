@@ -4,12 +4,11 @@
 use yew::prelude::*;
 
 use super::Ask;
-use super::details::{chart, details, open_lab, value};
+use super::details::{chart, details, lab_link, value};
 use crate::experiments::report::Outcome;
 use crate::experiments::{Expected, Experiment, SEEDS, Verdict, Where, Words};
 use crate::order::sorted;
 use crate::studio::record::Record;
-
 use crate::studio::state::{Msg, Running, State};
 use crate::view::format::count;
 
@@ -68,7 +67,7 @@ pub fn claim(state: &State, index: usize, words: &Words, open: bool, ask: &Callb
                     </button>
                 }
                 if let Some(setup) = experiment.setups.first() {
-                    <a class="quiet" href={format!("?{}", setup.to_query())} onclick={open_lab(format!("?{}", setup.to_query()), ask.clone())} aria-label={format!("Open {title} in the lab")}>{ "Open in the lab" }</a>
+                    { lab_link(setup, "Open in the lab".into(), Some(format!("Open {title} in the lab")), ask) }
                 }
                 <button type="button" class="quiet" onclick={toggle} aria-expanded={open.to_string()} aria-controls={open.then(|| controls.clone())}
                     aria-label={format!("Details of {title}")}>{ if open { "Details ▴" } else { "Details ▾" } }</button>

@@ -12,6 +12,7 @@ use crate::method::find;
 use crate::studio::export::{claims_csv, claims_json, measured};
 use crate::studio::filter::{Filter, VERDICTS, choices, shown};
 use crate::studio::state::{Msg, State};
+use crate::view::ui::control::Choice;
 
 pub fn claims(state: &State, open: &[bool], filter: Filter, ask: &Callback<Ask>) -> Html {
     html! {
@@ -92,17 +93,12 @@ fn filters(state: &State, filter: Filter, ask: &Callback<Ask>) -> Html {
         html! { <button type="button" aria-pressed={pressed} onclick={with(verdict)}>{ format!("{name} {count}") }</button> }
     };
     let methods = choices(&state.experiments);
-    let chosen = {
-        let methods = methods.clone();
-        ask.reform(move |event: Event| {
-            let index =
-                event.target_dyn_into::<web_sys::HtmlSelectElement>().map_or(0, |select| select.selected_index());
-            Ask::Filter(Filter { method: methods.get((index - 1) as usize).copied(), ..filter })
-        })
-    };
-    let options = methods.iter().map(|&name| {
-        let title = find(name).map_or(name, |method| method.title);
-        html! { <option selected={filter.method == Some(name)}>{ title }</option> }
+    let titles = methods.iter().map(|&name| find(name).map_or(name, |method| method.title).into());
+    let options: Vec<AttrValue> = std::iter::once("any".into()).chain(titles).collect();
+    let chosen = methods.iter().position(|&name| filter.method == Some(name)).map_or(0, |at| at + 1);
+    let on_change = ask.reform(move |index: usize| {
+        let method = index.checked_sub(1).and_then(|at| methods.get(at)).copied();
+        Ask::Filter(Filter { method, ..filter })
     });
     html! {
         <div class="filters">
@@ -110,25 +106,25 @@ fn filters(state: &State, filter: Filter, ask: &Callback<Ask>) -> Html {
                 { choice(None, "all".into()) }
                 { for VERDICTS.map(|verdict| choice(Some(verdict), verdict.to_string())) }
             </div>
-            <label>{ "with " }<select aria-label="Method" onchange={chosen}>
-                <option selected={filter.method.is_none()}>{ "any method" }</option>
-                { for options }
-            </select></label>
+            <Choice label="method" why="Claims of which some set-up trains a lane by this method." {options} {chosen} {on_change} />
         </div>
     }
 }
 
 /// What runs and how the claims stand; steps are left to the bars, since this is read out.
 fn score(state: &State) -> String {
-    let places = 0..state.experiments.len();
-    let here: Vec<usize> = places.filter(|&index| state.records[index].is_some()).collect();
-    let verdict = |index: usize| state.records[index].as_ref().map(|r| r.outcome(&state.experiments[index]).verdict());
-    let count = |asked| here.iter().filter(|&&index| verdict(index) == Some(asked)).count();
-    let stand = match here.is_empty() {
+    let verdicts: Vec<Verdict> = state
+        .experiments
+        .iter()
+        .zip(&state.records)
+        .filter_map(|(experiment, record)| Some(record.as_ref()?.outcome(experiment).verdict()))
+        .collect();
+    let count = |verdict| verdicts.iter().filter(|&&v| v == verdict).count();
+    let stand = match verdicts.is_empty() {
         true => "none measured here yet".to_owned(),
         false => format!(
             "of {} measured here {} {}, {} {} not, {} open",
-            here.len(),
+            verdicts.len(),
             count(Verdict::Holds),
             if count(Verdict::Holds) == 1 { "holds" } else { "hold" },
             count(Verdict::DoesNotHold),

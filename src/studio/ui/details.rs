@@ -9,6 +9,7 @@ use yew::prelude::*;
 use super::browser::go_to;
 use super::chart::{Chart, Draw};
 use super::{Ask, files};
+use crate::config::Config;
 use crate::experiments::report::{Outcome, number};
 use crate::experiments::{Expected, Experiment, Figure, Look, SEEDS, Verdict, Words, svg};
 use crate::host::file::fetch;
@@ -16,10 +17,8 @@ use crate::view::edit::LANES;
 
 pub fn details(experiment: &Experiment, words: &Words, outcome: Option<&Outcome>, ask: &Callback<Ask>) -> Html {
     let setups = experiment.setups.iter().enumerate().map(|(index, setup)| {
-        let query = setup.to_query();
-        let name = format!("Open set-up {} in the lab", index + 1);
-        let open = open_lab(format!("?{query}"), ask.clone());
-        html! { <li><a href={format!("?{query}")} onclick={open}>{ name }</a>{ left_out(setup.lanes.len()) }{ " " }<code>{ format!("?{query}") }</code></li> }
+        let link = lab_link(setup, format!("Open set-up {} in the lab", index + 1), None, ask);
+        html! { <li>{ link }{ left_out(setup.lanes.len()) }{ " " }<code>{ format!("?{}", setup.to_query()) }</code></li> }
     });
     let fails = outcome.is_some_and(|o| complete(o) && o.verdict() != Verdict::Holds);
     html! {
@@ -53,9 +52,11 @@ pub fn details(experiment: &Experiment, words: &Words, outcome: Option<&Outcome>
     }
 }
 
-/// Leaves this page for another only where that one can be had.
-pub fn open_lab(link: String, ask: Callback<Ask>) -> Callback<MouseEvent> {
-    Callback::from(move |event: MouseEvent| {
+/// A link to the lab with this set-up. It leaves this page only where the other one can be had.
+pub fn lab_link(setup: &Config, text: String, name: Option<String>, ask: &Callback<Ask>) -> Html {
+    let href = format!("?{}", setup.to_query());
+    let (link, ask) = (href.clone(), ask.clone());
+    let onclick = Callback::from(move |event: MouseEvent| {
         if event.ctrl_key() || event.meta_key() || event.shift_key() {
             return;
         }
@@ -67,7 +68,8 @@ pub fn open_lab(link: String, ask: Callback<Ask>) -> Callback<MouseEvent> {
                 Err(error) => ask.emit(Ask::Say(format!("The lab cannot be opened with this set-up: {error}."))),
             }
         });
-    })
+    });
+    html! { <a {href} {onclick} aria-label={name}>{ text }</a> }
 }
 
 /// What the lab has no room for, of a set-up of so many lanes.
