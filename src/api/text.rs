@@ -47,6 +47,7 @@ pub async fn task(text: &Text, seed: u64, data: &JsValue) -> Result<(TaskData, O
     let texts = get(data, "texts");
     let (shape, sequence) = if texts.is_undefined() {
         let shape = object(data, "shape", "{ batch, sequence }")?;
+        only(&shape, "data.shape", &["batch", "sequence"])?;
         let size = |key: &str| {
             let what = format!("data.shape.{key}");
             match get(&shape, key).as_f64() {
@@ -57,6 +58,9 @@ pub async fn task(text: &Text, seed: u64, data: &JsValue) -> Result<(TaskData, O
         let (batch, sequence) = (size("batch")?, size("sequence")?);
         (Some((batch, sequence)), sequence)
     } else {
+        if texts.is_object() {
+            only(&texts, "data.texts", &["train", "held"])?;
+        }
         (None, text.sequence)
     };
     // Before any weight is read.

@@ -1,4 +1,4 @@
-//! What the page's scripts call: the studio and its workers. Their code is a part of the engine of its own, `studio.wasm`,
+//! What the page's scripts call: the studio and its workers. Their code is a part of the engine of its own, `split_studio.wasm`,
 //! that `cargo xtask build` cuts off behind these functions and that is fetched when one is called. Knows nothing of what
 //! they do.
 

@@ -74,6 +74,11 @@ describe("the npm package, in Node", () => {
     await assert.rejects(Lab.create({ version: 1, lanez: [{ methd: "lora" }] }), /lanez/);
     await assert.rejects(Lab.create(CUSTOM, data({ baseweight: new Float32Array(64) })), /the key "baseweight"/);
     await assert.rejects(Lab.create(CUSTOM, data({ shape: { batch: 1, sequence: 1, in: 8, outs: 8 } })), /the key "outs"/);
+    const model = { config: JSON.parse(readFileSync("pkg/data/lm/config.json", "utf8")), weights: [] };
+    const text = { ...CONFIG, task: { kind: "text", model: "custom" } };
+    await assert.rejects(Lab.create(text, { model: { ...model, tokeniser: {} } }), /data\.model.*the key "tokeniser"/);
+    await assert.rejects(Lab.create(text, { model, shape: { batch: 1, sequense: 8 } }), /data\.shape.*the key "sequense"/);
+    await assert.rejects(Lab.create(text, { model, texts: { training: {} } }), /data\.texts.*the key "training"/);
     const lab = await Lab.create(CUSTOM, data({ baseWeight: new Float32Array(64) }));
     lab.free();
   });

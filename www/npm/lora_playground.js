@@ -38,6 +38,7 @@ const LAB = {
   setRank: { ...LANE, rank: WHOLE },
   save: LANE,
   mergedModel: LANE,
+  merges: { ...LANE, mode: STRING },
   bits: { ...LANE, text: STRING },
   generate: { ...LANE, prompt: STRING },
   parameterCount: LANE,
