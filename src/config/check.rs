@@ -80,9 +80,7 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
             format_args!("nothing: task \"{}\" has neither an embedding nor a head", task.kind()),
         ));
     }
-    if let (Task::Text(Text { cheat: false, .. }), Some(causal)) = (task, &lane.method.extras.causal)
-        && (causal.reads_ahead)(&lane.settings)
-    {
+    if let (Task::Text(Text { cheat: false, .. }), Some(causal)) = (task, lane.reads_ahead()) {
         let held = lane.settings.get(causal.key).map_or(Value::Null, shown);
         return Err(refuse(
             format!("{path}.{}", causal.key),

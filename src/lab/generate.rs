@@ -84,8 +84,7 @@ impl Lab {
             }
         };
         let window = self.task.sequence;
-        let ahead = own.method.extras.causal.is_some_and(|causal| (causal.reads_ahead)(&own.settings));
-        let reader = if ahead {
+        let reader = if own.reads_ahead().is_some() {
             let mut forward = Forward::new(&self.task, vec![0.0; window], window);
             forward.set_lane(0, &own, &self.config.optimizer);
             Reader::Anew(Box::new(forward), params)

@@ -44,7 +44,7 @@ pub fn script(config: &Config, lane: usize) -> Result<String> {
 pub async fn start(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     lab.check_lane(lane)?;
     let task = &lab.task;
-    let (own, is_text) = (lab.lane(lane), task.spare > 0);
+    let (own, is_text) = (lab.lane(lane), task.network.modules().next().is_some());
     let rows = [task.batches, task.batch_sequences, task.sequence];
     let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
     tensors.push(("x".into(), [&rows[..], &[task.network.inputs()]].concat(), task.x.clone()));

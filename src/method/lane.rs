@@ -1,7 +1,7 @@
 //! One lane: a method with its settings, and the layers it adapts. Everything that others need to know of it follows from
 //! the method's description. Knows nothing of documents or of how it trains.
 
-use super::description::{Change, Method, Reach, Widths};
+use super::description::{Causal, Change, Method, Reach, Widths};
 use super::full::FULL;
 use super::modifier::description::Mark;
 use super::modifier::list;
@@ -87,9 +87,14 @@ impl Lane {
         Self { layers: Some(layers), ..self }
     }
 
+    /// Of gates that read ahead, what a causal model has in their place.
+    pub fn reads_ahead(&self) -> Option<Causal> {
+        self.method.extras.causal.filter(|causal| (causal.reads_ahead)(&self.settings))
+    }
+
     /// The lane with gates that read nothing ahead.
     pub fn causal(mut self) -> Self {
-        if let Some(causal) = self.method.extras.causal.filter(|causal| (causal.reads_ahead)(&self.settings)) {
+        if let Some(causal) = self.reads_ahead() {
             self.settings.set(causal.key, causal.instead);
         }
         self

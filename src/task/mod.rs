@@ -122,7 +122,7 @@ impl TaskData {
 
     /// The base's weight of a module that lanes may train whole, `[vocabulary, width]`; nothing where there is none.
     pub fn table(&self, module: SavedModule) -> &[f32] {
-        let own = self.network.nodes().filter_map(|(_, node)| node.module()).find(|(of, _)| *of == module);
+        let own = self.network.modules().find(|(of, _)| *of == module);
         own.map_or(&[], |(_, table)| &self.tensors[table.index()])
     }
 

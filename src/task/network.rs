@@ -264,6 +264,11 @@ impl Network {
         self.nodes.iter().enumerate().map(|(index, placed)| (Wire(index), placed.node))
     }
 
+    /// What a lane may train whole, and the tables that are its weights.
+    pub fn modules(&self) -> impl Iterator<Item = (SavedModule, FrozenTensor)> {
+        self.nodes().filter_map(|(_, node)| node.module())
+    }
+
     pub fn node(&self, wire: Wire) -> Node {
         self.nodes[wire.0].node
     }

@@ -317,8 +317,7 @@ fn adapted<'a>(task: &'a TaskData, lane: &'a Lane) -> impl Iterator<Item = &'a L
 
 /// Tables that a lane may train whole, with their parameters.
 fn tables(task: &TaskData) -> impl Iterator<Item = (SavedModule, usize)> + '_ {
-    let own = task.network.nodes().filter_map(|(_, node)| node.module());
-    own.map(|(module, table)| (module, task.tensors[table.index()].len()))
+    task.network.modules().map(|(module, table)| (module, task.tensors[table.index()].len()))
 }
 
 fn base_parameters(task: &TaskData, lane: &Lane) -> usize {
@@ -340,8 +339,7 @@ fn formula(task: &TaskData, lane: &Lane) -> String {
         1 => part.clone(),
         times => format!("{times} · ({part})"),
     };
-    let own = task.network.nodes().filter_map(|(_, node)| node.module());
-    let whole = own.filter(|&(module, _)| lane.saves(module)).map(|(module, table)| {
+    let whole = task.network.modules().filter(|&(module, _)| lane.saves(module)).map(|(module, table)| {
         let shape = &task.network.tensors()[table.index()];
         format!("{} {} · {}", module.name(), shape.rows, shape.cols)
     });

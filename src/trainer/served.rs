@@ -4,7 +4,6 @@
 use crate::error::Result;
 use crate::lab::Lab;
 use crate::lab::served::Served;
-use crate::method::Lane;
 use crate::protocol::text::ServedScore;
 use crate::task::text::Passages;
 
@@ -30,11 +29,6 @@ struct Sweep {
     served: usize,
     /// Bits in one go, and byte by byte.
     sums: [f64; 2],
-}
-
-/// Whether its gates look at tokens that come later.
-fn reads_ahead(lane: &Lane) -> bool {
-    lane.method.extras.causal.is_some_and(|causal| (causal.reads_ahead)(&lane.settings))
 }
 
 impl Serving {
@@ -65,7 +59,7 @@ impl Serving {
         let is_due = |&lane: &usize| {
             let known =
                 self.scores[lane].as_ref().is_some_and(|score| score.step == lab.step() && score.bytes >= enough);
-            reads_ahead(lab.lane(lane)) && lab.diverged(lane).is_none() && !known
+            lab.lane(lane).reads_ahead().is_some() && lab.diverged(lane).is_none() && !known
         };
         let due = (0..self.scores.len()).filter(is_due).filter(|_| enough > 0);
         due.min_by_key(|&lane| self.scores[lane].as_ref().map(|score| score.step))
