@@ -47,9 +47,16 @@ const faults = () => {
 const watchShifts = () => {
   window.shifts = [];
   new PerformanceObserver((list) => {
-    for (const shift of list.getEntries()) {
-      // A sentence that says something else has its words in other places.
-      if (shift.sources.every(({ node }) => node?.parentElement?.closest(".now"))) continue;
+    // What a source counts for: the share of the window that it was and is in, times how far it went.
+    const weight = ({ previousRect: a, currentRect: b }) => {
+      const area = a.width * a.height + b.width * b.height;
+      return (area / (innerWidth * innerHeight)) * (Math.hypot(a.x - b.x, a.y - b.y) / Math.max(innerWidth, innerHeight));
+    };
+    for (const entry of list.getEntries()) {
+      // A sentence that says something else has its words in other places; of what moved beside it, each counts in full.
+      const others = entry.sources.filter(({ node }) => !node?.parentElement?.closest(".now"));
+      const value = others.length === entry.sources.length ? entry.value : others.reduce((sum, source) => sum + weight(source), 0);
+      const shift = { value, sources: others };
       const which = shift.sources.map(({ node, previousRect: a, currentRect: b }) => `${node?.id || node?.className || node?.nodeName}: ${a.y} to ${b.y}, ${a.height} to ${b.height} high`);
       window.shifts.push({ value: shift.value, which });
     }

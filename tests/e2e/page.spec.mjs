@@ -101,9 +101,10 @@ describe("the page, with WebGPU", () => {
           await panel.getByRole("img", { name: `${name.trim()}: one token's way through the layer` }).waitFor();
           begins.push(await adds());
           // No two words stand on each other, nothing leaves the picture.
-          const boxes = await panel.locator("svg text").evaluateAll((all) =>
-            all.filter((e) => e.textContent).map((e) => ({ text: e.textContent, ...e.getBoundingClientRect().toJSON() })));
-          const frame = await panel.locator("svg").evaluate((e) => e.getBoundingClientRect().toJSON());
+          const { boxes, frame } = await panel.locator("svg").evaluate((svg) => {
+            const box = (e) => ({ text: e.textContent, ...e.getBoundingClientRect().toJSON() });
+            return { boxes: [...svg.querySelectorAll("text")].filter((e) => e.textContent).map(box), frame: box(svg) };
+          });
           for (const [i, a] of boxes.entries()) {
             assert.ok(a.left >= frame.left - 1 && a.right <= frame.right + 1 && a.top >= frame.top - 2 && a.bottom <= frame.bottom + 1, `${name}: "${a.text}" is in the picture`);
             for (const b of boxes.slice(i + 1)) {
