@@ -130,8 +130,9 @@ describe("a visitor whose connection is gone", { timeout: 120_000 }, () => {
         await page.getByRole("link", { name: part, exact: true }).filter({ visible: true }).click();
         await page.locator("#studio").getByText(/could not be loaded; opening it again tries once more/).waitFor({ timeout: 10_000 });
         await page.getByRole("link", { name: "Back to the lab" }).click();
-        const kept = await step(page);
-        assert.ok(kept >= 10);
+        // The lab is shown in a later task of the browser's; a run begun anew would show a smaller step.
+        const kept = await trained(page, 1, 10_000);
+        assert.ok(kept >= 10, `step ${kept}`);
         await trained(page, kept + 10);
       }
     });
