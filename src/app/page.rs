@@ -2,10 +2,10 @@
 
 mod browser;
 mod lead;
+mod notices;
 
 use std::{cell::RefCell, rc::Rc};
 
-use gloo::timers::callback::Timeout;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
 use yew::prelude::*;
@@ -18,16 +18,15 @@ use crate::config::Task;
 use crate::host::client::{Arrival, Client};
 use crate::host::download::give;
 use crate::protocol::Started;
+use crate::view::turns::Turns;
 use crate::view::ui::redraw::Redraw;
 use crate::view::{
     action::Action,
-    format::{count, percent, three},
     run::Run,
     snap::Snap,
     table::{self, Table},
     ui::{
         accuracy::accuracies,
-        control::Button,
         digits::DigitsPad,
         explain::Explain,
         flow::Method,
@@ -162,27 +161,41 @@ fn App(props: &AppProps) -> Html {
             move || drop(listeners)
         });
     }
-    // Lanes and panels come in a task of their own, so that the first one stays short.
-    let begun = use_state_eq(|| false);
-    {
-        let begun = begun.clone();
-        use_effect_with((), move |()| {
-            let soon = Timeout::new(0, move || begun.set(true));
-            move || drop(soon)
-        });
-    }
+    let turns = use_memo((), |()| Turns::default());
     let dispatch = use_memo((), |()| {
         let handle = handle.clone();
         Callback::from(move |action: Action| handle.handle(Msg::Act(action)))
     });
     let core = handle.core.borrow();
     use_effect_with(hues(&core.state.shown().lanes), |hues| browser::set_hues(hues));
-    page(&core.state, *begun, &dispatch)
+    turns.begin();
+    let page = page(&core.state, &turns, &dispatch);
+    if turns.end() {
+        handle.redraw.later();
+    }
+    page
 }
 
-/// The whole page for a state; before it has `begun`, without what comes in a second task.
-fn page(state: &State, begun: bool, dispatch: &Callback<Action>) -> Html {
-    let shows = |part: Part| state.embed.as_ref().is_none_or(|parts| parts.contains(&part));
+/// Which panels are in the page: those that it is to show, when their turn has come.
+struct Shown<'a> {
+    embed: Option<&'a [Part]>,
+    turns: &'a Turns,
+}
+
+impl Shown<'_> {
+    fn has(&self, part: Part, view: &'static str) -> bool {
+        self.embed.is_none_or(|parts| parts.contains(&part)) && self.turns.has(view)
+    }
+
+    /// Of what embeds never show.
+    fn has_whole(&self, view: &'static str) -> bool {
+        self.embed.is_none() && self.turns.has(view)
+    }
+}
+
+/// The whole page for a state.
+fn page(state: &State, turns: &Turns, dispatch: &Callback<Action>) -> Html {
+    let shown = Shown { embed: state.embed.as_deref(), turns };
     let layout = match (&state.embed, &state.config.task) {
         (Some(_), _) => "page embed",
         (None, Task::Digits(_)) => "page with-digits",
@@ -207,11 +220,11 @@ fn page(state: &State, begun: bool, dispatch: &Callback<Action>) -> Html {
                 }) }
             }
             <main class={layout}>
-                { notices(state, dispatch) }
+                { notices::notices(state, dispatch) }
                 if state.embed.is_none() {
                     { lead::lead(state) }
                 }
-                if begun && shows(Part::Lanes) {
+                if shown.has(Part::Lanes, "lanes") {
                     { lanes(&LanesProps {
                         config: state.shown().clone(),
                         live: state.draft.is_none() && state.run.started.is_some(),
@@ -224,9 +237,7 @@ fn page(state: &State, begun: bool, dispatch: &Callback<Action>) -> Html {
                         step: state.run.step,
                     }) }
                 }
-                if begun {
-                    { panels(state, dispatch, &shows) }
-                }
+                { panels(state, dispatch, &shown) }
             </main>
             <Explain />
         </>
@@ -242,41 +253,11 @@ fn costs(run: &Run) -> Callback<(), Vec<Table>> {
     })
 }
 
-/// Problems, the question before a restart, and what is being done before training begins.
-fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
-    let problems = state.problems.iter().enumerate().map(|(index, message)| {
-        html! {
-            <div class="notice" role="alert">
-                <p>{ message }</p>
-                { Button::quiet("Dismiss", "Put this message away.").acts(dispatch, Action::Dismiss(index)) }
-            </div>
-        }
-    });
-    html! {
-        <>
-            { for problems }
-            if let Some(reason) = &state.no_gpu {
-                <div class="notice" role="alert">
-                    <p>{ format!("This link asks for WebGPU, a browser's way to the GPU, which cannot be used here: {reason}. Run trains on your processor instead: slower, otherwise the same.") }</p>
-                    { Button::primary("Continue on the CPU", "Begin this run without WebGPU.").acts(dispatch, Action::WithoutGpu) }
-                </div>
-            }
-            if state.draft.is_some() {
-                <div class="notice ask" role="status">
-                    <p>{ format!("Restart at step 0 with this change? The {} steps done so far would be lost.", count(state.run.step)) }</p>
-                    { Button::primary("Restart", "Begin again at step 0 with the change.").acts(dispatch, Action::Restart) }
-                    { Button::quiet("Keep running", "Drop the change and go on as before.").acts(dispatch, Action::KeepRunning) }
-                </div>
-            }
-        </>
-    }
-}
-
 /// Everything that needs a run to be set up.
-fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bool) -> Html {
+fn panels(state: &State, dispatch: &Callback<Action>, shown: &Shown<'_>) -> Html {
     let run = &state.run;
     let Some(started) = &run.started else {
-        return html! { <div class="loading" role="status">{ loading(state) }</div> };
+        return html! { <div class="loading" role="status">{ notices::loading(state) }</div> };
     };
     let names = lane_names(&started.config.lanes);
     let cross_entropy = !matches!(started.config.task, Task::Domains(_));
@@ -299,7 +280,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
     };
     html! {
         <>
-            if shows(Part::Loss) {
+            if shown.has(Part::Loss, "loss") {
                 <Panel id="loss" title="Loss" {tables} step={run.step}>
                     <LossChart edits={run.edits.clone()} begun={state.begun.lanes.clone()} started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} {unit}
                         held={run.text.held.clone()} history={run.text.history.clone()} />
@@ -309,24 +290,24 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
                 </Panel>
             }
             <div class="side">
-            if shows(Part::Gates) {
+            if shown.has(Part::Gates, "gates") {
                 <Gates lanes={run.lanes.len()} started={started.clone()} gates={run.gates.clone()} names={names.clone()} chosen={state.gate}
                     step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
-            if shows(Part::Method) && run.weight.is_some() {
+            if run.weight.is_some() && shown.has(Part::Method, "method") {
                 <Method flow={run.flow.clone()} names={names.clone()} watch={state.watch} off={run.off()} step={run.step} dark={state.dark}
                     dispatch={dispatch.clone()} />
             }
             </div>
-            { text(state, dispatch, &names, shows) }
-            if let Some(weight) = run.weight.clone().filter(|_| shows(Part::Weight)) {
+            { text(state, dispatch, &names, shown) }
+            if let Some(weight) = run.weight.clone().filter(|_| shown.has(Part::Weight, "weight")) {
                 <Weight started={started.clone()} {weight} names={names.clone()} watch={state.watch}
                     tokens={run.gates.first().map(|g| g.frame.token_domains.len())}
                     step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
-            { experts(state, &names, shows) }
-            { ranks(state, dispatch, &names, unit) }
-            if digits && shows(Part::Digits) {
+            { experts(state, &names, shown) }
+            { ranks(state, dispatch, &names, unit, shown) }
+            if digits && shown.has(Part::Digits, "digits") {
                 <DigitsPad answers={run.drawing.clone()} names={names.clone()} step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
         </>
@@ -334,14 +315,16 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
 }
 
 /// What a language model reads and writes, and its layers.
-fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shows: &dyn Fn(Part) -> bool) -> Html {
+fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shown: &Shown<'_>) -> Html {
     let (Some(started), Some(look)) = (&state.run.started, &state.look) else { return html! {} };
     let (text, names) = (&state.run.text, names.to_vec());
     html! {
         <>
-            if shows(Part::Text) {
+            if shown.has(Part::Text, "text") {
                 <TextPanel started={started.clone()} passage={text.passage.clone()} look={look.clone()} names={names.clone()}
                     step={state.run.step} dark={state.dark} dispatch={dispatch.clone()} />
+            }
+            if shown.has(Part::Text, "held") {
                 if let Some(held) = &text.held {
                     <Held held={held.clone()} lanes={started.config.lanes.clone()} names={names.clone()} step={state.run.step} dark={state.dark} />
                 } else {
@@ -351,11 +334,11 @@ fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shows: &dy
                     </section>
                 }
             }
-            if state.embed.is_none() {
+            if shown.has_whole("map") {
                 <Map started={started.clone()} map={text.map.clone()} names={names.clone()} watch={state.watch} step={state.run.step}
                     dark={state.dark} dispatch={dispatch.clone()} />
             }
-            if shows(Part::Text) {
+            if shown.has(Part::Text, "writing") {
                 <Writing writing={text.writing.clone()} prompt={state.prompt.clone()} {names}
                     step={state.run.step} dispatch={dispatch.clone()} />
             }
@@ -364,8 +347,9 @@ fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shows: &dy
 }
 
 /// The watched mixture's experts.
-fn experts(state: &State, names: &[String], shows: &dyn Fn(Part) -> bool) -> Html {
-    let weight = state.run.weight.clone().filter(|weight| weight.experts.is_some() && shows(Part::Weight));
+fn experts(state: &State, names: &[String], shown: &Shown<'_>) -> Html {
+    let of_mixture = state.run.weight.clone().filter(|weight| weight.experts.is_some());
+    let weight = of_mixture.filter(|_| shown.has(Part::Weight, "experts"));
     let name = |lane: usize| names.get(lane).cloned().unwrap_or_default();
     html! {
         if let Some(weight) = weight {
@@ -375,15 +359,15 @@ fn experts(state: &State, names: &[String], shows: &dyn Fn(Part) -> bool) -> Htm
 }
 
 /// What budgets leave in use, and what lanes lose when cut where one of them is trained for it.
-fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &'static str) -> Html {
+fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &'static str, shown: &Shown<'_>) -> Html {
     use crate::view::ui::{budget::Budgets, cuts::Cuts};
-    let Some(started) = state.run.started.as_ref().filter(|_| state.embed.is_none()) else { return html! {} };
+    let Some(started) = &state.run.started else { return html! {} };
     let lanes = &started.config.lanes;
     let any_budget = lanes.iter().any(|lane| lane.method.extras.budget.is_some());
     let any_cut = lanes.iter().any(|lane| lane.method.extras.cut.is_some_and(|cut| cut.trained));
     let (names, ranks, step) = (names.to_vec(), &state.run.ranks, state.run.step);
     html! {
-        if any_budget || any_cut {
+        if (any_budget || any_cut) && shown.has_whole("ranks") {
             <div class="ranks">
                 if any_budget {
                     <Budgets started={started.clone()} budgets={ranks.budgets.clone()} names={names.clone()} {step} dark={state.dark} />
@@ -393,27 +377,5 @@ fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &'s
                 }
             </div>
         }
-    }
-}
-
-/// What is being done before the first step.
-fn loading(state: &State) -> Html {
-    if state.run.failed {
-        return html! { <p>{ "This run has not begun: see above." }</p> };
-    }
-    let stage = state.run.stage.as_deref().unwrap_or("Starting the engine");
-    html! {
-        <>
-            <p>{ stage }{ " …" }</p>
-            if let Some(p) = state.run.pretraining {
-                <p class="note">{ format!("step {} of {} · loss {} · accuracy {}", count(p.step), count(p.total),
-                    three(f64::from(p.loss)), percent(f64::from(p.accuracy))) }
-                    if let Some(left) = p.left {
-                        { format!(" · about {} s left", left.ceil()) }
-                    }
-                </p>
-                <progress max={p.total.to_string()} value={p.step.to_string()} aria-label="Pretraining" />
-            }
-        </>
     }
 }

@@ -22,8 +22,9 @@ impl LaneView {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     pub series: Series,
-    /// Mean over the last `now::WINDOW` steps: what is written where the noisy curve ends.
+    /// Mean over the last `over` steps: what is written where the noisy curve ends.
     pub recent: Option<f64>,
+    pub over: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]

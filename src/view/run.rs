@@ -184,23 +184,27 @@ impl Run {
             let measured = lane.accuracy.take();
             let from = lane.losses_from;
             let lane = Snap::new(lane);
-            let recent = self.memory.get(index).and_then(LaneHistory::recent);
+            let memory = self.memory.get(index);
+            let (recent, over) = (memory.and_then(LaneHistory::recent), memory.map_or(0, LaneHistory::over));
             match self.lanes.get_mut(index) {
                 Some(view) => view.frame = lane,
                 None => self.lanes.push(LaneView {
                     frame: lane,
-                    curve: Snap::new(Curve { series: Series::new(1, LOSS_BUCKETS), recent: None }),
+                    curve: Snap::new(Curve { series: Series::new(1, LOSS_BUCKETS), recent: None, over: 0 }),
                     accuracy: Snap::new(Vec::new()),
                 }),
             }
             let view = &mut self.lanes[index];
-            let recent = if is_said { recent } else { view.curve.recent.or(recent) };
+            let (recent, over) = match view.curve.recent {
+                Some(said) if !is_said => (Some(said), view.curve.over),
+                _ => (recent, over),
+            };
             if !losses.is_empty() || view.curve.recent != recent {
                 view.curve.change(|curve| {
                     for (offset, loss) in losses.iter().enumerate() {
                         curve.series.push(from + offset, &[loss / energy]);
                     }
-                    curve.recent = recent;
+                    (curve.recent, curve.over) = (recent, over);
                 });
             }
             if let Some(measured) = measured {

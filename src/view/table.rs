@@ -3,7 +3,6 @@
 use super::{
     format::{count, three},
     lane_view::{GateView, LaneView},
-    now::WINDOW,
     words::merge_name,
 };
 use crate::config::Task;
@@ -36,6 +35,7 @@ pub fn losses(names: &[String], lanes: &[LaneView], unit: &str) -> Table {
     let stride = lanes.iter().map(|l| l.curve.series.stride()).max().unwrap_or(1);
     let every = buckets.div_ceil(LOSS_ROWS).max(1);
     let now = std::iter::once("now".to_string()).chain(lanes.iter().map(|l| optional(l.curve.recent))).collect();
+    let over = lanes.iter().map(|l| l.curve.over).max().unwrap_or(0);
     let rows = (0..buckets)
         .step_by(every)
         .map(|bucket| {
@@ -47,7 +47,7 @@ pub fn losses(names: &[String], lanes: &[LaneView], unit: &str) -> Table {
         .chain([now])
         .collect();
     Table {
-        caption: format!("Loss ({unit}) by step; now: the mean of the last {WINDOW} since a lane was changed"),
+        caption: format!("Loss ({unit}) by step; now: the mean of the last {over} steps, as beside the chart"),
         head,
         rows,
     }

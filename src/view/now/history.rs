@@ -107,9 +107,19 @@ impl LaneHistory {
         self.take_gates(frame, index);
     }
 
-    /// Mean share over the last (up to) `WINDOW` steps since the lane last changed; what was measured where there are none.
+    /// Mean share over the last `over` steps since the lane last changed; what was measured where there are none.
     pub fn recent(&self) -> Option<f64> {
-        self.measured.or_else(|| mean(self.losses.iter().rev().take(WINDOW)))
+        self.measured.or_else(|| mean(self.losses.iter().rev().take(self.over())))
+    }
+
+    /// The steps that `recent` is a mean of: `WINDOW`, and at first the later half of those there are, since a mean of all
+    /// would lag far behind a loss that falls. None of a lane that was measured at rest.
+    pub fn over(&self) -> usize {
+        if self.measured.is_some() {
+            return 0;
+        }
+        let half = (self.losses.len() / 2).clamp(AROUND, WINDOW);
+        half.min(self.losses.len())
     }
 
     /// Mean share over the `WINDOW` steps before those of `recent`, once there are as many.

@@ -10,7 +10,7 @@ mod parts;
 mod tests;
 mod text;
 
-pub use history::{LaneHistory, WINDOW};
+pub use history::LaneHistory;
 pub use parts::{Part, parts};
 
 use super::format::{count, lane_name, list, percent, three};

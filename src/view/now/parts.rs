@@ -1,7 +1,6 @@
 //! A sentence taken apart: the lanes that it names, and the numbers of which it is known what they are. Knows no markup.
 
-use super::history::WINDOW;
-use super::{State, floors};
+use super::{LaneHistory, State, floors};
 use crate::view::format::three;
 
 /// A piece of a sentence.
@@ -18,7 +17,11 @@ pub enum Part {
 pub fn numbers(state: &State<'_>) -> Vec<(String, String)> {
     let losses = state.recent().into_iter().map(|(lane, loss)| {
         let name = state.name(lane);
-        (three(loss), format!("The loss of {name}: the mean of its last {WINDOW} steps, as beside the chart."))
+        let over = match state.history.get(lane).map_or(0, LaneHistory::over) {
+            0 => "as it is now, changed and not trained since".to_owned(),
+            steps => format!("the mean of its last {steps} steps"),
+        };
+        (three(loss), format!("The loss of {name}: {over}, as beside the chart."))
     });
     let floors = state.started.floors.iter();
     let floors = floors.map(|floor| (three(floor.share), format!("Theory's prediction: {}.", floors::limit(floor))));

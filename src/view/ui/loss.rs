@@ -19,7 +19,6 @@ use crate::view::{
     format::{self, predicted, three},
     lane_view::LaneView,
     marks::changes,
-    now::WINDOW,
     snap::Snap,
 };
 
@@ -111,7 +110,7 @@ pub fn LossChart(props: &LossProps) -> Html {
                 Some(step) => ("diverged".to_string(), format!("{name} diverged at step {step}; the others go on.")),
                 None => {
                     let over = match lane.measured() {
-                        None => format!("over its last {WINDOW} steps"),
+                        None => format!("over its last {} steps", lane.curve.over),
                         Some(_) => "of the lane as it is now, changed and not trained since, on the last steps' data".into(),
                     };
                     let why = format!("{name}: mean loss {over}, as {}", props.unit);

@@ -1,0 +1,62 @@
+//! What stands above the panels in a box of its own, and in their place before the first step. Knows nothing of panels.
+
+use yew::prelude::*;
+
+use super::super::state::State;
+use crate::view::{
+    action::Action,
+    format::{count, percent, three},
+    ui::control::Button,
+};
+
+/// Problems, the question before a restart, and what is being done before training begins.
+pub fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
+    let problems = state.problems.iter().enumerate().map(|(index, message)| {
+        html! {
+            <div class="notice" role="alert">
+                <p>{ message }</p>
+                { Button::quiet("Dismiss", "Put this message away.").acts(dispatch, Action::Dismiss(index)) }
+            </div>
+        }
+    });
+    html! {
+        <>
+            { for problems }
+            if let Some(reason) = &state.no_gpu {
+                <div class="notice" role="alert">
+                    <p>{ format!("This link asks for WebGPU, a browser's way to the GPU, which cannot be used here: {reason}. Run trains on your processor instead: slower, otherwise the same.") }</p>
+                    { Button::primary("Continue on the CPU", "Begin this run without WebGPU.").acts(dispatch, Action::WithoutGpu) }
+                </div>
+            }
+            if state.draft.is_some() {
+                <div class="notice ask" role="status">
+                    <p>{ format!("Restart at step 0 with this change? The {} steps done so far would be lost.", count(state.run.step)) }</p>
+                    { Button::primary("Restart", "Begin again at step 0 with the change.").acts(dispatch, Action::Restart) }
+                    { Button::quiet("Keep running", "Drop the change and go on as before.").acts(dispatch, Action::KeepRunning) }
+                </div>
+            }
+        </>
+    }
+}
+
+/// What is being done before the first step.
+pub fn loading(state: &State) -> Html {
+    if state.run.failed {
+        return html! { <p>{ "This run has not begun: see above." }</p> };
+    }
+    let stage = state.run.stage.as_deref().unwrap_or("Starting the engine");
+    html! {
+        <>
+            <p>{ stage }{ " …" }</p>
+            if let Some(p) = state.run.pretraining {
+                <p class="note">{ format!("step {} of {} · loss {} · accuracy {}", count(p.step), count(p.total),
+                    three(f64::from(p.loss)), percent(f64::from(p.accuracy))) }
+                    if let Some(left) = p.left {
+                        { format!(" · about {} s left", left.ceil()) }
+                    }
+                </p>
+                <progress max={p.total.to_string()} value={p.step.to_string()} aria-label="Pretraining" />
+            }
+        </>
+    }
+}
