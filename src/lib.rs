@@ -18,6 +18,7 @@ pub mod graph;
 pub mod host;
 pub mod inspect;
 pub mod lab;
+pub mod lesson;
 pub mod method;
 pub mod net;
 pub mod op;

@@ -5,7 +5,7 @@ pub mod text;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Edit, Lane, SavedModule};
+use crate::config::{Config, Edit, Lane, SavedModule, What};
 pub use crate::task::floors::{Binds, Floor};
 use crate::task::network::LinearSite;
 
@@ -20,6 +20,8 @@ pub enum Command {
         then: Vec<Edit>,
     },
     Run,
+    /// Train until so many steps are done, then pause.
+    Until(usize),
     Pause,
     /// One step, then paused.
     Step,
@@ -63,6 +65,17 @@ pub struct Ablate {
     pub lane: usize,
     pub layer: usize,
     pub expert: usize,
+}
+
+impl Edit {
+    /// What makes this change in a run under way.
+    pub fn command(self) -> Command {
+        let lane = self.lane;
+        match self.what {
+            What::Lane(to) => Command::Tune { lane, to },
+            What::Off(off) => Command::Ablate(off.map(|(layer, expert)| Ablate { lane, layer, expert })),
+        }
+    }
 }
 
 /// The lane and layer under inspection and, for mixtures, which merge is shown.

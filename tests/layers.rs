@@ -37,6 +37,7 @@ const RANKS: &[(&str, u8)] = &[
     ("view", 6),
     ("app", 7),
     ("studio", 7),
+    ("lesson", 8),
 ];
 
 /// Imports that their ranks would allow and the design does not: what a pass is knows no operation, views draw snapshots and

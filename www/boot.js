@@ -1,5 +1,6 @@
 // Starts what the address asks for: the lab in #app, or the studio (experiments, sweeps and adapters) in #studio, both of
 // one engine. How far its download is, and anything that goes wrong before either can speak for itself, is said here.
+const ofLesson = /^#lesson\b/;
 const ofStudio = /^#(experiments|sweeps|adapters)\b/;
 const element = (id) => document.getElementById(id);
 
@@ -64,12 +65,25 @@ async function startStudio() {
   await glue.start_studio(element("studio"));
 }
 
-let lab, studio;
+// The column beside the lab, with a style sheet of its own.
+async function startLessons() {
+  const style = document.createElement("link");
+  Object.assign(style, { id: "lesson-style", rel: "stylesheet", href: "lessons.css" });
+  const styled = new Promise((done) => (style.onload = style.onerror = done));
+  document.head.append(style);
+  const [glue] = await Promise.all([load(), styled]);
+  await glue.start_lessons(element("lesson"));
+}
+
+let lab, studio, lessons;
 async function route() {
   const asked = ofStudio.test(location.hash);
   const returned = !asked && element("app").hidden;
   element("app").hidden = asked;
   element("studio").hidden = !asked;
+  const learns = ofLesson.test(location.hash);
+  element("lesson").hidden = !learns;
+  document.documentElement.classList.toggle("with-lesson", learns);
   // Back in the lab, the keyboard is where it left.
   if (returned) document.querySelector('#app a[href="#experiments"]')?.focus();
   try {
@@ -80,6 +94,15 @@ async function route() {
     const later = "This part could not be loaded; opening it again tries once more. The lab's run is kept.";
     say(asked ? "#studio .boot" : "#app .boot", asked && engine && lab ? later : explain(error));
     console.error(error);
+  }
+  if (learns && engine && lab) {
+    try {
+      await (lessons ??= startLessons());
+    } catch (error) {
+      lessons = undefined;
+      say("#lesson .boot", "Lessons could not be loaded; opening them again tries once more. The lab's run is kept.");
+      console.error(error);
+    }
   }
   // The lab waits while it is not shown, as in a hidden tab.
   document.dispatchEvent(new Event("visibilitychange"));

@@ -3,5 +3,5 @@
 
 pub mod address;
 #[cfg(all(target_arch = "wasm32", feature = "app"))]
-mod page;
+pub mod page;
 pub mod state;

@@ -1,6 +1,7 @@
 //! The application itself: holds the state, carries out effects, and lays the views out.
 
 mod browser;
+pub mod desk;
 mod lead;
 mod notices;
 
@@ -75,6 +76,7 @@ impl Handle {
             true => self.redraw.soon(),
             false => self.redraw.now(),
         }
+        desk::tell();
     }
 
     fn carry_out(&self, effects: Vec<Effect>) {
@@ -148,6 +150,7 @@ fn App(props: &AppProps) -> Html {
             }
         }
         handle.carry_out(effects);
+        desk::place(&handle);
         handle
     });
     {

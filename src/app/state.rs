@@ -310,6 +310,18 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
                 }
             }
         }
+        Action::Open { config, then, until } => {
+            (state.draft, state.wants_to_run) = (None, false);
+            let mut effects = begin(state, Snap::new(config), then);
+            effects.push(Effect::Send(Command::Until(until)));
+            effects
+        }
+        Action::Until(step) => {
+            state.wants_to_run = true;
+            state.run.running = true;
+            send(Command::Until(step))
+        }
+        Action::Change(edits) => lanes::change(state, edits),
         Action::Restart => match state.draft.take() {
             Some(draft) => edit(state, draft),
             None => vec![],

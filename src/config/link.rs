@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 /// Keys of the query that speak to the page itself, not to the run, or (`then`) of what is changed on its way. "all" once chose a larger build of the page; links
 /// that have it still open.
-pub const PAGE_KEYS: [&str; 4] = ["embed", "paused", "then", "all"];
+pub const PAGE_KEYS: [&str; 5] = ["embed", "paused", "then", "all", "lang"];
 
 /// What social networks, advertisers, mail programs and blogs put behind every link to see where a visitor came from.
 const TRACKING: [&str; 29] = [

@@ -26,7 +26,7 @@ use crate::lab;
 use crate::lab::prepare::{Plan, Prepared, Progress, Source};
 use crate::net::kernels;
 use crate::order::Few;
-use crate::protocol::{Ablate, Command, Event};
+use crate::protocol::{Command, Event};
 use crate::task::text::small;
 use run::Run;
 use state::{Becoming, Effect, State};
@@ -127,12 +127,7 @@ impl Trainer {
     /// What the run's own script asks for at this step, then a piece of the run.
     async fn turn(&mut self, transport: &mut impl Transport) {
         while let Some(edit) = self.state.due() {
-            let lane = edit.lane;
-            let command = match edit.what {
-                What::Lane(to) => Command::Tune { lane, to },
-                What::Off(off) => Command::Ablate(off.map(|(layer, expert)| Ablate { lane, layer, expert })),
-            };
-            self.command(command, transport).await;
+            self.command(edit.command(), transport).await;
         }
         if let Some(run) = &mut self.run
             && let Err(error) = run.turn(&mut self.state, transport).await

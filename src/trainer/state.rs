@@ -66,6 +66,8 @@ pub struct State {
     since: Option<f64>,
     step: usize,
     total: usize,
+    /// Steps at which it is to pause.
+    halt: Option<usize>,
     /// What is still to be changed on the way, by step.
     then: VecDeque<Edit>,
     shape: Shape,
@@ -91,6 +93,7 @@ impl Default for State {
             since: None,
             step: 0,
             total: 0,
+            halt: None,
             then: VecDeque::new(),
             shape: Shape::default(),
             watch: Watch { lane: 0, layer: 0, merge: MergeMode::MeanGate, domain: 0, token: 0 },
@@ -110,6 +113,7 @@ impl State {
     pub fn begin(&mut self, shape: Shape, total: usize, paused: bool, then: Vec<Edit>) {
         self.step = 0;
         self.total = total;
+        self.halt = None;
         self.then = then.into();
         self.running = !paused;
         self.single = 0;
@@ -141,6 +145,13 @@ impl State {
             Command::Save { lane, merged } => return Some(Effect::Save { lane, merged }),
             Command::Run => {
                 self.running = self.step < self.total;
+                self.halt = None;
+                self.single = 0;
+                self.rest();
+            }
+            Command::Until(step) => {
+                self.running = self.step < step.min(self.total);
+                self.halt = Some(step);
                 self.single = 0;
                 self.rest();
             }
@@ -187,16 +198,17 @@ impl State {
     pub fn allowance(&mut self, now: f64, most: usize) -> usize {
         let until = self.then.front().map_or(self.total, |edit| edit.step.min(self.total));
         let left = until.saturating_sub(self.step);
+        let to_halt = self.halt.map_or(left, |halt| left.min(halt.saturating_sub(self.step)));
         if self.single > 0 {
             return self.single.min(left).min(most);
         }
         if !self.training() {
             return 0;
         }
-        let Some(speed) = self.speed.map(f64::from) else { return left.min(most) };
+        let Some(speed) = self.speed.map(f64::from) else { return to_halt.min(most) };
         let elapsed = now - self.since.replace(now).unwrap_or(now);
         self.credit = (self.credit + elapsed / 1e3 * speed).min((CATCH_UP * speed).max(1.0));
-        left.min(most).min(self.credit as usize)
+        to_halt.min(most).min(self.credit as usize)
     }
 
     /// Milliseconds until the limited speed allows another step; 0 without a limit.
@@ -215,7 +227,7 @@ impl State {
             self.stale = true;
         }
         self.credit = (self.credit - steps as f64).max(0.0);
-        if self.step >= self.total {
+        if self.step >= self.halt.unwrap_or(self.total).min(self.total) {
             self.running = false;
             self.stale = true;
         }

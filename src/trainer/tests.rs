@@ -1,7 +1,7 @@
 //! A trainer that loses its device.
 
 use super::*;
-use crate::protocol::{Frame, Started};
+use crate::protocol::{Ablate, Frame, Started};
 
 #[derive(Default)]
 struct Log(Vec<Event>);

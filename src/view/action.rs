@@ -1,6 +1,6 @@
 //! What a person can do to the page, as data: views emit it, the app carries it out.
 
-use crate::config::Config;
+use crate::config::{Config, Edit};
 use crate::protocol::{Ablate, Watch, text::Look};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,17 @@ pub enum Action {
     Speed(Option<u32>),
     /// Another configuration, which needs a restart.
     Edit(Config),
+    /// Another run in place of this one, without a question: with these changes on its way, trained until so many steps are
+    /// done.
+    Open {
+        config: Config,
+        then: Vec<Edit>,
+        until: usize,
+    },
+    /// Train until so many steps are done, then pause.
+    Until(usize),
+    /// Changes that the run under way takes, at once.
+    Change(Vec<Edit>),
     /// Restart with the edited configuration.
     Restart,
     /// Begin the present configuration on the CPU, where there is no GPU: with the backend left to the machine, so that the

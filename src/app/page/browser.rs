@@ -39,9 +39,11 @@ pub fn set_query(query: &str) {
     let kept = old
         .trim_start_matches('?')
         .split('&')
-        .filter(|pair| matches!(pair.split('=').next(), Some("embed" | "paused")) && !pair.is_empty());
+        .filter(|pair| matches!(pair.split('=').next(), Some("embed" | "paused" | "lang")) && !pair.is_empty());
     let pairs: Vec<&str> = Some(query).into_iter().filter(|q| !q.is_empty()).chain(kept).collect();
-    let address = link(&pairs.join("&"));
+    // A lesson stands beside its run.
+    let hash = window().and_then(|w| w.location().hash().ok()).filter(|hash| hash.starts_with("#lesson"));
+    let address = link(&pairs.join("&")) + &hash.unwrap_or_default();
     if let Some(history) = window().and_then(|w| w.history().ok()) {
         // Refused in some embeddings; the run does not depend on it.
         let _ = history.replace_state_with_url(&wasm_bindgen::JsValue::NULL, "", Some(&address));

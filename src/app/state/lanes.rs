@@ -1,7 +1,7 @@
 //! Lanes that change without a new start, and lanes brought to one size.
 
 use super::{Effect, State};
-use crate::config::Config;
+use crate::config::{Config, Edit, What};
 use crate::method::match_size::{lane_count, match_parameters};
 use crate::protocol::Command;
 use crate::task::network::LinearSite;
@@ -22,6 +22,20 @@ pub fn tune(state: &mut State, config: &Config) -> Option<Vec<Effect>> {
     state.by_hand = true;
     state.waiting += effects.len();
     Some(effects)
+}
+
+/// Changes that a run under way takes, as a link's are.
+pub fn change(state: &mut State, edits: Vec<Edit>) -> Vec<Effect> {
+    let mut config = Config::clone(&state.config);
+    for edit in &edits {
+        if let (What::Lane(to), Some(own)) = (&edit.what, config.lanes.get_mut(edit.lane)) {
+            *own = to.clone();
+            state.by_hand = true;
+            state.waiting += 1;
+        }
+    }
+    state.config = Snap::new(config);
+    edits.into_iter().map(|edit| Effect::Send(edit.command())).collect()
 }
 
 /// Lanes are what the run says they are, once it has heard of all that was asked for.

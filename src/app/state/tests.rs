@@ -289,3 +289,22 @@ fn a_shared_link_repeats_the_run_with_its_changes() {
     assert_eq!(starts(&effects), (Config::default(), "42.1.lora.r3".into()));
     assert_eq!(state.config.lanes[1].size(), Some(("rank", 8)));
 }
+
+#[test]
+fn a_lesson_s_run_begins_without_a_question_and_pauses_where_it_is_told() {
+    let mut state = started_state();
+    at_step(&mut state, 40);
+    let config = reseeded(&state);
+    let effects = update(&mut state, Msg::Act(Action::Open { config: config.clone(), then: Vec::new(), until: 12 }));
+    assert!(state.draft.is_none() && *state.config == config);
+    let Some(Effect::Send(Command::Start { paused: true, .. })) = effects.first() else { panic!("{effects:?}") };
+    assert_eq!(effects.last(), Some(&Effect::Send(Command::Until(12))));
+    // A change of a lane is the link's own; one of measurements leaves the lanes.
+    let (edits, errors) = state.config.read_then("0.1.lora.r2~0.2.off0-3");
+    assert!(errors.is_empty());
+    let effects = update(&mut state, Msg::Act(Action::Change(edits)));
+    let [Effect::Send(Command::Tune { lane: 1, to }), Effect::Send(Command::Ablate(Some(off)))] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    assert_eq!((&state.config.lanes[1], off.expert), (to, 3));
+}

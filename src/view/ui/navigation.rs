@@ -3,8 +3,13 @@
 use yew::prelude::*;
 
 /// Addresses behind "#", as boot.js knows them, and what they are called.
-const PARTS: [(&str, &str); 4] =
-    [("#lab", "Lab"), ("#experiments", "Experiments"), ("#sweeps", "Sweeps"), ("#adapters", "Adapters")];
+const PARTS: [(&str, &str); 5] = [
+    ("#lab", "Lab"),
+    ("#lesson", "Lessons"),
+    ("#experiments", "Experiments"),
+    ("#sweeps", "Sweeps"),
+    ("#adapters", "Adapters"),
+];
 
 /// Links to all parts, the one that is shown marked.
 pub fn navigation(here: &str) -> Html {

@@ -1,0 +1,47 @@
+//! The lab's other hand: how what stands beside the panels reads their run and acts on it. Knows nothing of who that is.
+
+use std::cell::RefCell;
+
+use yew::Callback;
+
+use super::Handle;
+use crate::app::state::{Msg, State};
+use crate::view::action::Action;
+
+thread_local! {
+    static LAB: RefCell<Option<Handle>> = const { RefCell::new(None) };
+    static LISTENER: RefCell<Option<Callback<()>>> = const { RefCell::new(None) };
+}
+
+/// The lab is there.
+pub(super) fn place(lab: &Handle) {
+    LAB.with(|place| *place.borrow_mut() = Some(lab.clone()));
+}
+
+/// Something has happened in the lab.
+pub(super) fn tell() {
+    let listener = LISTENER.with(|listener| listener.borrow().clone());
+    if let Some(listener) = listener {
+        listener.emit(());
+    }
+}
+
+/// From now on `listener` is called whenever something has happened in the lab.
+pub fn listen(listener: Callback<()>) {
+    LISTENER.with(|place| *place.borrow_mut() = Some(listener));
+}
+
+/// Does what a person could have done.
+pub fn act(action: Action) {
+    let lab = LAB.with(|lab| lab.borrow().clone());
+    if let Some(lab) = lab {
+        lab.handle(Msg::Act(action));
+    }
+}
+
+/// What `look` finds in the lab's state; `None` as long as there is no lab.
+pub fn read<T>(look: impl FnOnce(&State) -> T) -> Option<T> {
+    let lab = LAB.with(|lab| lab.borrow().clone())?;
+    let core = lab.core.borrow();
+    Some(look(&core.state))
+}

@@ -1,0 +1,53 @@
+//! What a lesson speaks of is marked in the lab, by rules of the lessons' own style sheet: panels are drawn anew many times a
+//! second, and a rule finds what is new. Knows nothing of what it marks.
+
+use js_sys::Reflect;
+use wasm_bindgen::JsCast;
+use web_sys::CssStyleSheet;
+
+use crate::host::browser::window;
+
+/// What is marked now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Marks {
+    pub panel: Option<String>,
+    pub mark: Option<String>,
+    /// What a formula's symbol stands for.
+    pub symbol: Option<String>,
+}
+
+/// Id of the link to the style sheet; its own rules are those up to the first that is written here.
+const SHEET: &str = "lesson-style";
+const OWN: &str = "lesson-marks";
+
+pub fn show(marks: &Marks) {
+    let Some(sheet) = sheet() else { return };
+    let Ok(rules) = sheet.css_rules() else { return };
+    // The last of the file's own rules is a keyframe of this name, after which all were written here.
+    while let Some(last) = rules.length().checked_sub(1) {
+        let text = rules.item(last).map(|rule| rule.css_text()).unwrap_or_default();
+        if text.contains(OWN) || sheet.delete_rule(last).is_err() {
+            break;
+        }
+    }
+    let add = |rule: String| {
+        let end = sheet.css_rules().map_or(0, |rules| rules.length());
+        // A selector that the browser does not know marks nothing.
+        let _ = sheet.insert_rule_with_index(&rule, end);
+    };
+    if let Some(panel) = &marks.panel {
+        add(format!("#{panel} {{ outline: var(--lesson-panel); outline-offset: 4px; }}"));
+        add(format!("#{panel} > header h2::before {{ content: \"▸ \"; }}"));
+        add(format!("@media (max-width: 759px) {{ .with-lesson #{panel} {{ order: -2; }} }}"));
+    }
+    for (selector, style) in [(&marks.mark, "--lesson-mark"), (&marks.symbol, "--lesson-symbol")] {
+        if let Some(selector) = selector {
+            add(format!("#app :is({selector}) {{ outline: var({style}); outline-offset: 2px; }}"));
+        }
+    }
+}
+
+fn sheet() -> Option<CssStyleSheet> {
+    let link = window()?.document()?.get_element_by_id(SHEET)?;
+    Reflect::get(&link, &"sheet".into()).ok()?.dyn_into().ok()
+}
