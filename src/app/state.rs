@@ -175,6 +175,14 @@ impl State {
         effects
     }
 
+    /// Whether a run that is now set up is another than the one waited for.
+    fn is_given_up(&self, config: &Config) -> bool {
+        let what = |config: &Config| {
+            (config.seed, config.task.clone(), config.lanes.clone(), config.optimizer.clone(), config.schedule.clone())
+        };
+        self.run.started.is_none() && what(config) != what(&self.begun)
+    }
+
     fn problem(&mut self, message: String) {
         if self.problems.last() != Some(&message) {
             self.problems.push(message);
@@ -209,6 +217,8 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             state.no_gpu = Some(reason);
             vec![]
         }
+        // Of a run that was asked for and given up before it was set up.
+        Msg::Engine(Event::Started(started)) if state.is_given_up(&started.config) => vec![],
         Msg::Engine(Event::Saved(files)) => vec![Effect::Give(files)],
         Msg::Engine(event) => {
             if matches!(event, Event::Started(_)) {

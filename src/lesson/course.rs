@@ -1,6 +1,7 @@
 //! Where a visitor stands in a lesson, and how what the lab tells changes that: the run is brought to the step, the question is
 //! asked, the answer waits for the run's number. Pure; actions are returned as data.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -41,13 +42,15 @@ pub struct Course {
     /// The step, counted from 0.
     pub at: usize,
     pub phase: Phase,
+    /// The step's numbers as this run gives them, taken before the question; the lesson's own until then.
+    pub numbers: BTreeMap<String, f64>,
 }
 
 impl Course {
     /// A lesson from this step on, its run set.
     pub fn open(id: &str, lesson: Rc<Lesson>, at: usize) -> (Self, Vec<Action>) {
         let at = at.min(lesson.steps.len().saturating_sub(1));
-        let mut course = Self { id: id.into(), lesson, at, phase: Phase::There };
+        let mut course = Self { id: id.into(), lesson, at, phase: Phase::There, numbers: BTreeMap::new() };
         let actions = course.restore();
         (course, actions)
     }
@@ -58,6 +61,7 @@ impl Course {
 
     /// The present step from its beginning.
     pub fn restore(&mut self) -> Vec<Action> {
+        self.numbers.clear();
         self.phase = Phase::Coming { until: script::scene(&self.lesson, self.at).until };
         script::restore(&self.lesson, self.at)
     }
@@ -75,6 +79,7 @@ impl Course {
         if !(is_next && through && self.step().run.is_none()) {
             return self.restore();
         }
+        self.numbers.clear();
         self.phase = Phase::Coming { until: self.step().hold };
         script::go_on(self.step(), run.step)
     }
@@ -102,6 +107,11 @@ impl Course {
             }
             _ => return false,
         };
+        if next == Phase::There {
+            let own = self.step().numbers.iter();
+            let told = own.map(|(name, number)| (name, number.measure.of(run, recorded).unwrap_or(number.value)));
+            self.numbers = told.map(|(name, value)| (name.clone(), value)).collect();
+        }
         self.phase = next;
         true
     }

@@ -118,7 +118,7 @@ impl Measure {
 
     /// As it is written in a sentence.
     pub fn text(&self, value: f64) -> String {
-        match self.is_count() || value.fract() == 0.0 && value.abs() >= 1000.0 {
+        match self.is_count() || value.fract() == 0.0 && value >= 1.0 {
             true => count(value.max(0.0) as usize),
             // What training leaves of a loss of nothing is told as the chart tells it, but shortly.
             false if value.abs() < 0.0005 && value != 0.0 && !matches!(self, Self::MergeError(_)) => "0.000".into(),

@@ -133,7 +133,7 @@ describe("lessons", () => {
     assert.equal(await outlined("#method"), "solid");
     await page.keyboard.press("Tab");
     assert.equal(await page.evaluate(() => document.activeElement.dataset.at), ".way .base");
-    await page.waitForFunction(() => getComputedStyle(document.querySelector(".way .base")).outlineStyle === "double");
+    await page.waitForFunction(() => getComputedStyle(document.querySelector(".way .base")).strokeWidth === "2px");
     for (let presses = 0; (await page.evaluate(() => document.activeElement.textContent)) !== "not at all"; presses++) {
       assert.ok(presses < 8, "Tab reaches the answers");
       await page.keyboard.press("Tab");
@@ -171,8 +171,8 @@ describe("lessons", () => {
         if (step.ask) await button(page, words.show).waitFor({ timeout: 120_000 });
         if (step.ask) {
           await button(page, words.show).click();
-          await column(page).locator(".verdict").waitFor({ timeout: 200_000 });
-          const said = await column(page).locator(".verdict").innerText();
+          await column(page).locator(".outcome").waitFor({ timeout: 200_000 });
+          const said = await column(page).locator(".outcome").innerText();
           if (step.ask.choices) {
             const index = step.ask.choices.filter((end) => step.ask.value >= end).length;
             assert.ok(said.includes(read(`${id}.en.json`).steps[step.id].choices[index]), `${place} says: ${said}`);

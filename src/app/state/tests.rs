@@ -291,6 +291,18 @@ fn a_shared_link_repeats_the_run_with_its_changes() {
 }
 
 #[test]
+fn a_run_given_up_before_it_was_set_up_is_not_taken_for_the_one_waited_for() {
+    let mut state = started_state();
+    let Some(first) = state.run.started.clone() else { unreachable!() };
+    let config = Config { seed: 99, ..Config::clone(&state.config) };
+    update(&mut state, Msg::Act(Action::Open { config: config.clone(), then: Vec::new(), until: 0 }));
+    update(&mut state, Msg::Engine(Event::Started(Box::new(Started::clone(&first)))));
+    assert!(state.run.started.is_none());
+    update(&mut state, Msg::Engine(Event::Started(Box::new(Started { config, ..Started::clone(&first) }))));
+    assert_eq!(state.run.started.as_ref().map(|started| started.config.seed), Some(99));
+}
+
+#[test]
 fn a_lesson_s_run_begins_without_a_question_and_pauses_where_it_is_told() {
     let mut state = started_state();
     at_step(&mut state, 40);

@@ -99,12 +99,14 @@ fn list(core: &Core, catalogue: &Catalogue, index: &Index) -> Html {
 }
 
 /// The step's numbers, as its texts have them.
-fn numbers(step: &Step) -> BTreeMap<String, String> {
-    step.numbers.iter().map(|(name, number)| (name.clone(), number.measure.text(number.value))).collect()
+fn numbers(course: &Course) -> BTreeMap<String, String> {
+    let value = |name: &String, own: f64| course.numbers.get(name).copied().unwrap_or(own);
+    let numbers = course.step().numbers.iter();
+    numbers.map(|(name, number)| (name.clone(), number.measure.text(value(name, number.value)))).collect()
 }
 
 fn step(course: &Course, text: &Text, catalogue: &Catalogue, index: &Index, ask: &Callback<Ask>) -> Html {
-    let (own, numbers) = (course.step(), numbers(course.step()));
+    let (own, numbers) = (course.step(), numbers(course));
     let steps = course.lesson.steps.len();
     let title = catalogue.lessons.get(&course.id).map_or("", |title| &title.title);
     let place = index.lessons.iter().position(|id| *id == course.id).unwrap_or(0);
@@ -183,7 +185,7 @@ fn table(step: &Step, text: &Text, catalogue: &Catalogue) -> Html {
         }
     };
     html! {
-        <table class="claims">
+        <table class="beside">
             <thead><tr>
                 <th scope="col">{ word(catalogue, "claimed", &[]) }</th>
                 <th scope="col">{ word(catalogue, "measured", &[]) }</th>

@@ -38,11 +38,19 @@ pub fn show(marks: &Marks) {
     if let Some(panel) = &marks.panel {
         add(format!("#{panel} {{ outline: var(--lesson-panel); outline-offset: 4px; }}"));
         add(format!("#{panel} > header h2::before {{ content: \"▸ \"; }}"));
+        // It comes first of the panels, where not all are side by side anyway.
         add(format!("@media (max-width: 759px) {{ .with-lesson #{panel} {{ order: -2; }} }}"));
+        add(format!(
+            "@media (min-width: 760px) and (max-width: 1679px) {{ .with-lesson .page #{panel}:not(#lanes, #loss) {{ order: -2; grid-column: 1 / -1; }} }}"
+        ));
     }
     for (selector, style) in [(&marks.mark, "--lesson-mark"), (&marks.symbol, "--lesson-symbol")] {
         if let Some(selector) = selector {
-            add(format!("#app :is({selector}) {{ outline: var({style}); outline-offset: 2px; }}"));
+            add(format!(
+                "#app :is({selector}):not(path, rect, circle) {{ outline: var({style}); outline-offset: 2px; }}"
+            ));
+            // A drawn shape has an outline of its own.
+            add(format!("#app :is({selector}):is(path, rect, circle) {{ stroke: var(--ink); stroke-width: 2px; }}"));
         }
     }
 }

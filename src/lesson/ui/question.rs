@@ -105,7 +105,7 @@ fn told(props: &QuestionProps, guess: Option<f64>, measured: f64) -> Html {
     let words = [("measured", number), ("guess", guessed.clone()), ("choice", guessed)];
     html! {
         <>
-            <p class={classes!("verdict", key)}><b>{ word(catalogue, key, &words) }</b>
+            <p class={classes!("outcome", key)}><b>{ word(catalogue, key, &words) }</b>
                 if let Some(choice) = choice.filter(|_| close != Some(true)) {
                     { " " }{ word(catalogue, "which", &[("choice", filled(choice, numbers))]) }
                 }
