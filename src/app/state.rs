@@ -178,7 +178,7 @@ impl State {
     /// Whether a run that is now set up is another than the one waited for.
     fn is_given_up(&self, config: &Config) -> bool {
         let what = |config: &Config| {
-            (config.seed, config.task.clone(), config.lanes.clone(), config.optimizer.clone(), config.schedule.clone())
+            (config.seed, config.task.clone(), config.lanes.clone(), config.optimizer, config.schedule)
         };
         self.run.started.is_none() && what(config) != what(&self.begun)
     }
