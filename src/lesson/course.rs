@@ -44,13 +44,16 @@ pub struct Course {
     pub phase: Phase,
     /// The step's numbers as this run gives them, taken before the question; the lesson's own until then.
     pub numbers: BTreeMap<String, f64>,
+    /// The same when the answer is told.
+    pub told: BTreeMap<String, f64>,
 }
 
 impl Course {
     /// A lesson from this step on, its run set.
     pub fn open(id: &str, lesson: Rc<Lesson>, at: usize) -> (Self, Vec<Action>) {
         let at = at.min(lesson.steps.len().saturating_sub(1));
-        let mut course = Self { id: id.into(), lesson, at, phase: Phase::There, numbers: BTreeMap::new() };
+        let mut course =
+            Self { id: id.into(), lesson, at, phase: Phase::There, numbers: BTreeMap::new(), told: BTreeMap::new() };
         let actions = course.restore();
         (course, actions)
     }
@@ -107,13 +110,22 @@ impl Course {
             }
             _ => return false,
         };
-        if next == Phase::There {
-            let own = self.step().numbers.iter();
-            let told = own.map(|(name, number)| (name, number.measure.of(run, recorded).unwrap_or(number.value)));
-            self.numbers = told.map(|(name, value)| (name.clone(), value)).collect();
+        let own = self.step().numbers.iter();
+        let values = own.map(|(name, number)| (name, number.measure.of(run, recorded).unwrap_or(number.value)));
+        let values = values.map(|(name, value)| (name.clone(), value)).collect();
+        match next {
+            Phase::There => self.numbers = values,
+            _ => self.told = values,
         }
         self.phase = next;
         true
+    }
+
+    /// The step's numbers as its texts have them: these values, and the lesson's own where there are none.
+    pub fn texts_of(&self, values: &BTreeMap<String, f64>) -> BTreeMap<String, String> {
+        let value = |name: &String, own: f64| values.get(name).copied().unwrap_or(own);
+        let numbers = self.step().numbers.iter();
+        numbers.map(|(name, number)| (name.clone(), number.measure.text(value(name, number.value)))).collect()
     }
 
     /// Whether the step is through: its number is told, or there was none to ask for.

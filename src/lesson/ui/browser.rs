@@ -4,7 +4,7 @@ use gloo::events::EventListener;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use crate::host::browser::{query, window};
+use crate::host::browser::{media, query, window};
 use crate::lesson::words::of_query;
 
 /// Name of the progress in the browser's store.
@@ -61,11 +61,14 @@ pub fn on_hash(tell: impl Fn() + 'static) -> Option<EventListener> {
     Some(EventListener::new(&window()?.into(), "hashchange", move |_| tell()))
 }
 
-/// Takes the keyboard to the step's heading.
+/// Takes the keyboard to the step's heading, and the eyes where the words are not beside the lab, as on a phone.
 pub fn arrive() {
     let heading = window().and_then(|w| w.document()).and_then(|d| d.get_element_by_id("lesson-title"));
     if let Some(heading) = heading.and_then(|e| e.dyn_into::<HtmlElement>().ok()) {
         let _ = heading.focus();
+        if media("(max-width: 759px)").is_some_and(|narrow| narrow.matches()) {
+            heading.scroll_into_view();
+        }
     }
 }
 

@@ -98,15 +98,8 @@ fn list(core: &Core, catalogue: &Catalogue, index: &Index) -> Html {
     }
 }
 
-/// The step's numbers, as its texts have them.
-fn numbers(course: &Course) -> BTreeMap<String, String> {
-    let value = |name: &String, own: f64| course.numbers.get(name).copied().unwrap_or(own);
-    let numbers = course.step().numbers.iter();
-    numbers.map(|(name, number)| (name.clone(), number.measure.text(value(name, number.value)))).collect()
-}
-
 fn step(course: &Course, text: &Text, catalogue: &Catalogue, index: &Index, ask: &Callback<Ask>) -> Html {
-    let (own, numbers) = (course.step(), numbers(course));
+    let (own, numbers) = (course.step(), course.texts_of(&course.numbers));
     let steps = course.lesson.steps.len();
     let title = catalogue.lessons.get(&course.id).map_or("", |title| &title.title);
     let place = index.lessons.iter().position(|id| *id == course.id).unwrap_or(0);

@@ -99,7 +99,7 @@ fn told(props: &QuestionProps, guess: Option<f64>, measured: f64) -> Html {
         Some(false) => "far",
         None => "shown",
     };
-    let mut all = numbers.clone();
+    let mut all = course.texts_of(&course.told);
     all.insert("measured".into(), number.clone());
     let guessed = filled(&guessed, numbers);
     let words = [("measured", number), ("guess", guessed.clone()), ("choice", guessed)];
