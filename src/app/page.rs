@@ -223,6 +223,10 @@ fn page(state: &State, turns: &Turns, dispatch: &Callback<Action>) -> Html {
                 }) }
             }
             <main class={layout}>
+                if state.embed.is_some() {
+                    // For who does not see the page: what these panels belong to.
+                    <h1 class="unseen">{ "LoRA Playground" }</h1>
+                }
                 { notices::notices(state, dispatch) }
                 if state.embed.is_none() {
                     { lead::lead(state) }

@@ -96,7 +96,7 @@ describe("the studio, with WebGPU", () => {
       assert.ok(await claim(page, "dora").isVisible());
       assert.equal(await claim(page, "sizes").count(), 0);
       assert.ok((await verdicts()).length < all.length);
-      const preset = claim(page, "dora").getByRole("link", { name: /^Open .* in the lab$/ });
+      const preset = claim(page, "dora").getByRole("link", { name: /^Open in the lab: / });
       assert.match(await preset.getAttribute("href"), /^\?.*lanes=.*dora/);
     });
   });
@@ -105,7 +105,7 @@ describe("the studio, with WebGPU", () => {
     await visiting("#experiments/rank-floor", {}, async (page) => {
       await ready(page);
       await page.waitForFunction(() => document.activeElement?.id === "claim-rank-floor");
-      const open = claim(page, "rank-floor").getByRole("link", { name: /^Open .* in the lab$/ }).first();
+      const open = claim(page, "rank-floor").getByRole("link", { name: /^Open in the lab: / }).first();
       assert.match(await open.getAttribute("href"), /^\?.*lanes=lora/);
       await open.click();
       await trained(page, 1);

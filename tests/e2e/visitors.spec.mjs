@@ -152,7 +152,7 @@ describe("a visitor whose connection is gone", { timeout: 120_000 }, () => {
   it("stays on the page when an experiment's set-up cannot be opened in the lab", async () => {
     await visiting("#experiments", async (page, server) => {
       await page.getByRole("button", { name: /details/i }).first().click();
-      const open = page.getByRole("link", { name: /in the lab$/ }).first();
+      const open = page.getByRole("link", { name: /in the lab/ }).first();
       const at = page.url();
       await server.close();
       await open.click();

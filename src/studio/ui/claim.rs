@@ -67,7 +67,7 @@ pub fn claim(state: &State, index: usize, words: &Words, open: bool, ask: &Callb
                     </button>
                 }
                 if let Some(setup) = experiment.setups.first() {
-                    { lab_link(setup, "Open in the lab".into(), Some(format!("Open {title} in the lab")), ask) }
+                    { lab_link(setup, "Open in the lab".into(), Some(format!("Open in the lab: {title}")), ask) }
                 }
                 <button type="button" class="quiet" onclick={toggle} aria-expanded={open.to_string()} aria-controls={open.then(|| controls.clone())}
                     aria-label={format!("Details of {title}")}>{ if open { "Details ▴" } else { "Details ▾" } }</button>

@@ -1,0 +1,44 @@
+// Every view, light and dark, wide and on a phone, as axe sees it: nothing that it calls a fault of any kind.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { after, before, describe, it } from "node:test";
+import { openSite, trained } from "./page.mjs";
+
+const source = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+// Address, and what tells that the view is there.
+const views = {
+  "the lab": ["", (page) => trained(page, 20)],
+  digits: ["?task=digits&pretrain=50", (page) => trained(page, 5)],
+  language: ["?task=text", (page) => trained(page, 2)],
+  "an embed": ["?embed=loss,gates,weight", (page) => page.locator("#gates canvas").first().waitFor()],
+  experiments: ["#experiments", (page) => page.getByRole("heading", { name: /Claims about/ }).waitFor()],
+  sweeps: ["#sweeps", (page) => page.getByRole("heading", { name: "Sweeps" }).waitFor()],
+  adapters: ["#adapters", (page) => page.locator("#studio").getByRole("heading").first().waitFor()],
+  lessons: ["#lesson", (page) => page.getByRole("link", { name: /What rank costs/ }).waitFor()],
+  "a lesson": ["#lesson/rank/1", (page) => page.getByText("Step 1 of 4").waitFor()],
+};
+
+describe("axe finds nothing", () => {
+  let site;
+  before(async () => (site = await openSite()));
+  after(() => site.close());
+
+  for (const [name, [address, there]] of Object.entries(views)) {
+    it(`on ${name}`, { timeout: 120_000 }, async () => {
+      for (const colorScheme of ["light", "dark"]) {
+        for (const viewport of [{ width: 1440, height: 900 }, { width: 390, height: 844 }]) {
+          const page = await site.visit(address, { viewport, colorScheme });
+          await there(page);
+          await page.evaluate(source);
+          const { violations } = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: values }), rules);
+          const found = violations.map((one) => `${one.id}: ${one.nodes.map((node) => `${node.html} ${node.failureSummary}`).slice(0, 3).join("; ")}`);
+          assert.deepEqual(found, [], `${colorScheme}, ${viewport.width} px`);
+          await page.context().close();
+        }
+      }
+    });
+  }
+});
