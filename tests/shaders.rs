@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::lanes::cases;
 use lora_playground::config::Optimizer;
 use lora_playground::graph::{Access, Form, Kernel, Target};
-use lora_playground::net::{compile, continuation};
+use lora_playground::net::{Bank, compile, continuation, gathering};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, StorageAccess};
 
@@ -22,7 +22,10 @@ fn all() -> BTreeMap<(&'static str, &'static str), (&'static Kernel, Form)> {
         // What has frozen tables is a language model, whose texts go on.
         let text = (!task.network.tensors().is_empty()).then(|| continuation(&task, &lane));
         let on = text.iter().flat_map(|text| &text.output);
-        for pass in compiled.output.iter().chain(on).chain(&compiled.gradients).chain(&compiled.train) {
+        let many = gathering(&task, Bank { adapters: 3, rank: 4, scaling: 2.0 }).lane;
+        for pass in
+            compiled.output.iter().chain(&many.output).chain(on).chain(&compiled.gradients).chain(&compiled.train)
+        {
             for form in Target::ALL.map(|target| pass.on(target)) {
                 let file = form.quads.map_or(pass.kernel.file, |(file, _)| file);
                 all.insert((file, form.entry), (pass.kernel, form));

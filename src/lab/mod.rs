@@ -6,6 +6,8 @@ mod continued;
 pub mod export;
 pub mod forward;
 pub mod generate;
+pub mod library;
+pub mod many;
 mod measure;
 pub mod merges;
 pub mod prepare;

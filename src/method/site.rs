@@ -31,8 +31,9 @@ pub struct LayerSite<'a> {
 /// What an adapter adds to its layer.
 #[derive(Debug, Default)]
 pub struct AdapterPasses {
-    /// Before the layer's own forward pass.
+    /// Before the layer's own forward pass, and behind it: what adds to its output.
     pub forward: Vec<Pass>,
+    pub behind: Vec<Pass>,
     /// After the gradient of the layer's output is known: all that the gradient of its parameters needs.
     pub backward: Vec<Pass>,
     /// After the gradients of its factors: what makes of them those of its parameters, or adds to these.

@@ -147,7 +147,7 @@ fn network(
     }
 }
 
-fn output_tensor(network: &Network, batch: Batch) -> Tensor {
+pub(super) fn output_tensor(network: &Network, batch: Batch) -> Tensor {
     let width = pad(network.outputs());
     Tensor {
         name: "output".into(),
@@ -243,7 +243,7 @@ fn own_frozen(
     Frozen { weight: put("weight", weight), base: put("base", base), target }
 }
 
-fn forward(recorder: &mut Recorder) -> Vec<Operation> {
+pub(super) fn forward(recorder: &mut Recorder) -> Vec<Operation> {
     let mut operations = Vec::new();
     for (wire, node) in recorder.network.nodes() {
         match node {

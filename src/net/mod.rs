@@ -12,6 +12,7 @@
 
 mod compile;
 mod constant;
+mod gathering;
 pub mod initial;
 mod lane;
 mod node;
@@ -20,6 +21,7 @@ mod rewrite;
 mod shared;
 
 pub use compile::{compile, continuation, kernels};
+pub use gathering::{Bank, Gathering, gathering};
 pub use lane::{CompiledLane, CompiledSite};
 pub use shared::{Shared, SharedBuffers, share};
 

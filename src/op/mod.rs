@@ -17,6 +17,7 @@ pub mod diagonal;
 pub mod embedding;
 pub mod flex;
 pub mod gate;
+pub mod gathered;
 pub mod gelu;
 pub mod intuition;
 pub mod layer;

@@ -7,6 +7,7 @@ pub mod chart;
 mod entries;
 pub mod export;
 pub mod filter;
+pub mod languages;
 pub mod record;
 pub mod state;
 pub mod sweep;

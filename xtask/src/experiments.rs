@@ -1,4 +1,5 @@
-//! The experiments of `docs/EXPERIMENTS.md`, measured anew. Knows only how they are built and started.
+//! The experiments of `docs/EXPERIMENTS.md` and the adapters of fifty languages, made and measured anew. Knows only how they are
+//! built and started.
 
 use crate::shell::{Result, command, run, stage};
 
@@ -9,9 +10,19 @@ pub fn experiments(args: &[String]) -> Result {
     stage(
         "measuring the experiments",
         "two to five minutes after a minute of building; one alone takes seconds",
-        || {
-            let mut cargo = command("cargo run --locked --package lora-playground --example experiments --config");
-            run(cargo.arg(FAST).arg("--").args(args))
-        },
+        || example("experiments", args),
     )
+}
+
+pub fn languages(args: &[String]) -> Result {
+    stage(
+        "training fifty adapters and measuring each on all languages",
+        "some twenty minutes after a minute of building; what is finished is kept if it is stopped",
+        || example("languages", args),
+    )
+}
+
+fn example(name: &str, args: &[String]) -> Result {
+    let mut cargo = command("cargo run --locked --package lora-playground --config");
+    run(cargo.args([FAST, "--example", name, "--"]).args(args))
 }

@@ -27,6 +27,8 @@ cargo xtask <command>
                          time the page's start on slow lines, beside other builds of it
   experiments [--only ID] [--backend cpu|gpu]
                          every claim's prediction, run and verdict; on the CPU writes docs/EXPERIMENTS.md
+  languages [CODE]       train the adapters of fifty languages, measure them, write www/data/lm; may be stopped and resumed;
+                         with a language's code, how far five seeds of that one lie apart
   shots [DIR]            screenshots of the page, light and dark, desktop and phone
 ";
 
@@ -51,6 +53,7 @@ fn dispatch(command: &str, args: &[String]) -> Result {
         "test" => test::test(args),
         "bench" => bench::bench(args),
         "experiments" => experiments::experiments(args),
+        "languages" => experiments::languages(args),
         "shots" => bench::shots(args),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

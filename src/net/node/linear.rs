@@ -29,9 +29,10 @@ pub struct Backward {
 }
 
 pub fn forward(site: usize, recorder: &mut Recorder) -> Vec<Operation> {
-    let adapted = recorder.sites[site].adapted.iter();
-    let mut operations: Vec<_> = adapted.flat_map(|a| a.forward.iter().cloned()).map(Operation::Pass).collect();
+    let adapted = || recorder.sites[site].adapted.iter();
+    let mut operations: Vec<_> = adapted().flat_map(|a| a.forward.iter().cloned()).map(Operation::Pass).collect();
     operations.push(Operation::Linear(Forward { site, cached: false, loss: None }));
+    operations.extend(adapted().flat_map(|a| a.behind.iter().cloned()).map(Operation::Pass));
     operations
 }
 

@@ -11,5 +11,5 @@ mod tokenizer;
 pub use config::ModelConfig;
 pub use model::Model;
 pub use passages::{Passages, Texts, given, on_texts};
-pub use small::small;
+pub use small::{small, small_model};
 pub use tokenizer::Tokenizer;

@@ -29,6 +29,20 @@ struct Both {
     deflated: usize,
 }
 
+/// Reads the model alone; `file` gives the bytes of a file by its name under `data/`.
+///
+/// # Errors
+/// Those of `file`, and of what the files hold.
+pub async fn small_model(mut file: impl AsyncFnMut(&str) -> Result<Vec<u8>>) -> Result<Model> {
+    let config = file(&format!("{FOLDER}/{CONFIG}")).await?;
+    let config = serde_json::from_slice(&config).map_err(|error| broken(CONFIG, format!("is no JSON: {error}")))?;
+    let config = ModelConfig::from_value(&config)?;
+    let weights = file(&format!("{FOLDER}/{WEIGHTS}")).await?;
+    let weights = Checkpoint::open(vec![Memory::new(WEIGHTS, weights)]).await?;
+    let positions = config.positions;
+    Model::read(config, &weights, positions).await
+}
+
 /// Reads model and texts; `file` gives the bytes of a file by its name under `data/`.
 ///
 /// # Errors
@@ -38,13 +52,7 @@ pub async fn small(
     seed: u64,
     mut file: impl AsyncFnMut(&str) -> Result<Vec<u8>>,
 ) -> Result<(TaskData, Texts)> {
-    let config = file(&format!("{FOLDER}/{CONFIG}")).await?;
-    let config = serde_json::from_slice(&config).map_err(|error| broken(CONFIG, format!("is no JSON: {error}")))?;
-    let config = ModelConfig::from_value(&config)?;
-    let weights = file(&format!("{FOLDER}/{WEIGHTS}")).await?;
-    let weights = Checkpoint::open(vec![Memory::new(WEIGHTS, weights)]).await?;
-    let positions = config.positions;
-    let model = Model::read(config, &weights, positions).await?;
+    let model = small_model(&mut file).await?;
     let all = file(&format!("{FOLDER}/{TEXTS}")).await?;
     let all: BTreeMap<String, Both> =
         serde_json::from_slice(&all).map_err(|error| broken(TEXTS, format!("is not understood: {error}")))?;
