@@ -7,6 +7,7 @@ mod notices;
 
 use std::{cell::RefCell, rc::Rc};
 
+use gloo::timers::callback::Timeout;
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::wasm_bindgen;
 use yew::prelude::*;
@@ -19,7 +20,6 @@ use crate::config::Task;
 use crate::host::client::{Arrival, Client};
 use crate::host::download::give;
 use crate::protocol::Started;
-use crate::view::turns::Turns;
 use crate::view::ui::redraw::Redraw;
 use crate::view::{
     action::Action,
@@ -164,41 +164,27 @@ fn App(props: &AppProps) -> Html {
             move || drop(listeners)
         });
     }
-    let turns = use_memo((), |()| Turns::default());
+    // Lanes and panels come in a task of their own, so that the first one stays short.
+    let begun = use_state_eq(|| false);
+    {
+        let begun = begun.clone();
+        use_effect_with((), move |()| {
+            let soon = Timeout::new(0, move || begun.set(true));
+            move || drop(soon)
+        });
+    }
     let dispatch = use_memo((), |()| {
         let handle = handle.clone();
         Callback::from(move |action: Action| handle.handle(Msg::Act(action)))
     });
     let core = handle.core.borrow();
     use_effect_with(hues(&core.state.shown().lanes), |hues| browser::set_hues(hues));
-    turns.begin();
-    let page = page(&core.state, &turns, &dispatch);
-    if turns.end() {
-        handle.redraw.later();
-    }
-    page
+    page(&core.state, *begun, &dispatch)
 }
 
-/// Which panels are in the page: those that it is to show, when their turn has come.
-struct Shown<'a> {
-    embed: Option<&'a [Part]>,
-    turns: &'a Turns,
-}
-
-impl Shown<'_> {
-    fn has(&self, part: Part, view: &'static str) -> bool {
-        self.embed.is_none_or(|parts| parts.contains(&part)) && self.turns.has(view)
-    }
-
-    /// Of what embeds never show.
-    fn has_whole(&self, view: &'static str) -> bool {
-        self.embed.is_none() && self.turns.has(view)
-    }
-}
-
-/// The whole page for a state.
-fn page(state: &State, turns: &Turns, dispatch: &Callback<Action>) -> Html {
-    let shown = Shown { embed: state.embed.as_deref(), turns };
+/// The whole page for a state; before it has `begun`, without what comes in a second task.
+fn page(state: &State, begun: bool, dispatch: &Callback<Action>) -> Html {
+    let shows = |part: Part| state.embed.as_ref().is_none_or(|parts| parts.contains(&part));
     let layout = match (&state.embed, &state.config.task) {
         (Some(_), _) => "page embed",
         (None, Task::Digits(_)) => "page with-digits",
@@ -231,7 +217,7 @@ fn page(state: &State, turns: &Turns, dispatch: &Callback<Action>) -> Html {
                 if state.embed.is_none() {
                     { lead::lead(state) }
                 }
-                if shown.has(Part::Lanes, "lanes") {
+                if begun && shows(Part::Lanes) {
                     { lanes(&LanesProps {
                         config: state.shown().clone(),
                         live: state.draft.is_none() && state.run.started.is_some(),
@@ -244,7 +230,9 @@ fn page(state: &State, turns: &Turns, dispatch: &Callback<Action>) -> Html {
                         step: state.run.step,
                     }) }
                 }
-                { panels(state, dispatch, &shown) }
+                if begun {
+                    { panels(state, dispatch, &shows) }
+                }
             </main>
             <Explain />
         </>
@@ -261,7 +249,7 @@ fn costs(run: &Run) -> Callback<(), Vec<Table>> {
 }
 
 /// Everything that needs a run to be set up.
-fn panels(state: &State, dispatch: &Callback<Action>, shown: &Shown<'_>) -> Html {
+fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bool) -> Html {
     let run = &state.run;
     let Some(started) = &run.started else {
         return html! { <div class="loading" role="status">{ notices::loading(state) }</div> };
@@ -287,7 +275,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shown: &Shown<'_>) -> Html
     };
     html! {
         <>
-            if shown.has(Part::Loss, "loss") {
+            if shows(Part::Loss) {
                 <Panel id="loss" title="Loss" {tables} step={run.step}>
                     <LossChart edits={run.edits.clone()} begun={state.begun.lanes.clone()} started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} {unit}
                         held={run.text.held.clone()} history={run.text.history.clone()} />
@@ -297,24 +285,24 @@ fn panels(state: &State, dispatch: &Callback<Action>, shown: &Shown<'_>) -> Html
                 </Panel>
             }
             <div class="side">
-            if shown.has(Part::Gates, "gates") {
+            if shows(Part::Gates) {
                 <Gates lanes={run.lanes.len()} started={started.clone()} gates={run.gates.clone()} names={names.clone()} chosen={state.gate}
                     step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
-            if run.weight.is_some() && shown.has(Part::Method, "method") {
+            if run.weight.is_some() && shows(Part::Method) {
                 <Method flow={run.flow.clone()} names={names.clone()} watch={state.watch} off={run.off()} step={run.step} dark={state.dark}
                     dispatch={dispatch.clone()} />
             }
             </div>
-            { text(state, dispatch, &names, shown) }
-            if let Some(weight) = run.weight.clone().filter(|_| shown.has(Part::Weight, "weight")) {
+            { text(state, dispatch, &names, shows) }
+            if let Some(weight) = run.weight.clone().filter(|_| shows(Part::Weight)) {
                 <Weight started={started.clone()} {weight} names={names.clone()} watch={state.watch}
                     tokens={run.gates.first().map(|g| g.frame.token_domains.len())}
                     step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
-            { experts(state, &names, shown) }
-            { ranks(state, dispatch, &names, unit, shown) }
-            if digits && shown.has(Part::Digits, "digits") {
+            { experts(state, &names, shows) }
+            { ranks(state, dispatch, &names, unit) }
+            if digits && shows(Part::Digits) {
                 <DigitsPad answers={run.drawing.clone()} names={names.clone()} step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
         </>
@@ -322,16 +310,14 @@ fn panels(state: &State, dispatch: &Callback<Action>, shown: &Shown<'_>) -> Html
 }
 
 /// What a language model reads and writes, and its layers.
-fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shown: &Shown<'_>) -> Html {
+fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shows: &dyn Fn(Part) -> bool) -> Html {
     let (Some(started), Some(look)) = (&state.run.started, &state.look) else { return html! {} };
     let (text, names) = (&state.run.text, names.to_vec());
     html! {
         <>
-            if shown.has(Part::Text, "text") {
+            if shows(Part::Text) {
                 <TextPanel started={started.clone()} passage={text.passage.clone()} look={look.clone()} names={names.clone()}
                     step={state.run.step} dark={state.dark} dispatch={dispatch.clone()} />
-            }
-            if shown.has(Part::Text, "held") {
                 if let Some(held) = &text.held {
                     <Held held={held.clone()} lanes={started.config.lanes.clone()} names={names.clone()} step={state.run.step} dark={state.dark} />
                 } else {
@@ -341,11 +327,11 @@ fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shown: &Sh
                     </section>
                 }
             }
-            if shown.has_whole("map") {
+            if state.embed.is_none() {
                 <Map started={started.clone()} map={text.map.clone()} names={names.clone()} watch={state.watch} step={state.run.step}
                     dark={state.dark} dispatch={dispatch.clone()} />
             }
-            if shown.has(Part::Text, "writing") {
+            if shows(Part::Text) {
                 <Writing writing={text.writing.clone()} prompt={state.prompt.clone()} {names}
                     step={state.run.step} dispatch={dispatch.clone()} />
             }
@@ -354,9 +340,9 @@ fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shown: &Sh
 }
 
 /// The watched mixture's experts.
-fn experts(state: &State, names: &[String], shown: &Shown<'_>) -> Html {
+fn experts(state: &State, names: &[String], shows: &dyn Fn(Part) -> bool) -> Html {
     let of_mixture = state.run.weight.clone().filter(|weight| weight.experts.is_some());
-    let weight = of_mixture.filter(|_| shown.has(Part::Weight, "experts"));
+    let weight = of_mixture.filter(|_| shows(Part::Weight));
     let name = |lane: usize| names.get(lane).cloned().unwrap_or_default();
     html! {
         if let Some(weight) = weight {
@@ -366,15 +352,15 @@ fn experts(state: &State, names: &[String], shown: &Shown<'_>) -> Html {
 }
 
 /// What budgets leave in use, and what lanes lose when cut where one of them is trained for it.
-fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &'static str, shown: &Shown<'_>) -> Html {
+fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &'static str) -> Html {
     use crate::view::ui::{budget::Budgets, cuts::Cuts};
-    let Some(started) = &state.run.started else { return html! {} };
+    let Some(started) = state.run.started.as_ref().filter(|_| state.embed.is_none()) else { return html! {} };
     let lanes = &started.config.lanes;
     let any_budget = lanes.iter().any(|lane| lane.method.extras.budget.is_some());
     let any_cut = lanes.iter().any(|lane| lane.method.extras.cut.is_some_and(|cut| cut.trained));
     let (names, ranks, step) = (names.to_vec(), &state.run.ranks, state.run.step);
     html! {
-        if (any_budget || any_cut) && shown.has_whole("ranks") {
+        if any_budget || any_cut {
             <div class="ranks">
                 if any_budget {
                     <Budgets started={started.clone()} budgets={ranks.budgets.clone()} names={names.clone()} {step} dark={state.dark} />

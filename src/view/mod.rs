@@ -18,7 +18,6 @@ pub mod run;
 pub mod scale;
 pub mod snap;
 pub mod table;
-pub mod turns;
 #[cfg(all(target_arch = "wasm32", feature = "app"))]
 pub mod ui;
 pub mod words;

@@ -1,5 +1,5 @@
-//! What `cargo xtask languages` measured of the adapters that it trained: written there, read by the page. Knows nothing of
-//! how it is shown.
+//! What `cargo xtask languages` measured of the adapters that it trained: written there, and held by a test to what the adapters
+//! give. Knows nothing of how it is shown.
 
 use serde::{Deserialize, Serialize};
 

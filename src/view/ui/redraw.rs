@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use gloo::render::{AnimationFrame, request_animation_frame};
-use gloo::timers::callback::Timeout;
 use yew::Callback;
 
 #[derive(Clone)]
@@ -21,12 +20,6 @@ impl Redraw {
 
     pub fn now(&self) {
         self.render.emit(());
-    }
-
-    /// In a task of its own, soon after this one.
-    pub fn later(&self) {
-        let own = self.clone();
-        Timeout::new(0, move || own.now()).forget();
     }
 
     /// For what arrives faster than anybody reads.
