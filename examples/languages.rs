@@ -8,11 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use lora_playground::cases::languages::measured::{Bytes, Choice, Measured, Settings};
 use lora_playground::config::{Config, Task};
 use lora_playground::files::Memory;
 use lora_playground::lab::Lab;
 use lora_playground::lab::library::{Library, Stacked};
-use lora_playground::studio::languages::measured::{Bytes, Choice, Measured, Settings};
 use lora_playground::task::text::languages::NEW;
 use lora_playground::task::text::{Passages, Texts, small};
 use lora_playground::tensor::argmax;

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod app;
 pub mod args;
+pub mod cases;
 pub mod clock;
 pub mod config;
 pub mod decimal;

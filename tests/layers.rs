@@ -37,12 +37,13 @@ const RANKS: &[(&str, u8)] = &[
     ("view", 6),
     ("app", 7),
     ("studio", 7),
+    ("cases", 7),
     ("lesson", 8),
 ];
 
 /// Imports that their ranks would allow and the design does not: what a pass is knows no operation, views draw snapshots and
-/// know nothing of how they came, experiments are told the same wherever they run, and lab and studio hold nothing of each
-/// other.
+/// know nothing of how they came, experiments are told the same wherever they run, and lab, studio and cases hold
+/// nothing of each other.
 const FORBIDDEN: &[(&str, &str)] = &[
     ("graph", "op"),
     ("view", "trainer"),
@@ -56,6 +57,10 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("app", "studio"),
     ("studio", "app"),
     ("studio", "trainer"),
+    ("cases", "app"),
+    ("cases", "studio"),
+    ("app", "cases"),
+    ("studio", "cases"),
 ];
 
 const LONGEST: usize = 450;

@@ -1,7 +1,11 @@
-// Starts what the address asks for: the lab in #app, or the studio (experiments, sweeps and adapters) in #studio, both of
-// one engine. How far its download is, and anything that goes wrong before either can speak for itself, is said here.
+// Starts what the address asks for: the lab in #app, the studio (experiments, sweeps and adapters) in #studio, or cases in
+// #cases, all of one engine. How far its download is, and anything that goes wrong before they can speak for itself, is said here.
 const ofLesson = /^#lesson\b/;
-const ofStudio = /^#(experiments|sweeps|adapters)\b/;
+// Parts that are shown in the lab's place, by element: their addresses, and what starts them.
+const parts = {
+  studio: [/^#(experiments|sweeps|adapters)\b/, (glue, root) => glue.start_studio(root)],
+  cases: [/^#cases\b/, (glue, root) => dressed("cases.css").then(() => glue.start_cases(root))],
+};
 const element = (id) => document.getElementById(id);
 
 function say(selector, words) {
@@ -58,41 +62,47 @@ async function startLab() {
   glue.start_lab(worker);
 }
 
-async function startStudio() {
+// A style sheet that only one part needs, which does without where it cannot be had.
+const sheets = {};
+const dressed = (href) =>
+  (sheets[href] ??= new Promise((done) => {
+    const style = document.createElement("link");
+    Object.assign(style, { id: href, rel: "stylesheet", href, onload: done, onerror: done });
+    document.head.append(style);
+  }));
+
+async function startPart(name) {
   const glue = await load();
   // The lab sets the theme where it has been started; where it has not, the system's is the one.
   document.documentElement.dataset.theme ||= matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  await glue.start_studio(element("studio"));
+  await parts[name][1](glue, element(name));
 }
 
-// The column beside the lab, with a style sheet of its own.
+// The column beside the lab.
 async function startLessons() {
-  const style = document.createElement("link");
-  Object.assign(style, { id: "lesson-style", rel: "stylesheet", href: "lessons.css" });
-  const styled = new Promise((done) => (style.onload = style.onerror = done));
-  document.head.append(style);
-  const [glue] = await Promise.all([load(), styled]);
+  const [glue] = await Promise.all([load(), dressed("lessons.css")]);
   await glue.start_lessons(element("lesson"));
 }
 
-let lab, studio, lessons;
+const started = {};
+let lab, lessons;
 async function route() {
-  const asked = ofStudio.test(location.hash);
-  const returned = !asked && element("app").hidden;
-  element("app").hidden = asked;
-  element("studio").hidden = !asked;
+  const asked = Object.keys(parts).find((name) => parts[name][0].test(location.hash));
+  const left = Object.keys(parts).find((name) => !asked && !element(name).hidden);
+  element("app").hidden = Boolean(asked);
+  for (const name in parts) element(name).hidden = name !== asked;
   const learns = ofLesson.test(location.hash);
   element("lesson").hidden = !learns;
   document.documentElement.classList.toggle("with-lesson", learns);
   // Back in the lab, the keyboard is where it left.
-  if (returned) document.querySelector('#app a[href="#experiments"]')?.focus();
+  if (left) document.querySelector(`#app a[href="#${left === "studio" ? "experiments" : left}"]`)?.focus();
   try {
-    await (asked ? (studio ??= startStudio()) : (lab ??= startLab()));
+    await (asked ? (started[asked] ??= startPart(asked)) : (lab ??= startLab()));
   } catch (error) {
     // Its part of the engine may be there the next time.
-    if (asked) studio = undefined;
+    if (asked) started[asked] = undefined;
     const later = "This part could not be loaded; opening it again tries once more. The lab's run is kept.";
-    say(asked ? "#studio .boot" : "#app .boot", asked && engine && lab ? later : explain(error));
+    say(`#${asked ?? "app"} .boot`, asked && engine && lab ? later : explain(error));
     console.error(error);
   }
   if (learns && engine && lab) {

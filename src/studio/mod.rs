@@ -7,7 +7,6 @@ pub mod chart;
 mod entries;
 pub mod export;
 pub mod filter;
-pub mod languages;
 pub mod record;
 pub mod state;
 pub mod sweep;

@@ -17,6 +17,8 @@ const views = {
   experiments: ["#experiments", (page) => page.getByRole("heading", { name: /Claims about/ }).waitFor()],
   sweeps: ["#sweeps", (page) => page.getByRole("heading", { name: "Sweeps" }).waitFor()],
   adapters: ["#adapters", (page) => page.locator("#studio").getByRole("heading").first().waitFor()],
+  cases: ["#cases", (page) => page.getByRole("heading", { name: "Cases from practice" }).waitFor()],
+  languages: ["#cases/languages", (page) => page.getByText("worse than none").waitFor()],
   lessons: ["#lesson", (page) => page.getByRole("link", { name: /What rank costs/ }).waitFor()],
   "a lesson": ["#lesson/rank/1", (page) => page.getByText("Step 1 of 4").waitFor()],
 };

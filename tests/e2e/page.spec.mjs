@@ -458,11 +458,14 @@ describe("the page, with WebGPU", () => {
     const sizes = await Promise.all(paths.map(async (path) => [path, gzipSync(await readFile(path), { level: 9 }).length]));
     const total = (sizes) => sizes.reduce((sum, [, size]) => sum + size, 0);
     const said = sizes.map(([path, size]) => `${path} ${size}`).join(", ");
-    // What is cut off: the studio, lessons, and what both of them need.
+    // What is cut off: the studio, lessons, cases, and what several of them need.
     const studio = /split_studio\.wasm$|chunk_\d+\.wasm$/;
     const lessons = /split_lesson\.wasm$|lessons/;
-    assert.ok(total(sizes.filter(([path]) => !studio.test(path) && !lessons.test(path))) <= 800_000, said);
-    assert.ok(total(sizes.filter(([path]) => !lessons.test(path))) <= 1_100_000, said);
+    const cases = /split_cases\.wasm$|cases\.css$/;
+    const other = (path) => lessons.test(path) || cases.test(path);
+    assert.ok(total(sizes.filter(([path]) => !studio.test(path) && !other(path))) <= 800_000, said);
+    assert.ok(total(sizes.filter(([path]) => !other(path))) <= 1_100_000, said);
+    assert.ok(total(sizes.filter(([path]) => cases.test(path))) <= 150_000, said);
     // All lessons in both languages with the column that shows them.
     assert.ok(total(sizes.filter(([path]) => lessons.test(path))) <= 120_000, said);
     await visiting("", {}, async (page) => {
@@ -475,6 +478,9 @@ describe("the page, with WebGPU", () => {
       await button(page, "Try with a small one").waitFor({ timeout: 20_000 });
       const parts = [...asked()].filter((name) => !name.startsWith("chunk_"));
       assert.deepEqual(parts, ["lora-playground_bg.wasm", "split_studio.wasm"]);
+      await page.evaluate(() => (location.hash = "#cases"));
+      await page.getByRole("heading", { name: "Cases from practice" }).waitFor();
+      assert.ok(asked().has("split_cases.wasm") && !page.asked.some((url) => url.includes("languages.json")));
       assert.equal(page.asked.filter((url) => url.endsWith("_bg.wasm")).length, 1);
     });
   });

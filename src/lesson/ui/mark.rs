@@ -17,7 +17,7 @@ pub struct Marks {
 }
 
 /// Id of the link to the style sheet; its own rules are those up to the first that is written here.
-const SHEET: &str = "lesson-style";
+const SHEET: &str = "lessons.css";
 const OWN: &str = "lesson-marks";
 
 pub fn show(marks: &Marks) {

@@ -3,12 +3,13 @@
 use yew::prelude::*;
 
 /// Addresses behind "#", as boot.js knows them, and what they are called.
-const PARTS: [(&str, &str); 5] = [
+const PARTS: [(&str, &str); 6] = [
     ("#lab", "Lab"),
     ("#lesson", "Lessons"),
     ("#experiments", "Experiments"),
     ("#sweeps", "Sweeps"),
     ("#adapters", "Adapters"),
+    ("#cases", "Cases"),
 ];
 
 /// Links to all parts, the one that is shown marked.

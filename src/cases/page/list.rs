@@ -1,0 +1,34 @@
+//! The cases there are, in the order in which they are listed: a case is a line here and a component that shows it. Knows
+//! nothing of the page around them.
+
+use yew::prelude::*;
+
+use super::languages::Languages;
+
+/// A case, as the list and the address know it.
+pub struct Case {
+    /// "#cases/<id>".
+    pub id: &'static str,
+    pub title: &'static str,
+    pub sentence: &'static str,
+    /// What is fetched when it is opened.
+    pub fetched: &'static str,
+    pub show: fn(Shown) -> Html,
+}
+
+/// What each case's component is told.
+#[derive(Clone, Copy, Debug, PartialEq, Properties)]
+pub struct Shown {
+    /// It is what is looked at; kept otherwise, as it is.
+    pub shown: bool,
+    pub dark: bool,
+}
+
+pub static CASES: &[Case] = &[Case {
+    id: "languages",
+    title: "Fifty languages, one base",
+    sentence: "A small language model and an adapter for each of fifty languages that it has not read: which serves whom, what a \
+               switch costs, and where several get in each other's way.",
+    fetched: "4.7 MB: the base, fifty adapters, held-out text",
+    show: |Shown { shown, dark }| html! { <Languages {shown} {dark} /> },
+}];

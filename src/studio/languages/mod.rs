@@ -1,3 +1,0 @@
-//! Fifty languages on one base: what was measured of their adapters.
-
-pub mod measured;
