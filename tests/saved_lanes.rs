@@ -5,6 +5,7 @@
 mod lanes_saved;
 
 use lora_playground::files::{Checkpoint, Memory};
+use lora_playground::peft::overview::overview;
 use lora_playground::peft::{Adapter, Loaded};
 use pollster::block_on;
 
@@ -25,4 +26,18 @@ fn a_saved_lane_makes_the_change_that_it_made() {
             assert!(size > 1e-3 && gap < 1e-6 * size, "{} {}: {gap} of {size}", saved.name, module.name);
         }
     }
+}
+
+/// What its description says of the page's example: it changes every weight of the page's language model by a few per cent.
+#[test]
+fn the_example_changes_its_base_by_a_few_per_cent() {
+    let data = |name: &str| std::fs::read(format!("{}/www/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let adapter = Memory::new("adapter", data("adapter/example/adapter_model.safetensors"));
+    let config = data("adapter/example/adapter_config.json");
+    let adapter = block_on(Adapter::open(adapter, Some(&config))).unwrap();
+    let base = block_on(Checkpoint::open(vec![Memory::new("base", data("lm/model.safetensors"))])).unwrap();
+    let row = |at| block_on(overview(&adapter, Some(&base), at)).unwrap();
+    let ratios: Vec<f64> = (0..).map_while(row).map(|row| row.ratio().unwrap()).collect();
+    assert_eq!(ratios.len(), 28);
+    assert!(ratios.iter().all(|ratio| (0.02..0.07).contains(ratio)), "{ratios:?}");
 }

@@ -1,6 +1,6 @@
 //! How numbers, lists and lanes are written, the same everywhere on the page. Knows no markup.
 
-use crate::args::{Setting, Value};
+use crate::args::{Named, Setting, Value};
 use crate::config::Lane;
 use crate::decimal::plain;
 
@@ -77,7 +77,7 @@ pub fn list(items: &[String]) -> String {
 }
 
 /// What a lane is called among its neighbours: its method; where a neighbour has the same method, with what sets the two
-/// apart: size, or another setting, or the learning rate; with its place where nothing does.
+/// apart: size, or another setting, the learning rate, where it acts, what it trains whole; with its place where nothing does.
 pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
     let Some(lane) = lanes.get(index) else {
         return format!("lane {}", index + 1);
@@ -97,12 +97,28 @@ pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
     let apart = lane.described().into_iter().filter(|setting| differs(setting.key));
     let apart = apart.map(|setting| format!("{} {}", setting_name(setting), setting_text(lane, setting)));
     let rate = lane.lr.filter(|_| alike.iter().any(|other| other.lr != lane.lr)).map(|lr| format!("lr {lr}"));
-    let name = apart.chain(rate).fold(lane.title(), |name, part| format!("{name} {part}"));
-    let same = |other: &&&Lane| other.settings == lane.settings && other.lr == lane.lr;
-    match alike.iter().filter(same).count() {
+    let name = apart.chain(rate).chain(placed(lane, &alike)).fold(lane.title(), |name, part| format!("{name} {part}"));
+    match alike.iter().filter(|other| **other == *lane).count() {
         1 => name,
         _ => format!("{name} (lane {})", index + 1),
     }
+}
+
+/// Where a lane acts and what it trains whole, as far as `others` differ in that; a lane that acts everywhere says nothing of it.
+fn placed(lane: &Lane, others: &[&Lane]) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(layers) = lane.layers.as_ref().filter(|_| others.iter().any(|other| other.layers != lane.layers)) {
+        let numbers: Vec<_> = layers.iter().map(usize::to_string).collect();
+        said.push(format!("layers {}", numbers.join(", ")));
+    }
+    if let Some(targets) = lane.targets.as_ref().filter(|_| others.iter().any(|other| other.targets != lane.targets)) {
+        said.push(targets.iter().map(|one| one.name()).collect::<Vec<_>>().join(", "));
+    }
+    let saved: Vec<_> = lane.modules_to_save.iter().map(|one| one.name()).collect();
+    if !saved.is_empty() && others.iter().any(|other| other.modules_to_save != lane.modules_to_save) {
+        said.push(format!("+ {}", saved.join(", ")));
+    }
+    said
 }
 
 /// What a setting is called.
@@ -125,6 +141,7 @@ pub fn setting_text(lane: &Lane, setting: &Setting) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::{Projection, SavedModule};
     use crate::method::{FULL, LORA, MOLORA, MOR1E};
 
     #[test]
@@ -199,5 +216,17 @@ mod tests {
         let lanes: Vec<&Lane> = lanes.iter().collect();
         let names: Vec<String> = (0..3).map(|i| lane_name(&lanes, i)).collect();
         assert_eq!(names, ["MoLoRA top-k 1", "MoLoRA top-k 2", "MoLoRA top-k 2 lr 0.02"]);
+        // What only differs in where it acts is told by that.
+        let lora = Lane::from(&LORA);
+        let two = vec![Projection::Query, Projection::Value];
+        let lanes = [
+            Lane { modules_to_save: vec![SavedModule::Embedding, SavedModule::Head], ..lora.clone() },
+            Lane { layers: Some(vec![0, 1]), targets: Some(two), ..lora.clone() },
+            lora,
+        ];
+        let lanes: Vec<&Lane> = lanes.iter().collect();
+        let names: Vec<String> = (0..3).map(|i| lane_name(&lanes, i)).collect();
+        let expected = ["LoRA + embed_tokens, lm_head", "LoRA layers 0, 1 q_proj, v_proj", "LoRA"];
+        assert_eq!(names, expected);
     }
 }

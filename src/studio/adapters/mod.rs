@@ -1,6 +1,7 @@
 //! Real adapters in the studio: opened from files that stay on the visitor's disk, measured, looked into, compared and
 //! saved, in a worker of their own. State, table, map and words are plain Rust; only `worker` touches the browser.
 
+pub mod combining;
 pub mod grid;
 pub mod msg;
 pub mod profile;
@@ -13,5 +14,7 @@ pub mod words;
 #[cfg(all(target_arch = "wasm32", feature = "studio"))]
 pub mod worker;
 
+#[cfg(test)]
+mod combining_tests;
 #[cfg(test)]
 mod tests;

@@ -129,7 +129,10 @@ impl State {
         vec![order]
     }
 
+    /// What the visitor asks for. What was said of the work before it has been read.
     fn ask(&mut self, order: Order) -> Vec<Order> {
+        self.problems.clear();
+        self.notes.clear();
         self.queue.push_back(order);
         self.next()
     }
@@ -171,8 +174,13 @@ impl State {
         self.opening = false;
         let mut effects = Vec::new();
         self.plan = None;
-        if base.is_some() {
-            self.base = base;
+        if let Some(base) = base {
+            if let Some(before) = self.base.replace(base.clone()) {
+                self.notes.push(format!(
+                    "{} takes the place of the base that was open, {}: what it says of the adapters is measured anew.",
+                    base.name, before.name
+                ));
+            }
             self.adapters.iter_mut().for_each(|adapter| adapter.with_base = false);
             self.queue.retain(|order| !matches!(order, Order::Measure { base: true, .. }));
             self.focus = None;
@@ -397,17 +405,14 @@ fn change(state: &mut State, msg: Msg) -> Vec<Order> {
             return state.ask(Order::Compare { first, second });
         }
         Msg::Combine { parts, how, dtype } => {
-            state.notes.clear();
             let named = parts.iter().filter_map(|&(id, weight)| Some((state.find(id)?.name.as_str(), weight)));
             let name = combined(&named.collect::<Vec<_>>());
             return state.ask(Order::Combine { parts, how, dtype, name });
         }
         Msg::Save(change) => {
-            state.notes.clear();
             return current.map_or_else(Vec::new, |adapter| state.ask(Order::Save { adapter, change }));
         }
         Msg::Merge => {
-            state.notes.clear();
             return current.map_or_else(Vec::new, |adapter| state.ask(Order::Merge(adapter)));
         }
         Msg::Cancel => return state.give_up(),

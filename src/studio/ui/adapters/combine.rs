@@ -4,6 +4,7 @@ use yew::prelude::*;
 
 use super::save::{DTYPES, dtype};
 use crate::peft::combine::Combination;
+use crate::studio::adapters::combining::{apart, obstacle};
 use crate::studio::adapters::state::{Msg, State};
 use crate::studio::adapters::words::{combined, kind};
 use crate::view::ui::control::{Button, Choice, Number};
@@ -61,6 +62,17 @@ pub fn CombinePart(props: &CombineProps) -> Html {
         Combination::Cat => format!("modules of rank {sum} or less"),
         Combination::Linear => "modules of the rank they have".into(),
     };
+    let held: Vec<_> =
+        parts.iter().filter_map(|&(id, _)| state.find(id)).map(|a| (a.name.as_str(), a.rows.as_slice())).collect();
+    let why_not = obstacle(&held, how);
+    let said = match (&why_not, parts.is_empty()) {
+        (_, true) => "Every weight is 0: there is nothing to combine.".to_owned(),
+        (Some(why), _) => why.clone(),
+        (None, _) => {
+            let more = apart(&held).map_or_else(String::new, |more| format!(" {more}"));
+            format!("{}: {comes}.{more}", combined(&named))
+        }
+    };
     let busy = state.work.is_some();
     let combine = {
         let (parts, dtype) = (parts.clone(), dtype(*stored));
@@ -107,10 +119,10 @@ pub fn CombinePart(props: &CombineProps) -> Html {
                     <Number label="rank" whole=true why="Directions that each module keeps of the sum." value={kept as f64} min={1.0} max={sum.max(1) as f64} on_change={set_rank} />
                 }
                 <Choice label="dtype" why="How the numbers are stored." options={DTYPES.map(AttrValue::from).to_vec()} chosen={*stored} on_change={set(&stored)} />
-                { Button::primary("Combine", "The result is opened beside the others, to be looked into, compared and saved.").named("Combine the adapters").disabled(busy || parts.is_empty()).calls(combine) }
+                { Button::primary("Combine", "The result is opened beside the others, to be looked into, compared and saved.").named("Combine the adapters").disabled(busy || parts.is_empty() || why_not.is_some()).calls(combine) }
             </div>
             <p class="note">{ WAYS[*way].1 }</p>
-            <p role="status">{ if parts.is_empty() { "Every weight is 0: there is nothing to combine.".to_owned() } else { format!("{}: {comes}.", combined(&named)) } }</p>
+            <p role="status" class={why_not.is_some().then_some("warning")}>{ said }</p>
         </section>
     }
 }

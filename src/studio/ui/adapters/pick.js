@@ -30,11 +30,11 @@ async function gather(entry, folder, files) {
 }
 
 export async function example() {
-  const names = ["example/adapter_model.safetensors", "example/adapter_config.json", "base/model.safetensors"];
+  const names = ["adapter/example/adapter_model.safetensors", "adapter/example/adapter_config.json", "lm/model.safetensors"];
   return await Promise.all(
     names.map(async (path) => {
-      const response = await fetch(`data/adapter/${path}`);
-      if (!response.ok) throw new Error(`data/adapter/${path}: status ${response.status}`);
+      const response = await fetch(`data/${path}`);
+      if (!response.ok) throw new Error(`data/${path}: status ${response.status}`);
       return [path, new File([await response.blob()], path.split("/").pop())];
     }),
   );
