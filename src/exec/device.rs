@@ -91,6 +91,11 @@ impl Device {
         Ok(Self { device, queue, name, target, subgroups, step_layout, kernels: Rc::default(), lost })
     }
 
+    /// Its kernels run on the processor.
+    pub fn is_software(&self) -> bool {
+        self.target != Target::Gpu
+    }
+
     /// What ended the device, if anything did.
     pub fn lost(&self) -> Option<String> {
         lost_reason(&self.lost)

@@ -18,7 +18,7 @@ const views = {
   sweeps: ["#sweeps", (page) => page.getByRole("heading", { name: "Sweeps" }).waitFor()],
   adapters: ["#adapters", (page) => page.locator("#studio").getByRole("heading").first().waitFor()],
   cases: ["#cases", (page) => page.getByRole("heading", { name: "Cases from practice" }).waitFor()],
-  languages: ["#cases/languages", (page) => page.getByText("worse than none").waitFor()],
+  languages: ["#cases/languages", (page) => page.locator(".bars").waitFor()],
   lessons: ["#lesson", (page) => page.getByRole("link", { name: /What rank costs/ }).waitFor()],
   "a lesson": ["#lesson/rank/1", (page) => page.getByText("Step 1 of 4").waitFor()],
 };

@@ -29,6 +29,6 @@ mod shown;
 pub mod size;
 pub mod spectrum;
 pub mod task;
-mod tint;
+pub mod tint;
 pub mod weight;
 pub mod writing;

@@ -1,0 +1,127 @@
+//! The two matrices, fifty by fifty: what each adapter costs on each language, and how alike their changes are, in an order of the
+//! visitor's choice, under one cursor.
+
+use yew::prelude::*;
+
+use super::ramp::ramp;
+use crate::cases::languages::arrange::{By, neighbours, order};
+use crate::cases::languages::kinds::kind;
+use crate::cases::languages::measured::Measured;
+use crate::cases::languages::words::{anew, cell, short};
+use crate::view::format::three;
+use crate::view::scale::Scale;
+use crate::view::snap::Snap;
+use crate::view::ui::control::Choice;
+use crate::view::ui::heat::{Cell, Heat, Matrix};
+
+/// Bits against none, as powers of 2: the scale ends at half and at twice.
+const BITS: Scale = Scale::Diverging { range: 1.0 };
+/// Cosines that the scale ends at: all but a few pairs are under it.
+const COSINE: f32 = 0.25;
+
+#[derive(Properties, PartialEq)]
+pub struct MatricesProps {
+    pub measured: Snap<Measured>,
+    pub dark: bool,
+}
+
+#[component]
+pub fn Matrices(props: &MatricesProps) -> Html {
+    let measured = &props.measured;
+    let by = use_state_eq(|| By::Bits);
+    let cursor = use_state_eq(|| None::<Cell>);
+    // Adapter and language of the cell that was pressed last.
+    let pinned = use_state_eq(|| None::<(usize, usize)>);
+    let order = use_memo((measured.clone(), *by), |(measured, by)| order(measured, *by));
+    let of = |value: &dyn Fn(usize, usize) -> f64| {
+        let values = order.iter().flat_map(|&i| order.iter().map(move |&j| (i, j))).map(|(i, j)| value(i, j) as f32);
+        Snap::new(Matrix { rows: order.len(), cols: order.len(), values: values.collect() })
+    };
+    let data = use_memo((measured.clone(), *by), |(measured, _)| {
+        let bits = of(&|i, j| libm::log2(measured.bits[i][j] / measured.base[j]));
+        (bits, of(&|i, j| measured.cosine[i][j] / f64::from(COSINE)))
+    });
+    let on_cursor = {
+        let cursor = cursor.clone();
+        Callback::from(move |cell: Option<Cell>| cursor.set(cell))
+    };
+    let on_pick = {
+        let (pinned, order, cursor) = (pinned.clone(), order.clone(), cursor.clone());
+        Callback::from(move |(row, col): Cell| {
+            cursor.set(Some((row, col)));
+            pinned.set(Some((order[row], order[col])));
+        })
+    };
+    let on_order = {
+        let (by, cursor) = (by.clone(), cursor.clone());
+        Callback::from(move |at: usize| {
+            by.set(By::ALL[at].0);
+            cursor.set(None);
+        })
+    };
+    let pointed = cursor.map(|(row, col)| (order[row], order[col])).or(*pinned);
+    let said = pointed.map_or_else(
+        || "Point at a cell, or go there with the arrow keys; press it to keep it.".to_owned(),
+        |(of, on)| cell(measured, of, on),
+    );
+    let names = order.iter().map(|&at| {
+        let here = cursor.is_some_and(|(row, col)| order[row] == at || order[col] == at);
+        html! { <li key={at} class={here.then_some("here")}>{ short(measured, at) }</li> }
+    });
+    let heat = |name: &str, data: &Snap<Matrix>, scale: Scale| {
+        let label = format!("{name}, {} adapters by {} languages", order.len(), order.len());
+        html! {
+            <Heat class="fifty" data={data.clone()} {scale} dark={props.dark} {label} cursor={*cursor} on_cursor={on_cursor.clone()} on_pick={Some(on_pick.clone())} />
+        }
+    };
+    let found = neighbours(&measured.codes, &order);
+    let dark = props.dark;
+    html! {
+        <section class="panel figure" aria-labelledby="matrices-title">
+            <header>
+                <h3 id="matrices-title">{ "Who serves whom" }</h3>
+                <Choice label="order" why="The same for rows and columns of both. Clustering is average linkage: what two languages lose by having each other's adapter, or one minus the cosine of the two changes."
+                    options={By::ALL.iter().map(|(_, name)| AttrValue::from(*name)).collect::<Vec<_>>()}
+                    chosen={By::ALL.iter().position(|(one, _)| one == &*by).unwrap_or(0)} on_change={on_order} />
+            </header>
+            <p class="note">{ format!(
+                "In this order, {} of {} neighbours share a script ({:.0} would by chance) and {} a family ({:.0}).",
+                found.scripts, found.pairs, found.scripts_by_chance, found.families, found.families_by_chance,
+            ) }</p>
+            <div class="fifties">
+                <ol class="names" aria-hidden="true">{ for names }</ol>
+                <figure>
+                    <figcaption>{ "Bits per byte: adapter by row, on language by column, against none" }</figcaption>
+                    { heat("Bits per byte against none", &data.0, BITS) }
+                    { ramp(["half the bits of none", "twice and more"], BITS, (-1.0, 1.0), dark) }
+                </figure>
+                <figure>
+                    <figcaption>{ "Cosine between the changes ΔW of two adapters" }</figcaption>
+                    { heat("Cosine between changes", &data.1, Scale::Unit) }
+                    { ramp(["0", &format!("{COSINE} and more")], Scale::Unit, (0.0, 1.0), dark) }
+                </figure>
+            </div>
+            <p class="readout" aria-live={if cursor.is_some() { "polite" } else { "off" }}>{ said }</p>
+            if let Some((of, on)) = *pinned {
+                { pair(measured, of, on) }
+            }
+        </section>
+    }
+}
+
+/// What can be done with the two of a cell.
+fn pair(measured: &Measured, of: usize, on: usize) -> Html {
+    let who = |at: usize| {
+        let kind = kind(&measured.codes[at]);
+        let own = measured.bits[at][at];
+        html! {
+            <li>
+                <b>{ kind.name }</b>
+                { format!(" · {}, {} script · {} bits per byte without, {} with its own adapter, English then {} instead of {} · ",
+                    kind.family, kind.script, three(measured.base[at]), three(own), three(measured.english.1[at]), three(measured.english.0)) }
+                <a href={anew(measured, at)} data-why="Opens the lab with this language and the settings the adapter was trained with: watch it, change it, save it.">{ format!("Train {}'s anew", kind.name) }</a>
+            </li>
+        }
+    };
+    html! { <ul class="pair">{ who(of) } if of != on { { who(on) } }</ul> }
+}
