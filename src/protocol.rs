@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Config, Edit, Lane, SavedModule, What};
 pub use crate::task::floors::{Binds, Floor};
 use crate::task::network::LinearSite;
+use crate::task::text::own::About;
 
 /// From the page to the trainer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +53,8 @@ pub enum Command {
     Look(text::Look),
     /// A prompt that base and lanes go on from as they train; `None` to stop.
     Write(Option<String>),
+    /// A visitor's own model and texts.
+    Bring(text::Bring),
     /// The tab was hidden or shown; hidden tabs do not train.
     Visible(bool),
     /// Whether somebody looks at the losses of cut factors, which are measured only then.
@@ -122,6 +125,8 @@ pub enum Event {
     Frame(Box<Frame>),
     /// Of a language model, what was read and written since the last of these.
     Text(Box<text::TextFrame>),
+    /// What of their own a visitor has brought so far.
+    Brought(Box<About>),
     /// What was to be saved: files by name.
     Saved(Vec<(String, Vec<u8>)>),
     /// The run asked for cannot begin, because it insists on WebGPU, which cannot be had: what is missing and what helps, in
@@ -157,6 +162,8 @@ pub struct Started {
     /// Rank of a true change, where the task has one.
     pub true_rank: Option<usize>,
     pub floors: Vec<Floor>,
+    /// Of a language model.
+    pub text: Option<text::TextInfo>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use lora_playground::config::{BackendChoice, Config};
 use lora_playground::error::Result;
+use lora_playground::files::Memory;
 use lora_playground::lesson::course::{Course, Phase};
 use lora_playground::lesson::data::{Catalogue, Index, Lesson, Number, Step, Text, Texts, read};
 use lora_playground::lesson::script::scene;
@@ -288,6 +289,8 @@ impl Visitor {
 struct Walk<'a>(&'a mut Visitor);
 
 impl Transport for Walk<'_> {
+    type File = Memory;
+
     fn poll(&mut self) -> Poll<Option<Command>> {
         match self.0.commands.is_empty() {
             true => Poll::Pending,
@@ -309,6 +312,9 @@ impl Transport for Walk<'_> {
     async fn sleep(&mut self, _: u32) {}
     async fn file(&mut self, name: &str) -> Result<Vec<u8>> {
         Ok(bytes(&format!("data/{name}")))
+    }
+    fn files(&mut self, _: &[String]) -> Result<Vec<Memory>> {
+        Ok(vec![])
     }
 }
 

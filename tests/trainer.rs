@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use lora_playground::config::{BackendChoice, Config, Domains, Lane, Task, Text};
 use lora_playground::error::Result;
+use lora_playground::files::Memory;
 use lora_playground::optim;
 use lora_playground::protocol::text::{Look, Passage, TextFrame};
 use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Started, Watch};
@@ -37,6 +38,8 @@ impl Script<'_> {
 }
 
 impl Transport for Script<'_> {
+    type File = Memory;
+
     fn poll(&mut self) -> Poll<Option<Command>> {
         self.ready().map_or(Poll::Pending, Poll::Ready)
     }
@@ -54,6 +57,12 @@ impl Transport for Script<'_> {
     }
     async fn file(&mut self, name: &str) -> Result<Vec<u8>> {
         Ok(std::fs::read(format!("{}/www/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap())
+    }
+    fn files(&mut self, paths: &[String]) -> Result<Vec<Memory>> {
+        let read =
+            |path: &String| std::fs::read(format!("{}/tests/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let name = |path: &String| path.rsplit('/').next().unwrap().to_owned();
+        Ok(paths.iter().map(|path| Memory::new(&name(path), read(path))).collect())
     }
 }
 

@@ -8,7 +8,8 @@ mod notices;
 use std::{cell::RefCell, rc::Rc};
 
 use gloo::timers::callback::Timeout;
-use js_sys::Uint8Array;
+use js_sys::{Array, Uint8Array};
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use yew::prelude::*;
 
@@ -19,7 +20,8 @@ use super::{
 use crate::config::Task;
 use crate::host::client::{Arrival, Client};
 use crate::host::download::give;
-use crate::protocol::Started;
+use crate::protocol::text::Bring;
+use crate::protocol::{Command, Started};
 use crate::view::ui::redraw::Redraw;
 use crate::view::{
     action::Action,
@@ -79,19 +81,29 @@ impl Handle {
         desk::tell();
     }
 
+    /// Hands files over to the trainer; `files` are pairs of a path and a file.
+    fn bring(&self, files: &Array) {
+        let pairs: Vec<Array> = files.iter().map(|pair| Array::from(&pair)).collect();
+        let paths = pairs.iter().map(|pair| pair.get(0).as_string().unwrap_or_default()).collect();
+        let beside: Array = pairs.iter().map(|pair| pair.get(1)).collect();
+        self.send(&Command::Bring(Bring::Open(paths)), &beside);
+    }
+
+    fn send(&self, command: &Command, beside: &JsValue) {
+        let sent = match &self.core.borrow().client {
+            Some(client) => client.send_with(command, beside),
+            None => Ok(()),
+        };
+        if let Err(error) = sent {
+            let message = format!("The trainer cannot be reached: {error}.");
+            update(&mut self.core.borrow_mut().state, Msg::Worker(message));
+        }
+    }
+
     fn carry_out(&self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Send(command) => {
-                    let sent = match &self.core.borrow().client {
-                        Some(client) => client.send(&command),
-                        None => Ok(()),
-                    };
-                    if let Err(error) = sent {
-                        let message = format!("The trainer cannot be reached: {error}.");
-                        update(&mut self.core.borrow_mut().state, Msg::Worker(message));
-                    }
-                }
+                Effect::Send(command) => self.send(&command, &JsValue::UNDEFINED),
                 Effect::Address(query) => browser::set_query(&query),
                 Effect::Give(files) => {
                     files.iter().for_each(|(name, bytes)| give(name, &Uint8Array::from(bytes.as_slice())));
@@ -177,13 +189,17 @@ fn App(props: &AppProps) -> Html {
         let handle = handle.clone();
         Callback::from(move |action: Action| handle.handle(Msg::Act(action)))
     });
+    let bring = use_memo((), |()| {
+        let handle = handle.clone();
+        Callback::from(move |files: Array| handle.bring(&files))
+    });
     let core = handle.core.borrow();
     use_effect_with(hues(&core.state.shown().lanes), |hues| browser::set_hues(hues));
-    page(&core.state, *begun, &dispatch)
+    page(&core.state, *begun, &dispatch, &bring)
 }
 
 /// The whole page for a state; before it has `begun`, without what comes in a second task.
-fn page(state: &State, begun: bool, dispatch: &Callback<Action>) -> Html {
+fn page(state: &State, begun: bool, dispatch: &Callback<Action>, bring: &Callback<Array>) -> Html {
     let shows = |part: Part| state.embed.as_ref().is_none_or(|parts| parts.contains(&part));
     let layout = match (&state.embed, &state.config.task) {
         (Some(_), _) => "page embed",
@@ -196,6 +212,7 @@ fn page(state: &State, begun: bool, dispatch: &Callback<Action>) -> Html {
             if state.embed.is_none() {
                 { header(&HeaderProps {
                     config: state.shown().clone(),
+                    brought: state.brought.clone(),
                     running: state.run.running,
                     ready: state.run.started.is_some(),
                     failed: state.run.failed,
@@ -206,6 +223,7 @@ fn page(state: &State, begun: bool, dispatch: &Callback<Action>) -> Html {
                     dark: state.dark,
                     share: state.share.as_ref().map(|(link, copied)| Share { link: link.clone(), copied: *copied }),
                     dispatch: dispatch.clone(),
+                    bring: bring.clone(),
                 }) }
             }
             <main class={layout}>
@@ -256,16 +274,16 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
     };
     let names = lane_names(&started.config.lanes);
     let cross_entropy = !matches!(started.config.task, Task::Domains(_));
-    let unit = match started.config.task {
-        Task::Digits(_) => "cross-entropy",
-        Task::Text(_) => "bits per byte",
-        _ => "share of target energy",
+    let unit: AttrValue = match (&started.config.task, &started.text) {
+        (Task::Digits(_), _) => "cross-entropy".into(),
+        (Task::Text(_), text) => text.clone().unwrap_or_default().unit().into(),
+        _ => "share of target energy".into(),
     };
     let digits = matches!(started.config.task, Task::Digits(_));
     let tables = {
-        let (names, lanes, domains) = (names.clone(), run.lanes.clone(), started.domains.clone());
+        let (names, lanes, domains, unit) = (names.clone(), run.lanes.clone(), started.domains.clone(), unit.clone());
         Callback::from(move |()| {
-            let mut tables: Vec<Table> = vec![table::losses(&names, &lanes, unit)];
+            let mut tables: Vec<Table> = vec![table::losses(&names, &lanes, &unit)];
             if cross_entropy && digits {
                 let latest: Vec<_> = lanes.iter().map(|l| l.accuracy.last().cloned()).collect();
                 tables.push(table::accuracies(&names, &domains, &latest));
@@ -277,7 +295,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
         <>
             if shows(Part::Loss) {
                 <Panel id="loss" title="Loss" {tables} step={run.step}>
-                    <LossChart edits={run.edits.clone()} begun={state.begun.lanes.clone()} started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} {unit}
+                    <LossChart edits={run.edits.clone()} begun={state.begun.lanes.clone()} started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} unit={unit.clone()}
                         held={run.text.held.clone()} history={run.text.history.clone()} />
                     if digits {
                         { accuracies(&run.lanes, &names, &started.domains, run.step) }
@@ -301,7 +319,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
                     step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
             { experts(state, &names, shows) }
-            { ranks(state, dispatch, &names, unit) }
+            { ranks(state, dispatch, &names, &unit) }
             if digits && shows(Part::Digits) {
                 <DigitsPad answers={run.drawing.clone()} names={names.clone()} step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
@@ -352,7 +370,7 @@ fn experts(state: &State, names: &[String], shows: &dyn Fn(Part) -> bool) -> Htm
 }
 
 /// What budgets leave in use, and what lanes lose when cut where one of them is trained for it.
-fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &'static str) -> Html {
+fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &AttrValue) -> Html {
     use crate::view::ui::{budget::Budgets, cuts::Cuts};
     let Some(started) = state.run.started.as_ref().filter(|_| state.embed.is_none()) else { return html! {} };
     let lanes = &started.config.lanes;

@@ -6,13 +6,14 @@ mod first;
 mod lanes;
 
 use back::go_back;
-use first::{first_look, first_watch};
+use first::{can_look, first_look, first_watch};
 use lanes::{follow, matched, tune};
 
 use super::address::{Address, Part};
 use crate::config::{BackendChoice, Config, Edit, then_text};
 use crate::protocol::text::Look;
 use crate::protocol::{Command, Event, MergeMode, Watch};
+use crate::task::text::own::About;
 use crate::view::{action::Action, run::Run, snap::Snap};
 
 /// Messages kept at most; the oldest go first.
@@ -45,6 +46,8 @@ pub struct State {
     /// Of a language model: the passage that is read, and the prompt gone on from.
     pub look: Option<Look>,
     pub prompt: Option<String>,
+    /// What the visitor has opened of their own.
+    pub brought: Option<Snap<About>>,
     pub problems: Vec<String>,
     /// Why the run, which insists on WebGPU, cannot begin.
     pub no_gpu: Option<String>,
@@ -105,6 +108,7 @@ impl State {
             gate: None,
             look: None,
             prompt: None,
+            brought: None,
             problems: address.problems,
             no_gpu: None,
             dark,
@@ -164,7 +168,7 @@ impl State {
             if self.prompt.take().is_some() {
                 effects.push(Effect::Send(Command::Write(None)));
             }
-        } else if self.look.as_ref().is_none_or(|look| look.site >= self.config.task.site_count()) {
+        } else if self.look.as_ref().is_none_or(|look| !can_look(&self.config, look)) {
             self.look = first_look(&self.config);
         }
         effects.extend(self.look.clone().map(|look| Effect::Send(Command::Look(look))));
@@ -220,6 +224,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         // Of a run that was asked for and given up before it was set up.
         Msg::Engine(Event::Started(started)) if state.is_given_up(&started.config) => vec![],
         Msg::Engine(Event::Saved(files)) => vec![Effect::Give(files)],
+        Msg::Engine(Event::Brought(about)) => {
+            state.brought = Some(Snap::new(*about));
+            vec![]
+        }
         Msg::Engine(event) => {
             if matches!(event, Event::Started(_)) {
                 state.waiting = state.waiting.saturating_sub(1);
@@ -385,6 +393,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.prompt = prompt.clone();
             send(Command::Write(prompt))
         }
+        Action::Bring(what) => send(Command::Bring(what)),
         Action::Share => vec![Effect::Share(state.link())],
         Action::CloseShare => {
             state.share = None;

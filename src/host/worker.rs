@@ -10,6 +10,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use super::scope::Scope;
 use crate::error::Result;
+use crate::files::blob::File;
 use crate::protocol::{Command, Event};
 use crate::trainer::{self, Transport};
 
@@ -23,24 +24,27 @@ pub fn trainer_worker() -> std::result::Result<(), JsValue> {
     let queue = Rc::new(RefCell::new(Queue::default()));
     let (incoming, answering) = (queue.clone(), scope.clone());
     scope.listen(move |message| match message {
-        Ok((command, _)) => incoming.borrow_mut().push(command),
+        Ok((command, beside)) => incoming.borrow_mut().push((command, beside)),
         Err(error) => {
             let message = format!("the trainer was sent something that is no command: {error}");
             answering.send(&Event::Problem { message, fatal: false });
         }
     });
-    spawn_local(trainer::run(Page { scope, queue }));
+    spawn_local(trainer::run(Page { scope, queue, beside: JsValue::UNDEFINED }));
     Ok(())
 }
 
+/// A command, and what lay beside it.
+type Heard = (Command, JsValue);
+
 #[derive(Default)]
 struct Queue {
-    commands: VecDeque<Command>,
+    commands: VecDeque<Heard>,
     waiting: Option<Waker>,
 }
 
 impl Queue {
-    fn push(&mut self, command: Command) {
+    fn push(&mut self, command: Heard) {
         self.commands.push_back(command);
         if let Some(waker) = self.waiting.take() {
             waker.wake();
@@ -51,25 +55,38 @@ impl Queue {
 struct Page {
     scope: Scope,
     queue: Rc<RefCell<Queue>>,
+    /// What lay beside the command heard last.
+    beside: JsValue,
+}
+
+impl Page {
+    fn take(&mut self, (command, beside): Heard) -> Command {
+        self.beside = beside;
+        command
+    }
 }
 
 impl Transport for Page {
+    type File = File;
+
     fn poll(&mut self) -> Poll<Option<Command>> {
-        self.queue.borrow_mut().commands.pop_front().map_or(Poll::Pending, |command| Poll::Ready(Some(command)))
+        let heard = self.queue.borrow_mut().commands.pop_front();
+        heard.map_or(Poll::Pending, |heard| Poll::Ready(Some(self.take(heard))))
     }
 
     async fn next(&mut self) -> Option<Command> {
-        std::future::poll_fn(|context| {
+        let heard = std::future::poll_fn(|context| {
             let mut queue = self.queue.borrow_mut();
             match queue.commands.pop_front() {
-                Some(command) => Poll::Ready(Some(command)),
+                Some(heard) => Poll::Ready(heard),
                 None => {
                     queue.waiting = Some(context.waker().clone());
                     Poll::Pending
                 }
             }
         })
-        .await
+        .await;
+        Some(self.take(heard))
     }
 
     fn emit(&mut self, event: Event) {
@@ -82,5 +99,10 @@ impl Transport for Page {
 
     async fn file(&mut self, name: &str) -> Result<Vec<u8>> {
         super::file::fetch(&format!("data/{name}")).await
+    }
+
+    fn files(&mut self, paths: &[String]) -> Result<Vec<File>> {
+        let files = js_sys::Array::from(&std::mem::replace(&mut self.beside, JsValue::UNDEFINED));
+        paths.iter().zip(files.iter()).map(|(path, file)| File::new(path, &file)).collect()
     }
 }

@@ -20,6 +20,41 @@ pub struct Look {
     pub site: usize,
 }
 
+/// A visitor's own model and texts, on their way in or out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Bring {
+    /// The files beside this command, of these paths.
+    Open(Vec<String>),
+    /// The share of each text, at its end, that no lane trains on.
+    HoldOut(f32),
+    /// Let a text go, by its name, or the model.
+    DropText(String),
+    DropModel,
+}
+
+/// How a language model's text is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TextInfo {
+    /// What a bit is counted by: "byte", or "token" of a model that has others.
+    pub token: String,
+    /// Bits of guessing uniformly.
+    pub guessing: f32,
+}
+
+impl Default for TextInfo {
+    /// The small model's.
+    fn default() -> Self {
+        Self { token: "byte".into(), guessing: 8.0 }
+    }
+}
+
+impl TextInfo {
+    /// "bits per byte".
+    pub fn unit(&self) -> String {
+        format!("bits per {}", self.token)
+    }
+}
+
 /// What is to be seen of text. Each part is there when it was measured anew, and stays true until it comes again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TextFrame {
@@ -29,9 +64,10 @@ pub struct TextFrame {
     pub writing: Option<Vec<WritingFrame>>,
 }
 
-/// Bits per byte of held-out texts, each passage read from its own beginning.
+/// Bits per byte, or token, of held-out texts, each passage read from its own beginning.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HeldFrame {
+    pub text: TextInfo,
     /// Languages trained on, in their order, then those that the base has read.
     pub languages: Vec<HeldLanguage>,
     /// `None` until measured.

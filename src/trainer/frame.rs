@@ -366,6 +366,7 @@ pub fn started(lab: &Lab, fallback: Option<String>) -> Started {
         true_rank: task.true_rank,
         floors: floors(&config.task, &config.lanes, task),
         config,
+        text: None,
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::config::Task;
 use crate::error::Result;
 use crate::lab::Lab;
-use crate::protocol::text::{HeldFrame, HeldLanguage, HeldScore, ServedScore};
+use crate::protocol::text::{HeldFrame, HeldLanguage, HeldScore, ServedScore, TextInfo};
 use crate::task::text::{Passages, Texts, languages};
 
 /// Passages of each language that are scored while training; at rest it is all of them.
@@ -12,6 +12,7 @@ const QUICK: usize = 8;
 
 /// Held-out texts, scored batch by batch: the base once, then the lanes in turn.
 pub struct Held {
+    text: TextInfo,
     languages: Vec<HeldLanguage>,
     /// By language.
     passages: Vec<Passages>,
@@ -34,12 +35,14 @@ struct Sweep {
 }
 
 impl Held {
-    pub fn new(lab: &Lab, texts: &Texts) -> Self {
+    pub fn new(lab: &Lab, texts: &Texts, text: TextInfo) -> Self {
         let trained: Vec<&str> = match &lab.config.task {
             Task::Text(text) => text.languages.iter().map(String::as_str).collect(),
             _ => Vec::new(),
         };
-        let old = languages::OLD.iter().map(|&(code, _)| code).filter(|code| !trained.contains(code));
+        // What a visitor brought is all there is of it.
+        let here = |code: &&str| !trained.contains(code) && of(&texts.held, code).is_some();
+        let old = languages::OLD.iter().map(|&(code, _)| code).filter(here);
         let all: Vec<(&str, bool)> =
             trained.iter().map(|&code| (code, languages::is_old(code))).chain(old.map(|code| (code, true))).collect();
         let language = |&(code, old): &(&str, bool)| HeldLanguage {
@@ -52,6 +55,7 @@ impl Held {
             Passages::of(of(&texts.held, code).unwrap_or_default(), lab.task.sequence, texts.begin)
         };
         Self {
+            text,
             languages: all.iter().map(language).collect(),
             passages: all.iter().map(held).collect(),
             base: None,
@@ -105,6 +109,7 @@ impl Held {
     /// With what was found out of lanes that read ahead.
     pub fn frame(&self, served: &[Option<ServedScore>]) -> HeldFrame {
         HeldFrame {
+            text: self.text.clone(),
             languages: self.languages.clone(),
             base: self.base.clone(),
             lanes: self.lanes.clone(),

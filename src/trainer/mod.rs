@@ -22,17 +22,21 @@ use std::task::Poll;
 use crate::config::{BackendChoice, Config, Edit, Model, Task, What};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
+use crate::files::Source;
 use crate::lab;
-use crate::lab::prepare::{Plan, Prepared, Progress, Source};
+use crate::lab::prepare::{Plan, Prepared, Progress, Source as Given};
 use crate::net::kernels;
 use crate::order::Few;
+use crate::protocol::text::Bring;
 use crate::protocol::{Command, Event};
-use crate::task::text::small;
+use crate::task::text::{Own, Tokenizer, small, small_model};
 use run::Run;
 use state::{Becoming, Effect, State};
 
 /// How a trainer hears and is heard.
 pub trait Transport {
+    /// A file that is read in ranges.
+    type File: Source;
     /// The next command if one has come; `Ready(None)` when there will be no more.
     fn poll(&mut self) -> Poll<Option<Command>>;
     /// The next command, waited for; `None` when there will be no more.
@@ -42,11 +46,13 @@ pub trait Transport {
     fn sleep(&mut self, milliseconds: u32) -> impl Future<Output = ()>;
     /// Bytes of a file of the folder `data`.
     fn file(&mut self, name: &str) -> impl Future<Output = Result<Vec<u8>>>;
+    /// The files of these paths, which lay beside the command heard last.
+    fn files(&mut self, paths: &[String]) -> Result<Vec<Self::File>>;
 }
 
 /// Serve `transport` until it ends.
-pub async fn run(mut transport: impl Transport) {
-    let mut trainer = Trainer::default();
+pub async fn run<T: Transport>(mut transport: T) {
+    let mut trainer = Trainer::<T::File>::default();
     loop {
         loop {
             match transport.poll() {
@@ -68,8 +74,7 @@ pub async fn run(mut transport: impl Transport) {
     }
 }
 
-#[derive(Default)]
-struct Trainer {
+struct Trainer<F> {
     state: State,
     run: Option<Run>,
     /// An open device that no run is using.
@@ -77,10 +82,19 @@ struct Trainer {
     csv: Option<String>,
     /// Files of the small language model, by name.
     files: Few<String, Vec<u8>>,
+    /// What a visitor has brought.
+    own: Own<F>,
 }
 
-impl Trainer {
-    async fn command(&mut self, command: Command, transport: &mut impl Transport) {
+impl<F> Default for Trainer<F> {
+    fn default() -> Self {
+        let (state, files, own) = (State::default(), Few::default(), Own::default());
+        Self { state, run: None, spare: None, csv: None, files, own }
+    }
+}
+
+impl<F: Source> Trainer<F> {
+    async fn command(&mut self, command: Command, transport: &mut impl Transport<File = F>) {
         let off = self.state.ablate();
         let effect = self.state.command(command);
         let now = self.state.ablate();
@@ -109,7 +123,30 @@ impl Trainer {
                 }
             }
             Some(Effect::Change { lane, to }) => self.change(lane, to, transport).await,
+            Some(Effect::Bring(what)) => self.bring(what, transport).await,
         }
+    }
+
+    async fn bring(&mut self, what: Bring, transport: &mut impl Transport<File = F>) {
+        let problems = match what {
+            Bring::Open(paths) => match transport.files(&paths) {
+                Ok(files) => self.own.take(paths.into_iter().zip(files).collect()).await,
+                Err(error) => vec![error.to_string()],
+            },
+            Bring::HoldOut(share) => {
+                self.own.hold_out(share);
+                vec![]
+            }
+            Bring::DropText(name) => {
+                self.own.drop_text(&name);
+                vec![]
+            }
+            Bring::DropModel => {
+                self.own.drop_model();
+                vec![]
+            }
+        };
+        transport.emit(Event::Brought(Box::new(self.own.about(problems))));
     }
 
     /// See [`Run::change`].
@@ -125,7 +162,7 @@ impl Trainer {
     }
 
     /// What the run's own script asks for at this step, then a piece of the run.
-    async fn turn(&mut self, transport: &mut impl Transport) {
+    async fn turn(&mut self, transport: &mut impl Transport<File = F>) {
         while let Some(edit) = self.state.due() {
             self.command(edit.command(), transport).await;
         }
@@ -156,15 +193,23 @@ impl Trainer {
         transport.sleep(0).await;
         let mut texts = None;
         let source = match &config.task {
-            Task::Digits(_) => Source::Digits(self.digits(transport).await?),
+            Task::Digits(_) => Given::Digits(self.digits(transport).await?),
             Task::Text(text) if text.model == Model::Small => {
                 transport.emit(Event::Stage("loading the language model and its texts (1.8 MB)".into()));
-                let file = async |name: &str| self.file(name, transport).await;
-                let (task, own) = small(text, config.seed.into(), file).await?;
-                texts = Some(own);
-                Source::Custom(Box::new(task))
+                let file = async |name: &str| kept(&mut self.files, name, transport).await;
+                let (task, all) = small(text, config.seed.into(), file).await?;
+                texts = Some((all, Tokenizer::Bytes));
+                Given::Custom(Box::new(task))
             }
-            Task::Text(_) | Task::Domains(_) | Task::Custom => Source::None,
+            Task::Text(text) => {
+                transport.emit(Event::Stage("reading your own model and text".into()));
+                transport.sleep(0).await;
+                let file = async |name: &str| kept(&mut self.files, name, transport).await;
+                let (task, all) = self.own.task(text, config.seed.into(), async || small_model(file).await).await?;
+                texts = Some((all, self.own.tokenizer()));
+                Given::Custom(Box::new(task))
+            }
+            Task::Domains(_) | Task::Custom => Given::None,
         };
         let plan = Plan::new(config, source)?;
         self.spare = self.run.take().and_then(|run| run.lab.into_device()).or(self.spare.take());
@@ -209,15 +254,6 @@ impl Trainer {
         Ok(csv)
     }
 
-    async fn file(&mut self, name: &str, transport: &mut impl Transport) -> Result<Vec<u8>> {
-        if let Some(bytes) = self.files.get(name) {
-            return Ok(bytes.clone());
-        }
-        let bytes = transport.file(name).await?;
-        self.files.insert(name.to_owned(), bytes.clone());
-        Ok(bytes)
-    }
-
     /// A lost device is replaced and the run goes on from its last snapshot; anything else is told, and changes
     /// nothing.
     async fn recover(&mut self, error: Error, transport: &mut impl Transport) {
@@ -237,6 +273,16 @@ impl Trainer {
             }
         }
     }
+}
+
+/// Bytes of a file, fetched once.
+async fn kept(files: &mut Few<String, Vec<u8>>, name: &str, transport: &mut impl Transport) -> Result<Vec<u8>> {
+    if let Some(bytes) = files.get(name) {
+        return Ok(bytes.clone());
+    }
+    let bytes = transport.file(name).await?;
+    files.insert(name.to_owned(), bytes.clone());
+    Ok(bytes)
 }
 
 async fn build(plan: Plan, device: Option<Device>, transport: &mut impl Transport) -> Result<Prepared> {

@@ -15,7 +15,7 @@ use crate::lab::forward::{Answer, Forward, probabilities};
 use crate::lab::generate::{Generation, Sampling};
 use crate::order::falling;
 use crate::protocol::Event;
-use crate::protocol::text::{Look, Passage, PassageFrame, PassageGates, Read, TextFrame, WritingFrame};
+use crate::protocol::text::{Look, Passage, PassageFrame, PassageGates, Read, TextFrame, TextInfo, WritingFrame};
 use crate::task::text::{Texts, Tokenizer};
 
 /// While training, at most one part in this many of the time is for reading; until every lane has been read, more.
@@ -73,13 +73,13 @@ struct Writing {
 }
 
 impl Reading {
-    pub fn new(lab: &Lab, texts: Texts) -> Self {
+    pub fn new(lab: &Lab, texts: Texts, tokenizer: Tokenizer) -> Self {
         let sequence = lab.task.sequence;
         let forward = Forward::new(&lab.task, vec![0.0; sequence], sequence);
-        let held = Held::new(lab, &texts);
+        let held = Held::new(lab, &texts, measured(lab, &tokenizer));
         let serving = Serving::new(lab, held.trained_passages());
         let mut reading = Self {
-            tokenizer: Tokenizer::Bytes,
+            tokenizer,
             texts,
             sequence,
             held,
@@ -96,6 +96,11 @@ impl Reading {
         };
         reading.set_lanes(lab);
         reading
+    }
+
+    /// How its text is measured.
+    pub fn info(&self, lab: &Lab) -> TextInfo {
+        measured(lab, &self.tokenizer)
     }
 
     /// Lanes are new, or their ranks.
@@ -189,7 +194,7 @@ impl Reading {
         let (step, begun) = (lab.step(), clock::now());
         let params = lab.parameters().await?;
         let tokens = self.tokens(&look.passage);
-        let mut x = vec![0.0; self.sequence];
+        let mut x = vec![self.texts.begin as f32; self.sequence];
         for (at, &token) in tokens.iter().enumerate().take(self.sequence - 1) {
             x[at + 1] = token as f32;
         }
@@ -279,6 +284,11 @@ impl Reading {
         self.ready.writing = Some(writing.texts.clone());
         Ok(())
     }
+}
+
+fn measured(lab: &Lab, tokenizer: &Tokenizer) -> TextInfo {
+    let token = if matches!(tokenizer, Tokenizer::Bytes) { "byte" } else { "token" };
+    TextInfo { token: token.into(), guessing: (lab.task.network.outputs() as f32).log2() }
 }
 
 impl Writing {

@@ -16,7 +16,7 @@ use crate::exec::gpu::Device;
 use crate::lab::{Lab, Snapshot, export};
 use crate::protocol::{Event, Started};
 use crate::task::DigitsTask;
-use crate::task::text::Texts;
+use crate::task::text::{Texts, Tokenizer};
 
 /// Milliseconds between frames, at least.
 const FRAME: f64 = 90.0;
@@ -61,10 +61,15 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(lab: Lab, digits: Option<DigitsTask>, texts: Option<Texts>, fallback: Option<String>) -> Self {
+    pub fn new(
+        lab: Lab,
+        digits: Option<DigitsTask>,
+        texts: Option<(Texts, Tokenizer)>,
+        fallback: Option<String>,
+    ) -> Self {
         Self {
             display: Display::new(&lab, digits.as_ref()),
-            reading: texts.map(|texts| Reading::new(&lab, texts)),
+            reading: texts.map(|(texts, tokenizer)| Reading::new(&lab, texts, tokenizer)),
             lab,
             fallback,
             edits: Vec::new(),
@@ -79,7 +84,8 @@ impl Run {
     }
 
     pub fn started(&self) -> Started {
-        frame::started(&self.lab, self.fallback.clone())
+        let text = self.reading.as_ref().map(|reading| reading.info(&self.lab));
+        Started { text, ..frame::started(&self.lab, self.fallback.clone()) }
     }
 
     /// Whether there is text to be read or written.

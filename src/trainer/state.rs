@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use crate::config::{Config, Edit, Lane};
+use crate::protocol::text::Bring;
 use crate::protocol::text::Look;
 use crate::protocol::{Ablate, Command, MergeMode, Watch};
 use crate::task::digits::PIXELS;
@@ -18,6 +19,7 @@ pub enum Effect {
     Start { config: Config, paused: bool, then: Vec<Edit> },
     Change { lane: usize, to: Becoming },
     Save { lane: usize, merged: bool },
+    Bring(Bring),
 }
 
 /// What a lane is to become in mid-training.
@@ -143,6 +145,7 @@ impl State {
             Command::SetRank { lane, rank } => return Some(self.change(lane, Becoming::Rank(rank))),
             Command::Tune { lane, to } => return Some(self.change(lane, Becoming::Lane(to))),
             Command::Save { lane, merged } => return Some(Effect::Save { lane, merged }),
+            Command::Bring(what) => return Some(Effect::Bring(what)),
             Command::Run => {
                 self.running = self.step < self.total;
                 self.halt = None;

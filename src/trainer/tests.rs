@@ -3,10 +3,13 @@
 use super::*;
 use crate::protocol::{Ablate, Frame, Started};
 
+type Own = Trainer<crate::files::Memory>;
+
 #[derive(Default)]
 struct Log(Vec<Event>);
 
 impl Transport for Log {
+    type File = crate::files::Memory;
     fn poll(&mut self) -> Poll<Option<Command>> {
         Poll::Pending
     }
@@ -21,6 +24,9 @@ impl Transport for Log {
     }
     async fn file(&mut self, _: &str) -> Result<Vec<u8>> {
         Err(Error::Json("no digits here".into()))
+    }
+    fn files(&mut self, _: &[String]) -> Result<Vec<Self::File>> {
+        Ok(vec![])
     }
 }
 
@@ -43,7 +49,7 @@ impl Log {
     }
 }
 
-async fn turns(trainer: &mut Trainer, log: &mut Log, until: impl Fn(&Trainer, &Log) -> bool) {
+async fn turns(trainer: &mut Own, log: &mut Log, until: impl Fn(&Own, &Log) -> bool) {
     while !until(trainer, log) {
         trainer.turn(log).await;
     }
@@ -52,7 +58,7 @@ async fn turns(trainer: &mut Trainer, log: &mut Log, until: impl Fn(&Trainer, &L
 #[test]
 fn a_lost_device_is_replaced_and_then_given_up() {
     pollster::block_on(async {
-        let (mut trainer, mut log) = (Trainer::default(), Log::default());
+        let (mut trainer, mut log) = (Own::default(), Log::default());
         let mut config = Config { backend: BackendChoice::WebGpu, ..Config::default() };
         config.schedule.total = 400;
         trainer.command(Command::Start { config: config.clone(), paused: false, then: Vec::new() }, &mut log).await;
@@ -107,7 +113,7 @@ fn a_lost_device_is_replaced_and_then_given_up() {
 #[test]
 fn a_rank_cut_on_a_finished_run_is_measured_at_once() {
     pollster::block_on(async {
-        let (mut trainer, mut log) = (Trainer::default(), Log::default());
+        let (mut trainer, mut log) = (Own::default(), Log::default());
         let mut config = Config { backend: BackendChoice::Cpu, ..Config::default() };
         config.schedule.total = 60;
         trainer.command(Command::Start { config, paused: false, then: Vec::new() }, &mut log).await;
@@ -133,15 +139,15 @@ fn a_changed_run_is_repeated_by_its_edits() {
             let frame = |event: &Event| if let Event::Frame(frame) = event { frame.edits.clone() } else { Vec::new() };
             log.0.iter().flat_map(frame).collect()
         };
-        let losses = |trainer: &Trainer| -> Vec<Vec<f64>> {
+        let losses = |trainer: &Own| -> Vec<Vec<f64>> {
             let lab = &trainer.run.as_ref().unwrap().lab;
             (0..lab.lane_count()).map(|lane| lab.losses(lane).to_vec()).collect()
         };
         let start = |then| Command::Start { config: config.clone(), paused: false, then };
-        let at = |step| move |trainer: &Trainer, _: &Log| trainer.run.as_ref().unwrap().lab.step() >= step;
-        let rest = |trainer: &Trainer, _: &Log| !trainer.state.busy();
+        let at = |step| move |trainer: &Own, _: &Log| trainer.run.as_ref().unwrap().lab.step() >= step;
+        let rest = |trainer: &Own, _: &Log| !trainer.state.busy();
 
-        let (mut trainer, mut log) = (Trainer::default(), Log::default());
+        let (mut trainer, mut log) = (Own::default(), Log::default());
         trainer.command(start(Vec::new()), &mut log).await;
         let untouched = {
             turns(&mut trainer, &mut log, rest).await;
@@ -170,7 +176,7 @@ fn a_changed_run_is_repeated_by_its_edits() {
         let text = crate::config::then_text(&told);
         let (read, errors) = config.read_then(&text);
         assert!(errors.is_empty() && read == told, "{text}: {errors:?}");
-        let (mut trainer, mut log) = (Trainer::default(), Log::default());
+        let (mut trainer, mut log) = (Own::default(), Log::default());
         trainer.command(start(read), &mut log).await;
         turns(&mut trainer, &mut log, rest).await;
         assert_eq!((edits(&log), trainer.state.ablate().is_some()), (told, true));

@@ -1,7 +1,8 @@
 //! What a person can do to the page, as data: views emit it, the app carries it out.
 
 use crate::config::{Config, Edit};
-use crate::protocol::{Ablate, Watch, text::Look};
+use crate::protocol::text::{Bring, Look};
+use crate::protocol::{Ablate, Watch};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -55,6 +56,8 @@ pub enum Action {
     Look(Look),
     /// A prompt that base and lanes go on from; `None` stops them.
     Write(Option<String>),
+    /// What becomes of a visitor's own model and texts, but for files.
+    Bring(Bring),
     Share,
     CloseShare,
     /// Set every lane to the budget of this one.

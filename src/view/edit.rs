@@ -1,8 +1,9 @@
 //! Small changes to a configuration that several controls make. Pure.
 
-use crate::args::{Text, limits};
+use crate::args::{Model, Text, limits};
 use crate::config::{Config, Lane, Schedule, Task};
 use crate::method::description::Method;
+use crate::task::text::own::About;
 
 /// Lanes the page has room and colours for.
 pub const LANES: usize = 4;
@@ -66,6 +67,11 @@ pub fn lane_for(task: &Task, method: &'static Method) -> Lane {
 
 /// Trains on a language, or no longer; the last one stays, and there is room for so many.
 pub fn choose_language(text: &mut Text, code: &str, on: bool) {
+    if text.model == Model::Custom && on {
+        // From a visitor's own text back to the page's.
+        (text.model, text.languages) = (Model::Small, vec![code.to_owned()]);
+        return;
+    }
     let all = &mut text.languages;
     let room = all.len() < limits::DOMAINS.max;
     match (on, all.iter().position(|one| one == code)) {
@@ -75,6 +81,15 @@ pub fn choose_language(text: &mut Text, code: &str, on: bool) {
         }
         _ => {}
     }
+}
+
+/// The configuration on a visitor's own texts, whole as they are; `None` where there are none, or it is that already.
+pub fn on_own(config: &Config, about: &About) -> Option<Config> {
+    let Task::Text(text) = &config.task else { return None };
+    let languages: Vec<String> = about.texts.iter().map(|text| text.name.clone()).collect();
+    let longest = about.model.as_ref().map_or(usize::MAX, |model| model.positions);
+    let own = Text { model: Model::Custom, languages, sequence: text.sequence.min(longest), ..text.clone() };
+    (!own.languages.is_empty()).then(|| Config { task: Task::Text(own), ..config.clone() })
 }
 
 /// Lets gates look at whole passages, or no longer; lanes that have the choice follow.

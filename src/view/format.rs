@@ -76,6 +76,16 @@ pub fn list(items: &[String]) -> String {
     }
 }
 
+/// "12.4 MB".
+pub fn size(bytes: f64) -> String {
+    let units = ["bytes", "KB", "MB", "GB", "TB"];
+    let at = (0..4).find(|&at| bytes < 1000f64.powi(at + 1)).unwrap_or(4);
+    match at {
+        0 => format!("{bytes} bytes"),
+        at => format!("{} {}", three(bytes / 1000f64.powi(at)), units[at as usize]),
+    }
+}
+
 /// What a lane is called among its neighbours: its method; where a neighbour has the same method, with what sets the two
 /// apart: size, or another setting, the learning rate, where it acts, what it trains whole; with its place where nothing does.
 pub fn lane_name(lanes: &[&Lane], index: usize) -> String {

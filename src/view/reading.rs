@@ -45,9 +45,6 @@ impl Reading {
     }
 }
 
-/// Bits per byte that guessing every byte with the same share costs.
-pub const GUESSING: f32 = 8.0;
-
 impl HeldLanguage {
     /// Whether the lanes are trained on it.
     pub fn is_trained(&self) -> bool {
@@ -70,7 +67,7 @@ impl HeldFrame {
 
     /// Whether the base costs more than guessing there, so that what a lane gains says nothing of how well it adapts.
     pub fn is_unread(&self, index: usize) -> bool {
-        self.base.as_ref().and_then(|base| base.bits.get(index)).is_some_and(|&bits| bits > GUESSING)
+        self.base.as_ref().and_then(|base| base.bits.get(index)).is_some_and(|&bits| bits > self.text.guessing)
     }
 
     /// What each language costs less with each lane than with the base, lanes of one language beside each other, languages
@@ -103,12 +100,13 @@ impl HeldFrame {
             })
         };
         let base = self.base.as_ref().and_then(|base| self.new_mean(base));
+        let token = &self.text.token;
         [
             level(base, "base", "The frozen base, untouched, on held-out text in the languages trained on: their mean."),
             level(
                 self.mean(|_, language| language.frequencies),
-                "single bytes",
-                "What the training texts take if each byte is coded by how often it occurs, whatever comes before it: the entropy of single bytes, mean of the languages.",
+                &format!("single {token}s"),
+                &format!("What the training texts take if each {token} is coded by how often it occurs, whatever comes before it: the entropy of single {token}s, mean of the languages."),
             ),
             level(
                 self.mean(|_, language| language.compressed),
@@ -123,11 +121,12 @@ impl HeldFrame {
 
     /// What lanes whose gates look at a whole passage gain by that.
     pub fn leaks(&self, names: &[String]) -> Vec<String> {
+        let token = &self.text.token;
         let told = |(score, name): (&Option<ServedScore>, &String)| {
             let ServedScore { step, at_once, served, bytes } = (*score)?;
             let [at_once, served] = [at_once, served].map(|bits| format!("{bits:.2}"));
             Some(format!(
-                "{name} cheats: its gates look at the whole passage, and so at the bytes that it is to predict. In one go it costs {at_once} bits per byte; the same {} bytes served one by one, as text that is not written yet has to be, cost {served} (step {}).",
+                "{name} cheats: its gates look at the whole passage, and so at the {token}s that it is to predict. In one go it costs {at_once} bits per {token}; the same {} {token}s served one by one, as text that is not written yet has to be, cost {served} (step {}).",
                 count(bytes),
                 count(step)
             ))
@@ -156,9 +155,17 @@ impl HeldFrame {
             true => "To see what that costs, let a lane train embed_tokens and lm_head whole, in its menu".into(),
             false => told.join("; "),
         };
-        Some(format!(
-            "{name} is beyond what adapters can do here: guessing costs 8 bits per byte, and the base pays {bits}, because it never met these bytes. Where embedding and head stay frozen, what lanes gain is mostly which bytes occur, and in short runs they stopped near 5. {others}. It is left uncoloured."
-        ))
+        let (guessing, unit) = (three(f64::from(self.text.guessing)), self.text.unit());
+        Some(match self.languages.iter().any(|language| language.old) {
+            // The page's own model and texts.
+            true => format!(
+                "{name} is beyond what adapters can do here: guessing costs {guessing} {unit}, and the base pays {bits}, because it never met these bytes. Where embedding and head stay frozen, what lanes gain is mostly which bytes occur, and in short runs they stopped near 5. {others}. It is left uncoloured."
+            ),
+            false => format!(
+                "{name} costs the base {bits} {unit}, where guessing costs {guessing}: it is surer of other text than it knows of this one. Much of what lanes gain is only which {token}s occur. {others}. It is left uncoloured.",
+                token = self.text.token,
+            ),
+        })
     }
 }
 
@@ -170,6 +177,7 @@ pub fn short_name(name: &str) -> &str {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::protocol::text::TextInfo;
 
     fn language(name: &str, frequencies: Option<f32>) -> HeldLanguage {
         HeldLanguage {
@@ -187,6 +195,7 @@ pub mod tests {
     /// German and Russian trained on, English read before.
     pub fn held(base: [f32; 3], lanes: &[HeldScore]) -> HeldFrame {
         HeldFrame {
+            text: TextInfo::default(),
             languages: vec![
                 language("German, Standard (1996)", Some(4.0)),
                 language("Russian", Some(5.0)),

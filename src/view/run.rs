@@ -112,7 +112,7 @@ impl Run {
                     self.last = Some(frame);
                 }
             }
-            Event::Problem { .. } | Event::NoGpu { .. } | Event::Saved(_) => {}
+            Event::Problem { .. } | Event::NoGpu { .. } | Event::Saved(_) | Event::Brought(_) => {}
         }
     }
 
@@ -300,6 +300,7 @@ mod tests {
             domains: vec!["1".into()],
             energy,
             true_rank: None,
+            text: None,
             floors: vec![],
         }))
     }

@@ -13,6 +13,11 @@ const views = {
   "the lab": ["", (page) => trained(page, 20)],
   digits: ["?task=digits&pretrain=50", (page) => trained(page, 5)],
   language: ["?task=text", (page) => trained(page, 2)],
+  "own files": ["?task=text&paused=true", async (page) => {
+    await page.locator("#loss").waitFor();
+    await page.locator(".task summary").click();
+    await page.getByText("Your own model and text").waitFor();
+  }],
   "an embed": ["?embed=loss,gates,weight", (page) => page.locator("#gates canvas").first().waitFor()],
   experiments: ["#experiments", (page) => page.getByRole("heading", { name: /Claims about/ }).waitFor()],
   sweeps: ["#sweeps", (page) => page.getByRole("heading", { name: "Sweeps" }).waitFor()],

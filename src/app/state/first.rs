@@ -1,9 +1,10 @@
 //! What of a run is looked at before anybody has chosen. Knows nothing of what happens later.
 
-use crate::config::{Config, Named, Projection, Task};
+use crate::config::{Config, Model, Named, Projection, Task};
 use crate::method::description::Reach;
 use crate::protocol::text::{Look, Passage};
 use crate::protocol::{MergeMode, Watch};
+use crate::task::text::languages;
 
 /// The lane that the inspector opens with: the first of a low rank whose merge is exact, else the first.
 pub fn first_watch(config: &Config) -> Watch {
@@ -26,4 +27,18 @@ pub fn first_look(config: &Config) -> Option<Look> {
     let projection = Projection::ALL.iter().position(first).unwrap_or(0);
     let passage = Passage::Held { language: text.languages.first()?.clone(), number: 0 };
     Some(Look { passage, site: layer * Projection::ALL.len() + projection })
+}
+
+/// Whether what is looked at is there in this configuration's run.
+pub fn can_look(config: &Config, look: &Look) -> bool {
+    let Task::Text(text) = &config.task else { return false };
+    let is_there = match &look.passage {
+        Passage::Typed(_) => true,
+        // Of the page's own texts all can be read, of a visitor's those that are trained on.
+        Passage::Held { language, .. } => match text.model {
+            Model::Small => languages::is_known(language),
+            Model::Custom => text.languages.contains(language),
+        },
+    };
+    is_there && look.site < config.task.site_count()
 }

@@ -24,6 +24,7 @@ fn started_state() -> State {
         energy: 1.0,
         true_rank: None,
         floors: vec![],
+        text: None,
     };
     update(&mut state, Msg::Engine(Event::Started(Box::new(started))));
     state

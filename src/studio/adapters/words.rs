@@ -7,6 +7,7 @@ use crate::peft::combine::Combination;
 use crate::peft::compare::Comparison;
 use crate::peft::overview::{Form, Outlier, Overview, totals};
 use crate::peft::proof::{INPUTS, Proven};
+pub use crate::view::format::size;
 use crate::view::format::{count, of_them, percent, three};
 
 /// The first thing to know of an adapter, once it is measured.
@@ -103,16 +104,6 @@ pub fn kind(rows: &[Overview]) -> String {
         count(modules),
         dtypes.join(" and ")
     )
-}
-
-/// "12.4 MB".
-pub fn size(bytes: f64) -> String {
-    let units = ["bytes", "KB", "MB", "GB", "TB"];
-    let at = (0..4).find(|&at| bytes < 1000f64.powi(at + 1)).unwrap_or(4);
-    match at {
-        0 => format!("{bytes} bytes"),
-        at => format!("{} {}", three(bytes / 1000f64.powi(at)), units[at as usize]),
-    }
 }
 
 /// The first few names of a list that may be long.

@@ -4,12 +4,14 @@
 pub mod config;
 pub mod languages;
 mod model;
+pub mod own;
 mod passages;
 mod small;
 mod tokenizer;
 
 pub use config::ModelConfig;
 pub use model::Model;
+pub use own::Own;
 pub use passages::{Passages, Texts, given, on_texts};
 pub use small::{small, small_model};
 pub use tokenizer::Tokenizer;

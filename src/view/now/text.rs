@@ -32,10 +32,11 @@ pub fn overfitting(state: &State<'_>) -> Option<String> {
         let (before, recent) = (history.earlier()?, history.recent()?);
         (rises && now - lowest > RISEN && recent < before).then(|| {
             format!(
-                "{} overfits: its training loss still falls, from {} to {} bits per byte, while held-out text rose from {} at step {} to {}.",
+                "{} overfits: its training loss still falls, from {} to {} {}, while held-out text rose from {} at step {} to {}.",
                 state.name(lane),
                 three(before),
                 three(recent),
+                held.text.unit(),
                 three(lowest),
                 count(at),
                 three(now)
@@ -93,10 +94,11 @@ pub fn forgetting(state: &State<'_>) -> Option<String> {
         _ => "; it is not the only lane to forget",
     };
     Some(format!(
-        "{} forgets: {} costs {} bits per byte now, {} before{learned}{others}.",
+        "{} forgets: {} costs {} {} now, {} before{learned}{others}.",
         state.name(lane),
         short_name(&held.languages[language].name),
         three(f64::from(now)),
+        held.text.unit(),
         three(f64::from(before))
     ))
 }
@@ -113,9 +115,10 @@ pub fn gain(state: &State<'_>) -> Option<String> {
     let close = all.get(1).is_some_and(|next| next.2 - to < TIE);
     let next = if close { "; the next is so close that one run does not tell them apart" } else { "" };
     Some(format!(
-        "Held-out text in {} costs {} bits per byte with {}, {} with the base{next}.",
+        "Held-out text in {} costs {} {} with {}, {} with the base{next}.",
         new(held),
         three(to),
+        held.text.unit(),
         state.name(lane),
         three(from)
     ))
@@ -133,6 +136,7 @@ pub fn results(state: &State<'_>) -> Option<String> {
     };
     let all: Vec<String> = scores.into_iter().filter_map(told).collect();
     let (from, _) = gained(held, base, base)?;
-    (!all.is_empty())
-        .then(|| format!("held-out bits per byte in {} {}; the base's were {}", new(held), list(&all), three(from)))
+    (!all.is_empty()).then(|| {
+        format!("held-out {} in {} {}; the base's were {}", held.text.unit(), new(held), list(&all), three(from))
+    })
 }

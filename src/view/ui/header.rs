@@ -1,5 +1,6 @@
 //! The bar at the top: what runs, how it runs, and the controls of the run.
 
+use js_sys::Array;
 use yew::prelude::*;
 
 use super::{
@@ -9,10 +10,14 @@ use super::{
 };
 use crate::args::limits;
 use crate::config::Config;
+use crate::task::text::own::About;
 use crate::view::{action::Action, format::count, run::Run, snap::Snap, words::on_cpu};
 
 pub struct HeaderProps {
     pub config: Snap<Config>,
+    pub brought: Option<Snap<About>>,
+    /// Own files, as pairs of a path and a file.
+    pub bring: Callback<Array>,
     pub running: bool,
     pub ready: bool,
     /// It could not begin; Run tries again.
@@ -47,7 +52,7 @@ pub fn header(props: &HeaderProps) -> Html {
     html! {
         <header class="bar">
             <h1>{ "LoRA Playground" }</h1>
-            <TaskPanel config={props.config.clone()} dispatch={dispatch.clone()} />
+            <TaskPanel config={props.config.clone()} brought={props.brought.clone()} bring={props.bring.clone()} dispatch={dispatch.clone()} />
             <div class="transport">
                 if let Some(steps) = props.finished.and_then(more_steps) {
                     { Button::primary("More steps", "This run is finished. Begin it again with twice as many steps: the learning rate then falls half as fast.").acts(dispatch, Action::Longer(steps)) }

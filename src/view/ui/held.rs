@@ -39,9 +39,10 @@ pub fn Held(props: &HeldProps) -> Html {
         let bytes =
             |score: &Option<HeldScore>| score.as_ref().and_then(|score| score.bytes.get(index)).map_or(0, |&b| b);
         let why = format!(
-            "{}: {} bytes of held-out text read by the base, {} by the lanes, each passage from its own beginning.",
+            "{}: {} {}s of held-out text read by the base, {} by the lanes, each passage from its own beginning.",
             language.name,
             count(bytes(&held.base)),
+            held.text.token,
             count(held.lanes.iter().map(bytes).max().unwrap_or(0))
         );
         html! {
@@ -68,10 +69,12 @@ pub fn Held(props: &HeldProps) -> Html {
                 </tr></thead>
                 <tbody>
                     { for new.iter().copied().map(row) }
-                    <tr class="old"><th scope="rowgroup" colspan={(2 + held.lanes.len()).to_string()} tabindex="0"
-                        data-why="The base has read these five languages and no lane trains on them: what costs more here than with the base is being forgotten.">
-                        { "forgetting: languages that the base has read" }
-                    </th></tr>
+                    if !old.is_empty() {
+                        <tr class="old"><th scope="rowgroup" colspan={(2 + held.lanes.len()).to_string()} tabindex="0"
+                            data-why="The base has read these five languages and no lane trains on them: what costs more here than with the base is being forgotten.">
+                            { "forgetting: languages that the base has read" }
+                        </th></tr>
+                    }
                     { for old.iter().copied().map(row) }
                 </tbody>
             </table>
@@ -99,7 +102,13 @@ fn caption(held: &HeldFrame) -> String {
     };
     let bytes = scores().chain(&held.base).flat_map(|score| score.bytes.iter().copied()).collect();
     let steps = scores().map(|score| score.step).collect();
-    format!("bits per byte of held-out text · {} bytes of each language · lanes at step {}", span(bytes), span(steps))
+    format!(
+        "{} of held-out text · {} {}s of each language · lanes at step {}",
+        held.text.unit(),
+        span(bytes),
+        held.text.token,
+        span(steps)
+    )
 }
 
 fn table(held: &HeldFrame, names: &[String]) -> Table {

@@ -9,6 +9,7 @@ use super::{
     heat::{Cell, Heat, Matrix},
     panel::Panel,
 };
+use crate::config::{Named, Projection};
 use crate::protocol::text::{MapCell, MapFrame};
 use crate::protocol::{Started, Watch};
 use crate::view::{
@@ -57,7 +58,9 @@ pub fn Map(props: &MapProps) -> Html {
     let measure = use_state_eq(|| 0usize);
     let at = use_state_eq(|| None::<Cell>);
     let (lane, sites) = (props.watch.lane, &props.started.layers);
-    let rows = props.started.config.task.layer_count().unwrap_or(1).max(1);
+    // By blocks, of which each has the same projections.
+    let each = if props.started.config.task.has_projections() { Projection::ALL.len() } else { 1 };
+    let rows = (sites.len() / each).max(1);
     let cols = (sites.len() / rows).max(1);
     let (_, why, pick) = MEASURES[*measure];
     let cells = props.map.as_ref().and_then(|map| map.lanes.get(lane));

@@ -12,16 +12,15 @@ use super::{
     pointer::owner,
     tint::use_tints,
 };
-use crate::config::Task;
+use crate::config::{Model, Task};
 use crate::protocol::Started;
 use crate::protocol::text::{Look, Passage, PassageFrame, Read};
 use crate::task::text::languages::{self, NEW, OLD};
 use crate::view::{
     action::Action,
     axis::stepped,
-    format::count,
+    format::{count, three},
     passage::{bits, direction, expected, gates, leading, mean_bits, places},
-    reading::GUESSING,
     scale::{Scale, range_for},
     snap::Snap,
     table::Table,
@@ -54,6 +53,8 @@ pub fn TextPanel(props: &TextProps) -> Html {
     let cursor = use_state_eq(|| None::<usize>);
     let node = use_node_ref();
     let frame = props.passage.as_deref();
+    let measured = props.started.text.clone().unwrap_or_default();
+    let (guessing, token) = (measured.guessing, measured.token);
     let places = frame.map_or(Vec::new(), places);
     let read = |model: usize| frame.and_then(|frame| one(frame, model));
     let gated = frame.and_then(|frame| frame.gates.iter().find(|gates| gates.lane + 1 == *model));
@@ -62,7 +63,7 @@ pub fn TextPanel(props: &TextProps) -> Html {
         match *colour {
             GAIN => Some(cost(0)? - cost(*model)?),
             EXPERT => Some(leading(gated?, place.0)?.1),
-            _ => Some(cost(*model)? / GUESSING),
+            _ => Some(cost(*model)? / guessing),
         }
     };
     let tints: Vec<Option<f32>> = places.iter().map(tint).collect();
@@ -139,15 +140,19 @@ pub fn TextPanel(props: &TextProps) -> Html {
         let (passage, names) = (props.passage.clone(), props.names.clone());
         Callback::from(move |()| passage.iter().map(|frame| table(frame, &names)).collect())
     };
-    let colours =
-        ["surprise, bits per byte", "gain over the base, bits per byte", "leading expert"].map(AttrValue::from);
+    let colours = [
+        format!("surprise, bits per {token}"),
+        format!("gain over the base, bits per {token}"),
+        "leading expert".into(),
+    ]
+    .map(AttrValue::from);
     let models: Vec<AttrValue> =
         std::iter::once("base".into()).chain(props.names.iter().map(|name| AttrValue::from(name.clone()))).collect();
     html! {
         <Panel id="text" title="Text" controls={choices(props, language, &look)} {tables} step={props.step}>
             <div class="choices">
                 <Choice label="colour" quiet=true options={colours.to_vec()} chosen={*colour} on_change={setter(&colour)}
-                    why="What the ground of a character tells. Surprise: −log₂ of the share that the model gave to it, per byte; guessing costs 8. Gain: the same of the base, less the lane's. Leading expert: its number below the character, its gate as the ground." />
+                    why={format!("What the ground of a character tells. Surprise: −log₂ of the share that the model gave to it, per {token}; guessing costs {}. Gain: the same of the base, less the lane's. Leading expert: its number below the character, its gate as the ground.", three(f64::from(guessing)))} />
                 <Choice label="Whose reading" quiet=true options={models} chosen={*model} on_change={setter(&model)} why="Whose reading is coloured." />
                 if *colour == EXPERT {
                     { sites(props) }
@@ -156,7 +161,7 @@ pub fn TextPanel(props: &TextProps) -> Html {
             </div>
             if language.is_none() {
                 <textarea class="typed" rows="2" dir="auto" aria-label="Text to be read" oninput={typed}
-                    placeholder={format!("Type or paste text: base and lanes read its last {} bytes as you type.", match &props.started.config.task { Task::Text(text) => text.sequence, _ => 0 })} />
+                    placeholder={format!("Type or paste text: base and lanes read its last {} {token}s as you type.", match &props.started.config.task { Task::Text(text) => text.sequence, _ => 0 })} />
             }
             <p class={if *colour == EXPERT { "passage experts" } else { "passage" }} ref={node} dir={direction} tabindex="0"
                 role="group" aria-label="Passage; arrow keys go from character to character" {onpointermove} {onkeydown}>
@@ -166,18 +171,18 @@ pub fn TextPanel(props: &TextProps) -> Html {
                 <p class="note">{ "No gates here: choose a lane and a layer that has them." }</p>
             }
             <div class="row under">
-                <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout(frame, at, &places, shown) }</p>
+                <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout(frame, at, &places, shown, &token) }</p>
                 <span class="spring" />
                 { match *colour {
                     GAIN => diverging_legend(range, props.dark),
                     EXPERT => sequential("1", props.dark),
-                    _ => sequential("8", props.dark),
+                    _ => sequential(&three(f64::from(guessing)), props.dark),
                 } }
             </div>
             if let Some(frame) = frame {
                 <table class="reads">
                     <thead><tr><td /><th scope="col">{ "bits" }</th><th scope="col">
-                        { if at.is_some() { "expected here, most probable first" } else { "per byte, mean of the passage: point at a character for its own" } }
+                        { if at.is_some() { "expected here, most probable first".to_owned() } else { format!("per {token}, mean of the passage: point at a character for its own") } }
                     </th></tr></thead>
                     <tbody>{ for (0..=frame.lanes.len()).map(|model| line(frame, model, &props.names, at.map(|at| places[at]))) }</tbody>
                 </table>
@@ -203,12 +208,16 @@ fn one(frame: &PassageFrame, model: usize) -> Option<&Read> {
 
 /// Which text is read.
 fn choices(props: &TextProps, language: Option<&str>, look: &Callback<Passage>) -> Html {
-    let all = || NEW.iter().chain(&OLD);
-    let mut options: Vec<AttrValue> = all().map(|&(_, name)| name.into()).collect();
+    // Of the page's own texts all can be read, of a visitor's those that are trained on.
+    let all: Vec<String> = match &props.started.config.task {
+        Task::Text(text) if text.model == Model::Custom => text.languages.clone(),
+        _ => NEW.iter().chain(&OLD).map(|&(code, _)| code.to_owned()).collect(),
+    };
+    let mut options: Vec<AttrValue> = all.iter().map(|code| languages::name(code).to_owned().into()).collect();
     options.push("typed in".into());
-    let chosen = language.map_or(options.len() - 1, |code| all().position(|&(known, _)| known == code).unwrap_or(0));
-    let on_change = look.reform(|index: usize| match NEW.iter().chain(&OLD).nth(index) {
-        Some(&(code, _)) => Passage::Held { language: code.to_owned(), number: 0 },
+    let chosen = language.map_or(all.len(), |code| all.iter().position(|known| known == code).unwrap_or(0));
+    let on_change = look.reform(move |index: usize| match all.get(index) {
+        Some(code) => Passage::Held { language: code.clone(), number: 0 },
         None => Passage::Typed(String::new()),
     });
     let turn = |by: isize| match &props.look.passage {
@@ -222,7 +231,7 @@ fn choices(props: &TextProps, language: Option<&str>, look: &Callback<Passage>) 
     html! {
         <>
             <Choice quiet=true label="Text to read" {options} {chosen} {on_change}
-                why="Held-out text, which no lane trains on, in the fifty languages that the base has not read or the five that it has; or your own." />
+                why="Held-out text, which no lane trains on: the page's, in the fifty languages that the base has not read or the five that it has, or what you brought; or typed in." />
             if language.is_some() {
                 { Button::quiet("Previous", "The passage before this one.").disabled(first).calls(turn(-1)) }
                 { Button::quiet("Next", "The passage after this one; after the last the first comes again.").calls(turn(1)) }
@@ -243,13 +252,19 @@ fn sites(props: &TextProps) -> Html {
 }
 
 /// What the cursor stands on, and what the passage is.
-fn readout(frame: Option<&PassageFrame>, at: Option<usize>, places: &[(usize, usize)], shown: Option<&str>) -> String {
+fn readout(
+    frame: Option<&PassageFrame>,
+    at: Option<usize>,
+    places: &[(usize, usize)],
+    shown: Option<&str>,
+    token: &str,
+) -> String {
     let Some(frame) = frame else { return String::new() };
     let of = at.and_then(|at| Some((frame.characters.get(at)?, places.get(at)?)));
     let Some(((text, count_of), &(first, _))) = of else {
         let what = shown.map_or("typed in".to_owned(), |code| languages::name(code).to_owned());
         let bytes = count(frame.base.bits.len());
-        return format!("{what} · {bytes} bytes · step {}", count(frame.step));
+        return format!("{what} · {bytes} {token}s · step {}", count(frame.step));
     };
     let text = match text.as_str() {
         " " => "space",
@@ -258,8 +273,8 @@ fn readout(frame: Option<&PassageFrame>, at: Option<usize>, places: &[(usize, us
         text => &format!("\u{2068}{text}\u{2069}"),
     };
     match count_of {
-        1 => format!("{text} · byte {} of the passage", first + 1),
-        n => format!("{text} · {n} bytes from {} on; what was expected is the first of them", first + 1),
+        1 => format!("{text} · {token} {} of the passage", first + 1),
+        n => format!("{text} · {n} {token}s from {} on; what was expected is the first of them", first + 1),
     }
 }
 

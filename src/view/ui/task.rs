@@ -1,13 +1,15 @@
 //! The task panel: every parameter of the task, the optimiser and the schedule. Changing one needs a restart.
 
+use js_sys::Array;
 use yew::prelude::*;
 
 use super::control::{Choice, Number, Switch, names, position, use_opened};
+use super::own::OwnPart;
 use crate::config::{
     BackendChoice, Config, DigitDomain, Digits, Domains, Named, Spectrum, Task, Text, limits,
     limits::{Real, Whole},
 };
-use crate::task::text::languages::NEW;
+use crate::task::text::{languages::NEW, own::About};
 use crate::view::{
     action::Action,
     edit::{cheat, choose_language, on_task},
@@ -19,6 +21,9 @@ use crate::view::{
 #[derive(Properties, PartialEq)]
 pub struct TaskProps {
     pub config: Snap<Config>,
+    pub brought: Option<Snap<About>>,
+    /// Own files, as pairs of a path and a file.
+    pub bring: Callback<Array>,
     pub dispatch: Callback<Action>,
 }
 
@@ -132,6 +137,9 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
                         { form.whole("seed", "All random numbers of the run come from this: same seed, same run.", config.seed as usize, limits::SEED,
                             |c, v| c.seed = v as u32) }
                     </fieldset>
+                    if config.task.has_projections() {
+                        <OwnPart config={config.clone()} brought={props.brought.clone()} bring={props.bring.clone()} dispatch={props.dispatch.clone()} />
+                    }
                     <fieldset>
                         <legend>{ "Training" }</legend>
                         { form.real("learning rate", "Largest step of the optimiser, reached after warmup.", optimizer.lr, limits::LR, |c, v| c.optimizer.lr = v) }

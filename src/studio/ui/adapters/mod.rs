@@ -29,7 +29,7 @@ use crate::studio::adapters::wire::{Order, Report};
 use crate::view::ui::redraw::Redraw;
 use open::{Opening, bar};
 
-#[wasm_bindgen(module = "/src/studio/ui/adapters/pick.js")]
+#[wasm_bindgen(module = "/src/studio/ui/adapters/places.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
     async fn place(name: &str, several: bool) -> Result<JsValue, JsValue>;

@@ -11,12 +11,10 @@ use crate::studio::adapters::state::{Msg, Part, State};
 use crate::studio::adapters::wire::{Base, Id, Order};
 use crate::studio::adapters::words::size;
 use crate::view::format::{count, percent};
+use crate::view::ui::pick::{chosen, dropped};
 
-#[wasm_bindgen(module = "/src/studio/ui/adapters/pick.js")]
+#[wasm_bindgen(module = "/src/studio/ui/adapters/places.js")]
 extern "C" {
-    fn chosen(input: &JsValue) -> Array;
-    #[wasm_bindgen(catch)]
-    async fn dropped(event: &JsValue) -> Result<JsValue, JsValue>;
     #[wasm_bindgen(catch)]
     async fn example() -> Result<JsValue, JsValue>;
 }

@@ -6,7 +6,7 @@ mod text;
 use super::*;
 use crate::{
     config::{Config, Digits},
-    protocol::{Binds, Floor, GateFrame, LaneFrame, LayerInfo},
+    protocol::{Binds, Floor, GateFrame, LaneFrame, LayerInfo, text::TextInfo},
 };
 
 const FULL: usize = 0;
@@ -56,6 +56,7 @@ impl Run {
                 energy: 2.0,
                 true_rank: Some(2),
                 floors: if matches!(config.task, Task::Domains(_)) { vec![any] } else { Vec::new() },
+                text: matches!(config.task, Task::Text(_)).then(|| TextInfo { token: "byte".into(), guessing: 8.0 }),
                 config,
             },
             frame: Frame { step: 0, running: true, steps_per_second: 300.0, lanes, gates, ..Frame::default() },

@@ -1,4 +1,4 @@
-// Files on their way in, as [path, file] pairs, and the place where a merged model goes.
+// Files on their way in, as [path, file] pairs.
 
 export function chosen(input) {
   const files = [...input.files].map((file) => [file.webkitRelativePath || file.name, file]);
@@ -26,29 +26,5 @@ async function gather(entry, folder, files) {
     const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (some.length === 0) return;
     for (const inner of some) await gather(inner, `${path}/`, files);
-  }
-}
-
-export async function example() {
-  const names = ["adapter/example/adapter_model.safetensors", "adapter/example/adapter_config.json", "lm/model.safetensors"];
-  return await Promise.all(
-    names.map(async (path) => {
-      const response = await fetch(`data/${path}`);
-      if (!response.ok) throw new Error(`data/${path}: status ${response.status}`);
-      return [path, new File([await response.blob()], path.split("/").pop())];
-    }),
-  );
-}
-
-// Where the browser lets a page write: a file, or a folder for several. Null where it does not; undefined where the
-// visitor would rather not.
-export async function place(name, several) {
-  const ask = several ? globalThis.showDirectoryPicker : globalThis.showSaveFilePicker;
-  if (!ask) return null;
-  try {
-    return await (several ? ask({ mode: "readwrite" }) : ask({ suggestedName: name }));
-  } catch (error) {
-    if (error.name === "AbortError") return undefined;
-    throw error;
   }
 }
