@@ -4,7 +4,7 @@
 use lora_playground::args::{Model as Which, Text};
 use lora_playground::config::{Config, Task};
 use lora_playground::error::Result;
-use lora_playground::files::Memory;
+use lora_playground::files::{Memory, Source};
 use lora_playground::lab::Lab;
 use lora_playground::task::text::own::Own;
 use lora_playground::task::text::{Model, Passages, small_model};
@@ -139,4 +139,42 @@ fn a_links_own_text_is_a_configuration() {
         (Which::Custom, ["my notes".to_owned(), "b".to_owned()].as_slice())
     );
     assert_eq!(Config::from_query(&config.to_query()).unwrap(), config);
+}
+
+/// A file of which only the beginning is there to be read.
+struct Sparse {
+    name: String,
+    head: Vec<u8>,
+    size: u64,
+}
+
+impl Source for Sparse {
+    fn name(&self) -> &str {
+        &self.name
+    }
+    fn size(&self) -> u64 {
+        self.size
+    }
+    async fn read(&self, start: u64, length: usize) -> Result<Vec<u8>> {
+        Ok(self.head[start as usize..][..length].to_vec())
+    }
+}
+
+#[test]
+fn a_model_that_is_too_large_is_refused_by_its_header_alone() {
+    let whole = |(path, file): (String, Memory)| {
+        let head = block_on(file.read(0, file.size() as usize)).unwrap();
+        (path, Sparse { name: file.name().to_owned(), size: head.len() as u64, head })
+    };
+    let mut all: Vec<_> =
+        files("llama_gqa").into_iter().filter(|(path, _)| !path.ends_with(".safetensors")).map(whole).collect();
+    let header = r#"{"w":{"dtype":"BF16","shape":[65536,2048],"data_offsets":[0,268435456]}}"#;
+    let head = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+    let size = head.len() as u64 + 268_435_456;
+    all.push(("llama_gqa/model.safetensors".into(), Sparse { name: "model.safetensors".into(), head, size }));
+    let problems = block_on(Own::default().take(all));
+    assert!(
+        problems.len() == 1 && problems[0].contains("134 million parameters; up to 50 million fit"),
+        "{problems:?}"
+    );
 }

@@ -14,6 +14,9 @@ use crate::task::TaskData;
 
 /// Longest `config.json`, `tokenizer.json`, index or text that is read.
 const LONGEST: u64 = 64 << 20;
+/// Parameters of the largest model that is opened: frozen weights are held as 32-bit numbers, by the run and by each of the
+/// displays that evaluate it, and a page has 4 GB.
+const MOST: usize = 50_000_000;
 /// Tokens of a model without a `tokenizer.json` are bytes, where it has so many.
 const BYTES: usize = 256;
 
@@ -219,7 +222,7 @@ impl<S: Source> Own<S> {
             kv_heads: config.kv_heads,
             vocabulary: config.vocabulary,
             positions: config.positions,
-            parameters: weights.tensors().map(|info| info.shape.iter().product::<usize>() as f64).sum(),
+            parameters: weights.tensors().map(|info| info.count() as f64).sum(),
             bytes: weights.shards.iter().map(|shard| shard.source.size() as f64).sum(),
             dtype: weights.dtype().map(|dtype| dtype.name().to_owned()),
             reads_bytes: matches!(tokenizer, Tokenizer::Bytes),
@@ -299,5 +302,13 @@ async fn open<S: Source>(config: S, tokenizer: Option<S>, index: Option<S>, weig
         Some(index) => Checkpoint::open_sharded(&whole(&index).await?, weights).await?,
         None => Checkpoint::open(weights).await?,
     };
+    let parameters: usize = weights.tensors().map(|info| info.count()).fold(0, usize::saturating_add);
+    if parameters > MOST {
+        let [has, most] = [parameters, MOST].map(|count| format!("{:.0} million", count as f64 / 1e6));
+        let problem = format!(
+            "holds {has} parameters; up to {most} fit into a page's memory beside their displays: take a smaller model, or the package's Lab, which has no displays"
+        );
+        return Err(broken(&weights.file(), problem));
+    }
     Ok(OwnModel { config, weights, tokenizer })
 }
