@@ -18,7 +18,7 @@ use crate::peft::draft::{Draft, stopped};
 use crate::peft::edit::{Edit, edit};
 use crate::peft::merge::Merge;
 use crate::peft::module::Kind;
-use crate::peft::overview::{Form, Overview, outline, overview, row};
+use crate::peft::overview::{Overview, outline, overview, row};
 use crate::peft::proof::{INPUTS, Proven};
 use crate::peft::view::{Weight, tile};
 use crate::peft::{Adapter, Loaded};
@@ -409,13 +409,7 @@ fn compared_as(name: &str, compared: &std::result::Result<Comparison, String>) -
 }
 
 fn listed(row: &Overview) -> Value {
-    let form = match &row.form {
-        Form::Lora => "lora",
-        Form::Dora => "dora",
-        Form::AdaLora => "adalora",
-        Form::Method(name) => name,
-        Form::Whole => "whole",
-    };
+    let form = row.form.name();
     let kind = match row.kind {
         Kind::Linear => "linear",
         Kind::Embedding => "embedding",

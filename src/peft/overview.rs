@@ -10,6 +10,7 @@ use super::loaded::{Loaded, Target};
 use super::module::{Kind, Module};
 use crate::error::Result;
 use crate::files::{Checkpoint, Dtype, Source};
+use crate::method;
 use crate::order::{grouped, sorted};
 use crate::tensor;
 
@@ -28,6 +29,39 @@ pub enum Form {
     Method(String),
     /// The weight is stored whole.
     Whole,
+}
+
+impl Form {
+    /// As the API says it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Lora => "lora",
+            Self::Dora => "dora",
+            Self::AdaLora => "adalora",
+            Self::Method(name) => name,
+            Self::Whole => "whole",
+        }
+    }
+
+    /// As a person reads it.
+    pub fn title(&self) -> &str {
+        match self {
+            Self::Lora => "LoRA",
+            Self::Dora => "DoRA",
+            Self::AdaLora => "AdaLoRA",
+            Self::Method(name) => method::find(name).map_or(name.as_str(), |method| method.title),
+            Self::Whole => "Weights",
+        }
+    }
+
+    pub fn is_whole(&self) -> bool {
+        *self == Self::Whole
+    }
+
+    /// What it changes depends on the base's own values, so that without these it is not known, nor can it be added to another.
+    pub fn takes_the_base(&self) -> bool {
+        *self == Self::Dora
+    }
 }
 
 /// One row of the overview.

@@ -3,23 +3,24 @@
 
 use crate::order::grouped;
 use crate::peft::combine::Combination;
-use crate::peft::overview::{Form, Overview};
+use crate::peft::overview::Overview;
 
 /// One adapter to be combined: its name on the page, and its rows.
 pub type Part<'a> = (&'a str, &'a [Overview]);
 
 /// The first reason why `parts` cannot be combined this way; `None` where none is known.
 pub fn obstacle(parts: &[Part<'_>], how: Combination) -> Option<String> {
-    let adapted = |row: &&Overview| row.form != Form::Whole && row.rank > 0;
+    let adapted = |row: &&Overview| !row.form.is_whole() && row.rank > 0;
     if let Some((name, _)) = parts.iter().find(|(_, rows)| !rows.iter().any(|row| adapted(&row))) {
         return Some(format!(
             "{name} has no module that can be combined: it holds whole weights, which cannot be added."
         ));
     }
     for (name, rows) in parts {
-        if let Some(row) = rows.iter().filter(adapted).find(|row| row.form == Form::Dora) {
+        if let Some(row) = rows.iter().filter(adapted).find(|row| row.form.takes_the_base()) {
             return Some(format!(
-                "{name} is DoRA ({}), whose changes depend on the base's own size and cannot be added: give it the weight 0.",
+                "{name} is {} ({}), whose changes depend on the base's own size and cannot be added: give it the weight 0.",
+                row.form.title(),
                 row.name
             ));
         }

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use crate::order::sorted;
-use crate::peft::overview::{Form, Outlier, Overview};
+use crate::peft::overview::{Outlier, Overview};
 use crate::view::format::{count, percent, three};
 
 /// A column of the overview.
@@ -81,8 +81,8 @@ impl Column {
     pub fn value(self, row: &Overview) -> Option<f64> {
         match self {
             Self::Name | Self::Dtype => None,
-            Self::Rank => (row.form != Form::Whole).then_some(row.rank as f64),
-            Self::Scaling => (row.form != Form::Whole).then_some(row.scaling),
+            Self::Rank => (!row.form.is_whole()).then_some(row.rank as f64),
+            Self::Scaling => (!row.form.is_whole()).then_some(row.scaling),
             Self::Norm => row.norm,
             Self::Ratio => row.ratio(),
             Self::EffectiveRank => row.effective_rank(),
@@ -97,7 +97,7 @@ impl Column {
         match self {
             Self::Name => row.name.clone(),
             Self::Dtype => row.dtype.name().to_owned(),
-            Self::Rank if row.form == Form::Whole => "whole".into(),
+            Self::Rank if row.form.is_whole() => "whole".into(),
             _ => self.value(row).map_or_else(|| "–".into(), |value| self.written(value)),
         }
     }

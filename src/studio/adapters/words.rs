@@ -1,11 +1,10 @@
 //! What an overview says, in sentences that are true of its numbers. Knows no markup.
 
 use super::wire::{Pair, Planned};
-use crate::method;
 use crate::order::distinct;
 use crate::peft::combine::Combination;
 use crate::peft::compare::Comparison;
-use crate::peft::overview::{Form, Outlier, Overview, totals};
+use crate::peft::overview::{Outlier, Overview, totals};
 use crate::peft::proof::{INPUTS, Proven};
 pub use crate::view::format::size;
 use crate::view::format::{count, of_them, percent, three};
@@ -73,18 +72,12 @@ pub fn kind(rows: &[Overview]) -> String {
     if rows.is_empty() {
         return "An adapter whose shapes are not in its file".into();
     }
-    let modules = rows.iter().filter(|row| row.form != Form::Whole).count();
+    let modules = rows.iter().filter(|row| !row.form.is_whole()).count();
     let whole = rows.len() - modules;
-    let form = match rows.first().map(|row| &row.form) {
-        Some(Form::Dora) => "DoRA",
-        Some(Form::AdaLora) => "AdaLoRA",
-        Some(Form::Lora) => "LoRA",
-        Some(Form::Method(name)) => method::find(name).map_or(name.as_str(), |method| method.title),
-        Some(Form::Whole) | None => "Weights",
-    };
+    let form = rows.first().map_or("Weights", |row| row.form.title());
     let (least, most) = rows
         .iter()
-        .filter(|row| row.form != Form::Whole)
+        .filter(|row| !row.form.is_whole())
         .fold((usize::MAX, 0), |(low, high), row| (low.min(row.rank), high.max(row.rank)));
     let rank = match (modules, least == most) {
         (0, _) => String::new(),

@@ -11,7 +11,7 @@ use super::spectrum::Bars;
 use super::table::Figure;
 use crate::peft::draft::truncation;
 use crate::peft::intruders::{Direction, Search, Verdict};
-use crate::peft::overview::{Form, Overview};
+use crate::peft::overview::Overview;
 use crate::studio::adapters::region::{Cell, as_table, farther, nearer, part, readout};
 use crate::studio::adapters::state::{Focus, Msg, Opened};
 use crate::studio::adapters::table::Column;
@@ -99,12 +99,14 @@ pub fn ModulePart(props: &ModuleProps) -> Html {
 
 /// What has to be known of the numbers.
 fn caveat(row: &Overview) -> Option<&'static str> {
-    match row.form {
+    match &row.form {
         _ if row.not_finite => Some("It holds NaN or infinity, so that there is no spectrum; such cells are grey."),
-        Form::Dora if !row.exact => Some(
-            "DoRA rescales the sum of base and change, which takes the base; without it these numbers are those of the low-rank part alone.",
+        form if form.takes_the_base() && !row.exact => Some(
+            "Its method rescales the sum of base and change, which takes the base; without it these numbers are those of the low-rank part alone.",
         ),
-        Form::Whole if row.norm.is_none() => Some("The weight is held whole; what it changes takes the base."),
+        form if form.is_whole() && row.norm.is_none() => {
+            Some("The weight is held whole; what it changes takes the base.")
+        }
         _ => None,
     }
 }

@@ -4,7 +4,6 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use crate::peft::draft::truncation;
-use crate::peft::overview::Form;
 use crate::studio::adapters::state::{Msg, Opened};
 use crate::studio::adapters::table::Filter;
 use crate::studio::adapters::wire::{Base, Change, Planned};
@@ -131,11 +130,8 @@ fn summary(plan: &Result<Planned, String>) -> Html {
 
 /// What the rank would leave out of all modules kept together, as a share of their norm.
 fn error(adapter: &Opened, rank: usize, kept: &[bool]) -> Option<f64> {
-    let rows = adapter
-        .rows
-        .iter()
-        .zip(kept)
-        .filter(|(row, kept)| **kept && row.form != Form::Whole && !row.singular.is_empty());
+    let rows =
+        adapter.rows.iter().zip(kept).filter(|(row, kept)| **kept && !row.form.is_whole() && !row.singular.is_empty());
     let (mut lost, mut all) = (0.0, 0.0);
     for (row, _) in rows {
         let norm: f64 = row.singular.iter().map(|v| v * v).sum();
