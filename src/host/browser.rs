@@ -54,6 +54,14 @@ pub fn arrive(heading: &str) {
     }
 }
 
+/// Leaves this page, or goes to another part of it.
+pub fn go_to(link: &str) {
+    if let Some(window) = window() {
+        // A link of our own is an address.
+        let _ = window.location().set_href(link);
+    }
+}
+
 /// The theme of the style sheet.
 pub fn dark() -> bool {
     let root = window().and_then(|w| w.document()).and_then(|d| d.document_element());

@@ -6,4 +6,5 @@ pub mod download;
 pub mod file;
 mod packet;
 pub mod scope;
+pub mod shelf;
 pub mod worker;

@@ -118,6 +118,17 @@ describe("fifty languages", () => {
     await page.keyboard.press("Enter");
     await said("nld", "swe").waitFor();
     await page.getByText(`cosine of the two changes ${measured.cosine[1][2].toFixed(3)}`).waitFor();
+    // Both, as PEFT's files, where adapters are compared; nothing is downloaded for it.
+    const compare = page.getByRole("button", { name: "Compare Dutch's and Swedish's adapter" });
+    await page.getByText("Base and all adapters are there").waitFor({ timeout: 60_000 });
+    const asked = page.asked.length;
+    await compare.click();
+    const table = page.locator("#studio table").filter({ hasText: "q_proj" }).first();
+    await table.waitFor({ timeout: 60_000 });
+    assert.deepEqual(await page.locator("#studio .chooser select").evaluateAll((all) => all.map((select) => select.selectedOptions[0].label)), ["Dutch", "Swedish"]);
+    await page.locator("#studio").getByText("model.safetensors").first().waitFor();
+    assert.deepEqual(page.asked.slice(asked).filter((url) => url.includes("/data/")), []);
+    await page.goBack();
     const anew = page.getByRole("link", { name: "Train Swedish's anew" });
     assert.equal(await anew.getAttribute("href"), "?task=text&languages=swe&sequence=64&seed=1&warmup=20&total=51&lanes=lora.r4.a8.lr0.02");
     await anew.click();

@@ -73,6 +73,8 @@ pub enum Msg {
     Backend(bool),
     Sum(Sum),
     Merge,
+    /// Compare two adapters, where adapters are compared.
+    Compare(usize, usize),
     Report(Report),
     /// The worker itself is gone, and why.
     Gone(String),
@@ -186,6 +188,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Order> {
             if again { state.merge() } else { vec![] }
         }
         Msg::Merge => state.merge(),
+        Msg::Compare(first, second) => vec![Order::Give { adapters: vec![first, second] }],
         Msg::Dismiss => {
             state.problem = None;
             vec![]
@@ -224,7 +227,7 @@ fn report_came(state: &mut State, report: Report) -> Vec<Order> {
             vec![]
         }
         // Of a text that has been changed since.
-        Report::Read(_) | Report::Switched(_) | Report::Merged(_) => vec![],
+        Report::Read(_) | Report::Switched(_) | Report::Merged(_) | Report::Given => vec![],
         Report::Failed(problem) => {
             state.problem = Some(problem);
             state.merging = false;

@@ -11,6 +11,8 @@ pub enum Order {
     Read { number: u32, text: Vec<u8> },
     /// Read this text with one adapter, or none, alone.
     Switch { number: u32, text: Vec<u8>, adapter: Option<usize> },
+    /// Give these adapters as PEFT's files, with the base.
+    Give { adapters: Vec<usize> },
     /// Add adapters to a language's own, and read that language's held-out text.
     Merge { number: u32, language: usize, others: Vec<usize>, share: bool },
 }
@@ -31,6 +33,8 @@ pub enum Report {
     Read(Reading),
     Switched(Switched),
     Merged(Merging),
+    /// Files lie beside this: pairs of a path and what it holds.
+    Given,
     /// Why an order could not be carried out, in words; the worker takes others.
     Failed(String),
     /// Why the worker itself is of no more use.

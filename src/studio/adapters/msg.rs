@@ -19,6 +19,8 @@ pub enum Part {
 pub enum Msg {
     /// Files of these paths are handed over, beside this.
     Open(Vec<String>),
+    /// The same of two adapters that are to be compared.
+    OpenPair(Vec<String>),
     Choose(usize),
     /// Call an adapter otherwise.
     Rename(Id, String),

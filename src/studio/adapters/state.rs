@@ -71,6 +71,8 @@ pub struct State {
     pub work: Option<Work>,
     /// Files have been handed over and are not open yet.
     pub opening: bool,
+    /// What is being opened is to be compared.
+    paired: bool,
     queue: VecDeque<Order>,
     /// What went wrong, each in words.
     pub problems: Vec<String>,
@@ -215,6 +217,12 @@ impl State {
         }
         for index in 0..self.adapters.len() {
             self.measure(index);
+        }
+        if let (true, [first, second]) = (std::mem::take(&mut self.paired), &self.adapters[first..]) {
+            let (first, second) = (first.id, second.id);
+            self.part = Part::Compare;
+            self.compared = Some(Compared { first, second, pairs: Vec::new() });
+            self.queue.push_back(Order::Compare { first, second });
         }
         effects.extend(self.next());
         effects
@@ -372,6 +380,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Order> {
 fn change(state: &mut State, msg: Msg) -> Vec<Order> {
     let current = state.current().map(|adapter| adapter.id);
     match msg {
+        Msg::OpenPair(paths) => {
+            state.paired = true;
+            return change(state, Msg::Open(paths));
+        }
         Msg::Open(paths) => {
             state.opening = true;
             state.problems.clear();

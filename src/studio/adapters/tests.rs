@@ -173,6 +173,26 @@ fn two_adapters_are_compared_in_a_sentence() {
     assert_eq!(agreement(&[alone]), "They have no module in common.");
 }
 
+#[test]
+fn two_that_are_handed_over_are_compared() {
+    let mut state = State::default();
+    update(&mut state, Msg::Report(Report::Ready));
+    assert_eq!(update(&mut state, Msg::OpenPair(vec!["a".into()])), [Order::Open(vec!["a".into()])]);
+    let opened = |ids: [Id; 2]| Report::Opened {
+        adapters: ids.map(listed).to_vec(),
+        base: None,
+        refused: vec![],
+        passed_over: vec![],
+    };
+    update(&mut state, Msg::Report(opened([3, 4])));
+    let compared = state.compared.as_ref().map(|pair| (pair.first, pair.second));
+    assert_eq!((state.part, compared), (Part::Compare, Some((3, 4))));
+    // What is opened later is looked at, not compared.
+    update(&mut state, Msg::Open(vec![]));
+    update(&mut state, Msg::Report(opened([5, 6])));
+    assert_eq!(state.part, Part::Overview);
+}
+
 fn listed(id: Id) -> Listed {
     Listed {
         id,

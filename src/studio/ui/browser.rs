@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::host::browser::{arrive as arrive_at, focus, hash, query, window};
-pub use crate::host::browser::{dark, on_hash, on_leave, on_theme, worker};
+pub use crate::host::browser::{dark, go_to, on_hash, on_leave, on_theme, worker};
 
 /// What the address asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,14 +41,6 @@ pub fn arrive(place: &Place, known: bool) {
             }
         }
         _ => arrive_at("studio-title"),
-    }
-}
-
-/// Leaves this page.
-pub fn go_to(link: &str) {
-    if let Some(window) = window() {
-        // A link of our own is an address.
-        let _ = window.location().set_href(link);
     }
 }
 

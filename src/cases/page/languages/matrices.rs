@@ -7,6 +7,7 @@ use super::ramp::ramp;
 use crate::cases::languages::arrange::{By, neighbours, order};
 use crate::cases::languages::kinds::kind;
 use crate::cases::languages::measured::Measured;
+use crate::cases::languages::state::Msg;
 use crate::cases::languages::words::{anew, cell, short};
 use crate::view::format::three;
 use crate::view::scale::Scale;
@@ -22,7 +23,10 @@ const COSINE: f32 = 0.25;
 #[derive(Properties, PartialEq)]
 pub struct MatricesProps {
     pub measured: Snap<Measured>,
+    /// The adapters are there.
+    pub ready: bool,
     pub dark: bool,
+    pub tell: Callback<Msg>,
 }
 
 #[component]
@@ -104,6 +108,14 @@ pub fn Matrices(props: &MatricesProps) -> Html {
             <p class="readout" aria-live={if cursor.is_some() { "polite" } else { "off" }}>{ said }</p>
             if let Some((of, on)) = *pinned {
                 { pair(measured, of, on) }
+                if of != on {
+                    <p>
+                        <button type="button" disabled={!props.ready} onclick={props.tell.reform(move |_: MouseEvent| Msg::Compare(of, on))}
+                            data-why="Hands both to Adapters as PEFT's files, with the base: module by module, by angles and interference. Nothing is downloaded.">
+                            { format!("Compare {}'s and {}'s adapter", short(measured, of), short(measured, on)) }
+                        </button>
+                    </p>
+                }
             }
         </section>
     }

@@ -11,15 +11,18 @@ pub mod worker;
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use js_sys::Array;
 use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use crate::cases::languages::measured::Measured;
 use crate::cases::languages::state::{Msg, Phase, State, update};
+use crate::cases::languages::wire::Report;
 use crate::cases::languages::words::{sentence, sizes};
 use crate::host::browser;
 use crate::host::client::{Arrival, Client};
 use crate::host::file::fetch;
+use crate::host::shelf;
 use crate::view::format::three;
 use crate::view::ui::redraw::Redraw;
 
@@ -76,6 +79,10 @@ impl Handle {
         let handle = self.clone();
         let on_arrival = move |arrival| {
             handle.handle(match arrival {
+                Arrival::Message(Report::Given, files) => {
+                    shelf::put(Array::from(&files));
+                    return browser::go_to("#adapters");
+                }
                 Arrival::Message(report, _) => Msg::Report(report),
                 Arrival::Failure(reason) => Msg::Gone(reason),
             });
@@ -139,7 +146,7 @@ pub fn Languages(props: &LanguagesProps) -> Html {
             }
             { phase(&state.phase, &tell) }
             { swap::swap(state, props.dark, &tell) }
-            <matrices::Matrices measured={measured.clone()} dark={props.dark} />
+            <matrices::Matrices measured={measured.clone()} ready={state.ready()} dark={props.dark} tell={(*tell).clone()} />
             <mistaken::Mistaken measured={measured.clone()} />
             { merge::merge(state, &tell) }
         </>

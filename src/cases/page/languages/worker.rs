@@ -5,11 +5,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use js_sys::{Array, Uint8Array};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::cases::languages::merging::{COUNTS, WAYS, sums};
+use crate::cases::languages::kinds::kind;
+use crate::cases::languages::merging::{COUNTS, WAYS, alone, sums};
 use crate::cases::languages::state::FIRST;
 use crate::cases::languages::wire::{Merging, Order, Reading, Report, Switched};
 use crate::clock;
@@ -21,6 +23,7 @@ use crate::host::scope::Scope;
 use crate::lab::library::Library;
 use crate::lab::many::Many;
 use crate::peft::draft::stopped;
+use crate::peft::plain::Files;
 use crate::task::text::{Model, Passages, small_model};
 
 /// Tokens of a passage, as the adapters were measured; and of a short text's only one.
@@ -101,6 +104,7 @@ impl Desk {
             Order::Load { webgpu } => self.load(webgpu).await,
             Order::Read { number, text } => self.read(number, &text).await,
             Order::Switch { number, text, adapter } => self.switch(number, &text, adapter).await,
+            Order::Give { adapters } => self.give(&adapters).await,
             Order::Merge { number, language, others, share } => self.merge(number, language, others, share).await,
         }
     }
@@ -272,6 +276,25 @@ impl Desk {
         }
         let switch = switch.unwrap_or(0.0);
         self.scope.send(&Report::Switched(Switched { number, adapter, switch, read: spent, bits }));
+        Ok(())
+    }
+
+    async fn give(&self, adapters: &[usize]) -> Result<()> {
+        let library = self.library()?;
+        let files = Array::new();
+        let bytes = |bytes: &[u8]| JsValue::from(Uint8Array::from(bytes));
+        for &adapter in adapters {
+            let Files { adapter: tensors, config } = alone(&library, adapter).await?;
+            let folder = kind(&library.names[adapter]).name;
+            for (name, content) in
+                [("adapter_model.safetensors", bytes(&tensors)), ("adapter_config.json", config.into())]
+            {
+                files.push(&Array::of2(&format!("{folder}/{name}").into(), &content));
+            }
+        }
+        let base = self.file("lm/model.safetensors").await?;
+        files.push(&Array::of2(&"base/model.safetensors".into(), &bytes(&base)));
+        self.scope.send_with(&Report::Given, &files);
         Ok(())
     }
 

@@ -21,8 +21,10 @@ pub struct CompareProps {
 pub fn ComparePart(props: &CompareProps) -> Html {
     let state = &props.state;
     let chosen = use_state_eq(|| {
+        let place = |id| state.adapters.iter().position(|adapter| adapter.id == id);
+        let compared = state.compared.as_ref().and_then(|pair| Some((place(pair.first)?, place(pair.second)?)));
         let first = state.chosen;
-        (first, if first == 0 { 1 } else { 0 })
+        compared.unwrap_or((first, if first == 0 { 1 } else { 0 }))
     });
     let opened = use_state_eq(|| None::<usize>);
     if state.adapters.len() < 2 {

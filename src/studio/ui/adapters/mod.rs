@@ -24,6 +24,7 @@ use yew::prelude::*;
 use super::browser;
 use crate::host::client::{Arrival, Client};
 use crate::host::download::{give, save};
+use crate::host::shelf;
 use crate::studio::adapters::state::{Msg, Opened, Part, State, update};
 use crate::studio::adapters::wire::{Order, Report};
 use crate::view::ui::redraw::Redraw;
@@ -92,15 +93,15 @@ impl Handle {
         }
     }
 
-    /// `files` are pairs of a path and a file.
-    fn open(&self, files: &Array) {
+    /// `files` are pairs of a path and a file; `Msg::Open` or another that hands them over.
+    fn open(&self, files: &Array, how: fn(Vec<String>) -> Msg) {
         let pairs: Vec<Array> = files.iter().map(|pair| Array::from(&pair)).collect();
         let paths: Vec<String> = pairs.iter().map(|pair| pair.get(0).as_string().unwrap_or_default()).collect();
         if paths.is_empty() {
             return;
         }
         self.core.borrow_mut().beside = pairs.iter().map(|pair| pair.get(1)).collect::<Array>().into();
-        self.handle(Msg::Open(paths));
+        self.handle(how(paths));
     }
 
     /// Asks where the merged model goes, where the browser can write into a file.
@@ -167,6 +168,10 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
                 handle.start();
                 handle.redraw.now();
             }
+            // Another part of the page has two to be compared.
+            if let (true, Some(files)) = (shown, shelf::take()) {
+                handle.open(&files, Msg::OpenPair);
+            }
         });
     }
     let tell = use_memo((), |()| {
@@ -175,7 +180,7 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
     });
     let open = use_memo((), |()| {
         let handle = handle.clone();
-        Callback::from(move |files: Array| handle.open(&files))
+        Callback::from(move |files: Array| handle.open(&files, Msg::Open))
     });
     let merge = use_memo((), |()| {
         let handle = handle.clone();
