@@ -1,5 +1,5 @@
 // Screenshots of the page, to be looked at: light and dark, desktop and phone, soon after the start and after 2000 steps,
-// each panel by itself; the studio, before and after a measurement, and a sweep; and each part of an adapter's.
+// each panel by itself; the studio, before and after a measurement, and a sweep; fifty languages; and each part of an adapter's.
 //
 //   node bench/shots.mjs DIR
 import { mkdir } from "node:fs/promises";
@@ -73,6 +73,20 @@ for (const colorScheme of ["light", "dark"]) {
     await press("Run sweep");
     await page.getByText(/^Done in/).waitFor({ timeout: 120_000 });
     await take(page, `${file}-swept`, { fullPage: true });
+    if (page.errors.length) console.log(`  errors on this visit: ${page.errors.join(" | ")}`);
+    await page.context().close();
+  }
+}
+for (const colorScheme of ["light", "dark"]) {
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    const page = await site.visit("#cases/languages", { viewport, colorScheme, hasTouch: size === "phone" });
+    await page.locator(".bars").waitFor({ timeout: 60_000 });
+    await page.getByRole("button", { name: "Add and measure" }).click();
+    await page.locator(".merged").waitFor({ timeout: 120_000 });
+    const heat = page.locator(".fifty").first();
+    const { width } = await heat.boundingBox();
+    await heat.click({ position: { x: 0.42 * width, y: 0.38 * width } });
+    await take(page, `languages-${size}-${colorScheme}`, { fullPage: true });
     if (page.errors.length) console.log(`  errors on this visit: ${page.errors.join(" | ")}`);
     await page.context().close();
   }

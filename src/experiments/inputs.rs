@@ -2,21 +2,27 @@
 //! far it is. Keeps count of what was trained and where. Knows nothing of claims.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::BackendChoice;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab;
 
 /// Hears of progress, in steps.
 type Listener = Box<dyn FnMut(Progress)>;
 
+/// What the small language model and its texts are read from.
+pub const FILES: [&str; 3] = ["lm/config.json", "lm/model.safetensors", "lm/texts.json"];
+
 /// Data, backend and listener of a measurement; for one measurement at a time.
 pub struct Inputs {
     /// Text of `digits.csv`.
     pub digits: String,
+    /// What a language model needs, by name under `data/`.
+    files: BTreeMap<String, Vec<u8>>,
     /// `None` is the CPU.
     device: Option<Device>,
     listener: RefCell<Option<Listener>>,
@@ -47,12 +53,27 @@ impl Inputs {
     pub fn new(digits: String) -> Self {
         Self {
             digits,
+            files: BTreeMap::new(),
             device: None,
             listener: RefCell::default(),
             done: Cell::default(),
             expected: Cell::default(),
             trained: Cell::default(),
         }
+    }
+
+    /// With the language model's files, which are named under `data/`; see [`FILES`].
+    pub fn holding(self, files: BTreeMap<String, Vec<u8>>) -> Self {
+        Self { files, ..self }
+    }
+
+    /// One of the files.
+    ///
+    /// # Errors
+    /// `Error::Missing` where the measurement was not given it.
+    pub fn file(&self, name: &str) -> Result<Vec<u8>> {
+        let missing = || Error::Missing { what: "file", name: name.into(), hint: "it comes with the page".into() };
+        self.files.get(name).cloned().ok_or_else(missing)
     }
 
     /// On the backend that `choice` asks for.

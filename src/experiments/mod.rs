@@ -14,6 +14,7 @@ mod figure;
 mod floors;
 mod inputs;
 mod intruders;
+mod languages;
 mod merging;
 mod prose;
 mod ranks;
@@ -30,7 +31,7 @@ mod verdict;
 
 pub use draw::Look;
 pub use figure::{Figure, Series, svg};
-pub use inputs::{Inputs, Progress, Where};
+pub use inputs::{FILES, Inputs, Progress, Where};
 #[cfg(test)]
 pub use prose::prose;
 pub use prose::{Prose, Words};
@@ -101,7 +102,7 @@ type Group = fn() -> Vec<Experiment>;
 pub fn all() -> Vec<Experiment> {
     let basics = [floors::all, routing::all, start::all, merging::all, rates::all, spectra::all, sizes::all];
     let variants = [allocation::all, ranks::all, squares::all, starts::all, dora::all, bits::all];
-    let routed = [balance::all, collapse::all, intruders::all, digits::all];
+    let routed = [balance::all, collapse::all, intruders::all, digits::all, languages::all];
     let groups: [&[Group]; 3] = [&basics, &variants, &routed];
     groups.concat().iter().flat_map(|group| group()).collect()
 }

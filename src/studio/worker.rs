@@ -2,6 +2,7 @@
 //! trains, and need not: what cancels it is its end. Knows nothing of what is shown.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
@@ -12,7 +13,7 @@ use crate::clock;
 use crate::config::{Config, Task};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
-use crate::experiments::{Inputs, all, runs};
+use crate::experiments::{FILES, Inputs, all, runs};
 use crate::host::file::fetch;
 use crate::host::scope::Scope;
 
@@ -25,7 +26,7 @@ const PACE: f64 = 80.0;
 /// If this is no dedicated worker.
 pub fn start() -> std::result::Result<(), JsValue> {
     let scope = Scope::own(|info| Report::Crashed(format!("it failed: {info}")))?;
-    let bench = Rc::new(Bench { scope: scope.clone(), device: RefCell::default(), csv: RefCell::default() });
+    let bench = Rc::new(Bench { scope: scope.clone(), device: RefCell::default(), files: RefCell::default() });
     let working = bench.clone();
     scope.listen(move |message| {
         let bench = working.clone();
@@ -49,11 +50,11 @@ pub fn start() -> std::result::Result<(), JsValue> {
     Ok(())
 }
 
-/// What outlives an order: an open GPU with its compiled kernels, and the digits.
+/// What outlives an order: an open GPU with its compiled kernels, and files of the page.
 struct Bench {
     scope: Scope,
     device: RefCell<Option<Device>>,
-    csv: RefCell<Option<String>>,
+    files: RefCell<BTreeMap<String, Vec<u8>>>,
 }
 
 impl Bench {
@@ -93,7 +94,13 @@ impl Bench {
         };
         let device = if webgpu { Some(self.open().await?) } else { None };
         let (scope, mut told) = (self.scope.clone(), f64::NEG_INFINITY);
-        Ok(Inputs::new(digits).with(device).telling(move |progress| {
+        let mut files = BTreeMap::new();
+        if setups.iter().any(|setup| matches!(setup.task, Task::Text(_))) {
+            for name in FILES {
+                files.insert(name.to_owned(), self.file(name).await?);
+            }
+        }
+        Ok(Inputs::new(digits).holding(files).with(device).telling(move |progress| {
             let now = clock::now();
             if now - told >= PACE {
                 told = now;
@@ -113,12 +120,17 @@ impl Bench {
     }
 
     async fn digits(&self) -> Result<String> {
-        let kept = self.csv.borrow().clone();
-        if let Some(csv) = kept {
-            return Ok(csv);
+        Ok(String::from_utf8_lossy(&self.file("digits.csv").await?).into_owned())
+    }
+
+    /// A file under data/, fetched once.
+    async fn file(&self, name: &str) -> Result<Vec<u8>> {
+        let kept = self.files.borrow().get(name).cloned();
+        if let Some(bytes) = kept {
+            return Ok(bytes);
         }
-        let csv = String::from_utf8_lossy(&fetch("data/digits.csv").await?).into_owned();
-        *self.csv.borrow_mut() = Some(csv.clone());
-        Ok(csv)
+        let bytes = fetch(&format!("data/{name}")).await?;
+        self.files.borrow_mut().insert(name.to_owned(), bytes.clone());
+        Ok(bytes)
     }
 }

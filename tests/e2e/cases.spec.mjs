@@ -103,6 +103,21 @@ describe("fifty languages", () => {
     await page.context().close();
   });
 
+  it("has room at every width", { timeout: 120_000 }, async () => {
+    const page = await site.visit("#cases/languages");
+    await page.locator(".bars").waitFor({ timeout: 60_000 });
+    for (const [width, height] of [[390, 844], [640, 900], [1024, 768], [1280, 800], [1440, 900], [1920, 1080]]) {
+      await page.setViewportSize({ width, height });
+      await page.waitForTimeout(300);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${width} px`);
+      const boxes = await page.locator("#cases .fifty").evaluateAll((all) => all.map((one) => one.getBoundingClientRect()).map(({ left, right, top, bottom }) => ({ left, right, top, bottom })));
+      const [a, b] = boxes;
+      assert.ok(boxes.every(({ left, right, top, bottom }) => left >= 0 && right <= width && Math.abs(right - left - (bottom - top)) < 1), JSON.stringify(boxes));
+      assert.ok(b.left > a.right || b.top > a.bottom, `${width} px: ${JSON.stringify(boxes)}`);
+    }
+    await page.context().close();
+  });
+
   it("reads cells of the matrices by pointer and keyboard, and leads to the lab", { timeout: 120_000 }, async () => {
     const page = await site.visit("#cases/languages");
     await page.getByLabel("order").selectOption("as listed");
