@@ -10,6 +10,7 @@ pub mod cases;
 pub mod clock;
 pub mod config;
 pub mod decimal;
+pub mod embed;
 pub mod error;
 pub mod exec;
 pub mod experiments;

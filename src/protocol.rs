@@ -61,6 +61,8 @@ pub enum Command {
     Cuts(bool),
     /// The probe token whose way through the watched layer is looked at.
     Flow(Option<usize>),
+    /// Another page begins to look at the run under way, and is to hear what was.
+    Join,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,8 +122,15 @@ pub enum Event {
         loss: f32,
         accuracy: f32,
     },
+    /// Another run takes the place of the one before; `Started` follows.
+    Begins(Box<Config>),
     /// A run is set up.
     Started(Box<Started>),
+    /// For pages that have come late: what holds, and each lane's losses so far.
+    Again {
+        started: Box<Started>,
+        losses: Vec<Vec<f32>>,
+    },
     Frame(Box<Frame>),
     /// Of a language model, what was read and written since the last of these.
     Text(Box<text::TextFrame>),

@@ -39,6 +39,7 @@ const RANKS: &[(&str, u8)] = &[
     ("studio", 7),
     ("cases", 7),
     ("lesson", 8),
+    ("embed", 8),
 ];
 
 /// Imports that their ranks would allow and the design does not: what a pass is knows no operation, views draw snapshots and
@@ -61,6 +62,8 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("cases", "studio"),
     ("app", "cases"),
     ("studio", "cases"),
+    ("embed", "lesson"),
+    ("lesson", "embed"),
 ];
 
 const LONGEST: usize = 450;

@@ -7,6 +7,10 @@ const parts = {
   cases: [/^#cases\b/, (glue, root) => dressed("cases.css").then(() => glue.start_cases(root))],
 };
 const element = (id) => document.getElementById(id);
+const query = new URLSearchParams(location.search);
+const embedded = query.has("embed");
+const root = document.documentElement;
+if (/^(light|dark)$/.test(query.get("theme"))) root.dataset.theme = query.get("theme");
 
 function say(selector, words) {
   for (const line of document.querySelectorAll(selector)) line.textContent = words;
@@ -52,6 +56,13 @@ const load = () =>
   })());
 
 async function startLab() {
+  // In another site's page, and where a frame may have no workers.
+  if (embedded || self.origin === "null") {
+    root.classList.toggle("embedded", embedded);
+    root.classList.toggle("fits", embedded && query.get("height") !== "auto");
+    const [{ start }] = await Promise.all([import("./embedded.js"), embedded && dressed("embed.css")]);
+    return start(load, query, embedded);
+  }
   // The trainer's worker loads its script while the engine is fetched and compiled.
   const worker = new Worker("worker.js?trainer", { type: "module" });
   let failed = false;
@@ -74,7 +85,7 @@ const dressed = (href) =>
 async function startPart(name) {
   const glue = await load();
   // The lab sets the theme where it has been started; where it has not, the system's is the one.
-  document.documentElement.dataset.theme ||= matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  root.dataset.theme ||= matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   await parts[name][1](glue, element(name));
 }
 
@@ -93,7 +104,7 @@ async function route() {
   for (const name in parts) element(name).hidden = name !== asked;
   const learns = ofLesson.test(location.hash);
   element("lesson").hidden = !learns;
-  document.documentElement.classList.toggle("with-lesson", learns);
+  root.classList.toggle("with-lesson", learns);
   // Back in the lab, the keyboard is where it left.
   if (left) document.querySelector(`#app a[href="#${left === "studio" ? "experiments" : left}"]`)?.focus();
   try {

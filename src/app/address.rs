@@ -1,7 +1,8 @@
 //! What the page reads from its own address: the run's configuration and the page's own wishes. Pure.
 
-use crate::config::{Config, Edit, Read};
+use crate::config::{Config, Edit, Lane, Read, decode};
 use crate::error::Error;
+use crate::method::{METHODS, description::Method};
 use crate::view::edit::LANES;
 
 /// Errors of one link that are said at length.
@@ -17,20 +18,48 @@ pub enum Part {
     /// The lane's drawing.
     Method,
     Digits,
-    /// What a language model reads and writes.
+    /// A mixture's experts by themselves.
+    Experts,
+    /// Budgets over training, and what lanes lose when cut.
+    Ranks,
+    /// A passage as a language model reads it.
     Text,
+    /// Bits per byte of held-out texts.
+    Held,
+    /// A language model's layers.
+    Map,
+    /// How base and lanes go on from a prompt.
+    Writing,
 }
 
 impl Part {
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 12] = [
         ("lanes", Self::Lanes),
         ("loss", Self::Loss),
         ("gates", Self::Gates),
         ("weight", Self::Weight),
         ("method", Self::Method),
         ("digits", Self::Digits),
+        ("experts", Self::Experts),
+        ("ranks", Self::Ranks),
         ("text", Self::Text),
+        ("held", Self::Held),
+        ("map", Self::Map),
+        ("writing", Self::Writing),
     ];
+
+    /// The kind of task that alone has this panel.
+    pub fn task(self) -> Option<&'static str> {
+        match self {
+            Self::Digits => Some("digits"),
+            Self::Text | Self::Held | Self::Map | Self::Writing => Some("text"),
+            Self::Lanes | Self::Loss | Self::Gates | Self::Weight | Self::Method | Self::Experts | Self::Ranks => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, part)| *part == self).map_or("", |(name, _)| name)
+    }
 }
 
 /// The page's start, as its address asks for it.
@@ -43,37 +72,70 @@ pub struct Address {
     pub paused: bool,
     /// Only these parts, without the header; `None` is the whole page.
     pub embed: Option<Vec<Part>>,
+    /// Whether its colours are dark; `None` follows the system.
+    pub dark: Option<bool>,
+    /// The run is another page's, and its trainer answers already.
+    pub joins: bool,
     /// What could not be read, in words; defaults stand in its place.
     pub problems: Vec<String>,
 }
 
-/// Reads a query such as "?seed=2&embed=loss,gates&paused".
+/// Reads a query such as "?seed=2&embed=loss,gates&theme=dark&paused".
 pub fn read(query: &str) -> Address {
+    let query = query.trim_start_matches('?');
     let mut problems = Vec::new();
-    let Read { mut config, mut errors, unknown } = Config::read_link(query);
+    let pairs = || query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let value = |wanted: &str| pairs().find(|(key, _)| *key == wanted).map(|(_, value)| value);
+    let embed = value("embed").and_then(|value| parts(value, &mut problems));
+    let Read { mut config, mut errors, unknown } = Config::read_link(&with_task(query, embed.as_deref()));
+    if let Some(text) = value("config") {
+        match Config::from_json(&decode(text).unwrap_or_default()) {
+            Ok(document) => config = document,
+            Err(error) => errors.push(error),
+        }
+    } else if embed.as_ref().is_some_and(|parts| parts.contains(&Part::Ranks)) && value("lanes").is_none() {
+        show_ranks(&mut config);
+    }
     if config.lanes.len() > LANES {
         config.lanes.truncate(LANES);
         problems.push(format!("The page has room for {LANES} lanes; the link's others are left out."));
     }
-    let mut paused = false;
-    let mut embed = None;
     let mut then = Vec::new();
-    for pair in query.trim_start_matches('?').split('&') {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match key {
-            "paused" => paused = !matches!(value, "false" | "0"),
-            "then" => {
-                let (edits, wrong) = config.read_then(value);
-                then = edits;
-                errors.extend(wrong);
-            }
-            "embed" => embed = parts(value, &mut problems),
-            _ => {}
-        }
+    if let Some(value) = value("then") {
+        let (edits, wrong) = config.read_then(value);
+        then = edits;
+        errors.extend(wrong);
     }
+    let dark = match value("theme") {
+        None | Some("auto" | "") => None,
+        Some("dark") => Some(true),
+        Some("light") => Some(false),
+        Some(other) => {
+            problems.push(format!("theme: there is no \"{other}\"; there are light, dark and auto."));
+            None
+        }
+    };
+    let paused = value("paused").is_some_and(|value| !matches!(value, "false" | "0"));
     let said = unread(&errors).into_iter().chain(ignored(&unknown));
     problems.splice(0..0, said);
-    Address { config, then, paused, embed, problems }
+    Address { config, then, paused, embed, dark, joins: value("join").is_some(), problems }
+}
+
+/// A link that asks for a panel of another task than the usual one, and names no task, means that panel's.
+fn with_task(query: &str, embed: Option<&[Part]>) -> String {
+    let names_one = query.split('&').any(|pair| pair.starts_with("task="));
+    let task = embed.unwrap_or_default().iter().find_map(|part| part.task()).filter(|_| !names_one);
+    task.map_or_else(|| query.to_owned(), |task| format!("task={task}&{query}"))
+}
+
+/// A run whose ranks are not one fixed number, for who asks to see such ranks and names no lanes.
+fn show_ranks(config: &mut Config) {
+    let moves = |method: &&Method| method.extras.budget.is_some() || method.extras.cut.is_some_and(|cut| cut.trained);
+    let lanes = METHODS.iter().copied().filter(moves).map(Lane::from).take(LANES).collect();
+    let with = Config { lanes, ..config.clone() };
+    if with.validate().is_ok() {
+        *config = with;
+    }
 }
 
 /// What of the link could not be read, in one message.
@@ -133,6 +195,38 @@ mod tests {
     }
 
     #[test]
+    fn a_panel_brings_the_task_that_has_it() {
+        use crate::config::Task;
+        assert!(matches!(read("?embed=digits").config.task, Task::Digits(_)));
+        assert!(matches!(read("?embed=loss,map&seed=2").config.task, Task::Text(_)));
+        assert!(matches!(read("?embed=digits&task=domains").config.task, Task::Domains(_)));
+        let ranks = read("?embed=ranks");
+        assert!(ranks.problems.is_empty() && ranks.config.lanes.len() > 1, "{ranks:?}");
+        assert!(ranks.config.lanes.iter().any(|lane| lane.method.extras.budget.is_some()));
+        assert_eq!(read("?embed=ranks&lanes=full").config.lanes.len(), 1);
+    }
+
+    #[test]
+    fn theme_and_language_are_the_pages_own() {
+        assert_eq!(
+            ["dark", "light", "auto"].map(|theme| read(&format!("?theme={theme}")).dark),
+            [Some(true), Some(false), None]
+        );
+        assert!(read("?theme=dark&lang=zh&height=auto&host=http%3A%2F%2Fx&join").problems.is_empty());
+        let wrong = read("?theme=sepia").problems;
+        assert!(wrong.len() == 1 && wrong[0].contains("sepia") && wrong[0].contains("auto"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_document_can_stand_in_the_link() {
+        let document = r#"{"version":1,"seed":5,"lanes":[{"method":"full"}]}"#.replace('"', "%22");
+        let address = read(&format!("?embed=loss&config={document}"));
+        assert_eq!((address.config.seed, address.config.lanes.len(), address.problems.len()), (5, 1, 0));
+        let wrong = read("?config=%7B%22version%22:1,%22lanez%22:[]%7D").problems;
+        assert!(wrong.len() == 1 && wrong[0].contains("lanez"), "{wrong:?}");
+    }
+
+    #[test]
     fn lanes_beyond_the_page_are_left_out_and_said() {
         let address = read("?lanes=full~full~full~full~full");
         assert_eq!(address.config.lanes.len(), LANES);
@@ -166,7 +260,7 @@ mod tests {
         let address = read("?seed=x&embed=plot");
         assert_eq!(address.config, Config::default());
         assert_eq!(address.embed, None);
-        assert_eq!(address.problems.len(), 2);
+        assert_eq!(address.problems.len(), 2, "{:?}", address.problems);
         assert!(address.problems[0].contains("seed") && address.problems[0].contains('x'));
         assert!(address.problems[1].contains("plot") && address.problems[1].contains("weight"));
     }

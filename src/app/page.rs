@@ -2,6 +2,7 @@
 
 mod browser;
 pub mod desk;
+mod embed;
 mod lead;
 mod notices;
 
@@ -136,11 +137,12 @@ fn App(props: &AppProps) -> Html {
         address.paused |= browser::prefers_reduced_motion();
         let dark = browser::prefers_dark();
         let (state, effects) = State::start(address, dark);
+        let state_dark = state.dark;
         let handle = Handle {
             core: Rc::new(RefCell::new(Core { state, client: None })),
             redraw: Redraw::new(Callback::from(move |()| trigger.force_update())),
         };
-        browser::set_theme(dark);
+        browser::set_theme(state_dark);
         let on_arrival = {
             let handle = handle.clone();
             move |arrival| {
@@ -202,6 +204,7 @@ fn App(props: &AppProps) -> Html {
 fn page(state: &State, begun: bool, dispatch: &Callback<Action>, bring: &Callback<Array>) -> Html {
     let shows = |part: Part| state.embed.as_ref().is_none_or(|parts| parts.contains(&part));
     let layout = match (&state.embed, &state.config.task) {
+        (Some(parts), _) if parts.len() == 1 => "page embed one",
         (Some(_), _) => "page embed",
         (None, Task::Digits(_)) => "page with-digits",
         (None, Task::Text(_)) => "page with-text",
@@ -234,6 +237,9 @@ fn page(state: &State, begun: bool, dispatch: &Callback<Action>, bring: &Callbac
                 { notices::notices(state, dispatch) }
                 if state.embed.is_none() {
                     { lead::lead(state) }
+                } else {
+                    { embed::bar(state, dispatch) }
+                    { embed::absent(state) }
                 }
                 if begun && shows(Part::Lanes) {
                     { lanes(&LanesProps {
@@ -252,6 +258,9 @@ fn page(state: &State, begun: bool, dispatch: &Callback<Action>, bring: &Callbac
                     { panels(state, dispatch, &shows) }
                 }
             </main>
+            if state.embed.is_some() {
+                { embed::caption(state) }
+            }
             <Explain />
         </>
     }
@@ -319,7 +328,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
                     step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
             { experts(state, &names, shows) }
-            { ranks(state, dispatch, &names, &unit) }
+            { ranks(state, dispatch, &names, &unit, shows) }
             if digits && shows(Part::Digits) {
                 <DigitsPad answers={run.drawing.clone()} names={names.clone()} step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
             }
@@ -336,6 +345,8 @@ fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shows: &dy
             if shows(Part::Text) {
                 <TextPanel started={started.clone()} passage={text.passage.clone()} look={look.clone()} names={names.clone()}
                     step={state.run.step} dark={state.dark} dispatch={dispatch.clone()} />
+            }
+            if shows(Part::Held) {
                 if let Some(held) = &text.held {
                     <Held held={held.clone()} lanes={started.config.lanes.clone()} names={names.clone()} step={state.run.step} dark={state.dark} />
                 } else {
@@ -345,11 +356,11 @@ fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shows: &dy
                     </section>
                 }
             }
-            if state.embed.is_none() {
+            if shows(Part::Map) {
                 <Map started={started.clone()} map={text.map.clone()} names={names.clone()} watch={state.watch} step={state.run.step}
                     dark={state.dark} dispatch={dispatch.clone()} />
             }
-            if shows(Part::Text) {
+            if shows(Part::Writing) {
                 <Writing writing={text.writing.clone()} prompt={state.prompt.clone()} {names}
                     step={state.run.step} dispatch={dispatch.clone()} />
             }
@@ -360,7 +371,7 @@ fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shows: &dy
 /// The watched mixture's experts.
 fn experts(state: &State, names: &[String], shows: &dyn Fn(Part) -> bool) -> Html {
     let of_mixture = state.run.weight.clone().filter(|weight| weight.experts.is_some());
-    let weight = of_mixture.filter(|_| shows(Part::Weight));
+    let weight = of_mixture.filter(|_| shows(Part::Experts));
     let name = |lane: usize| names.get(lane).cloned().unwrap_or_default();
     html! {
         if let Some(weight) = weight {
@@ -370,9 +381,15 @@ fn experts(state: &State, names: &[String], shows: &dyn Fn(Part) -> bool) -> Htm
 }
 
 /// What budgets leave in use, and what lanes lose when cut where one of them is trained for it.
-fn ranks(state: &State, dispatch: &Callback<Action>, names: &[String], unit: &AttrValue) -> Html {
+fn ranks(
+    state: &State,
+    dispatch: &Callback<Action>,
+    names: &[String],
+    unit: &AttrValue,
+    shows: &dyn Fn(Part) -> bool,
+) -> Html {
     use crate::view::ui::{budget::Budgets, cuts::Cuts};
-    let Some(started) = state.run.started.as_ref().filter(|_| state.embed.is_none()) else { return html! {} };
+    let Some(started) = state.run.started.as_ref().filter(|_| shows(Part::Ranks)) else { return html! {} };
     let lanes = &started.config.lanes;
     let any_budget = lanes.iter().any(|lane| lane.method.extras.budget.is_some());
     let any_cut = lanes.iter().any(|lane| lane.method.extras.cut.is_some_and(|cut| cut.trained));

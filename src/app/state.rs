@@ -4,13 +4,18 @@
 mod back;
 mod first;
 mod lanes;
+mod link;
+mod look;
+mod shared;
 
 use back::go_back;
-use first::{can_look, first_look, first_watch};
+use first::{can_look, first_look, first_mixture, first_watch};
 use lanes::{follow, matched, tune};
+use look::{flow, theme};
+use shared::adopt;
 
 use super::address::{Address, Part};
-use crate::config::{BackendChoice, Config, Edit, then_text};
+use crate::config::{BackendChoice, Config, Edit};
 use crate::protocol::text::Look;
 use crate::protocol::{Command, Event, MergeMode, Watch};
 use crate::task::text::own::About;
@@ -52,6 +57,10 @@ pub struct State {
     /// Why the run, which insists on WebGPU, cannot begin.
     pub no_gpu: Option<String>,
     pub dark: bool,
+    /// The theme was chosen, so that the system's is not followed.
+    themed: bool,
+    /// Files asked for here and not yet given.
+    saving: usize,
     /// The link being shared, and whether it is in the clipboard.
     pub share: Option<(String, bool)>,
     pub embed: Option<Vec<Part>>,
@@ -90,7 +99,10 @@ pub enum Effect {
 impl State {
     /// The state before anything has happened, and what to do first.
     pub fn start(address: Address, dark: bool) -> (Self, Vec<Effect>) {
-        let watch = first_watch(&address.config);
+        let watch = match &address.embed {
+            Some(parts) if parts.contains(&Part::Experts) => first_mixture(&address.config),
+            _ => first_watch(&address.config),
+        };
         let config = Snap::new(address.config);
         let mut state = Self {
             begun: config.clone(),
@@ -111,30 +123,19 @@ impl State {
             brought: None,
             problems: address.problems,
             no_gpu: None,
-            dark,
+            dark: address.dark.unwrap_or(dark),
+            themed: address.dark.is_some(),
+            saving: 0,
             share: None,
             embed: address.embed,
         };
-        let effects = state.restart();
+        let effects = if address.joins { vec![Effect::Send(Command::Join)] } else { state.restart() };
         (state, effects)
     }
 
     /// The configuration that controls show: the edit that waits, or what runs.
     pub fn shown(&self) -> &Snap<Config> {
         self.draft.as_ref().unwrap_or(&self.config)
-    }
-
-    /// The query that repeats this run: how it began, what was changed since, and what is still to be.
-    fn link(&self) -> String {
-        let run = &self.run;
-        let is_left = |edit: &&Edit| edit.step > run.step || edit.step == run.step && !run.edits.contains(edit);
-        let edits: Vec<Edit> = run.edits.iter().chain(self.then.iter().filter(is_left)).cloned().collect();
-        let mut query = self.begun.to_query();
-        if !edits.is_empty() {
-            query += if query.is_empty() { "then=" } else { "&then=" };
-            query += &then_text(&edits);
-        }
-        query
     }
 
     /// Begins at step 0 again: a link's run as the link has it, one that was changed by hand as it is now.
@@ -179,14 +180,6 @@ impl State {
         effects
     }
 
-    /// Whether a run that is now set up is another than the one waited for.
-    fn is_given_up(&self, config: &Config) -> bool {
-        let what = |config: &Config| {
-            (config.seed, config.task.clone(), config.lanes.clone(), config.optimizer, config.schedule)
-        };
-        self.run.started.is_none() && what(config) != what(&self.begun)
-    }
-
     fn problem(&mut self, message: String) {
         if self.problems.last() != Some(&message) {
             self.problems.push(message);
@@ -223,7 +216,22 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         // Of a run that was asked for and given up before it was set up.
         Msg::Engine(Event::Started(started)) if state.is_given_up(&started.config) => vec![],
-        Msg::Engine(Event::Saved(files)) => vec![Effect::Give(files)],
+        Msg::Engine(Event::Saved(files)) => match state.saving.checked_sub(1) {
+            // Another page that shares the run has asked for them.
+            None => vec![],
+            Some(left) => {
+                state.saving = left;
+                vec![Effect::Give(files)]
+            }
+        },
+        Msg::Engine(Event::Begins(config)) => adopt(state, *config),
+        Msg::Engine(Event::Again { started, losses }) => {
+            if state.run.started.is_none() {
+                adopt(state, started.config.clone());
+                state.run.apply(Event::Again { started, losses });
+            }
+            vec![]
+        }
         Msg::Engine(Event::Brought(about)) => {
             state.brought = Some(Snap::new(*about));
             vec![]
@@ -247,6 +255,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::Visible(visible) => vec![Effect::Send(Command::Visible(visible))],
+        Msg::Dark(_) if state.themed => vec![],
         Msg::Dark(dark) => {
             state.dark = dark;
             vec![Effect::Theme { dark }]
@@ -368,7 +377,10 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.waiting += 1;
             send(Command::SetRank { lane, rank })
         }
-        Action::Save { merged } => send(Command::Save { lane: state.watch.lane, merged }),
+        Action::Save { merged } => {
+            state.saving += 1;
+            send(Command::Save { lane: state.watch.lane, merged })
+        }
         Action::Watch(mut watch) => {
             let Some(lane) = state.config.lanes.get(watch.lane) else {
                 return vec![];
@@ -403,10 +415,8 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             Some(config) => act(state, Action::Edit(config)),
             None => vec![],
         },
-        Action::ToggleTheme => {
-            state.dark = !state.dark;
-            vec![Effect::Theme { dark: state.dark }]
-        }
+        Action::ToggleTheme => theme(state, !state.dark),
+        Action::Theme { dark } => theme(state, dark),
         Action::ShowCuts(shown) => send(Command::Cuts(shown)),
         Action::ShowFlow(shown) => flow(state, (shown, state.flow.1)),
         Action::FlowToken(token) => flow(state, (state.flow.0, token)),
@@ -417,12 +427,6 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             vec![]
         }
     }
-}
-
-/// The drawing is of this token, while it is in view.
-fn flow(state: &mut State, (shown, token): (bool, usize)) -> Vec<Effect> {
-    let old = std::mem::replace(&mut state.flow, (shown, token));
-    if old == state.flow { vec![] } else { vec![Effect::Send(Command::Flow(shown.then_some(token)))] }
 }
 
 fn edit(state: &mut State, config: Snap<Config>) -> Vec<Effect> {

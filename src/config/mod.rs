@@ -25,7 +25,7 @@ pub use crate::args::{
     Task, Text, limits,
 };
 pub use crate::method::Lane;
-pub use link::{PAGE_KEYS, Read};
+pub use link::{PAGE_KEYS, Read, decode};
 pub use then::{Edit, What, then_text};
 
 /// A complete run: task, lanes, optimiser and schedule, reproducible from `seed`.

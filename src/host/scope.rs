@@ -27,6 +27,11 @@ impl Scope {
         Ok(scope)
     }
 
+    /// What stands in for a worker's scope: a port with its methods, as far as they are called here.
+    pub fn stand_in(port: DedicatedWorkerGlobalScope) -> Self {
+        Self(port)
+    }
+
     /// Hears the page's messages, and what lies beside them, for as long as the worker lives; in words, what is none.
     pub fn listen<T: DeserializeOwned>(
         &self,

@@ -20,7 +20,17 @@ use crate::trainer::{self, Transport};
 /// If this is no dedicated worker.
 #[wasm_bindgen]
 pub fn trainer_worker() -> std::result::Result<(), JsValue> {
-    let scope = Scope::own(|info| Event::Problem { message: format!("the trainer failed: {info}"), fatal: true })?;
+    serve(Scope::own(|info| Event::Problem { message: format!("the trainer failed: {info}"), fatal: true })?);
+    Ok(())
+}
+
+/// The same in the page itself, where it may have no worker: `port` leads to the page and has a worker's `setTimeout`.
+#[wasm_bindgen]
+pub fn trainer_here(port: web_sys::DedicatedWorkerGlobalScope) {
+    serve(Scope::stand_in(port));
+}
+
+fn serve(scope: Scope) {
     let queue = Rc::new(RefCell::new(Queue::default()));
     let (incoming, answering) = (queue.clone(), scope.clone());
     scope.listen(move |message| match message {
@@ -31,7 +41,6 @@ pub fn trainer_worker() -> std::result::Result<(), JsValue> {
         }
     });
     spawn_local(trainer::run(Page { scope, queue, beside: JsValue::UNDEFINED }));
-    Ok(())
 }
 
 /// A command, and what lay beside it.

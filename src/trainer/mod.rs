@@ -96,6 +96,9 @@ impl<F> Default for Trainer<F> {
 impl<F: Source> Trainer<F> {
     async fn command(&mut self, command: Command, transport: &mut impl Transport<File = F>) {
         let off = self.state.ablate();
+        if let (Command::Join, Some(run)) = (&command, &self.run) {
+            transport.emit(run.again());
+        }
         let effect = self.state.command(command);
         let now = self.state.ablate();
         if let Some(run) = self.run.as_mut().filter(|_| now != off)
@@ -228,6 +231,7 @@ impl<F: Source> Trainer<F> {
         };
         let run = Run::new(lab, digits, texts, fallback);
         self.state.begin(frame::shape(&run.lab), total, paused, then);
+        transport.emit(Event::Begins(Box::new(run.lab.config.clone())));
         transport.emit(Event::Started(Box::new(run.started())));
         self.run = Some(run);
         Ok(())

@@ -88,6 +88,12 @@ impl Run {
         Started { text, ..frame::started(&self.lab, self.fallback.clone()) }
     }
 
+    /// For who has not heard of it from its beginning.
+    pub fn again(&self) -> Event {
+        let losses = (0..self.lab.lane_count()).map(|lane| self.lab.losses(lane).iter().map(|&l| l as f32).collect());
+        Event::Again { started: Box::new(self.started()), losses: losses.collect() }
+    }
+
     /// Whether there is text to be read or written.
     pub fn reads(&self, state: &State) -> bool {
         self.reading.as_ref().is_some_and(|reading| reading.wants(&self.lab, state))

@@ -181,6 +181,7 @@ impl State {
             Command::Flow(token) => self.flow = token,
             Command::Look(look) => self.look = Some(look),
             Command::Write(prompt) => self.prompt = prompt,
+            Command::Join => {}
         }
         self.stale = !self.shape.lanes.is_empty();
         None

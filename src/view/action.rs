@@ -63,6 +63,9 @@ pub enum Action {
     /// Set every lane to the budget of this one.
     MatchParameters,
     ToggleTheme,
+    Theme {
+        dark: bool,
+    },
     /// The losses of cut factors came into view, or left it.
     ShowCuts(bool),
     /// The drawing of a token's way came into view, or left it.

@@ -19,6 +19,8 @@ const views = {
     await page.getByText("Your own model and text").waitFor();
   }],
   "an embed": ["?embed=loss,gates,weight", (page) => page.locator("#gates canvas").first().waitFor()],
+  "one panel": ["?embed=experts", (page) => page.locator("#experts canvas").first().waitFor()],
+  "a lesson in an embed": ["?embed=loss&height=auto#lesson/rank/1", (page) => page.getByText("Step 1 of 4").waitFor()],
   experiments: ["#experiments", (page) => page.getByRole("heading", { name: /Claims about/ }).waitFor()],
   sweeps: ["#sweeps", (page) => page.getByRole("heading", { name: "Sweeps" }).waitFor()],
   adapters: ["#adapters", (page) => page.locator("#studio").getByRole("heading").first().waitFor()],

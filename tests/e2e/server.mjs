@@ -1,5 +1,5 @@
 // A static server for tests and benches: mounts folders and texts under paths, as any static host would serve them
-// (no special headers; compressed where `gzip` is asked for), and keeps a log of what was asked for.
+// (no special headers, unless it is `open` to frames without an origin; compressed where `gzip` is asked for), and keeps a log of what was asked for.
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
@@ -16,7 +16,7 @@ const TYPES = {
 
 // `mounts`: { "/some/path/": folder, "/file.html": { body, type } }. Returns { origin, requests, files, close }:
 // `requests` are the paths asked for, `files` the bytes of each path that was found.
-export async function serve(mounts, { gzip = false } = {}) {
+export async function serve(mounts, { gzip = false, open = false } = {}) {
   const requests = [];
   const files = new Map();
   const compressed = new Map();
@@ -37,7 +37,7 @@ export async function serve(mounts, { gzip = false } = {}) {
     const found = await find(path).catch(() => null);
     if (!found) return response.writeHead(404).end();
     files.set(path, Buffer.from(found.body));
-    if (!gzip) return response.writeHead(200, { "content-type": found.type }).end(found.body);
+    if (!gzip) return response.writeHead(200, { "content-type": found.type, ...(open && { "access-control-allow-origin": "*" }) }).end(found.body);
     // Once, so that no time is spent on it when a page is timed.
     if (!compressed.has(path)) compressed.set(path, gzipSync(found.body, { level: 9 }));
     const body = compressed.get(path);

@@ -41,13 +41,15 @@ fn answer(request: Request) -> io::Result<()> {
     };
     let header = |name: &str, value: &str| Header::from_bytes(name, value).map_err(|()| io::ErrorKind::InvalidInput);
     let kind = header("Content-Type", kind(&path))?;
+    // For frames without an origin, which are anybody's: see docs/EMBED.md.
+    let open = header("Access-Control-Allow-Origin", "*")?;
     let gzip = request.headers().iter().any(|h| h.field.equiv("Accept-Encoding") && h.value.as_str().contains("gzip"));
     if !gzip {
-        return request.respond(Response::from_data(body).with_header(kind));
+        return request.respond(Response::from_data(body).with_header(kind).with_header(open));
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(&body)?;
-    let compressed = Response::from_data(encoder.finish()?).with_header(kind);
+    let compressed = Response::from_data(encoder.finish()?).with_header(kind).with_header(open);
     request.respond(compressed.with_header(header("Content-Encoding", "gzip")?))
 }
 

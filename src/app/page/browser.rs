@@ -8,6 +8,9 @@ use web_sys::{HtmlElement, Window};
 use crate::host::browser::{media, window};
 pub use crate::host::browser::{on_theme, query};
 
+/// What of the page's own keys stays in its address when the run's part of it changes.
+const KEPT: [&str; 7] = ["embed", "paused", "lang", "theme", "host", "height", "join"];
+
 fn matches(query: &str) -> bool {
     media(query).is_some_and(|media| media.matches())
 }
@@ -39,7 +42,7 @@ pub fn set_query(query: &str) {
     let kept = old
         .trim_start_matches('?')
         .split('&')
-        .filter(|pair| matches!(pair.split('=').next(), Some("embed" | "paused" | "lang")) && !pair.is_empty());
+        .filter(|pair| pair.split('=').next().is_some_and(|key| KEPT.contains(&key)));
     let pairs: Vec<&str> = Some(query).into_iter().filter(|q| !q.is_empty()).chain(kept).collect();
     // A lesson stands beside its run.
     let hash = window().and_then(|w| w.location().hash().ok()).filter(|hash| hash.starts_with("#lesson"));

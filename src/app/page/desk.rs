@@ -10,7 +10,7 @@ use crate::view::action::Action;
 
 thread_local! {
     static LAB: RefCell<Option<Handle>> = const { RefCell::new(None) };
-    static LISTENER: RefCell<Option<Callback<()>>> = const { RefCell::new(None) };
+    static LISTENERS: RefCell<Vec<Callback<()>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The lab is there.
@@ -20,15 +20,13 @@ pub(super) fn place(lab: &Handle) {
 
 /// Something has happened in the lab.
 pub(super) fn tell() {
-    let listener = LISTENER.with(|listener| listener.borrow().clone());
-    if let Some(listener) = listener {
-        listener.emit(());
-    }
+    let listeners = LISTENERS.with(|listeners| listeners.borrow().clone());
+    listeners.iter().for_each(|listener| listener.emit(()));
 }
 
 /// From now on `listener` is called whenever something has happened in the lab.
 pub fn listen(listener: Callback<()>) {
-    LISTENER.with(|place| *place.borrow_mut() = Some(listener));
+    LISTENERS.with(|listeners| listeners.borrow_mut().push(listener));
 }
 
 /// Does what a person could have done.

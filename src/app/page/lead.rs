@@ -27,7 +27,7 @@ pub fn lead(state: &State) -> Html {
 }
 
 /// The claim in its lanes' colours, and the notice behind it.
-fn now_line(state: &State) -> Html {
+pub fn now_line(state: &State) -> Html {
     let line = &state.run.now;
     let names = lane_names(&state.config.lanes);
     let said = |sentence: &str, numbers: &[(String, String)]| -> Html {

@@ -18,6 +18,12 @@ pub fn first_watch(config: &Config) -> Watch {
     }
 }
 
+/// The same where experts are to be seen: the first that has any.
+pub fn first_mixture(config: &Config) -> Watch {
+    let watch = first_watch(config);
+    Watch { lane: config.lanes.iter().position(|lane| lane.is_gated()).unwrap_or(watch.lane), ..watch }
+}
+
 /// The passage that a language model is first seen to read, and the first layer that has gates to be told with it.
 pub fn first_look(config: &Config) -> Option<Look> {
     let Task::Text(text) = &config.task else { return None };

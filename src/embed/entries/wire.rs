@@ -1,0 +1,86 @@
+//! The talk with the page around, in the browser: hears JSON, does in the lab what it asks for, and says what is new. Knows
+//! nothing of what the messages mean.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use js_sys::Function;
+use serde_json::Value;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::app::page::desk;
+use crate::args::object::refuse;
+use crate::embed::ask::{self, Ask, Place};
+use crate::embed::tell::{Teller, refusal};
+use crate::error::{Error, Result};
+use crate::host::browser::window;
+use crate::host::file::fetch;
+
+/// From now on `send` is called with every message for the page around, as text; what is given back is called with that page's.
+pub fn start(send: Function) -> Function {
+    let teller = Rc::new(RefCell::new(Teller::default()));
+    let say = Rc::new(move |message: &Value| {
+        // A page around that has gone hears nothing.
+        let _ = send.call1(&JsValue::NULL, &message.to_string().into());
+    });
+    let tell = {
+        let say = say.clone();
+        move || {
+            let news = desk::read(|state| teller.borrow_mut().news(state)).unwrap_or_default();
+            news.iter().for_each(|message| say(message));
+        }
+    };
+    tell();
+    desk::listen(yew::Callback::from(move |()| tell()));
+    let hear = Closure::<dyn Fn(String)>::new(move |text: String| {
+        let message: Value = serde_json::from_str(&text).unwrap_or_default();
+        let id = ask::id(&message).cloned();
+        let asked = desk::read(|state| ask::read(&message, state));
+        match asked {
+            Some(Ok(Ask::Act(actions))) => actions.into_iter().for_each(desk::act),
+            Some(Ok(Ask::GoTo(place))) => {
+                let say = say.clone();
+                spawn_local(async move {
+                    if let Err(error) = go_to(place).await {
+                        say(&refusal(&error, id.as_ref()));
+                    }
+                });
+            }
+            Some(Err(error)) => say(&refusal(&error, id.as_ref())),
+            None => {}
+        }
+    });
+    hear.into_js_value().unchecked_into()
+}
+
+/// To a step of a lesson, if there is such a one.
+async fn go_to(place: Place) -> Result<()> {
+    let hash = match place.lesson {
+        None => "#lab".to_owned(),
+        Some(lesson) => {
+            let index = file("index").await?;
+            let names: Vec<&str> =
+                index["lessons"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            if !names.contains(&lesson.as_str()) {
+                let known = names.join(", ");
+                return Err(refuse("lesson", &lesson.into(), format_args!("there are {known}")));
+            }
+            let steps = file(&lesson).await?["steps"].as_array().map_or(0, Vec::len);
+            if place.step > steps {
+                return Err(refuse("step", &place.step.into(), format_args!("a whole number from 1 to {steps}")));
+            }
+            format!("#lesson/{lesson}/{}", place.step)
+        }
+    };
+    if let Some(window) = window() {
+        // Only a name that cannot be written is refused, and this can.
+        let _ = window.location().set_hash(&hash);
+    }
+    Ok(())
+}
+
+async fn file(name: &str) -> Result<Value> {
+    let bytes = fetch(&format!("lessons/{name}.json")).await?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::Json(error.to_string()))
+}
