@@ -103,6 +103,21 @@ describe("fifty languages", () => {
     await page.context().close();
   });
 
+  it("says what could not be loaded, shows what was measured, and tries again when it is opened again", { timeout: 120_000 }, async () => {
+    const page = await site.visit("#cases");
+    await page.route("**/adapters.safetensors", (route) => route.abort());
+    await page.getByRole("link", { name: "Fifty languages, one base" }).click();
+    await page.getByText(/adapters\.safetensors: the site cannot be reached/).waitFor({ timeout: 30_000 });
+    await page.getByRole("img", { name: /^Bits per byte against none/ }).waitFor();
+    assert.ok(await page.getByRole("button", { name: "Add and measure" }).isDisabled());
+    await page.unroute("**/adapters.safetensors");
+    await page.getByRole("link", { name: "All cases" }).click();
+    await page.getByRole("link", { name: "Fifty languages, one base" }).click();
+    await page.getByText("Base and all adapters are there").waitFor({ timeout: 60_000 });
+    await page.getByText(/^Over 234 bytes/).waitFor({ timeout: 60_000 });
+    await page.context().close();
+  });
+
   it("has room at every width", { timeout: 120_000 }, async () => {
     const page = await site.visit("#cases/languages");
     await page.locator(".bars").waitFor({ timeout: 60_000 });
