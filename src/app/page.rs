@@ -225,6 +225,7 @@ fn page(state: &State, begun: bool, dispatch: &Callback<Action>, bring: &Callbac
                     status_why: status_why(&state.run).into(),
                     dark: state.dark,
                     share: state.share.as_ref().map(|(link, copied)| Share { link: link.clone(), copied: *copied }),
+                    panels: Part::ALL.map(|(name, _)| name.into()).to_vec(),
                     dispatch: dispatch.clone(),
                     bring: bring.clone(),
                 }) }

@@ -17,6 +17,7 @@ pub mod reading;
 pub mod run;
 pub mod scale;
 pub mod snap;
+pub mod snippet;
 pub mod table;
 #[cfg(all(target_arch = "wasm32", feature = "app"))]
 pub mod ui;

@@ -6,6 +6,7 @@ use yew::prelude::*;
 use super::{
     control::{Button, Choice},
     navigation::navigation,
+    share::ShareBox,
     task::TaskPanel,
 };
 use crate::args::limits;
@@ -30,6 +31,8 @@ pub struct HeaderProps {
     pub status_why: AttrValue,
     pub dark: bool,
     pub share: Option<Share>,
+    /// Names of the panels that can stand in another page.
+    pub panels: Vec<AttrValue>,
     pub dispatch: Callback<Action>,
 }
 
@@ -74,11 +77,7 @@ pub fn header(props: &HeaderProps) -> Html {
                 .named(if props.dark { "Light theme" } else { "Dark theme" })
                 .acts(dispatch, Action::ToggleTheme) }
             if let Some(share) = &props.share {
-                <div class="share" role="group" aria-label="Link to this run">
-                    <span>{ if share.copied { "Link copied." } else { "Copy this link:" } }</span>
-                    <input type="text" readonly=true value={share.link.clone()} aria-label="Link to this run" />
-                    { Button::quiet("Close", "Put the link away.").acts(dispatch, Action::CloseShare) }
-                </div>
+                <ShareBox link={share.link.clone()} copied={share.copied} panels={props.panels.clone()} dispatch={dispatch.clone()} />
             }
         </header>
     }

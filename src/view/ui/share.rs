@@ -1,0 +1,59 @@
+//! A run to be taken elsewhere: its link, or one of its panels for a page of one's own. Knows nothing of how links are made.
+
+use wasm_bindgen::JsCast;
+use web_sys::HtmlInputElement;
+use yew::prelude::*;
+
+use super::control::{Button, Choice};
+use crate::view::action::Action;
+use crate::view::snippet::{FORMS, THEMES, address, snippet};
+
+#[derive(Properties, PartialEq)]
+pub struct ShareBoxProps {
+    pub link: AttrValue,
+    /// The link is in the clipboard.
+    pub copied: bool,
+    /// Panels that can stand in another page.
+    pub panels: Vec<AttrValue>,
+    pub dispatch: Callback<Action>,
+}
+
+#[component]
+pub fn ShareBox(props: &ShareBoxProps) -> Html {
+    let (form, panel, theme) = (use_state_eq(|| 0usize), use_state_eq(|| 1usize), use_state_eq(|| 0usize));
+    let set = |state: &UseStateHandle<usize>| {
+        let state = state.clone();
+        Callback::from(move |chosen| state.set(chosen))
+    };
+    let name = props.panels.get(*panel).cloned().unwrap_or_default();
+    let theme_name = THEMES.get(*theme).copied().unwrap_or_default();
+    let text = snippet(*form, &props.link, &name, theme_name);
+    let said = match (*form, props.copied) {
+        (0, true) => "Link copied.",
+        (0, false) => "Copy this link:",
+        _ => "For a page of yours:",
+    };
+    // To be copied whole.
+    let onfocus = Callback::from(|event: FocusEvent| {
+        if let Some(input) = event.target().and_then(|target| target.dyn_into::<HtmlInputElement>().ok()) {
+            input.select();
+        }
+    });
+    html! {
+        <div class="share" role="group" aria-label="Share this run">
+            <span>{ said }</span>
+            <Choice quiet=true label="Form" why="The run as a link, or one of its panels in a page of yours: as a frame, or as an element that is as high as what is in it."
+                options={FORMS.map(AttrValue::from).to_vec()} chosen={*form} on_change={set(&form)} />
+            if *form > 0 {
+                <Choice quiet=true label="Panel to share" why="Which panel is shown there." options={props.panels.clone()} chosen={*panel} on_change={set(&panel)} />
+                <Choice quiet=true label="Theme to share" why="Its colours there; auto is what the reader's system has." options={THEMES.map(AttrValue::from).to_vec()}
+                    chosen={*theme} on_change={set(&theme)} />
+            }
+            <input type="text" readonly=true value={text} {onfocus} aria-label={if *form == 0 { "Link to this run" } else { "For a page of yours" }} />
+            if *form > 0 {
+                <a href={address(&props.link, &name, theme_name)} target="_blank" rel="noopener">{ "See it" }</a>
+            }
+            { Button::quiet("Close", "Put this away.").acts(&props.dispatch, Action::CloseShare) }
+        </div>
+    }
+}

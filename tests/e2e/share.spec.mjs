@@ -1,0 +1,61 @@
+// A run taken elsewhere: Share writes a link, a frame and an element that work, and a notebook's cell shows a figure.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { after, before, describe, it } from "node:test";
+import { BASE, openSite, trained } from "./page.mjs";
+import { serve } from "./server.mjs";
+
+describe("a run taken elsewhere", () => {
+  let site, host;
+  const mounts = {};
+  before(async () => {
+    site = await openSite();
+    host = await serve(mounts);
+  });
+  after(() => Promise.all([site?.close(), host?.close()]));
+
+  // The frame that a page with this body shows.
+  async function shown(page, body) {
+    mounts["/"] = { type: "text/html", body: `<!doctype html><title>host</title>${body}` };
+    await page.goto(`${host.origin}/`);
+    return page.frameLocator("iframe").first();
+  }
+
+  it("is shared as a link, a frame and an element", { timeout: 120_000 }, async () => {
+    const page = await site.visit("?seed=5&lanes=full~lora.r2&paused");
+    await page.getByRole("button", { name: "Share", exact: true }).click();
+    const link = await page.getByRole("textbox", { name: "Link to this run" }).inputValue();
+    assert.ok(link.endsWith("?seed=5&lanes=full~lora.r2"), link);
+    const text = page.getByRole("textbox", { name: "For a page of yours" });
+    const written = {};
+    for (const form of ["iframe", "element"]) {
+      await page.getByLabel("Form", { exact: true }).selectOption(form);
+      await page.getByLabel("Panel to share").selectOption("loss");
+      await page.getByLabel("Theme to share").selectOption("dark");
+      written[form] = await text.inputValue();
+    }
+    assert.match(await page.getByRole("link", { name: "See it" }).getAttribute("href"), /seed=5&lanes=full~lora.r2&embed=loss&theme=dark$/);
+    for (const body of Object.values(written)) {
+      const frame = await shown(page, body);
+      await frame.getByText(/^step [1-9]/).waitFor({ timeout: 60_000 });
+      assert.equal(await frame.locator("html").getAttribute("data-theme"), "dark");
+      assert.match(await frame.getByRole("link", { name: /LoRA Playground/ }).getAttribute("href"), /\?seed=5&lanes=full~lora\.r2$/);
+    }
+    await page.context().close();
+  });
+
+  it("is a figure in a notebook", { timeout: 120_000 }, async () => {
+    const notebook = JSON.parse(readFileSync("examples/notebook/figure.ipynb", "utf8"));
+    assert.deepEqual([notebook.nbformat, notebook.cells.map(({ cell_type }) => cell_type)], [4, ["markdown", "code"]]);
+    const code = notebook.cells[1].source.join("").replace("http://127.0.0.1:8080/", `${site.server.origin}${BASE}`);
+    // What a notebook does with a cell's last expression.
+    const cut = code.trimEnd().lastIndexOf("\n");
+    const body = execFileSync("python3", ["-c", `${code.slice(0, cut)}\nprint((${code.slice(cut)})._repr_html_())`], { encoding: "utf8" });
+    const page = await site.visit("?paused");
+    const frame = await shown(page, body);
+    await frame.locator("#gates canvas").first().waitFor({ timeout: 60_000 });
+    await frame.getByText(/^step [1-9]/).waitFor();
+    await page.context().close();
+  });
+});
