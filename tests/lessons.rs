@@ -14,6 +14,7 @@ use lora_playground::lesson::data::{Catalogue, Index, Lesson, Number, Step, Text
 use lora_playground::lesson::script::scene;
 use lora_playground::lesson::words::{LANGUAGES, length, names};
 use lora_playground::protocol::{Command, Event};
+use lora_playground::task::text::own::{OwnModel, Parts, open};
 use lora_playground::trainer::{Transport, run};
 use lora_playground::view::action::Action;
 use lora_playground::view::run::Run;
@@ -315,6 +316,9 @@ impl Transport for Walk<'_> {
     }
     fn files(&mut self, _: &[String]) -> Result<Vec<Memory>> {
         Ok(vec![])
+    }
+    async fn open_model(&mut self, parts: Parts<Memory>) -> Result<OwnModel<Memory>> {
+        open(parts).await
     }
 }
 

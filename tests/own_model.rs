@@ -6,7 +6,7 @@ use lora_playground::config::{Config, Task};
 use lora_playground::error::Result;
 use lora_playground::files::{Memory, Source};
 use lora_playground::lab::Lab;
-use lora_playground::task::text::own::Own;
+use lora_playground::task::text::own::{Own, open};
 use lora_playground::task::text::{Model, Passages, small_model};
 use pollster::block_on;
 use serde_json::Value;
@@ -29,7 +29,7 @@ fn text(name: &str, content: &str) -> (String, Memory) {
 }
 
 fn take(own: &mut Own<Memory>, files: Vec<(String, Memory)>) -> Vec<String> {
-    block_on(own.take(files))
+    block_on(own.take(files, open))
 }
 
 async fn small() -> Result<Model> {
@@ -172,7 +172,7 @@ fn a_model_that_is_too_large_is_refused_by_its_header_alone() {
     let head = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
     let size = head.len() as u64 + 268_435_456;
     all.push(("llama_gqa/model.safetensors".into(), Sparse { name: "model.safetensors".into(), head, size }));
-    let problems = block_on(Own::default().take(all));
+    let problems = block_on(Own::default().take(all, open));
     assert!(
         problems.len() == 1 && problems[0].contains("134 million parameters; up to 50 million fit"),
         "{problems:?}"

@@ -10,6 +10,7 @@ use lora_playground::files::Memory;
 use lora_playground::optim;
 use lora_playground::protocol::text::{Look, Passage, TextFrame};
 use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Started, Watch};
+use lora_playground::task::text::own::{OwnModel, Parts, open};
 use lora_playground::trainer::{Transport, run};
 use lora_playground::view::ranks::Budget;
 use serde::{Serialize, de::DeserializeOwned};
@@ -63,6 +64,9 @@ impl Transport for Script<'_> {
             |path: &String| std::fs::read(format!("{}/tests/fixtures/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         let name = |path: &String| path.rsplit('/').next().unwrap().to_owned();
         Ok(paths.iter().map(|path| Memory::new(&name(path), read(path))).collect())
+    }
+    async fn open_model(&mut self, parts: Parts<Memory>) -> Result<OwnModel<Memory>> {
+        open(parts).await
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+use futures_util::future::LocalBoxFuture;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -12,25 +13,27 @@ use super::scope::Scope;
 use crate::error::Result;
 use crate::files::blob::File;
 use crate::protocol::{Command, Event};
+use crate::task::text::own::{OwnModel, Parts};
 use crate::trainer::{self, Transport};
+
+/// Opens a visitor's own model: code that is fetched when it is called.
+pub type OpenModel = fn(Parts<File>) -> LocalBoxFuture<'static, Result<OwnModel<File>>>;
 
 /// Train at the bidding of the page; to be called once, in a dedicated worker.
 ///
 /// # Errors
 /// If this is no dedicated worker.
-#[wasm_bindgen]
-pub fn trainer_worker() -> std::result::Result<(), JsValue> {
-    serve(Scope::own(|info| Event::Problem { message: format!("the trainer failed: {info}"), fatal: true })?);
+pub fn start(open: OpenModel) -> std::result::Result<(), JsValue> {
+    serve(Scope::own(|info| Event::Problem { message: format!("the trainer failed: {info}"), fatal: true })?, open);
     Ok(())
 }
 
 /// The same in the page itself, where it may have no worker: `port` leads to the page and has a worker's `setTimeout`.
-#[wasm_bindgen]
-pub fn trainer_here(port: web_sys::DedicatedWorkerGlobalScope) {
-    serve(Scope::stand_in(port));
+pub fn start_here(port: web_sys::DedicatedWorkerGlobalScope, open: OpenModel) {
+    serve(Scope::stand_in(port), open);
 }
 
-fn serve(scope: Scope) {
+fn serve(scope: Scope, open: OpenModel) {
     let queue = Rc::new(RefCell::new(Queue::default()));
     let (incoming, answering) = (queue.clone(), scope.clone());
     scope.listen(move |message| match message {
@@ -40,7 +43,7 @@ fn serve(scope: Scope) {
             answering.send(&Event::Problem { message, fatal: false });
         }
     });
-    spawn_local(trainer::run(Page { scope, queue, beside: JsValue::UNDEFINED }));
+    spawn_local(trainer::run(Page { scope, queue, beside: JsValue::UNDEFINED, open }));
 }
 
 /// A command, and what lay beside it.
@@ -66,6 +69,7 @@ struct Page {
     queue: Rc<RefCell<Queue>>,
     /// What lay beside the command heard last.
     beside: JsValue,
+    open: OpenModel,
 }
 
 impl Page {
@@ -113,5 +117,9 @@ impl Transport for Page {
     fn files(&mut self, paths: &[String]) -> Result<Vec<File>> {
         let files = js_sys::Array::from(&std::mem::replace(&mut self.beside, JsValue::UNDEFINED));
         paths.iter().zip(files.iter()).map(|(path, file)| File::new(path, &file)).collect()
+    }
+
+    async fn open_model(&mut self, parts: Parts<File>) -> Result<OwnModel<File>> {
+        (self.open)(parts).await
     }
 }

@@ -1,18 +1,23 @@
-//! What the page's scripts call: the studio and its workers. Their code is a part of the engine of its own, `split_studio.wasm`,
-//! that `cargo xtask build` cuts off behind these functions and that is fetched when one is called. Knows nothing of what
-//! they do.
+//! What the page's scripts call: the trainer, the studio and its workers. Behind functions marked `wasm_split`, `cargo xtask build`
+//! cuts the engine into parts (`split_studio.wasm`; `split_own.wasm`, which opens a visitor's own model) that are fetched when one
+//! is called. Knows nothing of what they do.
 
 // What `wasm_split` writes around a function: an import and an export by name.
 #![allow(unsafe_code)]
 
-use thiserror::Error;
+use futures_util::future::LocalBoxFuture;
+use thiserror::Error as Explained;
 use wasm_bindgen::prelude::*;
 use wasm_split_helpers::{SplitLoaderError, wasm_split};
 
 use super::{adapters, ui, worker};
+use crate::error::Error;
+use crate::files::blob::File;
+use crate::host;
+use crate::task::text::own::{OwnModel, Parts, open};
 
 /// Why a part of the engine does not run.
-#[derive(Debug, Error)]
+#[derive(Debug, Explained)]
 enum Failed {
     #[error("its part of the engine could not be fetched")]
     Fetch(#[from] SplitLoaderError),
@@ -24,6 +29,39 @@ impl From<Failed> for JsValue {
     fn from(failed: Failed) -> Self {
         js_sys::Error::new(&failed.to_string()).into()
     }
+}
+
+type Opening = LocalBoxFuture<'static, Result<OwnModel<File>, Error>>;
+
+#[wasm_split(own, fallible)]
+fn opening(parts: Parts<File>) -> Result<Opening, SplitLoaderError> {
+    Ok(Box::pin(open(parts)))
+}
+
+fn open_model(parts: Parts<File>) -> Opening {
+    Box::pin(async move {
+        let unfetched =
+            "the part of the engine that opens it could not be fetched; try again when there is a connection";
+        match opening(parts).await {
+            Ok(opened) => opened.await,
+            Err(_) => Err(Error::File { file: "the model".into(), problem: unfetched.into() }),
+        }
+    })
+}
+
+/// Train at the bidding of the page; to be called once, in a dedicated worker.
+///
+/// # Errors
+/// If this is no dedicated worker.
+#[wasm_bindgen]
+pub fn trainer_worker() -> Result<(), JsValue> {
+    host::worker::start(open_model)
+}
+
+/// The same in the page itself, where it may have no worker: `port` leads to the page and has a worker's `setTimeout`.
+#[wasm_bindgen]
+pub fn trainer_here(port: web_sys::DedicatedWorkerGlobalScope) {
+    host::worker::start_here(port, open_model);
 }
 
 #[wasm_split(studio, fallible)]

@@ -29,6 +29,7 @@ use crate::net::kernels;
 use crate::order::Few;
 use crate::protocol::text::Bring;
 use crate::protocol::{Command, Event};
+use crate::task::text::own::{OwnModel, Parts};
 use crate::task::text::{Own, Tokenizer, small, small_model};
 use run::Run;
 use state::{Becoming, Effect, State};
@@ -48,6 +49,8 @@ pub trait Transport {
     fn file(&mut self, name: &str) -> impl Future<Output = Result<Vec<u8>>>;
     /// The files of these paths, which lay beside the command heard last.
     fn files(&mut self, paths: &[String]) -> Result<Vec<Self::File>>;
+    /// [`open`](crate::task::text::own::open), wherever its code lies.
+    fn open_model(&mut self, parts: Parts<Self::File>) -> impl Future<Output = Result<OwnModel<Self::File>>>;
 }
 
 /// Serve `transport` until it ends.
@@ -133,7 +136,10 @@ impl<F: Source> Trainer<F> {
     async fn bring(&mut self, what: Bring, transport: &mut impl Transport<File = F>) {
         let problems = match what {
             Bring::Open(paths) => match transport.files(&paths) {
-                Ok(files) => self.own.take(paths.into_iter().zip(files).collect()).await,
+                Ok(files) => {
+                    let named = paths.into_iter().zip(files).collect();
+                    self.own.take(named, async |parts| transport.open_model(parts).await).await
+                }
                 Err(error) => vec![error.to_string()],
             },
             Bring::HoldOut(share) => {

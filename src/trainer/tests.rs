@@ -28,6 +28,9 @@ impl Transport for Log {
     fn files(&mut self, _: &[String]) -> Result<Vec<Self::File>> {
         Ok(vec![])
     }
+    async fn open_model(&mut self, parts: Parts<Self::File>) -> Result<OwnModel<Self::File>> {
+        crate::task::text::own::open(parts).await
+    }
 }
 
 impl Log {

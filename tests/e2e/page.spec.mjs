@@ -463,13 +463,16 @@ describe("the page, with WebGPU", () => {
     const needs = Object.fromEntries([...script.matchAll(/\/\* (.*) \*\/\s+const __(chunk_\d+) /g)].map(([, parts, chunk]) => [chunk, parts.split(", ")]));
     const of = (part, files) => ([path]) => path.endsWith(`split_${part}.wasm`) || (needs[path.match(/chunk_\d+/)?.[0]] ?? []).includes(part) || files.test(path);
     const [studio, lessons, cases] = [of("studio", /^$/), of("lesson", /lessons/), of("cases", /cases\.css$/)];
+    // What opens a visitor's own model.
+    const own = of("own", /^$/);
     // What only frames in other pages fetch, and what those pages do.
     const embeds = of("embed", /embed(ded)?\.(d\.ts|js|css)$/);
     assert.ok(sizes.every(([path]) => !/chunk_/.test(path) || needs[path.match(/chunk_\d+/)[0]]), JSON.stringify(needs));
-    const first = total(sizes.filter((one) => !studio(one) && !lessons(one) && !cases(one) && !embeds(one)));
+    const first = total(sizes.filter((one) => !studio(one) && !lessons(one) && !cases(one) && !embeds(one) && !own(one)));
+    assert.ok(total(sizes.filter((one) => own(one) && !studio(one))) <= 60_000, said);
     assert.ok(total(sizes.filter(embeds)) <= 40_000, said);
     assert.ok(first <= 800_000, said);
-    assert.ok(first + total(sizes.filter(studio)) <= 1_100_000, said);
+    assert.ok(total(sizes.filter(studio)) <= 380_000, said);
     // All lessons in both languages with the column that shows them; what the studio has, too, is counted there.
     assert.ok(total(sizes.filter((one) => lessons(one) && !studio(one))) <= 120_000, said);
     assert.ok(total(sizes.filter(cases)) <= 240_000, said);

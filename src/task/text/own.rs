@@ -30,11 +30,21 @@ pub struct Own<S> {
     held: f32,
 }
 
+/// A model that is open: its header and its tokenizer are read, its weights are not.
 #[derive(Clone, Debug)]
-struct OwnModel<S> {
+pub struct OwnModel<S> {
     config: ModelConfig,
     weights: Checkpoint<S>,
     tokenizer: Tokenizer,
+}
+
+/// A model's files, told apart.
+#[derive(Debug)]
+pub struct Parts<S> {
+    pub config: S,
+    pub tokenizer: Option<S>,
+    pub index: Option<S>,
+    pub weights: Vec<S>,
 }
 
 /// What has been brought, for a person.
@@ -131,8 +141,12 @@ async fn json<S: Source>(file: &S) -> Result<serde_json::Value> {
 
 impl<S: Source> Own<S> {
     /// Takes files in, by path; a model in place of the one before, a text in place of one of its name. What cannot be opened
-    /// is told and harms nothing that is there.
-    pub async fn take(&mut self, files: Vec<(String, S)>) -> Vec<String> {
+    /// is told and harms nothing that is there. `open` is [`open`], wherever its code lies.
+    pub async fn take(
+        &mut self,
+        files: Vec<(String, S)>,
+        open: impl AsyncFnOnce(Parts<S>) -> Result<OwnModel<S>>,
+    ) -> Vec<String> {
         let configs: Vec<&str> =
             files.iter().map(|(path, _)| path.as_str()).filter(|p| role(p, true) == Role::Config).collect();
         let models: Vec<String> = configs.into_iter().map(|path| folder(path).to_owned()).collect();
@@ -157,7 +171,7 @@ impl<S: Source> Own<S> {
         }
         let model = match (config, weights.is_empty(), tokenizer.is_some() || index.is_some()) {
             (None, true, false) => None,
-            (Some(config), false, _) => Some(open(config, tokenizer, index, weights).await),
+            (Some(config), false, _) => Some(open(Parts { config, tokenizer, index, weights }).await),
             (Some(_), true, _) | (None, true, true) => {
                 Some(Err(broken("the model", "has no .safetensors file among these; open its whole folder")))
             }
@@ -282,7 +296,12 @@ impl<S: Source> Own<S> {
     }
 }
 
-async fn open<S: Source>(config: S, tokenizer: Option<S>, index: Option<S>, weights: Vec<S>) -> Result<OwnModel<S>> {
+/// Opens a model from its files, of which headers and small ones are read.
+///
+/// # Errors
+/// `Error::File` naming what is missing, not understood, or too large.
+pub async fn open<S: Source>(parts: Parts<S>) -> Result<OwnModel<S>> {
+    let Parts { config, tokenizer, index, weights } = parts;
     let config = ModelConfig::from_value(&json(&config).await?)?;
     let tokenizer = match tokenizer {
         Some(file) => Tokenizer::from_value(&json(&file).await?)?,
