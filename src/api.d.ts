@@ -105,7 +105,7 @@ export type Config = {
   seed?: number;
   /** `"auto"`, if left out: WebGPU where it can be had, else the CPU. */
   backend?: "auto" | "webgpu" | "cpu";
-  task?: DomainsTask | DigitsTask | TextTask | { kind: "custom" };
+  task?: DomainsTask | DigitsTask | SensorsTask | TextTask | { kind: "custom" };
   /** One to eight. */
   lanes: LaneConfig[];
   optimizer?: { lr?: number; beta1?: number; beta2?: number; eps?: number; weight_decay?: number };
@@ -134,6 +134,17 @@ export type DomainsTask = {
 
 /** Handwritten digits in several drawings of them. */
 export type DigitsTask = { kind: "digits"; domains?: ("inverted" | "rotated" | "permuted" | "mirrored" | "shifted")[]; batch?: number; pretrain?: number };
+
+/** Halves of handwritten digits, told by two sensors, either of which may be missing. */
+export type SensorsTask = {
+  kind: "sensors";
+  /** What there is of the images that are trained on. */
+  patterns?: ("both" | "left" | "right" | "top" | "bottom" | "noise")[];
+  /** Each sensor a token through the same layers, or both inputs of one network. */
+  form?: "tokens" | "inputs";
+  batch?: number;
+  pretrain?: number;
+};
 
 /** A language model: the small one that comes with the package, or one of the caller's. */
 export type TextTask = {

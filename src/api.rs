@@ -77,7 +77,7 @@ impl JsLab {
                 }));
             }
             Task::Domains(_) => Source::None,
-            Task::Digits(_) => Source::Digits(fetch_digits().await.map_err(thrown)?),
+            Task::Digits(_) | Task::Sensors(_) => Source::Digits(fetch_digits().await.map_err(thrown)?),
         };
         let (device, _) = lab::open(config.backend).await.map_err(thrown)?;
         let lab = prepare(config, device, source, async |_| ()).await.map_err(thrown)?.lab;

@@ -47,8 +47,8 @@ pub enum Command {
     Watch(Watch),
     /// Show what one expert carries: its gate is zero in the probe evaluation (training is not touched).
     Ablate(Option<Ablate>),
-    /// A drawn digit, 8×8 row-major, 0 (paper) to 16 (ink); `None` clears the pad.
-    Draw(Option<Vec<f32>>),
+    /// A drawn digit; `None` clears the pad.
+    Draw(Option<Sketch>),
     /// Which passage of text is shown, and whose gates with it.
     Look(text::Look),
     /// A prompt that base and lanes go on from as they train; `None` to stop.
@@ -427,6 +427,17 @@ pub struct DrawAnswer {
     pub lane: Option<usize>,
     /// Probability of each digit, `[10]`.
     pub probabilities: Vec<f32>,
-    /// Gate of each adapted layer for this drawing.
+    /// Gate of each adapted layer for this drawing, token by token.
     pub gates: Vec<Vec<f32>>,
+    /// Tokens that it is told in: sensors that see it, where there are some.
+    pub tokens: usize,
+}
+
+/// What a person draws, and what of it is seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sketch {
+    /// 8×8, row-major, 0 (paper) to 16 (ink).
+    pub pixels: Vec<f32>,
+    /// Which sensors see it, where the task has two: the left one, the right one.
+    pub there: [bool; 2],
 }

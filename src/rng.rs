@@ -23,6 +23,11 @@ pub mod stream {
     /// Order of the examples that a base network is pretrained on.
     pub const PRETRAINING: u64 = 7;
 
+    /// What a broken sensor tells of image `image`.
+    pub fn noise(image: usize) -> u64 {
+        100_000 + image as u64
+    }
+
     /// Initial values of lane `lane`.
     pub fn lane(lane: usize) -> u64 {
         1_000 + lane as u64

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::lanes::{language_model, lora, one_layer, random_params, residual, three_layers, variants};
+use common::lanes::{language_model, lora, mean_of_tokens, one_layer, random_params, residual, three_layers, variants};
 use lora_playground::config::{Lane, Named, Optimizer, SavedModule};
 use lora_playground::exec::Recording;
 use lora_playground::exec::Schedules;
@@ -213,11 +213,21 @@ fn paths_that_meet() {
     }
 }
 
+/// What comes back to a token is the mean of what comes back to its sequence.
+#[test]
+fn a_mean_of_tokens() {
+    for (name, lane) in differentiable() {
+        for layers in [None, Some(vec![0])] {
+            check(&format!("{name} on {layers:?} before a mean"), &mean_of_tokens(), &Lane { layers, ..lane.clone() });
+        }
+    }
+}
+
 /// Kernels work on whole tiles; what lies between the real values must stay zero, or it would leak into them.
 #[test]
 fn padding_stays_zero() {
     for (name, lane) in variants() {
-        for task in [one_layer(), three_layers(), residual()] {
+        for task in [one_layer(), three_layers(), residual(), mean_of_tokens()] {
             let optimizer = Optimizer { weight_decay: 0.1, ..Default::default() };
             let compiled = compile(&task, &lane, &optimizer);
             let params = random_params(&compiled, 6);

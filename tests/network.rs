@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::lanes::{one_layer, residual, three_layers, variants};
+use common::lanes::{mean_of_tokens, one_layer, residual, three_layers, variants};
 use lora_playground::config::Optimizer;
 use lora_playground::exec::Recording;
 use lora_playground::exec::cpu::Cpu;
@@ -19,10 +19,10 @@ const BOUND: f64 = 1e-5;
 /// An untrained adapter changes nothing, so what a lane's recording makes of a batch is the frozen network's output.
 #[test]
 fn an_untrained_lane_is_the_frozen_network() {
-    for task in [one_layer(), three_layers(), residual()] {
+    for task in [one_layer(), three_layers(), residual(), mean_of_tokens()] {
         let network = &task.network;
         let rows = widened(&task.x, (task.rows(), network.inputs()));
-        let expected = evaluate(network, network.output(), &rows, frozen(network, &task.base));
+        let expected = evaluate(&task, network.output(), &rows, frozen(network, &task.base));
         for (name, lane) in variants() {
             let compiled = compile(&task, &lane, &Optimizer::default());
             let params = initial::params(&task, &lane, &compiled, 1, &mut Rng::new(1, 1));

@@ -9,7 +9,7 @@ use lora_playground::error::Result;
 use lora_playground::files::Memory;
 use lora_playground::optim;
 use lora_playground::protocol::text::{Look, Passage, TextFrame};
-use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Started, Watch};
+use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Sketch, Started, Watch};
 use lora_playground::task::text::own::{OwnModel, Parts, open};
 use lora_playground::trainer::{Transport, run};
 use lora_playground::view::ranks::Budget;
@@ -225,7 +225,10 @@ fn digits_are_pretrained_and_drawn() {
     config.schedule.total = 60;
     let steps = vec![
         (at_once(), Command::Start { config, paused: false, then: Vec::new() }),
-        (frame(|f| f.step == 60 && !f.running), Command::Draw(Some(vec![7.0; 64]))),
+        (
+            frame(|f| f.step == 60 && !f.running),
+            Command::Draw(Some(Sketch { pixels: vec![7.0; 64], there: [true; 2] })),
+        ),
         (frame(|f| !f.drawing.is_empty()), watch(3, MergeMode::MeanGate)),
     ];
     let events = play(steps, frame(|f| f.weight.as_ref().is_some_and(|w| w.watch.lane == 3)));

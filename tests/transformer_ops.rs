@@ -17,12 +17,13 @@ use lora_playground::net::{CompiledLane, Shared, compile};
 use lora_playground::op::attention_continued::ATTENTION_CONTINUED;
 use lora_playground::op::cross_entropy::CROSS_ENTROPY;
 use lora_playground::op::embedding::{EMBEDDING, EMBEDDING_BACKWARD};
+use lora_playground::op::mean::MEAN;
 use lora_playground::op::rms_norm::{RMS_NORM, RMS_NORM_BACKWARD};
 use lora_playground::op::rotate::ROTATE;
 use lora_playground::op::running_mean::{RUNNING_MEAN, RUNNING_MEAN_BACKWARD, RUNNING_MEAN_CONTINUED};
 use lora_playground::op::swiglu::{SWIGLU, SWIGLU_BACKWARD};
 use lora_playground::op::{
-    attention, attention_continued, cross_entropy, embedding, pad, rms_norm, rotate, running_mean, swiglu,
+    attention, attention_continued, cross_entropy, embedding, mean, pad, rms_norm, rotate, running_mean, swiglu,
 };
 use lora_playground::rng::Rng;
 use pollster::block_on;
@@ -209,6 +210,8 @@ impl Bench {
             let pool = self.values((ROW + tokens) * width);
             self.check(&RUNNING_MEAN, dims, &[&pool], &[tokens * width]);
             self.check(&RUNNING_MEAN_BACKWARD, dims, &[&pool], &[tokens * width]);
+            let dims = mean::Dims { tokens: tokens32, real_tokens: real32, sequence, width: width32, x_batched };
+            self.check(&MEAN, dims, &[&pool], &[tokens * width]);
         }
 
         let dims = running_mean::Dims { tokens: 8, real_tokens: 8, sequence: 8, width: width32, x_batched: 0 };

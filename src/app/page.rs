@@ -18,7 +18,7 @@ use super::{
     address::{self, Part},
     state::{Effect, Msg, State, update},
 };
-use crate::config::Task;
+use crate::config::{Form, Task};
 use crate::host::client::{Arrival, Client};
 use crate::host::download::give;
 use crate::protocol::text::Bring;
@@ -42,6 +42,7 @@ use crate::view::{
         map::Map,
         panel::Panel,
         passage::TextPanel,
+        sensors::Missing,
         weight::Weight,
         writing::Writing,
     },
@@ -206,7 +207,7 @@ fn page(state: &State, begun: bool, dispatch: &Callback<Action>, bring: &Callbac
     let layout = match (&state.embed, &state.config.task) {
         (Some(parts), _) if parts.len() == 1 => "page embed one",
         (Some(_), _) => "page embed",
-        (None, Task::Digits(_)) => "page with-digits",
+        (None, Task::Digits(_) | Task::Sensors(_)) => "page with-digits",
         (None, Task::Text(_)) => "page with-text",
         (None, _) => "page",
     };
@@ -285,11 +286,15 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
     let names = lane_names(&started.config.lanes);
     let cross_entropy = !matches!(started.config.task, Task::Domains(_));
     let unit: AttrValue = match (&started.config.task, &started.text) {
-        (Task::Digits(_), _) => "cross-entropy".into(),
+        (Task::Digits(_) | Task::Sensors(_), _) => "cross-entropy".into(),
         (Task::Text(_), text) => text.clone().unwrap_or_default().unit().into(),
         _ => "share of target energy".into(),
     };
-    let digits = matches!(started.config.task, Task::Digits(_));
+    let sensors = match &started.config.task {
+        Task::Sensors(task) => Some(if task.form == Form::Tokens { 2 } else { 1 }),
+        _ => None,
+    };
+    let digits = sensors.is_some() || matches!(started.config.task, Task::Digits(_));
     let tables = {
         let (names, lanes, domains, unit) = (names.clone(), run.lanes.clone(), started.domains.clone(), unit.clone());
         Callback::from(move |()| {
@@ -331,7 +336,10 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
             { experts(state, &names, shows) }
             { ranks(state, dispatch, &names, &unit, shows) }
             if digits && shows(Part::Digits) {
-                <DigitsPad answers={run.drawing.clone()} names={names.clone()} step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
+                <DigitsPad answers={run.drawing.clone()} names={names.clone()} sensors={sensors.is_some()} step={run.step} dark={state.dark} dispatch={dispatch.clone()} />
+            }
+            if let Some(sequence) = sensors.filter(|_| shows(Part::Gates)) {
+                <Missing started={started.clone()} gates={run.gates.clone()} {names} {sequence} lanes={run.lanes.len()} step={run.step} />
             }
         </>
     }

@@ -396,7 +396,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             vec![]
         }
         Action::Ablate(ablate) => send(Command::Ablate(ablate)),
-        Action::Draw(cells) => send(Command::Draw(cells)),
+        Action::Draw(sketch) => send(Command::Draw(sketch)),
         Action::Look(look) => {
             state.look = Some(look.clone());
             send(Command::Look(look))

@@ -11,8 +11,8 @@ use crate::order::Few;
 use limits::{Real, Whole};
 pub use name::Named;
 pub use run::{
-    BackendChoice, DigitDomain, Digits, Domains, Model, Optimizer, Projection, SavedModule, Schedule, Spectrum, Task,
-    Text,
+    BackendChoice, DigitDomain, Digits, Domains, Form, Model, Optimizer, Pattern, Projection, SavedModule, Schedule,
+    Sensors, Spectrum, Task, Text,
 };
 
 /// The value of one setting.

@@ -1,6 +1,6 @@
 //! The words by which choices are known in JSON, in the URL and to people. Knows nothing of documents.
 
-use super::{BackendChoice, DigitDomain, Model, Projection, SavedModule, Spectrum, Task};
+use super::{BackendChoice, DigitDomain, Form, Model, Pattern, Projection, SavedModule, Spectrum, Task};
 
 /// A closed choice whose values have names.
 pub trait Named: Copy + 'static {
@@ -53,6 +53,32 @@ impl Named for DigitDomain {
     }
 }
 
+impl Named for Pattern {
+    const ALL: &'static [Self] = &[Self::Both, Self::Left, Self::Right, Self::Top, Self::Bottom, Self::Noise];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Both => "both",
+            Self::Left => "left",
+            Self::Right => "right",
+            Self::Top => "top",
+            Self::Bottom => "bottom",
+            Self::Noise => "noise",
+        }
+    }
+}
+
+impl Named for Form {
+    const ALL: &'static [Self] = &[Self::Tokens, Self::Inputs];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tokens => "tokens",
+            Self::Inputs => "inputs",
+        }
+    }
+}
+
 impl Named for Model {
     const ALL: &'static [Self] = &[Self::Small, Self::Custom];
 
@@ -94,11 +120,12 @@ impl Named for SavedModule {
 }
 
 impl Task {
-    /// "domains", "digits", "text" or "custom".
+    /// "domains", "digits", "sensors", "text" or "custom".
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Domains(_) => "domains",
             Self::Digits(_) => "digits",
+            Self::Sensors(_) => "sensors",
             Self::Text(_) => "text",
             Self::Custom => "custom",
         }

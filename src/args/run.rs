@@ -15,6 +15,7 @@ pub enum BackendChoice {
 pub enum Task {
     Domains(Domains),
     Digits(Digits),
+    Sensors(Sensors),
     Text(Text),
     Custom,
 }
@@ -25,7 +26,7 @@ impl Task {
         match self {
             Self::Domains(domains) => Some(domains.depth),
             Self::Custom => Some(1),
-            Self::Digits(_) => Some(3),
+            Self::Digits(_) | Self::Sensors(_) => Some(3),
             Self::Text(Text { model: Model::Small, .. }) => Some(SMALL_LAYERS),
             Self::Text(Text { model: Model::Custom, .. }) => None,
         }
@@ -167,6 +168,41 @@ pub enum DigitDomain {
     Shifted,
 }
 
+/// Handwritten digits seen by two sensors, one for each half, either of which may be missing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sensors {
+    /// What there is of the images that are trained on, each pattern as often as another.
+    pub patterns: Vec<Pattern>,
+    pub form: Form,
+    /// Images per batch.
+    pub batch: usize,
+    /// Steps of pretraining of the base on whole digits.
+    pub pretrain: usize,
+}
+
+/// What the sensors tell of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    Both,
+    /// The other sensor is not there.
+    Left,
+    Right,
+    /// Both are there, with their upper half alone, or their lower one.
+    Top,
+    Bottom,
+    /// Both are there, and the right one tells nothing but noise.
+    Noise,
+}
+
+/// How the sensors reach the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Each is a token through the same layers; the head reads the mean of those that are there.
+    Tokens,
+    /// Both are inputs of one network, 0 where one is missing.
+    Inputs,
+}
+
 /// AdamW as PyTorch defines it: decoupled decay, bias correction, eps outside the root.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimizer {
@@ -208,6 +244,13 @@ impl Default for Digits {
             batch: 64,
             pretrain: 1500,
         }
+    }
+}
+
+impl Default for Sensors {
+    fn default() -> Self {
+        let patterns = vec![Pattern::Both, Pattern::Left, Pattern::Right];
+        Self { patterns, form: Form::Tokens, batch: 64, pretrain: 1000 }
     }
 }
 

@@ -4,3 +4,4 @@
 pub mod languages;
 #[cfg(all(target_arch = "wasm32", feature = "studio"))]
 mod page;
+pub mod sensors;

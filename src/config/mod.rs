@@ -21,8 +21,8 @@ mod round_trip;
 mod tests;
 
 pub use crate::args::{
-    BackendChoice, DigitDomain, Digits, Domains, Model, Named, Optimizer, Projection, SavedModule, Schedule, Spectrum,
-    Task, Text, limits,
+    BackendChoice, DigitDomain, Digits, Domains, Form, Model, Named, Optimizer, Pattern, Projection, SavedModule,
+    Schedule, Sensors, Spectrum, Task, Text, limits,
 };
 pub use crate::method::Lane;
 pub use link::{PAGE_KEYS, Read, decode};

@@ -4,7 +4,8 @@
 use serde_json::Value;
 
 use super::{
-    Config, DigitDomain, Digits, Domains, Model, Optimizer, Schedule, Spectrum, Task, Text, lane::read as lane, limits,
+    Config, DigitDomain, Digits, Domains, Form, Model, Optimizer, Pattern, Schedule, Sensors, Spectrum, Task, Text,
+    lane::read as lane, limits,
 };
 use crate::args::BackendChoice;
 use crate::args::object::{self, Object, refuse};
@@ -65,9 +66,12 @@ fn task(value: &Value) -> Result<Task> {
     match Object::peek(value, path, "kind", "domains")? {
         "domains" => domains(value, path).map(Task::Domains),
         "digits" => digits(value, path).map(Task::Digits),
+        "sensors" => sensors(value, path).map(Task::Sensors),
         "text" => text(value, path).map(Task::Text),
         "custom" => Object::new(value, path, "task \"custom\"", &["kind"]).map(|_| Task::Custom),
-        other => Err(refuse("task.kind", &other.into(), "one of \"domains\", \"digits\", \"text\", \"custom\"")),
+        other => {
+            Err(refuse("task.kind", &other.into(), "one of \"domains\", \"digits\", \"sensors\", \"text\", \"custom\""))
+        }
     }
 }
 
@@ -114,6 +118,25 @@ fn digits(value: &Value, path: &str) -> Result<Digits> {
     };
     Ok(Digits {
         domains,
+        batch: object.whole("batch", limits::BATCH, default.batch)?,
+        pretrain: object.whole("pretrain", limits::PRETRAIN, default.pretrain)?,
+    })
+}
+
+fn sensors(value: &Value, path: &str) -> Result<Sensors> {
+    const KEYS: &[&str] = &["kind", "patterns", "form", "batch", "pretrain"];
+    let object = Object::new(value, path, "task \"sensors\"", KEYS)?;
+    let default = Sensors::default();
+    let patterns = match object.set("patterns")? {
+        None => default.patterns,
+        Some(items) => items
+            .into_iter()
+            .map(|(key, item)| object::choice::<Pattern>(item, || key.clone()))
+            .collect::<Result<_>>()?,
+    };
+    Ok(Sensors {
+        patterns,
+        form: object.choice::<Form>("form", default.form)?,
         batch: object.whole("batch", limits::BATCH, default.batch)?,
         pretrain: object.whole("pretrain", limits::PRETRAIN, default.pretrain)?,
     })

@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::lane_text::{number, plain};
-use super::{Config, Digits, Domains, Lane, Task, Text};
+use super::{Config, Digits, Domains, Lane, Sensors, Task, Text};
 
 /// Key in the query, and object and key in the document. Lanes have their own form.
 pub(super) const KEYS: &[(&str, &str, &str)] = &[
@@ -23,6 +23,8 @@ pub(super) const KEYS: &[(&str, &str, &str)] = &[
     ("noise", "task", "noise"),
     ("batch", "task", "batch"),
     ("pretrain", "task", "pretrain"),
+    ("patterns", "task", "patterns"),
+    ("form", "task", "form"),
     ("model", "task", "model"),
     ("languages", "task", "languages"),
     ("cheat", "task", "cheat"),
@@ -42,6 +44,7 @@ impl Config {
             task: match self.task {
                 Task::Domains(_) => Task::Domains(Domains::default()),
                 Task::Digits(_) => Task::Digits(Digits::default()),
+                Task::Sensors(_) => Task::Sensors(Sensors::default()),
                 Task::Text(_) => Task::Text(Text::default()),
                 Task::Custom => Task::Custom,
             },
@@ -77,8 +80,8 @@ fn field<'a>(document: &'a Value, object: &str, name: &str) -> &'a Value {
 /// What was written under a key, as JSON. What is no number stays text, for `parse` to refuse by its own words.
 pub(super) fn read(name: &str, text: &str) -> Value {
     match name {
-        "kind" | "backend" | "spectrum" | "model" => text.into(),
-        "languages" => text.split('~').collect(),
+        "kind" | "backend" | "spectrum" | "model" | "form" => text.into(),
+        "languages" | "patterns" => text.split('~').collect(),
         "conflict" | "mixed" | "cheat" => match text {
             "true" => true.into(),
             "false" => false.into(),

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    BackendChoice, Config, DigitDomain, Digits, Domains, Lane, Model, Named, Optimizer, Projection, SavedModule,
-    Schedule, Spectrum, Task, Text, limits,
+    BackendChoice, Config, DigitDomain, Digits, Domains, Form, Lane, Model, Named, Optimizer, Pattern, Projection,
+    SavedModule, Schedule, Sensors, Spectrum, Task, Text, limits,
 };
 use crate::args::{Kind, Setting, Value};
 use crate::method::METHODS;
@@ -98,7 +98,7 @@ impl Draw {
     }
 
     fn config(&mut self) -> Config {
-        let task = match self.below(4) {
+        let task = match self.below(5) {
             0 => Task::Domains(Domains {
                 dim: 72 + self.below(185),
                 depth: 1 + self.below(8),
@@ -118,6 +118,13 @@ impl Draw {
                 Task::Digits(Digits { domains, batch: 1 + self.below(512), pretrain: self.below(3000) })
             }
             2 => {
+                let mut patterns = Pattern::ALL.to_vec();
+                patterns.rotate_left(self.below(6));
+                patterns.truncate(1 + self.below(6));
+                let (form, batch) = (self.of::<Form>(), 1 + self.below(512));
+                Task::Sensors(Sensors { patterns, form, batch, pretrain: self.below(3000) })
+            }
+            3 => {
                 let mut languages: Vec<String> = languages::NEW.iter().map(|&(code, _)| code.to_owned()).collect();
                 languages.rotate_left(self.below(50));
                 languages.truncate(1 + self.below(8));

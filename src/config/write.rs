@@ -51,6 +51,16 @@ fn task(task: &Task) -> Value {
             let domains: Vec<&str> = digits.domains.iter().map(|one| one.name()).collect();
             json!({ "kind": kind, "domains": domains, "batch": digits.batch, "pretrain": digits.pretrain })
         }
+        Task::Sensors(sensors) => {
+            let patterns: Vec<&str> = sensors.patterns.iter().map(|one| one.name()).collect();
+            json!({
+                "kind": kind,
+                "patterns": patterns,
+                "form": sensors.form.name(),
+                "batch": sensors.batch,
+                "pretrain": sensors.pretrain,
+            })
+        }
         Task::Text(text) => json!({
             "kind": kind,
             "model": text.model.name(),

@@ -149,7 +149,7 @@ fn against_the_first(setups: Vec<Config>, _: u32, inputs: &Inputs) -> Measuring<
 /// By lane: mean accuracy over the new domains' held-out images, and accuracy on the upright ones.
 async fn accuracies(setup: &Config, inputs: &Inputs) -> Result<(Vec<f64>, Vec<f64>)> {
     let prepared = trained(setup, inputs).await?;
-    let digits = prepared.digits.as_ref().ok_or_else(|| Error::Missing {
+    let digits = prepared.images.as_ref().ok_or_else(|| Error::Missing {
         what: "task",
         name: "digits".into(),
         hint: "the experiment's set-up is another one".into(),
@@ -168,6 +168,6 @@ async fn accuracies(setup: &Config, inputs: &Inputs) -> Result<(Vec<f64>, Vec<f6
 }
 
 async fn accuracy(prepared: &Prepared, lane: usize, images: &HeldOut) -> Result<f64> {
-    let output = answer(&prepared.lab, lane, images.x.clone(), 1).await?.output;
+    let output = answer(&prepared.lab, lane, images.x.clone(), prepared.lab.task.sequence).await?.output;
     Ok(hits(&output, CLASSES, &images.classes) as f64 / images.classes.len() as f64)
 }

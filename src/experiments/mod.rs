@@ -22,6 +22,7 @@ mod rates;
 pub mod report;
 mod routing;
 pub mod runs;
+mod sensors;
 mod sizes;
 mod spectra;
 mod squares;
@@ -102,7 +103,7 @@ type Group = fn() -> Vec<Experiment>;
 pub fn all() -> Vec<Experiment> {
     let basics = [floors::all, routing::all, start::all, merging::all, rates::all, spectra::all, sizes::all];
     let variants = [allocation::all, ranks::all, squares::all, starts::all, dora::all, bits::all];
-    let routed = [balance::all, collapse::all, intruders::all, digits::all, languages::all];
+    let routed = [balance::all, collapse::all, intruders::all, digits::all, languages::all, sensors::all];
     let groups: [&[Group]; 3] = [&basics, &variants, &routed];
     groups.concat().iter().flat_map(|group| group()).collect()
 }

@@ -54,7 +54,7 @@ pub fn domains(task: Domains, lanes: Vec<Lane>) -> Config {
 /// Set up a run, on the backend that the measurement was given whatever the link would choose.
 pub async fn begin(config: &Config, inputs: &Inputs) -> Result<Prepared> {
     let source = match config.task {
-        Task::Digits(_) => Source::Digits(inputs.digits.clone()),
+        Task::Digits(_) | Task::Sensors(_) => Source::Digits(inputs.digits.clone()),
         _ => Source::None,
     };
     let mut before = 0;
@@ -89,6 +89,7 @@ pub async fn train(lab: &mut Lab, steps: usize, inputs: &Inputs) -> Result<()> {
 pub fn steps(config: &Config) -> usize {
     let base = match &config.task {
         Task::Digits(digits) => digits.pretrain,
+        Task::Sensors(sensors) => sensors.pretrain,
         _ => 0,
     };
     base + config.schedule.total

@@ -9,12 +9,10 @@ use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::method::METHODS;
 use crate::task::digits::CLASSES;
-use crate::task::{BaseLayer, DigitsTask, TaskData, digits, domains};
+use crate::task::{BaseLayer, Images, TaskData, digits, domains, sensors};
 
-/// How the digits' base is trained. At the adapters' rate of 0.01 the base is as accurate, but low ranks learn the
-/// new domains less well on some seeds (measured: rank 4 at 0.63 instead of 0.90).
+/// Steps over which the rate rises that the digits' base is trained at.
 const WARMUP: usize = 50;
-const RATE: f64 = 0.0025;
 /// Milliseconds between two reports of progress.
 const REPORT: f64 = 100.0;
 
@@ -49,14 +47,14 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 enum Data {
     Ready(Box<TaskData>),
-    Digits(Box<DigitsTask>),
+    Images(Box<Images>),
 }
 
 /// A run that can begin.
 pub struct Prepared {
     pub lab: Lab,
-    /// The digits with their held-out images, where they are the task.
-    pub digits: Option<DigitsTask>,
+    /// The digits with their held-out images, where they are what the task is made of.
+    pub images: Option<Images>,
 }
 
 impl Plan {
@@ -67,7 +65,10 @@ impl Plan {
         let data = match (&config.task, source) {
             (Task::Domains(task), _) => Data::Ready(Box::new(domains(task, config.seed.into())?)),
             (Task::Digits(task), Source::Digits(csv)) => {
-                Data::Digits(Box::new(digits(task, config.seed.into(), &csv)?))
+                Data::Images(Box::new(Images::Digits(digits(task, config.seed.into(), &csv)?)))
+            }
+            (Task::Sensors(task), Source::Digits(csv)) => {
+                Data::Images(Box::new(Images::Sensors(sensors(task, config.seed.into(), &csv)?)))
             }
             (Task::Custom | Task::Text(_), Source::Custom(task)) => Data::Ready(task),
             (task, _) => {
@@ -88,11 +89,11 @@ impl Plan {
     /// `Error::DeviceLost`, and `Error::Config` for layers that a custom task does not have.
     pub async fn build(self, device: Option<Device>, progress: impl AsyncFnMut(Progress)) -> Result<Prepared> {
         match self.data {
-            Data::Ready(task) => Ok(Prepared { lab: Lab::new(self.config, *task, device)?, digits: None }),
-            Data::Digits(digits) => {
-                let (base, device) = pretrain(&self.config, &digits, device, progress).await?;
-                let lab = Lab::new(self.config, digits.adaptation(base)?, device)?;
-                Ok(Prepared { lab, digits: Some(*digits) })
+            Data::Ready(task) => Ok(Prepared { lab: Lab::new(self.config, *task, device)?, images: None }),
+            Data::Images(images) => {
+                let (base, device) = pretrain(&self.config, &images, device, progress).await?;
+                let lab = Lab::new(self.config, images.adaptation(base)?, device)?;
+                Ok(Prepared { lab, images: Some(*images) })
             }
         }
     }
@@ -111,20 +112,17 @@ pub async fn prepare(
 /// Train the base on upright digits: full fine-tuning of the network as drawn, folded into its weights.
 async fn pretrain(
     config: &Config,
-    digits: &DigitsTask,
+    images: &Images,
     device: Option<Device>,
     mut progress: impl AsyncFnMut(Progress),
 ) -> Result<(Vec<BaseLayer>, Option<Device>)> {
-    let task = digits.pretraining();
-    let total = match &config.task {
-        Task::Digits(task) => task.pretrain,
-        _ => 0,
-    };
+    let whole = images.whole();
+    let (task, (total, lr)) = (whole.pretraining(), images.pretraining());
     let lanes = vec![Lane::from(METHODS[0])];
     let schedule = Schedule { warmup: WARMUP.min(total), total };
-    let optimizer = Optimizer { lr: RATE, ..Optimizer::default() };
+    let optimizer = Optimizer { lr, ..Optimizer::default() };
     let training = Config { lanes: lanes.clone(), optimizer, schedule, ..config.clone() };
-    let upright = digits.held_out_upright();
+    let upright = whole.held_out_upright();
     let mut check = Forward::new(&task, upright.x, 1);
     check.set_lane(0, &lanes[0], &training.optimizer);
     let mut base = task.base.clone();

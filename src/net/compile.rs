@@ -5,8 +5,8 @@ use super::initial;
 use super::lane::{CompiledLane, CompiledSite};
 use super::node::attention::Reads;
 use super::node::{
-    Batch, Operation, Recorder, Site, Value, add, attention, embedding, gelu, head, linear, loss, rms_norm, rotate,
-    swiglu,
+    Batch, Operation, Recorder, Site, Value, add, attention, embedding, gelu, head, linear, loss, mean, rms_norm,
+    rotate, swiglu,
 };
 use super::shared::Frozen;
 use super::{LOSS_SLOTS, rewrite, shared};
@@ -251,6 +251,7 @@ pub(super) fn forward(recorder: &mut Recorder) -> Vec<Operation> {
             Node::Linear { site, .. } => operations.extend(linear::forward(site, recorder)),
             Node::Gelu(from) => operations.push(gelu::forward(wire, from, recorder)),
             Node::Add(a, b) => operations.push(add::forward(wire, a, b, recorder)),
+            Node::Mean(from) => operations.push(mean::forward(wire, from, recorder)),
             Node::Embedding { tokens, table } => operations.push(embedding::forward(wire, tokens, table, recorder)),
             Node::RmsNorm { from, weight, eps } => {
                 operations.push(rms_norm::forward(wire, from, weight, eps, recorder));
@@ -285,6 +286,7 @@ fn backward(gradients: &Gradients, recorder: &mut Recorder) -> Vec<Operation> {
                 let dx = to(from).map(|dx| Operation::GeluBackward(gelu::Backward { wire, from, dy, dx }));
                 operations.extend(dx);
             }
+            Node::Mean(from) => operations.extend(to(from).map(|dx| mean::backward(wire, dy, dx, recorder))),
             Node::RmsNorm { from, weight, eps } => {
                 let dx = to(from).map(|dx| rms_norm::backward(wire, (from, weight, eps), dy, dx, recorder));
                 operations.extend(dx);

@@ -21,6 +21,7 @@ pub mod gathered;
 pub mod gelu;
 pub mod intuition;
 pub mod layer;
+pub mod mean;
 pub mod mse;
 pub mod orthogonal;
 pub mod project;

@@ -88,7 +88,7 @@ impl Bench {
     }
 
     async fn inputs(&self, setups: &[Config], webgpu: bool) -> Result<Inputs> {
-        let digits = match setups.iter().any(|setup| matches!(setup.task, Task::Digits(_))) {
+        let digits = match setups.iter().any(|setup| matches!(setup.task, Task::Digits(_) | Task::Sensors(_))) {
             true => self.digits().await?,
             false => String::new(),
         };

@@ -9,13 +9,13 @@ use crate::error::{Error, Result};
 use crate::rng::{Rng, stream};
 
 /// Side of an image.
-const SIDE: usize = 8;
+pub const SIDE: usize = 8;
 /// Pixels of an image, the network's inputs.
 pub const PIXELS: usize = SIDE * SIDE;
 pub const CLASSES: usize = 10;
 /// Value of full ink.
 pub const INK: u8 = 16;
-const HIDDEN: usize = 64;
+pub(super) const HIDDEN: usize = 64;
 /// Images that are trained on; the rest is held out.
 const TRAINING: usize = 1_400;
 /// How far the shifted domain moves images to the right, in pixels; what leaves is lost, what enters is paper.
@@ -25,17 +25,17 @@ const PROBE_IMAGES: usize = 16;
 
 /// One image and its class.
 #[derive(Clone, Debug, PartialEq)]
-struct Image {
-    pixels: [u8; PIXELS],
-    class: u32,
+pub(super) struct Image {
+    pub pixels: [u8; PIXELS],
+    pub class: u32,
 }
 
 /// Held-out images of one domain.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeldOut {
-    /// `[images, PIXELS]`.
+    /// `[rows, PIXELS]`, an image's rows one after the other.
     pub x: Vec<f32>,
-    /// `[images]`.
+    /// `[rows]`.
     pub classes: Vec<u32>,
 }
 
@@ -44,8 +44,8 @@ pub struct HeldOut {
 pub struct DigitsTask {
     config: Digits,
     seed: u64,
-    training: Vec<Image>,
-    held_out: Vec<Image>,
+    pub(super) training: Vec<Image>,
+    pub(super) held_out: Vec<Image>,
     /// The permuted domain: pixel i shows what pixel `order[i]` was.
     order: Vec<usize>,
 }
@@ -102,6 +102,10 @@ pub fn input(pixels: &[f32]) -> Vec<f32> {
 }
 
 impl DigitsTask {
+    pub fn pretrain(&self) -> usize {
+        self.config.pretrain
+    }
+
     /// Upright digits on the network as drawn: 64→64→64→10, GELU between, weights and biases uniform in ±1/√inputs
     /// as PyTorch's `nn.Linear` draws them.
     pub fn pretraining(&self) -> TaskData {
@@ -123,21 +127,7 @@ impl DigitsTask {
     /// # Errors
     /// `Error::Data` where `base` does not have the network's shapes.
     pub fn adaptation(&self, base: Vec<BaseLayer>) -> Result<TaskData> {
-        let sizes = |w: usize, b: usize| format!("weight {w}, bias {b}");
-        if base.len() != network().sites().len() {
-            return Err(Error::Data {
-                what: "base network".into(),
-                expected: format!("{} layers", network().sites().len()),
-                got: base.len().to_string(),
-            });
-        }
-        for (index, (layer, given)) in network().sites().iter().zip(&base).enumerate() {
-            let expected = sizes(layer.outputs * layer.inputs, layer.outputs);
-            let got = sizes(given.weight.len(), given.bias.len());
-            if expected != got {
-                return Err(Error::Data { what: format!("base layer {index}"), expected, got });
-            }
-        }
+        check(&base)?;
         let domains: Vec<_> = self.config.domains.iter().copied().map(Some).collect();
         Ok(self.data(&domains, base, stream::DATA))
     }
@@ -232,6 +222,26 @@ impl DigitsTask {
             }
         })
     }
+}
+
+/// What is wrong with a base that does not have the network's shapes.
+pub(super) fn check(base: &[BaseLayer]) -> Result<()> {
+    let sizes = |w: usize, b: usize| format!("weight {w}, bias {b}");
+    if base.len() != network().sites().len() {
+        return Err(Error::Data {
+            what: "base network".into(),
+            expected: format!("{} layers", network().sites().len()),
+            got: base.len().to_string(),
+        });
+    }
+    for (index, (layer, given)) in network().sites().iter().zip(base).enumerate() {
+        let expected = sizes(layer.outputs * layer.inputs, layer.outputs);
+        let got = sizes(given.weight.len(), given.bias.len());
+        if expected != got {
+            return Err(Error::Data { what: format!("base layer {index}"), expected, got });
+        }
+    }
+    Ok(())
 }
 
 /// 64→64→64→10.

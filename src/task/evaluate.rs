@@ -54,6 +54,7 @@ pub fn evaluate<'a>(
             Node::Linear { site, from } => linear(site, at(from)),
             Node::Gelu(from) => at(from).mapv(gelu),
             Node::Add(a, b) => at(a) + at(b),
+            Node::Mean(from) => mean(at(from), plain.sequence),
             Node::Embedding { tokens, table: of } => {
                 let chosen: Vec<usize> = at(tokens).column(0).iter().map(|&token| token as usize).collect();
                 table(of).select(Axis(0), &chosen)
@@ -69,6 +70,16 @@ pub fn evaluate<'a>(
         values.push(value);
     }
     values.swap_remove(wire.index())
+}
+
+/// Over each sequence's rows, on each of them.
+fn mean(x: &Array2<f64>, sequence: usize) -> Array2<f64> {
+    let mut out = Array2::zeros(x.dim());
+    for (x, mut out) in x.axis_chunks_iter(Axis(0), sequence).zip(out.axis_chunks_iter_mut(Axis(0), sequence)) {
+        let sum = x.sum_axis(Axis(0));
+        out.rows_mut().into_iter().for_each(|mut row| row.assign(&(&sum / sequence as f64)));
+    }
+    out
 }
 
 fn rms_norm(x: &Array2<f64>, weight: &Array2<f64>, eps: f64) -> Array2<f64> {

@@ -7,13 +7,17 @@ pub mod digits;
 pub mod domains;
 pub mod evaluate;
 pub mod floors;
+mod images;
 pub mod network;
+pub mod sensors;
 pub mod text;
 
 pub use custom::custom;
 pub use digits::{DigitsTask, HeldOut, digits};
 pub use floors::floors;
+pub use images::Images;
 pub use network::Network;
+pub use sensors::{SensorsTask, sensors};
 
 /// The teacher–student task on as many layers as it asks for.
 ///

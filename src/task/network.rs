@@ -58,6 +58,8 @@ pub enum Node {
     Gelu(Wire),
     /// A residual path: where the network is trained, its gradient goes both ways.
     Add(Wire, Wire),
+    /// The mean of a sequence's rows, on each of them.
+    Mean(Wire),
     /// The rows of a table `[vocabulary, width]` that the tokens name; a token is the first number of a row.
     Embedding { tokens: Wire, table: FrozenTensor },
     /// `weight ∘ x / √(mean x² + eps)`.
@@ -80,6 +82,7 @@ impl Node {
             Self::Rows => [None, None, None],
             Self::Linear { from, .. }
             | Self::Gelu(from)
+            | Self::Mean(from)
             | Self::Embedding { tokens: from, .. }
             | Self::RmsNorm { from, .. }
             | Self::Rotate { from, .. }
@@ -253,6 +256,10 @@ impl Network {
     pub fn add(&mut self, a: Wire, b: Wire) -> Wire {
         assert_eq!(self.width(a), self.width(b), "only rows of one width can be added");
         self.push(Node::Add(a, b), self.width(a))
+    }
+
+    pub fn mean(&mut self, from: Wire) -> Wire {
+        self.push(Node::Mean(from), self.width(from))
     }
 
     fn push(&mut self, node: Node, width: usize) -> Wire {

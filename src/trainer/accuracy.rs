@@ -1,24 +1,31 @@
 //! What lanes answer on digits they were not trained on, and on the one a person draws. Knows nothing of training.
 
 use crate::config::{Lane, Optimizer};
-use crate::lab::forward::{Forward, hits, probabilities};
-use crate::protocol::{Accuracy, DrawAnswer};
-use crate::task::digits::{CLASSES, PIXELS, input};
-use crate::task::{DigitsTask, TaskData};
+use crate::lab::forward::{Forward, LayerGates, hits, probabilities};
+use crate::protocol::{Accuracy, DrawAnswer, Sketch};
+use crate::task::digits::{CLASSES, PIXELS};
+use crate::task::{Images, TaskData};
 
 /// The held-out images of every domain, then the upright ones, in one forward pass.
 pub struct Held {
+    images: Images,
     forward: Forward,
-    /// Classes of each block of images.
+    /// Classes of each block of rows.
     blocks: Vec<Vec<u32>>,
 }
 
 impl Held {
-    pub fn new(task: &TaskData, digits: &DigitsTask) -> Self {
-        let mut parts = digits.held_out();
-        parts.push(digits.held_out_upright());
+    pub fn new(task: &TaskData, images: Images) -> Self {
+        let mut parts = images.held_out();
+        parts.push(images.held_out_upright());
         let x = parts.iter().flat_map(|part| &part.x).copied().collect();
-        Self { forward: Forward::new(task, x, 1), blocks: parts.into_iter().map(|part| part.classes).collect() }
+        let forward = Forward::new(task, x, images.sequence());
+        Self { images, forward, blocks: parts.into_iter().map(|part| part.classes).collect() }
+    }
+
+    /// Where they are from.
+    pub fn images(&self) -> &Images {
+        &self.images
     }
 
     pub fn set_lane(&mut self, index: usize, lane: &Lane, optimizer: &Optimizer) {
@@ -40,26 +47,35 @@ impl Held {
 
 /// The drawn digit under the base and every lane.
 pub struct Drawing {
-    pixels: Vec<f32>,
+    sketch: Sketch,
     forward: Forward,
     lanes: usize,
+    /// Tokens that tell of it, where another may stand in for one that does not.
+    tokens: usize,
 }
 
 impl Drawing {
-    /// `pixels [64]`, 0 to 16.
-    pub fn new(task: &TaskData, lanes: &[Lane], optimizer: &Optimizer, pixels: &[f32]) -> Self {
-        debug_assert_eq!(pixels.len(), PIXELS);
-        let mut forward = Forward::new(task, input(pixels), 1);
+    /// Nothing where no sensor sees it.
+    pub fn new(
+        task: &TaskData,
+        images: &Images,
+        lanes: &[Lane],
+        optimizer: &Optimizer,
+        sketch: &Sketch,
+    ) -> Option<Self> {
+        debug_assert_eq!(sketch.pixels.len(), PIXELS);
+        let mut forward = Forward::new(task, images.drawn(&sketch.pixels, sketch.there)?, images.sequence());
         // The base alone is a lane that adapts no layer.
         let base = Lane::base();
         for (index, lane) in lanes.iter().chain([&base]).enumerate() {
             forward.set_lane(index, lane, optimizer);
         }
-        Self { pixels: pixels.to_vec(), forward, lanes: lanes.len() }
+        let there = sketch.there.iter().filter(|&&there| there).count();
+        Some(Self { sketch: sketch.clone(), forward, lanes: lanes.len(), tokens: there.min(images.sequence()) })
     }
 
-    pub fn shows(&self, pixels: &[f32]) -> bool {
-        self.pixels == pixels
+    pub fn shows(&self, sketch: &Sketch) -> bool {
+        self.sketch == *sketch
     }
 
     /// The base first, then each lane.
@@ -69,10 +85,12 @@ impl Drawing {
                 Some(lane) => self.forward.run(lane, &params[lane]),
                 None => self.forward.run(self.lanes, &[]),
             };
+            let own = |gates: LayerGates| gates.values[..self.tokens * gates.experts].to_vec();
             DrawAnswer {
                 lane,
-                probabilities: probabilities(&answer.output).into_iter().map(|p| p as f32).collect(),
-                gates: answer.gates.into_iter().map(|gates| gates.values).collect(),
+                probabilities: probabilities(&answer.output[..CLASSES]).into_iter().map(|p| p as f32).collect(),
+                gates: answer.gates.into_iter().map(own).collect(),
+                tokens: self.tokens,
             }
         };
         std::iter::once(None).chain((0..self.lanes).map(Some)).map(answer).collect()

@@ -25,7 +25,7 @@ use crate::protocol::{
     FlowFrame, Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, RanksFrame, Started, Watch, WeightFrame,
 };
 use crate::task::network::LinearSite;
-use crate::task::{DigitsTask, TaskData, floors};
+use crate::task::{Images, TaskData, floors};
 
 /// Milliseconds between a lane's accuracies while training.
 const ACCURACY: f64 = 1000.0;
@@ -80,12 +80,12 @@ struct Kept {
 }
 
 impl Display {
-    pub fn new(lab: &Lab, digits: Option<&DigitsTask>) -> Self {
+    pub fn new(lab: &Lab, images: Option<Images>) -> Self {
         let task = &lab.task;
         let mut display = Self {
             probe: Forward::new(task, task.probe.x.clone(), task.probe.sequence),
             pool: None,
-            held: digits.map(|digits| Held::new(task, digits)),
+            held: images.map(|images| Held::new(task, images)),
             drawing: None,
             sent: vec![0; lab.lane_count()],
             measured: vec![None; lab.lane_count()],
@@ -157,16 +157,13 @@ impl Display {
             edits: Vec::new(),
             map,
         };
-        if self.held.is_some()
-            && let Some(pixels) = state.drawing()
-        {
-            let drawing = self.drawing.take().filter(|drawing| drawing.shows(pixels));
-            let drawing = drawing.unwrap_or_else(|| {
+        if let (Some(held), Some(sketch)) = (&self.held, state.drawing()) {
+            let drawing = self.drawing.take().filter(|drawing| drawing.shows(sketch));
+            self.drawing = drawing.or_else(|| {
                 let lanes: Vec<Lane> = (0..lab.lane_count()).map(|l| lab.lane(l).clone()).collect();
-                Drawing::new(task, &lanes, &lab.config.optimizer, pixels)
+                Drawing::new(task, held.images(), &lanes, &lab.config.optimizer, sketch)
             });
-            frame.drawing = drawing.answers(&now.params);
-            self.drawing = Some(drawing);
+            frame.drawing = self.drawing.as_ref().map_or_else(Vec::new, |drawing| drawing.answers(&now.params));
         }
         frame
     }

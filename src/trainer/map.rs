@@ -3,6 +3,7 @@
 
 use ndarray::Array1;
 
+use crate::inspect::told::told;
 use crate::lab::change::Change;
 use crate::lab::forward::{Answer, Forward, LayerGates};
 use crate::method::Lane;
@@ -70,44 +71,9 @@ fn entropy(gates: &LayerGates) -> f64 {
     gates.values.iter().map(term).sum::<f64>() / tokens / libm::log(gates.experts as f64).max(f64::MIN_POSITIVE)
 }
 
-/// Mutual information of two labels of the same tokens, in bits. From few tokens chance alone tells something: what it is
-/// expected to tell, (a − 1)(b − 1) / 2n nats for a and b labels that occur (Miller and Madow 1955), is taken off.
-fn told(one: &[usize], other: &[usize]) -> f64 {
-    let n = one.len().min(other.len());
-    let size = |labels: &[usize]| labels.iter().max().map_or(1, |most| most + 1);
-    let (a, b) = (size(one), size(other));
-    let mut counts = vec![0usize; a * b];
-    one.iter().zip(other).for_each(|(&i, &j)| counts[i * b + j] += 1);
-    let rows: Vec<usize> = (0..a).map(|i| counts[i * b..(i + 1) * b].iter().sum()).collect();
-    let cols: Vec<usize> = (0..b).map(|j| (0..a).map(|i| counts[i * b + j]).sum()).collect();
-    let used = |counts: &[usize]| counts.iter().filter(|&&count| count > 0).count();
-    let mut bits = 0.0;
-    for (at, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        let together = count as f64 * n as f64 / (rows[at / b] as f64 * cols[at % b] as f64);
-        bits += count as f64 / n as f64 * libm::log2(together);
-    }
-    let chance = (used(&rows) - 1) as f64 * (used(&cols) - 1) as f64 / (2.0 * n as f64 * std::f64::consts::LN_2);
-    (bits - chance).max(0.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Rng;
-
-    #[test]
-    fn labels_tell_what_they_share() {
-        let four: Vec<usize> = (0..4000).map(|i| i % 4).collect();
-        let pairs: Vec<usize> = four.iter().map(|label| label / 2).collect();
-        let alike = told(&four, &four);
-        assert!((alike - 2.0).abs() < 0.01, "{alike}");
-        let half = told(&four, &pairs);
-        assert!((half - 1.0).abs() < 0.01, "{half}");
-        let mut rng = Rng::new(1, 1);
-        let mut draw = || (0..512).map(|_| rng.below(8)).collect::<Vec<_>>();
-        let chance: f64 = (0..40).map(|_| told(&draw(), &draw())).sum::<f64>() / 40.0;
-        assert!(chance < 0.01, "{chance}");
-    }
 
     #[test]
     fn even_gates_have_entropy_one() {

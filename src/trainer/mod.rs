@@ -202,7 +202,7 @@ impl<F: Source> Trainer<F> {
         transport.sleep(0).await;
         let mut texts = None;
         let source = match &config.task {
-            Task::Digits(_) => Given::Digits(self.digits(transport).await?),
+            Task::Digits(_) | Task::Sensors(_) => Given::Digits(self.digits(transport).await?),
             Task::Text(text) if text.model == Model::Small => {
                 transport.emit(Event::Stage("loading the language model and its texts (1.8 MB)".into()));
                 let file = async |name: &str| kept(&mut self.files, name, transport).await;
@@ -225,7 +225,7 @@ impl<F: Source> Trainer<F> {
         let device = if choice == BackendChoice::Cpu { None } else { self.spare.take() };
         let stage = if device.is_some() { "compiling shaders" } else { "setting up the lanes" };
         transport.emit(Event::Stage(stage.into()));
-        let Prepared { lab, digits } = match build(plan.clone(), device, transport).await {
+        let Prepared { lab, images } = match build(plan.clone(), device, transport).await {
             Err(Error::DeviceLost(_)) => {
                 let fresh = Device::open().await.ok();
                 if fresh.is_none() {
@@ -235,7 +235,7 @@ impl<F: Source> Trainer<F> {
             }
             other => other?,
         };
-        let run = Run::new(lab, digits, texts, fallback);
+        let run = Run::new(lab, images, texts, fallback);
         self.state.begin(frame::shape(&run.lab), total, paused, then);
         transport.emit(Event::Begins(Box::new(run.lab.config.clone())));
         transport.emit(Event::Started(Box::new(run.started())));

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab::{Lab, Snapshot, export};
 use crate::protocol::{Event, Started};
-use crate::task::DigitsTask;
+use crate::task::Images;
 use crate::task::text::{Texts, Tokenizer};
 
 /// Milliseconds between frames, at least.
@@ -61,14 +61,9 @@ pub struct Run {
 }
 
 impl Run {
-    pub fn new(
-        lab: Lab,
-        digits: Option<DigitsTask>,
-        texts: Option<(Texts, Tokenizer)>,
-        fallback: Option<String>,
-    ) -> Self {
+    pub fn new(lab: Lab, images: Option<Images>, texts: Option<(Texts, Tokenizer)>, fallback: Option<String>) -> Self {
         Self {
-            display: Display::new(&lab, digits.as_ref()),
+            display: Display::new(&lab, images),
             reading: texts.map(|(texts, tokenizer)| Reading::new(&lab, texts, tokenizer)),
             lab,
             fallback,

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use crate::config::{Config, Edit, Lane};
 use crate::protocol::text::Bring;
 use crate::protocol::text::Look;
-use crate::protocol::{Ablate, Command, MergeMode, Watch};
+use crate::protocol::{Ablate, Command, MergeMode, Sketch, Watch};
 use crate::task::digits::PIXELS;
 use crate::task::network::LinearSite;
 
@@ -75,7 +75,7 @@ pub struct State {
     shape: Shape,
     watch: Watch,
     ablate: Option<Ablate>,
-    drawing: Option<Vec<f32>>,
+    drawing: Option<Sketch>,
     cuts: bool,
     flow: Option<usize>,
     look: Option<Look>,
@@ -172,7 +172,7 @@ impl State {
             }
             Command::Watch(watch) => self.watch = self.clamp(watch),
             Command::Ablate(ablate) => self.ablate = ablate.filter(|&ablate| self.has(ablate)),
-            Command::Draw(drawing) => self.drawing = drawing.filter(|pixels| pixels.len() == PIXELS),
+            Command::Draw(drawing) => self.drawing = drawing.filter(|drawing| drawing.pixels.len() == PIXELS),
             Command::Visible(visible) => {
                 self.visible = visible;
                 self.rest();
@@ -281,8 +281,8 @@ impl State {
         self.ablate
     }
 
-    pub fn drawing(&self) -> Option<&[f32]> {
-        self.drawing.as_deref()
+    pub fn drawing(&self) -> Option<&Sketch> {
+        self.drawing.as_ref()
     }
 
     /// Losses of cut factors are looked at.
@@ -424,10 +424,11 @@ mod tests {
             state.command(Command::Ablate(asked));
             assert_eq!(state.ablate(), kept);
         }
-        state.command(Command::Draw(Some(vec![0.0; 63])));
+        let sketch = |cells| Sketch { pixels: vec![16.0; cells], there: [true, false] };
+        state.command(Command::Draw(Some(sketch(63))));
         assert_eq!(state.drawing(), None);
-        state.command(Command::Draw(Some(vec![16.0; 64])));
-        assert_eq!(state.drawing().map(<[f32]>::len), Some(64));
+        state.command(Command::Draw(Some(sketch(64))));
+        assert_eq!(state.drawing(), Some(&sketch(64)));
         state.command(Command::Ablate(expert(1, 1, 3)));
         let smaller = LaneShape { layers: vec![1], experts: vec![2] };
         state.reshape(Shape { lanes: vec![smaller], domains: 1, tokens: 4 });

@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Edit};
 use crate::protocol::text::{Bring, Look};
-use crate::protocol::{Ablate, Watch};
+use crate::protocol::{Ablate, Sketch, Watch};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -51,7 +51,7 @@ pub enum Action {
         layer: usize,
     },
     Ablate(Option<Ablate>),
-    Draw(Option<Vec<f32>>),
+    Draw(Option<Sketch>),
     /// Which passage is read, and whose gates with it.
     Look(Look),
     /// A prompt that base and lanes go on from; `None` stops them.

@@ -1,6 +1,6 @@
 //! Small changes to a configuration that several controls make. Pure.
 
-use crate::args::{Model, Text, limits};
+use crate::args::{Model, Named, Pattern, Sensors, Text, limits};
 use crate::config::{Config, Lane, Schedule, Task};
 use crate::method::description::Method;
 use crate::task::text::own::About;
@@ -35,22 +35,31 @@ pub fn sizes(pattern: &str, layers: usize, mean: usize) -> Vec<usize> {
 /// The configuration on another kind of task. Lanes of a language model have rates of their own, gates that do not read
 /// ahead, and projections, which mean nothing elsewhere; so going there or leaving brings other lanes.
 pub fn on_task(config: &Config, task: Task) -> Config {
-    let is_text = |task: &Task| matches!(task, Task::Text(_));
+    // Tasks on which the lanes that others begin with would be of a wrong size or rate.
+    let own = |task: &Task| match task {
+        Task::Text(_) => Some(Schedule { warmup: 20, total: 400 }),
+        Task::Sensors(_) => Some(Schedule { warmup: 50, total: 600 }),
+        _ => None,
+    };
     let mut next = Config { task, ..config.clone() };
-    match (is_text(&config.task), is_text(&next.task)) {
-        (false, true) => {
-            next.lanes = Config::default_lanes(next.task.kind());
-            next.schedule = Schedule { warmup: 20, total: 400 };
-        }
-        (true, false) => {
-            let default = Config::default();
-            (next.lanes, next.schedule) = (default.lanes, default.schedule);
-        }
+    let (before, after) = (own(&config.task), own(&next.task));
+    if config.task.kind() != next.task.kind() && (before.is_some() || after.is_some()) {
+        next.lanes = Config::default_lanes(next.task.kind());
+        next.schedule = after.unwrap_or_default();
+    } else if before.is_none() {
         // Layers of one task's network mean nothing in another's.
-        (false, false) => next.lanes.iter_mut().for_each(|lane| lane.layers = None),
-        (true, true) => {}
+        next.lanes.iter_mut().for_each(|lane| lane.layers = None);
     }
     next
+}
+
+/// Trains on a pattern too, or no longer; the last one stays.
+pub fn choose_pattern(task: &mut Sensors, pattern: Pattern, on: bool) {
+    let chosen = |one: &Pattern| if *one == pattern { on } else { task.patterns.contains(one) };
+    let patterns: Vec<Pattern> = Pattern::ALL.iter().copied().filter(chosen).collect();
+    if !patterns.is_empty() {
+        task.patterns = patterns;
+    }
 }
 
 /// A new lane of this method: on text with gates that read nothing ahead, at a rate at which methods of its kind did well.

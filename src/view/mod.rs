@@ -16,6 +16,7 @@ pub mod ranks;
 pub mod reading;
 pub mod run;
 pub mod scale;
+pub mod sensors;
 pub mod snap;
 pub mod snippet;
 pub mod table;

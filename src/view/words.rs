@@ -3,7 +3,7 @@
 use super::edit::LANES;
 use super::format::{lane_name, list};
 use super::reading::short_name;
-use crate::config::{Lane, Named, Task};
+use crate::config::{Form, Lane, Named, Pattern, Task};
 use crate::method::METHODS;
 use crate::protocol::MergeMode;
 use crate::task::network::LinearSite;
@@ -49,6 +49,13 @@ pub fn task_summary(task: &Task) -> String {
             1 => "digits · 1 domain".into(),
             n => format!("digits · {n} domains"),
         },
+        Task::Sensors(s) => {
+            let form = if s.form == Form::Tokens { "two tokens" } else { "inputs of one network" };
+            match s.patterns.len() {
+                1 => format!("sensors · {form} · {} alone", s.patterns[0].name()),
+                n => format!("sensors · {form} · {n} patterns"),
+            }
+        }
         Task::Text(text) => match languages(&text.languages) {
             all if all.len() <= 3 => format!("language · {}", all.join(", ")),
             all => format!("language · {}, {} and {} more", all[0], all[1], all.len() - 2),
@@ -101,6 +108,13 @@ pub fn run_title(task: &Task, lanes: usize) -> String {
             "{ways} to adapt a small frozen network from upright digits to {}.{same}",
             plural(d.domains.len(), "new domain")
         ),
+        Task::Sensors(s) => {
+            let trained = match s.patterns.iter().any(|pattern| *pattern != Pattern::Both) {
+                true => "trained on images of which a part is missing too",
+                false => "trained on whole images alone",
+            };
+            format!("{ways} to adapt a small frozen network to two sensors, {trained}.{same}")
+        }
         Task::Text(text) => {
             format!("{ways} to adapt a small language model to {}.{same}", list(&languages(&text.languages)))
         }

@@ -102,6 +102,9 @@ pub fn cases() -> Vec<(String, TaskData, Lane)> {
     for lane in [Lane::from(&FULL), lora(4, 6.0), mor1e(5, 1.5, "pooled")] {
         all.push((format!("residual paths, {lane:?}"), residual(), lane));
     }
+    for lane in [Lane::from(&FULL), molora(4, 2, 4.0), mor1e(5, 1.5, "pooled")] {
+        all.push((format!("mean of tokens, {lane:?}"), mean_of_tokens(), lane));
+    }
     let lanes = [lora(8, 16.0), mor1e(4, 1.5, "running"), Lane::from(&FULL), molora(4, 2, 4.0), molora(4, 8, 4.0)];
     for (i, lane) in lanes.into_iter().enumerate() {
         // As many tokens as kernels take in several turns, and a few.
@@ -160,6 +163,29 @@ pub fn three_layers() -> TaskData {
         y: Targets::Classes((0..30).map(|_| rng.below(5) as u32).collect()),
         row_domains: vec![0; 30],
         ..one_layer()
+    }
+}
+
+/// 11 → 9, GELU, the mean of a sequence's rows, → 5, cross-entropy; every row of a sequence has its sequence's class.
+pub fn mean_of_tokens() -> TaskData {
+    let mut rng = Rng::new(15, 1);
+    let (mut network, x) = Network::new(11);
+    let inner = network.linear("layers.0", x, 9);
+    let inner = network.gelu(inner);
+    let mean = network.mean(inner);
+    network.linear("layers.1", mean, 5);
+    TaskData {
+        base: network
+            .sites()
+            .iter()
+            .map(|l| BaseLayer {
+                weight: normals(l.inputs * l.outputs, 0.5, &mut rng),
+                bias: normals(l.outputs, 0.3, &mut rng),
+            })
+            .collect(),
+        network,
+        y: Targets::Classes((0..30).map(|row| (row / 3 * 7 % 5) as u32).collect()),
+        ..three_layers()
     }
 }
 

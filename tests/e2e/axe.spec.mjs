@@ -12,6 +12,7 @@ const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pra
 const views = {
   "the lab": ["", (page) => trained(page, 20)],
   digits: ["?task=digits&pretrain=50", (page) => trained(page, 5)],
+  sensors: ["?task=sensors&pretrain=50", (page) => trained(page, 5)],
   language: ["?task=text", (page) => trained(page, 2)],
   "own files": ["?task=text&paused=true", async (page) => {
     await page.locator("#loss").waitFor();
@@ -25,6 +26,7 @@ const views = {
   sweeps: ["#sweeps", (page) => page.getByRole("heading", { name: "Sweeps" }).waitFor()],
   adapters: ["#adapters", (page) => page.locator("#studio").getByRole("heading").first().waitFor()],
   cases: ["#cases", (page) => page.getByRole("heading", { name: "Cases from practice" }).waitFor()],
+  "a missing sensor": ["#cases/sensors", (page) => page.locator(".by-pattern").first().waitFor()],
   languages: ["#cases/languages", (page) => page.locator(".bars").waitFor()],
   lessons: ["#lesson", (page) => page.getByRole("link", { name: /What rank costs/ }).waitFor()],
   "a lesson": ["#lesson/rank/1", (page) => page.getByText("Step 1 of 4").waitFor()],

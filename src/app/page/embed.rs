@@ -68,7 +68,7 @@ fn short(state: &State) -> String {
 pub fn absent(state: &State) -> Html {
     let config = &state.config;
     let kind = match &config.task {
-        Task::Digits(_) => "digits",
+        Task::Digits(_) | Task::Sensors(_) => "digits",
         Task::Text(_) => "text",
         Task::Domains(_) | Task::Custom => "domains",
     };

@@ -8,6 +8,7 @@ pub mod gelu;
 pub mod head;
 pub mod linear;
 pub mod loss;
+pub mod mean;
 pub mod rms_norm;
 pub mod rotate;
 pub mod swiglu;

@@ -224,7 +224,7 @@ fn finished(state: &State<'_>) -> Option<String> {
         return Some(format!("{end}: {results}."));
     }
     let results: Vec<String> = match &state.started.config.task {
-        Task::Digits(_) => state
+        Task::Digits(_) | Task::Sensors(_) => state
             .sound()
             .filter_map(|(i, history)| {
                 let accuracy = history.latest.as_ref()?;
@@ -240,6 +240,7 @@ fn finished(state: &State<'_>) -> Option<String> {
     }
     let measure = match &state.started.config.task {
         Task::Digits(_) => "mean accuracy on the new domains",
+        Task::Sensors(_) => "mean accuracy over what may be missing",
         _ => "mean loss of the last steps",
     };
     Some(format!("{end}: {measure} {}.", list(&results)))

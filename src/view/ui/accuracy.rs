@@ -49,7 +49,7 @@ pub fn accuracies(lanes: &[LaneView], names: &[String], domains: &[String], step
             <tbody>
                 { for domains.iter().enumerate().map(|(k, domain)| line(
                     domain,
-                    format!("Share of the held-out {domain} images that each lane names rightly."),
+                    format!("{domain}: share of the held-out images that each lane names rightly."),
                     "",
                     &move |a: &Accuracy| a.domains.get(k).copied(),
                 )) }

@@ -5,13 +5,13 @@ use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, ImageData};
 use yew::prelude::*;
 
 use super::{
-    control::Button,
+    control::{Button, Switch},
     heat::{Heat, Matrix},
     panel::Panel,
     pointer::{self, owner},
 };
 use crate::decimal::tenths;
-use crate::protocol::DrawAnswer;
+use crate::protocol::{DrawAnswer, Sketch};
 use crate::view::{
     action::Action,
     format::{percent, three},
@@ -27,6 +27,8 @@ pub struct DigitsProps {
     pub names: Vec<String>,
     pub step: usize,
     pub dark: bool,
+    /// Two sensors look on, a half each, which can be switched off.
+    pub sensors: bool,
     pub dispatch: Callback<Action>,
 }
 
@@ -43,6 +45,7 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
     // Between two renders several pointer events can come; the drawing is kept where all of them see it.
     let live = use_mut_ref(|| (Ink::default(), Pen { at: (16.0, 8.0), down: false }));
     let pen = use_state_eq(|| None::<Pen>);
+    let there = use_state_eq(|| [true; 2]);
     let canvas = use_node_ref();
     {
         let canvas = canvas.clone();
@@ -53,10 +56,10 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
         });
     }
     let changed = {
-        let (ink, live, dispatch) = (ink.clone(), live.clone(), props.dispatch.clone());
+        let (ink, live, dispatch, there) = (ink.clone(), live.clone(), props.dispatch.clone(), *there);
         Callback::from(move |()| {
             let drawn = live.borrow().0.clone();
-            dispatch.emit(Action::Draw(drawn.cells()));
+            dispatch.emit(Action::Draw(drawn.cells().map(|pixels| Sketch { pixels, there })));
             ink.set(drawn);
         })
     };
@@ -136,11 +139,36 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
             changed.emit(());
         })
     };
-    let seen = use_memo((*ink).clone(), |ink| {
+    let sensor = |side: usize| {
+        let (there, live, dispatch) = (there.clone(), live.clone(), props.dispatch.clone());
+        let on = there[side];
+        let on_change = Callback::from(move |on: bool| {
+            let mut next = *there;
+            next[side] = on;
+            let cells = live.borrow().0.cells();
+            dispatch.emit(Action::Draw(cells.map(|pixels| Sketch { pixels, there: next })));
+            there.set(next);
+        });
+        let label = ["left sensor", "right sensor"][side];
+        html! { <Switch {label} why="Off, it is not there: the networks get nothing in its place." {on} {on_change} /> }
+    };
+    let note = match (props.sensors, *there) {
+        (false, _) => {
+            "Draw an upright digit, or one turned, inverted or mirrored like the new domains: every lane answers as it trains."
+        }
+        (true, [false, false]) => "With both sensors off there is nothing to answer to.",
+        (true, _) => {
+            "Draw an upright digit and switch a sensor off: every lane answers with what is left, as it trains."
+        }
+    };
+    let seen = use_memo(((*ink).clone(), *there), |(ink, there)| {
         Snap::new(Matrix {
             rows: CELLS,
             cols: CELLS,
-            values: ink.cells().map_or(vec![0.0; CELLS * CELLS], |cells| cells.iter().map(|c| c / 16.0).collect()),
+            values: ink.cells().map_or(vec![0.0; CELLS * CELLS], |cells| {
+                let seen = |at: usize| if there[usize::from(at % CELLS >= CELLS / 2)] { cells[at] / 16.0 } else { 0.0 };
+                (0..cells.len()).map(seen).collect()
+            }),
         })
     });
     let tables = {
@@ -166,12 +194,15 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
                     <figcaption data-why="The drawing as the networks get it: moved to the middle, scaled to the full height, ink counted in 8 × 8 cells.">{ "seen as 8 × 8" }</figcaption>
                     <Heat class="square" data={(*seen).clone()} scale={Scale::Unit} dark={props.dark}
                         label="The drawing reduced to 8 × 8 cells" on_cursor={Callback::noop()} />
+                    if props.sensors {
+                        <div class="sensors">{ sensor(0) }{ sensor(1) }</div>
+                    }
                 </figure>
                 <div class="answers">
                     if let Some(answers) = &props.answers {
                         { for answers.iter().map(|answer| answer_row(answer, &props.names)) }
                     } else {
-                        <p class="note">{ "Draw an upright digit, or one turned, inverted or mirrored like the new domains: every lane answers as it trains." }</p>
+                        <p class="note">{ note }</p>
                     }
                 </div>
             </div>
@@ -228,22 +259,16 @@ fn answer_row(answer: &DrawAnswer, names: &[String]) -> Html {
             </g>
         }
     });
-    let gates = answer.gates.iter().enumerate().filter(|(_, g)| !g.is_empty()).map(|(layer, gate)| {
-        let list: Vec<String> = gate.iter().map(|&g| three(f64::from(g))).collect();
-        // Of gates that are no shares of 1, magnitudes on a scale of their own, negative ones faint.
-        let top = gate.iter().fold(1f32, |top, g| top.max(g.abs()));
-        let bars = gate.iter().enumerate().map(|(k, &g)| {
-            let height = f64::from((g / top).abs()) * 24.0;
-            let class = if g < 0.0 { "bar less" } else { "bar" };
-            html! { <rect {class} x={(k * 6).to_string()} width="4" y={tenths(24.0 - height)} height={tenths(height.max(0.5))} /> }
-        });
-        html! {
-            <svg class="gate-bars" role="img" width={(gate.len() * 6).to_string()} height="24" tabindex="0"
-                aria-label={format!("Gate of layer {}", layer + 1)}
-                data-why={format!("Gate of layer {} for this drawing, expert by expert: {}.", layer + 1, list.join(", "))}>
-                { for bars }
-            </svg>
-        }
+    let gates = answer.gates.iter().enumerate().filter(|(_, g)| !g.is_empty()).flat_map(|(layer, gates)| {
+        let each = gates.len() / answer.tokens.max(1);
+        let bars = move |(token, gate): (usize, &[f32])| {
+            let of = match answer.tokens {
+                1 => format!("Gate of layer {} for this drawing", layer + 1),
+                _ => format!("Gate of layer {} for the {} sensor", layer + 1, ["left", "right"][token.min(1)]),
+            };
+            gate_bars(gate, &of)
+        };
+        gates.chunks_exact(each.max(1)).enumerate().map(bars)
     });
     let class = answer.lane.map_or("answer base".to_string(), |lane| format!("answer lane-{lane}"));
     html! {
@@ -256,6 +281,24 @@ fn answer_row(answer: &DrawAnswer, names: &[String]) -> Html {
                 aria-label={format!("{name}: probability of each digit; most probable {digit} at {}", percent(f64::from(confidence)))}>{ for bars }</svg>
             <span class="gates">{ for gates }</span>
         </div>
+    }
+}
+
+/// A gate, expert by expert, and in words what it is.
+pub fn gate_bars(gate: &[f32], of: &str) -> Html {
+    let list: Vec<String> = gate.iter().map(|&g| three(f64::from(g))).collect();
+    // Of gates that are no shares of 1, magnitudes on a scale of their own, negative ones faint.
+    let top = gate.iter().fold(1f32, |top, g| top.max(g.abs()));
+    let bars = gate.iter().enumerate().map(|(k, &g)| {
+        let height = f64::from((g / top).abs()) * 24.0;
+        let class = if g < 0.0 { "bar less" } else { "bar" };
+        html! { <rect {class} x={(k * 6).to_string()} width="4" y={tenths(24.0 - height)} height={tenths(height.max(0.5))} /> }
+    });
+    html! {
+        <svg class="gate-bars" role="img" width={(gate.len() * 6).to_string()} height="24" tabindex="0"
+            aria-label={of.to_owned()} data-why={format!("{of}, expert by expert: {}.", list.join(", "))}>
+            { for bars }
+        </svg>
     }
 }
 

@@ -27,6 +27,7 @@ pub mod passage;
 pub mod pick;
 pub mod pointer;
 pub mod redraw;
+pub mod sensors;
 pub mod share;
 mod shown;
 pub mod size;

@@ -5,14 +5,15 @@ use yew::prelude::*;
 
 use super::control::{Choice, Number, Switch, names, position, use_opened};
 use super::own::OwnPart;
+use crate::args;
 use crate::config::{
-    BackendChoice, Config, DigitDomain, Digits, Domains, Named, Spectrum, Task, Text, limits,
+    BackendChoice, Config, DigitDomain, Digits, Domains, Named, Pattern, Sensors, Spectrum, Task, Text, limits,
     limits::{Real, Whole},
 };
 use crate::task::text::{languages::NEW, own::About};
 use crate::view::{
     action::Action,
-    edit::{cheat, choose_language, on_task},
+    edit::{cheat, choose_language, choose_pattern, on_task},
     reading::short_name,
     snap::Snap,
     words::task_summary,
@@ -101,16 +102,18 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
     let (opened, open) = use_opened();
     let form = Form { config: &props.config, dispatch: &props.dispatch };
     let config = &props.config;
-    let kinds: Vec<_> = ["domains", "digits", "language"].map(AttrValue::from).into();
+    let kinds: Vec<_> = ["domains", "digits", "sensors", "language"].map(AttrValue::from).into();
     let chosen = match config.task {
         Task::Digits(_) => 1,
-        Task::Text(_) => 2,
+        Task::Sensors(_) => 2,
+        Task::Text(_) => 3,
         Task::Domains(_) | Task::Custom => 0,
     };
     let on_kind = form.set(|config, index: usize| {
         let task = match index {
             0 => Task::Domains(Domains::default()),
             1 => Task::Digits(Digits::default()),
+            2 => Task::Sensors(Sensors::default()),
             _ => Task::Text(Text::default()),
         };
         *config = on_task(config, task);
@@ -126,11 +129,12 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
                 <div class="menu">
                     <fieldset>
                         <legend>{ "Task" }</legend>
-                        <Choice label="task" why="Domains: linear tasks whose floors theory knows. Digits: handwritten 8 × 8 digits, changed in several ways. Language: a small language model of Llama's form on text in new languages."
+                        <Choice label="task" why="Domains: linear tasks whose floors theory knows. Digits: handwritten 8 × 8 digits, changed in several ways. Sensors: halves of a digit, either of which may be missing. Language: a small language model of Llama's form on text in new languages."
                             options={kinds} {chosen} on_change={on_kind} />
                         { match &config.task {
                             Task::Domains(domains) => domains_form(&form, domains),
                             Task::Digits(digits) => digits_form(&form, digits),
+                            Task::Sensors(sensors) => sensors_form(&form, sensors),
                             Task::Text(text) => text_form(&form, text),
                             Task::Custom => html! {},
                         } }
@@ -212,6 +216,38 @@ fn digits_form(form: &Form, task: &Digits) -> Html {
             { form.whole("batch", "Images per training step.", task.batch, limits::BATCH, |c, v| digits_of(c, |d| d.batch = v as usize)) }
             { form.whole("pretraining", "Steps in which the base learns the upright digits before it is frozen.", task.pretrain, limits::PRETRAIN,
                 |c, v| digits_of(c, |d| d.pretrain = v as usize)) }
+        </>
+    }
+}
+
+fn sensors_of(config: &mut Config, change: impl FnOnce(&mut Sensors)) {
+    if let Task::Sensors(sensors) = &mut config.task {
+        change(sensors);
+    }
+}
+
+fn sensors_form(form: &Form, task: &Sensors) -> Html {
+    let why = |pattern: Pattern| match pattern {
+        Pattern::Both => "Trained on images that both sensors tell of.",
+        Pattern::Left => "Trained on images of which the right sensor tells nothing: it is not there.",
+        Pattern::Right => "Trained on images of which the left sensor tells nothing: it is not there.",
+        Pattern::Top => "Trained on images of which both sensors tell the upper half.",
+        Pattern::Bottom => "Trained on images of which both sensors tell the lower half.",
+        Pattern::Noise => "Trained on images of which the right sensor tells noise.",
+    };
+    let switches = Pattern::ALL.iter().map(|&pattern| {
+        let set = form.set(move |config, on| sensors_of(config, |task| choose_pattern(task, pattern, on)));
+        html! { <Switch label={pattern.name()} why={why(pattern)} on={task.patterns.contains(&pattern)} on_change={set} /> }
+    });
+    html! {
+        <>
+            <span class="note">{ "patterns trained on" }</span>
+            { for switches }
+            { form.choice::<args::Form>("form", "Tokens: each sensor is a token through the same layers, and the head reads the mean of those that are there. Inputs: both are inputs of one network, 0 where one is missing.",
+                task.form, |c, i| sensors_of(c, |s| s.form = args::Form::ALL[i])) }
+            { form.whole("batch", "Images per training step.", task.batch, limits::BATCH, |c, v| sensors_of(c, |s| s.batch = v as usize)) }
+            { form.whole("pretraining", "Steps in which the base learns whole digits before it is frozen.", task.pretrain, limits::PRETRAIN,
+                |c, v| sensors_of(c, |s| s.pretrain = v as usize)) }
         </>
     }
 }

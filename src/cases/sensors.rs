@@ -1,0 +1,123 @@
+//! The case of a missing sensor: what was measured of it, as the experiments have it, and runs of it in the lab. Pure.
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::experiments::Experiment;
+
+/// What accuracy is told of.
+pub const PATTERNS: [&str; 3] = ["both", "left only", "right only"];
+
+/// One lane's accuracy in each pattern, means over seeds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    pub name: String,
+    pub accuracy: [f64; 3],
+}
+
+/// Two tables and the gap that the first sentence names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// By method, all trained with incomplete samples.
+    pub methods: Vec<Line>,
+    /// With and without them, and one adapter for each pattern.
+    pub training: Vec<Line>,
+}
+
+impl Measured {
+    /// From `recorded.json`, which the experiments' runner writes.
+    ///
+    /// # Errors
+    /// `Error::Data` where it has not what the experiments measure.
+    pub fn read(experiments: &[Experiment], text: &[u8]) -> Result<Self> {
+        let all: Vec<Value> = serde_json::from_slice(text).unwrap_or_default();
+        let table = |id: &str| {
+            let missing = || Error::Data {
+                what: "data/recorded.json".into(),
+                expected: format!("the numbers of {id}"),
+                got: "others".into(),
+            };
+            let experiment = experiments.iter().find(|one| one.id == id).ok_or_else(missing)?;
+            let record = all.iter().find(|one| one["id"] == id).ok_or_else(missing)?;
+            lines(experiment, record).ok_or_else(missing)
+        };
+        Ok(Self { methods: table("sensors-mixture")?, training: table("sensors-training")? })
+    }
+
+    /// What it comes to, in a sentence.
+    pub fn sentence(&self) -> String {
+        let of = |lines: &[Line], name: &str| lines.iter().find(|line| line.name == name).map(|line| line.accuracy);
+        let alone = |accuracy: [f64; 3]| (accuracy[1] + accuracy[2]) / 2.0;
+        let (with, without) = (of(&self.training, "LoRA r8"), of(&self.training, "LoRA r8, complete samples only"));
+        let (lora, mixture) = (of(&self.methods, "LoRA r8"), of(&self.methods, "MoLoRA 4×2"));
+        let [Some(with), Some(without), Some(lora), Some(mixture)] = [with, without, lora, mixture] else {
+            return String::new();
+        };
+        format!(
+            "With one sensor alone, training on samples that lack one takes LoRA r8 from {:.2} to {:.2} of held-out images; a mixture of \
+             experts in its place has {:.2} to LoRA’s {:.2}.",
+            alone(without),
+            alone(with),
+            alone(mixture),
+            alone(lora)
+        )
+    }
+}
+
+fn lines(experiment: &Experiment, record: &Value) -> Option<Vec<Line>> {
+    let seeds = record["seeds"].as_array()?;
+    let mean = |name: &str| {
+        let at = experiment.quantities.iter().position(|quantity| quantity.name == name)?;
+        let sum: f64 = seeds.iter().map(|seed| seed[at].as_f64()).sum::<Option<f64>>()?;
+        Some(sum / seeds.len() as f64)
+    };
+    let first = format!(", {}", PATTERNS[0]);
+    // A lane is whatever has its own number in every pattern; differences have other names.
+    let names = experiment.quantities.iter().filter_map(|quantity| quantity.name.strip_suffix(&first));
+    let own = names.filter(|name| !name.contains(" off") && !name.starts_with("gain of"));
+    own.map(|name| {
+        let [both, left, right] = PATTERNS.map(|pattern| mean(&format!("{name}, {pattern}")));
+        Some(Line { name: name.to_owned(), accuracy: [both?, left?, right?] })
+    })
+    .collect()
+}
+
+/// Runs in the lab: what they are, and the link's query.
+pub const RUNS: [(&str, &str); 4] = [
+    ("Trained on what may be missing too", "?task=sensors&total=600"),
+    ("Trained on complete samples alone", "?task=sensors&patterns=both&total=600"),
+    ("Both sensors as inputs of one network", "?task=sensors&form=inputs&total=600"),
+    (
+        "Upper half, lower half, a right sensor that tells noise",
+        "?task=sensors&patterns=both~left~right~top~bottom~noise&total=600",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::experiments::all;
+
+    const RECORDED: &[u8] = include_bytes!("../../www/data/recorded.json");
+
+    #[test]
+    fn the_tables_are_the_experiments() {
+        let measured = Measured::read(&all(), RECORDED).unwrap();
+        assert_eq!((measured.methods.len(), measured.training.len()), (8, 5));
+        let lora = measured.methods.iter().find(|line| line.name == "LoRA r8").unwrap();
+        assert!(lora.accuracy[0] > lora.accuracy[1] && lora.accuracy[1] > 0.8, "{lora:?}");
+        // Numbers of the sentence, to two decimals of what the tables have.
+        let alone = |line: &Line| format!("{:.2}", (line.accuracy[1] + line.accuracy[2]) / 2.0);
+        assert!(measured.sentence().contains(&format!("LoRA’s {}", alone(lora))), "{}", measured.sentence());
+        assert!(Measured::read(&all(), b"[]").is_err());
+    }
+
+    #[test]
+    fn every_run_can_be_linked_to() {
+        for (name, query) in RUNS {
+            let config = Config::from_query(query).unwrap();
+            assert_eq!((config.task.kind(), config.lanes.len(), config.schedule.total), ("sensors", 4, 600), "{name}");
+        }
+    }
+}
