@@ -4,7 +4,6 @@ use wasm_bindgen_futures::spawn_local;
 use yew::prelude::*;
 
 use crate::cases::sensors::{Line, Measured, PATTERNS, RUNS};
-use crate::experiments::all;
 use crate::host::file::fetch;
 
 #[derive(Properties, PartialEq)]
@@ -21,7 +20,7 @@ pub fn Sensors(props: &SensorsProps) -> Html {
         use_effect_with(props.shown, move |&shown| {
             if shown && !matches!(*measured, Some(Ok(_))) {
                 spawn_local(async move {
-                    let read = async { Measured::read(&all(), &fetch("data/recorded.json").await?) };
+                    let read = async { Measured::read(&fetch("data/recorded.json").await?) };
                     measured.set(Some(read.await.map_err(|error| error.to_string())));
                 });
             }
