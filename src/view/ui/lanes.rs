@@ -186,7 +186,7 @@ fn size(frame: Option<&LaneFrame>) -> Html {
                 </span>
             }
             <span class="size" tabindex="0" data-why={why}>
-                <b>{ count(frame.parameters) }</b>{ " · " }{ percent(share) }{ " of W0" }
+                <b>{ count(frame.parameters) }</b>{ " · " }{ percent(share) }
             </span>
         </>
     }
