@@ -18,7 +18,7 @@ use super::{
     address::{self, Part},
     state::{Effect, Msg, State, update},
 };
-use crate::config::{Form, Task};
+use crate::config::Task;
 use crate::host::client::{Arrival, Client};
 use crate::host::download::give;
 use crate::protocol::text::Bring;
@@ -291,7 +291,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
         _ => "share of target energy".into(),
     };
     let sensors = match &started.config.task {
-        Task::Sensors(task) => Some(if task.form == Form::Tokens { 2 } else { 1 }),
+        Task::Sensors(task) => Some(task.form.tokens()),
         _ => None,
     };
     let digits = sensors.is_some() || matches!(started.config.task, Task::Digits(_));

@@ -203,6 +203,16 @@ pub enum Form {
     Inputs,
 }
 
+impl Form {
+    /// Tokens of an image.
+    pub fn tokens(self) -> usize {
+        match self {
+            Self::Tokens => 2,
+            Self::Inputs => 1,
+        }
+    }
+}
+
 /// AdamW as PyTorch defines it: decoupled decay, bias correction, eps outside the root.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Optimizer {

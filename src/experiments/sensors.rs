@@ -68,20 +68,24 @@ fn mixture() -> Experiment {
         let off = |pattern: &&str| shown(format!("{}, the right sensor's expert off, {pattern}", names[at]));
         quantities.extend(PATTERNS.iter().map(off));
     }
-    let columns = names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    let count = columns.len();
     Experiment {
         id: "sensors-mixture",
         setups: vec![on(&Sensors::default().patterns, lanes.map(|lane| lane.1).to_vec())],
         quantities,
         measure: mixed,
-        figure: Some(Figure {
-            x: "lane",
-            y: "accuracy on held-out images",
-            columns,
-            series: PATTERNS.iter().enumerate().map(|(i, name)| Series { name, first: i * count }).collect(),
-            log: false,
-        }),
+        figure: Some(figure(&names)),
+    }
+}
+
+/// Accuracies of these lanes, a series for each pattern; they are the first quantities.
+fn figure(names: &[&str]) -> Figure {
+    let series = |(i, name): (usize, &&'static str)| Series { name, first: i * names.len() };
+    Figure {
+        x: "lane",
+        y: "accuracy on held-out images",
+        columns: names.iter().map(|&name| name.to_owned()).collect(),
+        series: PATTERNS.iter().enumerate().map(series).collect(),
+        log: false,
     }
 }
 
@@ -114,8 +118,6 @@ fn incomplete() -> Experiment {
         quantities.extend(PATTERNS[1..].iter().map(|pattern| gain(pattern)));
         quantities.push(quantity(format!("gain of {name}, both"), Expected::AtLeast(-0.02)));
     }
-    let columns = names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    let count = columns.len();
     let alone = |pattern| on(&[pattern], vec![lora(4)]);
     Experiment {
         id: "sensors-training",
@@ -127,13 +129,7 @@ fn incomplete() -> Experiment {
         ],
         quantities,
         measure: compared,
-        figure: Some(Figure {
-            x: "lane",
-            y: "accuracy on held-out images",
-            columns,
-            series: PATTERNS.iter().enumerate().map(|(i, name)| Series { name, first: i * count }).collect(),
-            log: false,
-        }),
+        figure: Some(figure(&names)),
     }
 }
 

@@ -39,3 +39,8 @@ pub(crate) fn blocks(rows: Range<usize>, width: usize) -> impl Iterator<Item = R
 pub(crate) fn broken(file: &str, problem: impl Into<String>) -> Error {
     Error::File { file: file.to_owned(), problem: problem.into() }
 }
+
+/// The folder of a path, without its last slash; nothing where there is none.
+pub fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}

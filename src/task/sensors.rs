@@ -83,10 +83,7 @@ impl SensorsTask {
 
     /// Rows of an image.
     pub fn sequence(&self) -> usize {
-        match self.config.form {
-            Form::Tokens => 2,
-            Form::Inputs => 1,
-        }
+        self.config.form.tokens()
     }
 
     /// Patterns that accuracy is told of: those that everyone wants to know, and whatever else is trained on.

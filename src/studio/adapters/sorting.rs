@@ -1,5 +1,7 @@
 //! What a file is by its path, and which configuration belongs to which adapter. Knows nothing of what is in them.
 
+use crate::files::folder;
+
 /// What a file may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -31,10 +33,6 @@ pub fn role(path: &str) -> Role {
 /// Of a training run that was broken off; nobody means to open it.
 fn is_state(name: &str) -> bool {
     ["optimizer", "scheduler", "rng_state", "scaler"].iter().any(|state| name.starts_with(state))
-}
-
-pub fn folder(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// The configuration of the same folder; or the only one, where there is only one adapter too.

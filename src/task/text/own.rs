@@ -9,7 +9,7 @@ use super::passages::{Texts, on_texts};
 use super::tokenizer::Tokenizer;
 use crate::args::{Text, limits};
 use crate::error::{Error, Result};
-use crate::files::{Checkpoint, Source, broken};
+use crate::files::{Checkpoint, Source, broken, folder};
 use crate::task::TaskData;
 
 /// Longest `config.json`, `tokenizer.json`, index or text that is read.
@@ -114,10 +114,6 @@ fn role(path: &str, in_model: bool) -> Role {
         name if !in_model && [".txt", ".md", ".text"].iter().any(|ending| name.ends_with(ending)) => Role::Text,
         _ => Role::Other,
     }
-}
-
-fn folder(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// What a text is called: its file without folder and ending. What separates names in links is no part of it.

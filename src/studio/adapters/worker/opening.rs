@@ -5,11 +5,11 @@ use wasm_bindgen::JsValue;
 
 use crate::error::Result;
 use crate::files::blob::File;
-use crate::files::{Checkpoint, Source};
+use crate::files::{Checkpoint, Source, folder};
 use crate::peft::Adapter;
 use crate::peft::adapter::is_part;
 use crate::peft::overview::outline;
-use crate::studio::adapters::sorting::{Role, beside, folder, role, title};
+use crate::studio::adapters::sorting::{Role, beside, role, title};
 use crate::studio::adapters::wire::{Base, Id, Listed};
 
 /// Longest configuration or index that is read.
