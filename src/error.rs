@@ -1,28 +1,30 @@
 //! Errors of everything below the app. Each is handled once, where it can be shown to a person.
 
+use crate::lang::tr;
+
 /// What went wrong, in words that say what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A configuration, URL or API argument that is not allowed: names the key, the value and the range.
-    #[error("{key}: {value} is not allowed; {allowed}")]
+    #[error("{}", tr!("{key}: {value} is not allowed; {allowed}", key, value, allowed))]
     Config { key: String, value: String, allowed: String },
     /// Text that is not JSON at all.
-    #[error("the configuration is not valid JSON: {0}")]
+    #[error("{}", tr!("the configuration is not valid JSON: {}", _0))]
     Json(String),
     /// Data given through the API does not fit its stated shape.
-    #[error("{what}: expected {expected}, got {got}")]
+    #[error("{}", tr!("{what}: expected {expected}, got {got}", what, expected, got))]
     Data { what: String, expected: String, got: String },
     /// A lane, layer or tensor that does not exist.
-    #[error("there is no {what} \"{name}\"; {hint}")]
+    #[error("{}", tr!("there is no {what} \"{name}\"; {hint}", what, name, hint))]
     Missing { what: &'static str, name: String, hint: String },
     /// A file that is not what it should be, or not all of it: what is wrong, and what to do.
     #[error("{file}: {problem}")]
     File { file: String, problem: String },
     /// The requested backend cannot be had here.
-    #[error("backend \"{backend}\" is not available: {reason}")]
+    #[error("{}", tr!("backend \"{backend}\" is not available: {reason}", backend, reason))]
     Backend { backend: &'static str, reason: String },
     /// The GPU device was lost while running.
-    #[error("the GPU device was lost: {0}")]
+    #[error("{}", tr!("the GPU device was lost: {}", _0))]
     DeviceLost(String),
 }
 

@@ -20,6 +20,7 @@ pub mod graph;
 pub mod host;
 pub mod inspect;
 pub mod lab;
+pub mod lang;
 pub mod lesson;
 pub mod method;
 pub mod net;

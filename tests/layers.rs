@@ -13,6 +13,7 @@ const RANKS: &[(&str, u8)] = &[
     ("rng", 0),
     ("tensor", 0),
     ("error", 0),
+    ("lang", 0),
     ("spectrum", 0),
     ("clock", 0),
     ("decimal", 0),

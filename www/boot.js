@@ -1,5 +1,7 @@
 // Starts what the address asks for: the lab in #app, the studio (experiments, sweeps and adapters) in #studio, or cases in
 // #cases, all of one engine. How far its download is, and anything that goes wrong before they can speak for itself, is said here.
+import { choose, language, speak, t } from "./language.js";
+
 const ofLesson = /^#lesson\b/;
 // Parts that are shown in the lab's place, by element: their addresses, and what starts them.
 const parts = {
@@ -18,12 +20,14 @@ function say(selector, words) {
 
 function explain(error) {
   if (typeof WebAssembly !== "object") {
-    return "This browser has no WebAssembly, which the engine is made of. Any current Firefox, Chrome, Edge or Safari has it.";
+    return t("This browser has no WebAssembly, which the engine is made of. Any current Firefox, Chrome, Edge or Safari has it.");
   }
   if (error instanceof WebAssembly.CompileError) {
-    return `This browser cannot compile the engine; it needs WebAssembly with SIMD, as current browsers have it. (${error.message})`;
+    return t("This browser cannot compile the engine; it needs WebAssembly with SIMD, as current browsers have it. ({error})", {
+      error: error.message,
+    });
   }
-  return `The engine could not be started: ${error?.message ?? error}. Reloading the page may help.`;
+  return t("The engine could not be started: {error}. Reloading the page may help.", { error: error?.message ?? error });
 }
 
 // The engine, compiled while it arrives. What is counted has been decompressed, so the whole is the file's own size, which
@@ -52,8 +56,27 @@ const load = () =>
     bytes.catch(() => {});
     const glue = await import("./lora-playground.js");
     await glue.default({ module_or_path: bytes });
+    glue.speak(await texts);
     return glue;
   })());
+
+// The texts of the page's language come while the engine does. Where they cannot be had, it speaks English.
+const texts = speak(language).catch((error) => {
+  console.error(error);
+  return "";
+});
+document.addEventListener("click", async ({ target }) => {
+  const code = target.closest?.("[data-language]")?.dataset.language;
+  if (!code) return;
+  try {
+    const [json, glue] = [await speak(code), await load()];
+    choose(code);
+    glue.speak(json);
+  } catch (error) {
+    target.textContent = t("not loaded; once more?");
+    console.error(error);
+  }
+});
 
 async function startLab() {
   // In another site's page, and where a frame may have no workers.
@@ -69,7 +92,7 @@ async function startLab() {
   worker.addEventListener("error", () => (failed = true));
   const glue = await load();
   // From here on the page itself listens.
-  if (failed) throw new Error("its worker could not be loaded");
+  if (failed) throw new Error(t("its worker could not be loaded"));
   glue.start_lab(worker);
 }
 
@@ -112,7 +135,7 @@ async function route() {
   } catch (error) {
     // Its part of the engine may be there the next time.
     if (asked) started[asked] = undefined;
-    const later = "This part could not be loaded; opening it again tries once more. The lab's run is kept.";
+    const later = t("This part could not be loaded; opening it again tries once more. The lab's run is kept.");
     say(`#${asked ?? "app"} .boot`, asked && engine && lab ? later : explain(error));
     console.error(error);
   }
@@ -121,7 +144,7 @@ async function route() {
       await (lessons ??= startLessons());
     } catch (error) {
       lessons = undefined;
-      say("#lesson .boot", "Lessons could not be loaded; opening them again tries once more. The lab's run is kept.");
+      say("#lesson .boot", t("Lessons could not be loaded; opening them again tries once more. The lab's run is kept."));
       console.error(error);
     }
   }

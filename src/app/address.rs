@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Edit, Lane, Read, decode};
 use crate::error::Error;
+use crate::lang::tr;
 use crate::method::{METHODS, description::Method};
 use crate::view::edit::LANES;
 
@@ -98,7 +99,7 @@ pub fn read(query: &str) -> Address {
     }
     if config.lanes.len() > LANES {
         config.lanes.truncate(LANES);
-        problems.push(format!("The page has room for {LANES} lanes; the link's others are left out."));
+        problems.push(tr!("The page has room for {LANES} lanes; the link's others are left out.", LANES));
     }
     let mut then = Vec::new();
     if let Some(value) = value("then") {
@@ -111,7 +112,7 @@ pub fn read(query: &str) -> Address {
         Some("dark") => Some(true),
         Some("light") => Some(false),
         Some(other) => {
-            problems.push(format!("theme: there is no \"{other}\"; there are light, dark and auto."));
+            problems.push(tr!("theme: there is no \"{other}\"; there are light, dark and auto.", other));
             None
         }
     };
@@ -143,19 +144,20 @@ fn unread(errors: &[Error]) -> Option<String> {
     let said: Vec<String> = errors.iter().take(SAID).map(|error| format!("{error}.")).collect();
     let more = match errors.len().saturating_sub(SAID) {
         0 => String::new(),
-        more => format!(" And {more} more."),
+        more => tr!(" And {more} more.", more),
     };
-    let begin =
-        "Not all of the link could be used; defaults stand in the place of what is named here, and the rest holds.";
+    let begin = tr!(
+        "Not all of the link could be used; defaults stand in the place of what is named here, and the rest holds."
+    );
     (!said.is_empty()).then(|| format!("{begin} {}{more}", said.join(" ")))
 }
 
 /// What of the link means nothing here, in one line.
 fn ignored(unknown: &[String]) -> Option<String> {
     let (said, more) = unknown.split_at(unknown.len().min(SAID));
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    let more = if more.is_empty() { String::new() } else { tr!(" and {} more", more.len()) };
     (!said.is_empty()).then(|| {
-        format!("Ignored, because it means nothing here: {}{more}. The rest of the link holds.", said.join(", "))
+        tr!("Ignored, because it means nothing here: {}{more}. The rest of the link holds.", said.join(", "), more)
     })
 }
 
@@ -167,7 +169,7 @@ fn parts(value: &str, problems: &mut Vec<String>) -> Option<Vec<Part>> {
             Some((_, part)) => parts.push(*part),
             None => {
                 let known = Part::ALL.map(|(known, _)| known).join(", ");
-                problems.push(format!("embed: there is no panel \"{name}\"; there are {known}."));
+                problems.push(tr!("embed: there is no panel \"{name}\"; there are {known}.", name, known));
             }
         }
     }

@@ -21,6 +21,7 @@ use super::{
 use crate::config::Task;
 use crate::host::client::{Arrival, Client};
 use crate::host::download::give;
+use crate::lang::tr;
 use crate::protocol::text::Bring;
 use crate::protocol::{Command, Started};
 use crate::view::ui::redraw::Redraw;
@@ -38,6 +39,7 @@ use crate::view::{
         header::{HeaderProps, Share, header, status, status_why},
         held::Held,
         lanes::{LanesProps, lanes},
+        language::use_language,
         loss::LossChart,
         map::Map,
         panel::Panel,
@@ -97,7 +99,7 @@ impl Handle {
             None => Ok(()),
         };
         if let Err(error) = sent {
-            let message = format!("The trainer cannot be reached: {error}.");
+            let message = tr!("The trainer cannot be reached: {error}.", error);
             update(&mut self.core.borrow_mut().state, Msg::Worker(message));
         }
     }
@@ -149,9 +151,10 @@ fn App(props: &AppProps) -> Html {
             move |arrival| {
                 handle.handle(match arrival {
                     Arrival::Message(event, _) => Msg::Engine(event),
-                    Arrival::Failure(reason) => {
-                        Msg::Worker(format!("The trainer has stopped: {reason}. Reloading the page starts it again."))
-                    }
+                    Arrival::Failure(reason) => Msg::Worker(tr!(
+                        "The trainer has stopped: {reason}. Reloading the page starts it again.",
+                        reason
+                    )),
                 });
             }
         };
@@ -160,7 +163,7 @@ fn App(props: &AppProps) -> Html {
             Err(error) => {
                 update(
                     &mut handle.core.borrow_mut().state,
-                    Msg::Worker(format!("Training is not possible here: {error}.")),
+                    Msg::Worker(tr!("Training is not possible here: {error}.", error)),
                 );
             }
         }
@@ -196,9 +199,11 @@ fn App(props: &AppProps) -> Html {
         let handle = handle.clone();
         Callback::from(move |files: Array| handle.bring(&files))
     });
+    let language = use_language();
     let core = handle.core.borrow();
     use_effect_with(hues(&core.state.shown().lanes), |hues| browser::set_hues(hues));
-    page(&core.state, *begun, &dispatch, &bring)
+    // In another language everything is drawn anew; the run is no part of what is drawn.
+    html! { <>{ html! { <key={language}>{ page(&core.state, *begun, &dispatch, &bring) }</> } }</> }
 }
 
 /// The whole page for a state; before it has `begun`, without what comes in a second task.
@@ -286,9 +291,9 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
     let names = lane_names(&started.config.lanes);
     let cross_entropy = !matches!(started.config.task, Task::Domains(_));
     let unit: AttrValue = match (&started.config.task, &started.text) {
-        (Task::Digits(_) | Task::Sensors(_), _) => "cross-entropy".into(),
+        (Task::Digits(_) | Task::Sensors(_), _) => tr!("cross-entropy").into(),
         (Task::Text(_), text) => text.clone().unwrap_or_default().unit().into(),
-        _ => "share of target energy".into(),
+        _ => tr!("share of target energy").into(),
     };
     let sensors = match &started.config.task {
         Task::Sensors(task) => Some(task.form.tokens()),
@@ -309,7 +314,7 @@ fn panels(state: &State, dispatch: &Callback<Action>, shows: &dyn Fn(Part) -> bo
     html! {
         <>
             if shows(Part::Loss) {
-                <Panel id="loss" title="Loss" {tables} step={run.step}>
+                <Panel id="loss" title={tr!("Loss")} {tables} step={run.step}>
                     <LossChart edits={run.edits.clone()} begun={state.begun.lanes.clone()} started={started.clone()} lanes={run.lanes.clone()} names={names.clone()} step={run.step} unit={unit.clone()}
                         held={run.text.held.clone()} history={run.text.history.clone()} />
                     if digits {
@@ -360,8 +365,8 @@ fn text(state: &State, dispatch: &Callback<Action>, names: &[String], shows: &dy
                     <Held held={held.clone()} lanes={started.config.lanes.clone()} names={names.clone()} step={state.run.step} dark={state.dark} />
                 } else {
                     <section id="held" class="panel">
-                        <header><h2>{ "Held-out text" }</h2></header>
-                        <p class="note">{ "It is being read, with the base first, then with lane by lane." }</p>
+                        <header><h2>{ tr!("Held-out text") }</h2></header>
+                        <p class="note">{ tr!("It is being read, with the base first, then with lane by lane.") }</p>
                     </section>
                 }
             }

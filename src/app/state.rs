@@ -16,6 +16,7 @@ use shared::adopt;
 
 use super::address::{Address, Part};
 use crate::config::{BackendChoice, Config, Edit};
+use crate::lang::tr;
 use crate::protocol::text::Look;
 use crate::protocol::{Command, Event, MergeMode, Watch};
 use crate::task::text::own::About;
@@ -207,7 +208,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             vec![]
         }
         Msg::Engine(Event::NoGpu { reason }) => {
-            if let Some(effects) = go_back(state, &format!("WebGPU cannot be used here: {reason}")) {
+            if let Some(effects) = go_back(state, &tr!("WebGPU cannot be used here: {reason}", reason)) {
                 return effects;
             }
             state.run.failed = true;
@@ -319,7 +320,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         }
         Action::Edit(config) => {
             if let Err(error) = config.validate() {
-                state.problem(format!("That is not possible: {error}."));
+                state.problem(tr!("That is not possible: {error}.", error));
                 return vec![];
             }
             if config == *state.config {
@@ -369,7 +370,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             };
             *changed = changed.resized(rank);
             if let Err(error) = config.validate() {
-                state.problem(format!("That is not possible: {error}."));
+                state.problem(tr!("That is not possible: {error}.", error));
                 return vec![];
             }
             state.config = Snap::new(config);

@@ -1,6 +1,7 @@
 //! What values are allowed: one table for documents, URLs and the sliders of the page.
 
 use crate::decimal::plain;
+use crate::lang::tr;
 
 /// Whole numbers from `min` to `max`, both allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +28,15 @@ const fn real(min: f64, max: f64) -> Real {
 
 impl std::fmt::Display for Whole {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "a whole number from {} to {}", self.min, self.max)
+        f.write_str(&tr!("a whole number from {} to {}", self.min, self.max))
     }
 }
 
 impl std::fmt::Display for Real {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { min, max, closed } = *self;
-        let below = if closed { "" } else { "below " };
-        write!(f, "a number from {} to {below}{}", plain(min), plain(max))
+        let below = if closed { String::new() } else { tr!("below ") };
+        f.write_str(&tr!("a number from {} to {below}{}", plain(min), plain(max), below))
     }
 }
 

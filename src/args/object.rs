@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Named;
 use super::limits::{self, Real, Whole};
+use crate::lang::tr;
 use crate::{
     decimal,
     error::{Error, Result},
@@ -43,7 +44,7 @@ fn shown(value: &Value) -> String {
 
 /// The error that `key` was left out.
 fn absent(key: String) -> Error {
-    Error::Config { key, value: "leaving it out".into(), allowed: "it must be given".into() }
+    Error::Config { key, value: tr!("leaving it out"), allowed: tr!("it must be given") }
 }
 
 /// A JSON object whose keys are known to be among those asked for.
@@ -62,7 +63,7 @@ impl<'a> Object<'a> {
             Some((key, value)) => Err(refuse(
                 object.key(&key.chars().take(SHOWN).collect::<String>()),
                 value,
-                format_args!("there is no such key; {what} has {}", keys.join(", ")),
+                tr!("there is no such key; {what} has {}", keys.join(", "), what),
             )),
         }
     }
@@ -72,13 +73,13 @@ impl<'a> Object<'a> {
         match Self::map(value, path)?.get(key) {
             None => Ok(default),
             Some(Value::String(text)) => Ok(text),
-            Some(other) => Err(refuse(format!("{path}.{key}"), other, "a text in quotes")),
+            Some(other) => Err(refuse(format!("{path}.{key}"), other, tr!("a text in quotes"))),
         }
     }
 
     fn map(value: &'a Value, path: &str) -> Result<&'a Map<String, Value>> {
-        let key = if path.is_empty() { "the configuration" } else { path };
-        value.as_object().ok_or_else(|| refuse(key, value, "an object, {…}"))
+        let key = if path.is_empty() { tr!("the configuration") } else { path.into() };
+        value.as_object().ok_or_else(|| refuse(key, value, tr!("an object, {…}")))
     }
 
     /// Full path of a key of this object.
@@ -116,7 +117,7 @@ impl<'a> Object<'a> {
         let Some(value) = self.get(key) else {
             return Ok(default);
         };
-        value.as_bool().ok_or_else(|| refuse(self.key(key), value, "true or false"))
+        value.as_bool().ok_or_else(|| refuse(self.key(key), value, tr!("true or false")))
     }
 
     pub fn choice<T: Named>(&self, key: &str, default: T) -> Result<T> {
@@ -132,7 +133,7 @@ impl<'a> Object<'a> {
         let items = value
             .as_array()
             .filter(|items| limits::DEPTH.contains(items.len()))
-            .ok_or_else(|| refuse(&path, value, format_args!("a list with {} for each layer", limit)))?;
+            .ok_or_else(|| refuse(&path, value, tr!("a list with {} for each layer", limit)))?;
         items
             .iter()
             .enumerate()
@@ -150,10 +151,10 @@ impl<'a> Object<'a> {
         let items = value
             .as_array()
             .filter(|items| !items.is_empty())
-            .ok_or_else(|| refuse(&path, value, "a list of at least one"))?;
+            .ok_or_else(|| refuse(&path, value, tr!("a list of at least one")))?;
         for (i, item) in items.iter().enumerate() {
             if items[..i].contains(item) {
-                return Err(refuse(format!("{path}[{i}]"), item, "each may be there once only"));
+                return Err(refuse(format!("{path}[{i}]"), item, tr!("each may be there once only")));
             }
         }
         Ok(Some(items.iter().enumerate().map(|(i, item)| (format!("{path}[{i}]"), item)).collect()))
@@ -177,6 +178,6 @@ pub fn whole(value: &Value, limit: Whole, key: impl Fn() -> String) -> Result<us
 pub fn choice<T: Named>(value: &Value, key: impl Fn() -> String) -> Result<T> {
     value.as_str().and_then(T::from_name).ok_or_else(|| {
         let names: Vec<String> = T::ALL.iter().map(|one| format!("\"{}\"", one.name())).collect();
-        refuse(key(), value, format_args!("one of {}", names.join(", ")))
+        refuse(key(), value, tr!("one of {}", names.join(", ")))
     })
 }

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::lang::{marked, tr};
 
 /// What accuracy is told of.
-pub const PATTERNS: [&str; 3] = ["both", "left only", "right only"];
+pub const PATTERNS: [&str; 3] = [marked!("both"), marked!("left only"), marked!("right only")];
 
 /// Lanes of the two experiments, in the order of their first numbers: pattern by pattern, all lanes. The experiments themselves
 /// are a part of the page that is not fetched for a table; a test holds the names to theirs.
@@ -17,14 +18,14 @@ const METHODS: [&str; 8] = [
     "MoLoRA 4×2",
     "MoR1E 8 token",
     "MoR1E 8 pooled",
-    "full fine-tuning",
+    marked!("full fine-tuning"),
 ];
 const TRAINING: [&str; 5] = [
     "LoRA r8",
-    "LoRA r8, complete samples only",
+    marked!("LoRA r8, complete samples only"),
     "MoLoRA 4×2",
-    "MoLoRA 4×2, complete samples only",
-    "LoRA r4 for each pattern",
+    marked!("MoLoRA 4×2, complete samples only"),
+    marked!("LoRA r4 for each pattern"),
 ];
 
 /// One lane's accuracy in each pattern, means over seeds.
@@ -70,13 +71,13 @@ impl Measured {
         let [Some(with), Some(without), Some(lora), Some(mixture)] = [with, without, lora, mixture] else {
             return String::new();
         };
-        format!(
-            "With one sensor alone, training on samples that lack one takes LoRA r8 from {:.2} to {:.2} of held-out images; a mixture of \
-             experts in its place has {:.2} to LoRA’s {:.2}.",
-            alone(without),
-            alone(with),
-            alone(mixture),
-            alone(lora)
+        let two = |share: f64| format!("{share:.2}");
+        tr!(
+            "With one sensor alone, training on samples that lack one takes LoRA r8 from {before} to {after} of held-out images; a mixture of experts in its place has {mixture} to LoRA’s {lora}.",
+            before = two(alone(without)),
+            after = two(alone(with)),
+            mixture = two(alone(mixture)),
+            lora = two(alone(lora))
         )
     }
 }
@@ -96,11 +97,11 @@ fn lines(names: &[&str], record: &Value) -> Option<Vec<Line>> {
 
 /// Runs in the lab: what they are, and the link's query.
 pub const RUNS: [(&str, &str); 4] = [
-    ("Trained on what may be missing too", "?task=sensors&total=600"),
-    ("Trained on complete samples alone", "?task=sensors&patterns=both&total=600"),
-    ("Both sensors as inputs of one network", "?task=sensors&form=inputs&total=600"),
+    (marked!("Trained on what may be missing too"), "?task=sensors&total=600"),
+    (marked!("Trained on complete samples alone"), "?task=sensors&patterns=both&total=600"),
+    (marked!("Both sensors as inputs of one network"), "?task=sensors&form=inputs&total=600"),
     (
-        "Upper half, lower half, a right sensor that tells noise",
+        marked!("Upper half, lower half, a right sensor that tells noise"),
         "?task=sensors&patterns=both~left~right~top~bottom~noise&total=600",
     ),
 ];

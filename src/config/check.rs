@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{Config, Domains, Lane, Named, Schedule, Task, Text, lane::shown, limits};
 use crate::args::object::refuse;
 use crate::error::Result;
+use crate::lang::tr;
 
 impl Config {
     pub(super) fn check(&self) -> Result<()> {
@@ -15,7 +16,7 @@ impl Config {
             && text.batch * text.sequence > limits::TOKENS
         {
             let tokens = text.batch * text.sequence;
-            let allowed = format!("batch · sequence = {tokens} must be at most {}", limits::TOKENS);
+            let allowed = tr!("batch · sequence = {tokens} must be at most {}", limits::TOKENS, tokens);
             return Err(refuse("task.batch", &text.batch.into(), allowed));
         }
         for (i, lane) in self.lanes.iter().enumerate() {
@@ -26,7 +27,7 @@ impl Config {
             return Err(refuse(
                 "schedule.warmup",
                 &warmup.into(),
-                format_args!("at most schedule.total, which is {total}"),
+                tr!("at most schedule.total, which is {total}", total),
             ));
         }
         Ok(())
@@ -40,24 +41,30 @@ fn check_domains(task: &Domains) -> Result<()> {
         let outputs = domains * true_rank;
         let inputs = true_rank + domains;
         match outputs >= inputs {
-            true => (outputs, "domains · true_rank"),
-            false => (inputs, "true_rank + domains"),
+            true => (outputs, tr!("domains · true_rank")),
+            false => (inputs, tr!("true_rank + domains")),
         }
     } else {
-        (domains * true_rank + domains, "domains · true_rank + domains")
+        (domains * true_rank + domains, tr!("domains · true_rank + domains"))
     };
     if needed > dim {
         return Err(refuse(
             "task.true_rank",
             &true_rank.into(),
-            format_args!("with {domains} domains, {sum} = {needed} orthogonal directions must fit into dim = {dim}"),
+            tr!(
+                "with {domains} domains, {sum} = {needed} orthogonal directions must fit into dim = {dim}",
+                domains,
+                sum,
+                needed,
+                dim
+            ),
         ));
     }
     if batch * sequence > limits::TOKENS {
         return Err(refuse(
             "task.batch",
             &batch.into(),
-            format_args!("batch · sequence = {} must be at most {}", batch * sequence, limits::TOKENS),
+            tr!("batch · sequence = {} must be at most {}", batch * sequence, limits::TOKENS),
         ));
     }
     Ok(())
@@ -69,7 +76,7 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
         return Err(refuse(
             format!("{path}.targets"),
             &names.into(),
-            format_args!("nothing: task \"{}\" has no transformer's projections to choose from", task.kind()),
+            tr!("nothing: task \"{}\" has no transformer's projections to choose from", task.kind()),
         ));
     }
     if !lane.modules_to_save.is_empty() && !task.has_projections() {
@@ -77,7 +84,7 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
         return Err(refuse(
             format!("{path}.modules_to_save"),
             &names.into(),
-            format_args!("nothing: task \"{}\" has neither an embedding nor a head", task.kind()),
+            tr!("nothing: task \"{}\" has neither an embedding nor a head", task.kind()),
         ));
     }
     if let (Task::Text(Text { cheat: false, .. }), Some(causal)) = (task, lane.reads_ahead()) {
@@ -85,7 +92,7 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
         return Err(refuse(
             format!("{path}.{}", causal.key),
             &held,
-            format_args!("{}: on text, such a gate would read the tokens that are to be predicted", causal.allowed),
+            tr!("{}: on text, such a gate would read the tokens that are to be predicted", causal.allowed),
         ));
     }
     let count = task.layer_count();
@@ -98,10 +105,9 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
             return Err(refuse(
                 format!("{path}.layers[{i}]"),
                 &Value::from(layer),
-                format_args!(
-                    "task \"{}\" has {count} layer{}, counted from 0",
-                    task.kind(),
-                    if count == 1 { "" } else { "s" }
+                tr!(
+                    "task \"{}\" has {n} layer, counted from 0" | "task \"{}\" has {n} layers, counted from 0" % count,
+                    task.kind()
                 ),
             ));
         }

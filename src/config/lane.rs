@@ -6,6 +6,7 @@ use super::limits::Whole;
 use crate::args::object::{self, Object, refuse};
 use crate::args::{Kind, Named, Setting, Value, limits};
 use crate::error::Result;
+use crate::lang::tr;
 use crate::method::{Lane, METHODS, USUAL, find};
 
 /// Every setting that has a value; layers and projections where they are not all, and the lane's own learning rate.
@@ -64,11 +65,11 @@ pub fn read(value: &Json, path: &str) -> Result<Lane> {
     let name = Object::peek(value, path, "method", USUAL.name)?;
     let Some(method) = find(name) else {
         let names: Vec<String> = METHODS.iter().map(|method| format!("\"{}\"", method.name)).collect();
-        return Err(refuse(format!("{path}.method"), &name.into(), format_args!("one of {}", names.join(", "))));
+        return Err(refuse(format!("{path}.method"), &name.into(), tr!("one of {}", names.join(", "))));
     };
     let mut lane = Lane::from(method);
     let described = lane.described();
-    let what = format!("method \"{name}\"");
+    let what = tr!("method \"{name}\"", name);
     let mut keys = vec!["method"];
     for setting in &described {
         let key = setting.key.split('.').next().unwrap_or(setting.key);
@@ -124,7 +125,7 @@ fn read_setting(object: &Object<'_>, setting: &Setting, key: &str, lane: &mut La
             Some(&name) => name.into(),
             None => {
                 let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-                return Err(refuse(path(), given, format_args!("one of {}", quoted.join(", "))));
+                return Err(refuse(path(), given, tr!("one of {}", quoted.join(", "))));
             }
         },
     };

@@ -8,6 +8,7 @@ use crate::args::object::refuse;
 use crate::args::{Kind, Named, Projection, SavedModule, Setting, Value};
 use crate::decimal;
 use crate::error::{Error, Result};
+use crate::lang::tr;
 use crate::method::{Lane, find};
 
 impl Lane {
@@ -82,7 +83,7 @@ pub fn read_lane(text: &str, path: &str, errors: &mut Vec<Error>) -> Json {
         match read_part(part, &described) {
             None => errors.push(refuse(path, &shown, words(name, &described))),
             Some((key, _)) if map.contains_key(key) => {
-                errors.push(refuse(format!("{path}.{key}"), &shown, "it may be given once only"));
+                errors.push(refuse(format!("{path}.{key}"), &shown, tr!("it may be given once only")));
             }
             Some((key, value)) => drop(map.insert(key.to_owned(), value)),
         }
@@ -131,15 +132,15 @@ fn words(name: &str, described: &[&Setting]) -> String {
         .iter()
         .filter_map(|setting| match setting.kind {
             Kind::Flag => Some(setting.link.to_owned()),
-            Kind::Choice(names) if setting.with.is_some() => Some(format!("{} with a number", names.join(" or "))),
+            Kind::Choice(names) if setting.with.is_some() => Some(tr!("{} with a number", names.join(" or "))),
             Kind::Choice(names) => Some(names.join(" or ")),
             _ if setting.link.is_empty() => None,
-            Kind::PerLayer(of, _) => Some(format!("{0} ({of} by layer, as in {0}8-2-2-8)", setting.link)),
-            _ => Some(format!("{} ({}) with a number", setting.link, setting.key)),
+            Kind::PerLayer(of, _) => Some(tr!("{0} ({of} by layer, as in {0}8-2-2-8)", setting.link, of)),
+            _ => Some(tr!("{} ({}) with a number", setting.link, setting.key)),
         })
         .collect();
-    words.push("l with layers as in l0-2, projections as in q_proj-v_proj, what trains whole as in embed_tokens-lm_head, lr with its own learning rate".into());
-    format!("a part of {name} is {}", words.join(", "))
+    words.push(tr!("l with layers as in l0-2, projections as in q_proj-v_proj, what trains whole as in embed_tokens-lm_head, lr with its own learning rate"));
+    tr!("a part of {name} is {}", words.join(", "), name)
 }
 
 /// A value without quotes or brackets; every character it can have stands for itself in a URL.

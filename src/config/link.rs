@@ -9,6 +9,7 @@ use super::lane_text::read_lane;
 use super::query::{KEYS, read};
 use crate::args::object::refuse;
 use crate::error::{Error, Result};
+use crate::lang::tr;
 
 /// Keys of the query that speak to the page itself, not to the run, or (`then`) of what is changed on its way. "all" once chose a larger build of the page; links
 /// that have it still open.
@@ -69,7 +70,7 @@ impl Config {
         let unknown = unknown.first().map(|pair| {
             let known: Vec<&str> = KEYS.iter().map(|(key, ..)| *key).collect();
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            refuse(key, &value.into(), format_args!("there is no such key; a link has lanes, {}", known.join(", ")))
+            refuse(key, &value.into(), tr!("there is no such key; a link has lanes, {}", known.join(", ")))
         });
         errors.into_iter().next().or(unknown).map_or(Ok(config), Err)
     }
@@ -125,14 +126,14 @@ impl Link {
 
     /// Takes in one pair; of lanes, the parts that can be read.
     fn take(&mut self, pair: &str, errors: &mut Vec<Error>) -> Result<()> {
-        let undecodable = || refuse("the link", &pair.into(), "percent signs must encode UTF-8");
+        let undecodable = || refuse(tr!("the link"), &pair.into(), tr!("percent signs must encode UTF-8"));
         let (key, text) = pair.split_once('=').unwrap_or((pair, ""));
         let key = decode(key).ok_or_else(undecodable)?;
         if says_nothing(&key) {
             return Ok(());
         }
         let text = decode(text).ok_or_else(undecodable)?;
-        let twice = |key: &str| Err(refuse(key, &text.as_str().into(), "a key may be given once only"));
+        let twice = |key: &str| Err(refuse(key, &text.as_str().into(), tr!("a key may be given once only")));
         if key == "lanes" {
             if self.lanes.is_some() {
                 return twice(&key);

@@ -10,6 +10,7 @@ use super::{
 use crate::args::BackendChoice;
 use crate::args::object::{self, Object, refuse};
 use crate::error::{Error, Result};
+use crate::lang::tr;
 use crate::task::text::languages;
 
 impl Config {
@@ -28,12 +29,12 @@ impl Config {
     /// `Error::Config` with the key's path ("lanes[1].top_k"), its value and what is allowed there.
     pub fn from_value(value: &Value) -> Result<Self> {
         const KEYS: &[&str] = &["version", "seed", "backend", "task", "lanes", "optimizer", "schedule"];
-        let document = Object::new(value, "", "the configuration", KEYS)?;
+        let document = Object::new(value, "", &tr!("the configuration"), KEYS)?;
         object::whole(document.required("version")?, limits::VERSION, || "version".into())?;
         let lanes = document.required("lanes")?;
         let lanes = lanes.as_array().filter(|lanes| limits::LANES.contains(lanes.len())).ok_or_else(|| {
             let limits::Whole { min, max } = limits::LANES;
-            refuse("lanes", lanes, format_args!("a list of {min} to {max} lanes"))
+            refuse("lanes", lanes, tr!("a list of {min} to {max} lanes", min, max))
         })?;
         let config = Self {
             // The limit is that of u32.
@@ -68,10 +69,12 @@ fn task(value: &Value) -> Result<Task> {
         "digits" => digits(value, path).map(Task::Digits),
         "sensors" => sensors(value, path).map(Task::Sensors),
         "text" => text(value, path).map(Task::Text),
-        "custom" => Object::new(value, path, "task \"custom\"", &["kind"]).map(|_| Task::Custom),
-        other => {
-            Err(refuse("task.kind", &other.into(), "one of \"domains\", \"digits\", \"sensors\", \"text\", \"custom\""))
-        }
+        "custom" => Object::new(value, path, &tr!("task \"custom\""), &["kind"]).map(|_| Task::Custom),
+        other => Err(refuse(
+            "task.kind",
+            &other.into(),
+            tr!("one of \"domains\", \"digits\", \"sensors\", \"text\", \"custom\""),
+        )),
     }
 }
 
@@ -89,7 +92,7 @@ fn domains(value: &Value, path: &str) -> Result<Domains> {
         "noise",
         "batch",
     ];
-    let object = Object::new(value, path, "task \"domains\"", KEYS)?;
+    let object = Object::new(value, path, &tr!("task \"domains\""), KEYS)?;
     let default = Domains::default();
     Ok(Domains {
         dim: object.whole("dim", limits::DIM, default.dim)?,
@@ -107,7 +110,7 @@ fn domains(value: &Value, path: &str) -> Result<Domains> {
 
 fn digits(value: &Value, path: &str) -> Result<Digits> {
     const KEYS: &[&str] = &["kind", "domains", "batch", "pretrain"];
-    let object = Object::new(value, path, "task \"digits\"", KEYS)?;
+    let object = Object::new(value, path, &tr!("task \"digits\""), KEYS)?;
     let default = Digits::default();
     let domains = match object.set("domains")? {
         None => default.domains,
@@ -125,7 +128,7 @@ fn digits(value: &Value, path: &str) -> Result<Digits> {
 
 fn sensors(value: &Value, path: &str) -> Result<Sensors> {
     const KEYS: &[&str] = &["kind", "patterns", "form", "batch", "pretrain"];
-    let object = Object::new(value, path, "task \"sensors\"", KEYS)?;
+    let object = Object::new(value, path, &tr!("task \"sensors\""), KEYS)?;
     let default = Sensors::default();
     let patterns = match object.set("patterns")? {
         None => default.patterns,
@@ -144,17 +147,17 @@ fn sensors(value: &Value, path: &str) -> Result<Sensors> {
 
 fn text(value: &Value, path: &str) -> Result<Text> {
     const KEYS: &[&str] = &["kind", "model", "languages", "sequence", "batch", "cheat"];
-    let object = Object::new(value, path, "task \"text\"", KEYS)?;
+    let object = Object::new(value, path, &tr!("task \"text\""), KEYS)?;
     let default = Text::default();
     let model = object.choice::<Model>("model", default.model)?;
     let language = |(key, item): (String, &Value)| match item.as_str() {
         Some(code) if model == Model::Custom || languages::is_known(code) => Ok(code.to_owned()),
-        _ => Err(refuse(key, item, format_args!("a language code: {}", languages::codes()))),
+        _ => Err(refuse(key, item, tr!("a language code: {}", languages::codes()))),
     };
     let languages = match object.set("languages")? {
         Some(items) if items.len() > limits::DOMAINS.max => {
             let most = limits::DOMAINS.max;
-            return Err(refuse("task.languages", &items.len().into(), format_args!("at most {most} languages")));
+            return Err(refuse("task.languages", &items.len().into(), tr!("at most {most} languages", most)));
         }
         Some(items) => items.into_iter().map(language).collect::<Result<_>>()?,
         None => default.languages,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Config, Lane, link::decode};
 use crate::args::object::refuse;
 use crate::error::{Error, Result};
+use crate::lang::tr;
 
 /// A change of a run under way.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,7 +42,7 @@ impl Edit {
             return Err(refuse(
                 "then",
                 &text.into(),
-                "step, lane and change as in 40.1.lora.r2, 60.2.off0-3 or 90.2.on",
+                tr!("step, lane and change as in 40.1.lora.r2, 60.2.off0-3 or 90.2.on"),
             ));
         };
         let what = match off(what) {
@@ -97,10 +98,10 @@ impl Config {
     fn take(&mut self, edit: &Edit, before: &[Edit]) -> Option<String> {
         let (first, total) = (before.last().map_or(0, |last| last.step), self.schedule.total);
         if !(first..=total).contains(&edit.step) {
-            return Some(format!("a step from {first}, that of the change before it, to {total}"));
+            return Some(tr!("a step from {first}, that of the change before it, to {total}", first, total));
         }
         let Some(lane) = self.lanes.get(edit.lane) else {
-            return Some(format!("lanes are numbered 0 to {}", self.lanes.len() - 1));
+            return Some(tr!("lanes are numbered 0 to {}", self.lanes.len() - 1));
         };
         match &edit.what {
             What::Lane(to) if lane.becomes(to) => {
@@ -112,10 +113,10 @@ impl Config {
             What::Off(Some((site, expert)))
                 if *site >= self.task.site_count() || *expert >= lane.experts_at(self.task.layer_of(*site)) =>
             {
-                Some(format!("a layer and an expert of {}, counted from 0", lane.to_text()))
+                Some(tr!("a layer and an expert of {}, counted from 0", lane.to_text()))
             }
             What::Off(_) => None,
-            What::Lane(_) => Some(format!("what {} can become in mid-training", lane.to_text())),
+            What::Lane(_) => Some(tr!("what {} can become in mid-training", lane.to_text())),
         }
     }
 }

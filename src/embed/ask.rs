@@ -8,6 +8,7 @@ use crate::args::limits::{self, Whole};
 use crate::args::object::{Object, refuse};
 use crate::config::{Config, Lane};
 use crate::error::{Error, Result};
+use crate::lang::tr;
 use crate::protocol::{Ablate, MergeMode, Watch};
 use crate::view::action::Action;
 use crate::view::edit::LANES;
@@ -56,15 +57,15 @@ pub fn id(message: &Value) -> Option<&Value> {
 pub fn read(message: &Value, state: &State) -> Result<Ask> {
     let version = message.get("version").unwrap_or(&Value::Null);
     if version.as_u64() != Some(VERSION) {
-        return Err(refuse("version", version, format_args!("messages are of version {VERSION}")));
+        return Err(refuse("version", version, tr!("messages are of version {VERSION}", VERSION)));
     }
     let kind = message.get("type").unwrap_or(&Value::Null);
     let Some((name, own)) = COMMANDS.iter().find(|(name, _)| kind.as_str() == Some(name)) else {
         let names: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).collect();
-        return Err(refuse("type", kind, format_args!("there is no such command; there are {}", names.join(", "))));
+        return Err(refuse("type", kind, tr!("there is no such command; there are {}", names.join(", "))));
     };
     let keys: Vec<&str> = ["to", "version", "type", "id"].iter().chain(*own).copied().collect();
-    let object = Object::new(message, "", &format!("the command {name}"), &keys)?;
+    let object = Object::new(message, "", &tr!("the command {name}", name), &keys)?;
     let actions = match *name {
         "run" => vec![Action::Run],
         "pause" => vec![Action::Pause],
@@ -77,7 +78,7 @@ pub fn read(message: &Value, state: &State) -> Result<Ask> {
         "theme" => match object.required("theme")?.as_str() {
             Some("light") => vec![Action::Theme { dark: false }],
             Some("dark") => vec![Action::Theme { dark: true }],
-            _ => return Err(refuse("theme", object.required("theme")?, "\"light\" or \"dark\"")),
+            _ => return Err(refuse("theme", object.required("theme")?, tr!("\"light\" or \"dark\""))),
         },
         _ => return go_to(&object).map(Ask::GoTo),
     };
@@ -92,7 +93,7 @@ fn set(value: &Value) -> Result<Vec<Action>> {
     };
     if config.lanes.len() > LANES {
         let count = config.lanes.len().into();
-        return Err(refuse("lanes", &count, format_args!("the page has room for {LANES}")));
+        return Err(refuse("lanes", &count, tr!("the page has room for {LANES}", LANES)));
     }
     // The run that was there is not asked for: whoever sends this knows that another begins.
     Ok(vec![Action::Edit(config), Action::Restart])
@@ -107,7 +108,7 @@ fn lane<'a>(object: &Object<'_>, state: &'a State) -> Result<(usize, &'a Lane)> 
     let lane = lanes.get(index).ok_or(Error::Missing {
         what: "lane",
         name: index.to_string(),
-        hint: "this run has none".into(),
+        hint: tr!("this run has none"),
     })?;
     Ok((index, lane))
 }
@@ -115,7 +116,7 @@ fn lane<'a>(object: &Object<'_>, state: &'a State) -> Result<(usize, &'a Lane)> 
 fn set_rank(object: &Object<'_>, state: &State) -> Result<Vec<Action>> {
     let (index, own) = lane(object, state)?;
     if own.size().is_none() || !own.can_resize() {
-        let why = format!("the rank of {} cannot be changed while it trains", own.sized_title());
+        let why = tr!("the rank of {} cannot be changed while it trains", own.sized_title());
         return Err(refuse("lane", &index.into(), why));
     }
     object.required("rank")?;
@@ -137,7 +138,7 @@ fn ablate(object: &Object<'_>, state: &State) -> Result<Vec<Action>> {
     let own_layer = state.run.started.as_ref().and_then(|s| s.layers.get(layer)).map_or(0, |layer| layer.site.layer);
     let experts = own.experts_at(own_layer);
     if experts == 0 {
-        return Err(refuse("lane", &index.into(), format_args!("{} has no experts", own.sized_title())));
+        return Err(refuse("lane", &index.into(), tr!("{} has no experts", own.sized_title())));
     }
     object.required("expert")?;
     let expert = object.whole("expert", Whole { min: 0, max: experts - 1 }, 0)?;
@@ -168,7 +169,7 @@ fn go_to(object: &Object<'_>) -> Result<Place> {
         Value::String(name) if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') && !name.is_empty() => {
             Ok(Place { lesson: Some(name.clone()), step })
         }
-        other => Err(refuse("lesson", other, "a lesson's name, as in its address, or null")),
+        other => Err(refuse("lesson", other, tr!("a lesson's name, as in its address, or null"))),
     }
 }
 

@@ -2,6 +2,7 @@
 //! vendor and architecture ("nvidia ada-lovelace") are always given; and subgroups, which wgpu has natively but does not
 //! ask a browser for (gfx-rs/wgpu#5555). Both are had from an adapter of our own, the one that wgpu has over again.
 
+use crate::lang::tr;
 use js_sys::{Array, Function, Object, Promise, Reflect, Set};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
@@ -39,17 +40,19 @@ impl Own {
         let get = |of: &JsValue, key: &str| Reflect::get(of, &key.into()).unwrap_or_default();
         let secure = get(&global, "isSecureContext");
         if secure.is_undefined() {
-            return "there is no WebGPU outside of browsers".into();
+            return tr!("there is no WebGPU outside of browsers");
         }
         match (Self::can_be_asked(), secure.is_falsy()) {
             (true, _) => {
-                "this browser knows WebGPU but has no GPU for it; switch hardware acceleration on in its settings, or \
-                 update the GPU's driver"
+                tr!(
+                    "this browser knows WebGPU but has no GPU for it; switch hardware acceleration on in its settings, or update the GPU's driver"
+                )
             }
-            (false, true) => "browsers offer WebGPU only to pages that come by https; open this one so",
-            (false, false) => "this browser does not know WebGPU; update it, or take another, such as Chrome or Edge",
+            (false, true) => tr!("browsers offer WebGPU only to pages that come by https; open this one so"),
+            (false, false) => {
+                tr!("this browser does not know WebGPU; update it, or take another, such as Chrome or Edge")
+            }
         }
-        .into()
     }
 
     pub fn name(&self, info: &wgpu::AdapterInfo) -> String {

@@ -9,6 +9,7 @@ use wgpu::util::DeviceExt;
 use super::platform::Own;
 use crate::error::{Error, Result};
 use crate::graph::{Access, Form, Kernel, Pass, Target};
+use crate::lang::tr;
 
 /// An open device. Kernels are compiled once, whoever uses them; a clone is the same device with the same kernels.
 #[derive(Clone)]
@@ -40,7 +41,7 @@ fn unavailable(reason: impl Into<String>) -> Error {
 
 /// Why a device could not be opened on an adapter that is there.
 fn refused(name: &str) -> String {
-    format!("the GPU ({name}) is there but refused to be opened; reload the page, or close others that use it")
+    tr!("the GPU ({name}) is there but refused to be opened; reload the page, or close others that use it", name)
 }
 
 impl Device {
@@ -60,7 +61,7 @@ impl Device {
         let adapter = instance.request_adapter(&options).await.map_err(|_| unavailable(Own::missing()))?;
         let own = Own::find().await;
         let found = own.name(&adapter.get_info());
-        let name = if found.is_empty() { "unnamed GPU".to_owned() } else { found };
+        let name = if found.is_empty() { tr!("unnamed GPU") } else { found };
         let renderers = ["swiftshader", "llvmpipe"];
         let software = renderers.iter().any(|known| name.to_ascii_lowercase().contains(known));
         let limits = adapter.limits();
@@ -113,7 +114,7 @@ impl Device {
     /// `Error::Backend` for [`Target::Quads`] where the device has no subgroups.
     pub fn with_target(self, target: Target) -> Result<Self> {
         if target == Target::Quads && !self.subgroups {
-            return Err(unavailable("the device has no subgroups, which kernels for quads need"));
+            return Err(unavailable(tr!("the device has no subgroups, which kernels for quads need")));
         }
         Ok(Self { target, kernels: Rc::default(), ..self })
     }

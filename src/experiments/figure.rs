@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::draw::{Look, head, line, text, upright};
 use super::{Expected, Measured, Quantity};
 use crate::decimal::{self, round_above};
+use crate::lang;
 
 /// Which quantities are drawn, and where.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +61,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(look: Look, figure: &Figure, entries: &[&str]) -> Self {
+    fn new(look: Look, figure: &Figure, entries: &[impl AsRef<str>]) -> Self {
         let Look::Page(width) = look else {
             let legend = (0..entries.len()).map(|number| (LEFT + 8.0 + 190.0 * number as f64, 16.0)).collect();
             let (top, bottom) = (TOP, BOTTOM);
@@ -69,7 +70,7 @@ impl Layout {
         let mut legend = Vec::new();
         let (mut x, mut y) = (8.0, LINE);
         for entry in entries {
-            let long = 32.0 + LETTER * entry.chars().count() as f64;
+            let long = 32.0 + LETTER * lang::columns(entry.as_ref());
             if x > 8.0 && x + long > width {
                 (x, y) = (8.0, y + LINE + 4.0);
             }
@@ -158,7 +159,8 @@ pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Me
     });
     let scale = Scale::new(&reach.collect::<Vec<_>>(), figure.log);
     let predicted = drawn.iter().any(|&i| said(i).is_some());
-    let entries: Vec<&str> = figure.series.iter().map(|s| s.name).chain(predicted.then_some("predicted")).collect();
+    let entries: Vec<String> =
+        figure.series.iter().map(|s| s.name).chain(predicted.then_some("predicted")).map(lang::said).collect();
     let layout = Layout::new(look, figure, &entries);
     let pitch = (layout.width - LEFT - RIGHT) / figure.columns.len() as f64;
     let mut out = head(look, title, STYLE, (layout.width, layout.height));
@@ -191,12 +193,12 @@ pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Me
         }
         let (x, y) = layout.legend[number];
         let _ = writeln!(out, "<circle cx=\"{x}\" cy=\"{y}\" r=\"4\"{fill}/>");
-        text(&mut out, (x + 9.0, y + 4.0), "", series.name);
+        text(&mut out, (x + 9.0, y + 4.0), "", &lang::said(series.name));
     }
     if predicted {
         let (x, y) = layout.legend[figure.series.len()];
         line(&mut out, " class=\"said\"", (x - 8.0, y), (x + 12.0, y), "");
-        text(&mut out, (x + 18.0, y + 4.0), "", "predicted");
+        text(&mut out, (x + 18.0, y + 4.0), "", &lang::tr!("predicted"));
     }
     out + "</svg>\n"
 }
@@ -215,9 +217,9 @@ fn axes(out: &mut String, figure: &Figure, scale: &Scale, layout: &Layout) {
         let y = bottom + 18.0 + LINE * (column % layout.lines) as f64;
         text(out, (LEFT + (column as f64 + 0.5) * pitch, y), " text-anchor=\"middle\"", label);
     }
-    text(out, ((LEFT + right) / 2.0, layout.height - 10.0), " text-anchor=\"middle\"", figure.x);
+    text(out, ((LEFT + right) / 2.0, layout.height - 10.0), " text-anchor=\"middle\"", &lang::said(figure.x));
     let middle = (layout.top + bottom) / 2.0;
-    upright(out, middle, figure.y);
+    upright(out, middle, &lang::said(figure.y));
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! From numbers to a verdict: mean and spread over seeds, and whether what was claimed holds. Knows nothing of what
 //! the numbers mean.
 
+use crate::lang::marked;
 use std::fmt;
 
 use super::{Expected, Experiment};
@@ -81,9 +82,9 @@ pub fn overall(experiment: &Experiment, measured: &[Measured]) -> Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Holds => "holds",
-            Self::DoesNotHold => "does not hold",
-            Self::Open => "open",
+            Self::Holds => marked!("holds"),
+            Self::DoesNotHold => marked!("does not hold"),
+            Self::Open => marked!("open"),
         })
     }
 }

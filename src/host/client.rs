@@ -1,10 +1,12 @@
 //! A page's end of the wire to its worker: messages out, messages in. Knows nothing of what they mean.
 
+use gloo::events::EventListener;
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{MessageEvent, Worker};
 
 use super::packet::{pack, unpack};
+use crate::lang::{self, tr};
 
 /// What arrives from the worker.
 pub enum Arrival<T> {
@@ -18,6 +20,7 @@ pub enum Arrival<T> {
 pub struct Client {
     worker: Worker,
     _listeners: [Closure<dyn FnMut(web_sys::Event)>; 2],
+    _language: Option<EventListener>,
 }
 
 impl Client {
@@ -35,13 +38,13 @@ impl Client {
                 let data = event.dyn_ref::<MessageEvent>().map_or(JsValue::UNDEFINED, MessageEvent::data);
                 on_arrival(match unpack(data) {
                     Ok((message, beside)) => Arrival::Message(message, beside),
-                    Err(error) => Arrival::Failure(format!("a message could not be read: {error}")),
+                    Err(error) => Arrival::Failure(tr!("a message could not be read: {error}", error)),
                 });
             })
         };
         let on_error = Closure::new(move |event: web_sys::Event| {
             let message = js_sys::Reflect::get(&event, &"message".into()).unwrap_or(JsValue::NULL);
-            let message = message.as_string().unwrap_or_else(|| "it could not be loaded".into());
+            let message = message.as_string().unwrap_or_else(|| tr!("it could not be loaded"));
             on_arrival(Arrival::Failure(message));
         });
         let listen = |name: &str, listener: &Closure<dyn FnMut(web_sys::Event)>| {
@@ -53,7 +56,13 @@ impl Client {
         listen("error", &on_error)?;
         // See the worker's script: it runs the very engine that the page has compiled already.
         worker.post_message(&wasm_bindgen::module()).map_err(|error| text(&error))?;
-        Ok(Self { worker, _listeners: [on_message, on_error] })
+        tell_language(&worker);
+        let document = web_sys::window().and_then(|window| window.document());
+        let language = document.map(|document| {
+            let worker = worker.clone();
+            EventListener::new(&document, lang::CHANGED, move |_| tell_language(&worker))
+        });
+        Ok(Self { worker, _listeners: [on_message, on_error], _language: language })
     }
 
     /// Sends a message.
@@ -72,6 +81,12 @@ impl Client {
         let (packet, buffers) = pack(message, beside)?;
         self.worker.post_message_with_transfer(&packet, &buffers).map_err(|error| text(&error))
     }
+}
+
+/// Has a worker speak the page's language: a message that is text is a catalogue.
+fn tell_language(worker: &Worker) {
+    // A worker that cannot be reached is reported with the first command.
+    let _ = worker.post_message(&JsValue::from(&*lang::spoken()));
 }
 
 impl Drop for Client {

@@ -7,6 +7,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use super::packet::{pack, unpack};
+use crate::lang;
 
 /// A dedicated worker's scope.
 #[derive(Clone)]
@@ -37,9 +38,12 @@ impl Scope {
         &self,
         mut on_message: impl FnMut(std::result::Result<(T, JsValue), String>) + 'static,
     ) {
-        let listener = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
-            on_message(unpack(event.data()));
-        });
+        let listener =
+            Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| match event.data().as_string() {
+                // The page's language; see the client's end.
+                Some(catalogue) => drop(lang::speak(&catalogue)),
+                None => on_message(unpack(event.data())),
+            });
         self.0.set_onmessage(Some(listener.as_ref().unchecked_ref()));
         listener.forget();
     }

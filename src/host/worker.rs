@@ -12,6 +12,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::scope::Scope;
 use crate::error::Result;
 use crate::files::blob::File;
+use crate::lang::tr;
 use crate::protocol::{Command, Event};
 use crate::task::text::own::{OwnModel, Parts};
 use crate::trainer::{self, Transport};
@@ -24,7 +25,7 @@ pub type OpenModel = fn(Parts<File>) -> LocalBoxFuture<'static, Result<OwnModel<
 /// # Errors
 /// If this is no dedicated worker.
 pub fn start(open: OpenModel) -> std::result::Result<(), JsValue> {
-    serve(Scope::own(|info| Event::Problem { message: format!("the trainer failed: {info}"), fatal: true })?, open);
+    serve(Scope::own(|info| Event::Problem { message: tr!("the trainer failed: {info}", info), fatal: true })?, open);
     Ok(())
 }
 
@@ -39,7 +40,7 @@ fn serve(scope: Scope, open: OpenModel) {
     scope.listen(move |message| match message {
         Ok((command, beside)) => incoming.borrow_mut().push((command, beside)),
         Err(error) => {
-            let message = format!("the trainer was sent something that is no command: {error}");
+            let message = tr!("the trainer was sent something that is no command: {error}", error);
             answering.send(&Event::Problem { message, fatal: false });
         }
     });

@@ -6,6 +6,7 @@ use crate::args::Kind;
 use crate::error::{Error, Result};
 use crate::exec::Recording;
 use crate::graph::{MOMENTS, PARAMS, Tensor};
+use crate::lang::tr;
 use crate::method::Lane;
 use crate::method::description::{Sizes, Widths};
 use crate::method::resize::{Parameter, Tensors};
@@ -24,7 +25,7 @@ impl Lab {
             return Err(Error::Config {
                 key: format!("lanes[{lane}]"),
                 value: to.method.name.into(),
-                allowed: "balance, noise, temperature, orthogonality and lr_ratio can change in mid-training".into(),
+                allowed: tr!("balance, noise, temperature, orthogonality and lr_ratio can change in mid-training"),
             });
         }
         while self.in_flight() > 0 {
@@ -119,14 +120,14 @@ fn with_size(old: &Lane, to: usize, lane: usize) -> Result<Lane> {
         Err(Error::Config { key: format!("lanes[{lane}].{what}"), value: to.to_string(), allowed })
     };
     let Some((key, _)) = old.size() else {
-        return refuse("rank", format!("{} has no rank", old.method.title));
+        return refuse("rank", tr!("{} has no rank", old.method.title));
     };
     let range = old.described().into_iter().find(|setting| setting.key == key).map(|setting| setting.kind);
     if let Some(Kind::Whole(range)) = range.filter(|kind| matches!(kind, Kind::Whole(range) if !range.contains(to))) {
         return refuse(key, range.to_string());
     }
     if !old.can_resize() {
-        return refuse(key, "this lane's rank is part of how it began; start again with another".into());
+        return refuse(key, tr!("this lane's rank is part of how it began; start again with another"));
     }
     let new = old.resized(to);
     match new.broken_limit(usize::MAX) {
@@ -184,6 +185,6 @@ fn find<'a>(sites: &'a [CompiledSite], site: usize, key: &str) -> Result<&'a Ten
     sites[site].parameter(key).ok_or_else(|| Error::Missing {
         what: "tensor",
         name: format!("{}.{key}", sites[site].name),
-        hint: "the lane's method does not have it".into(),
+        hint: tr!("the lane's method does not have it"),
     })
 }

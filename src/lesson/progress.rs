@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Progress {
-    /// The language chosen by hand.
-    #[serde(default)]
-    pub lang: Option<String>,
     /// By lesson: its steps gone through, by id.
     #[serde(default)]
     done: BTreeMap<String, BTreeSet<String>>,

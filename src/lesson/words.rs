@@ -1,25 +1,6 @@
-//! A lesson's texts on their way to the page: language, numbers in the place of words in braces, stress and links. Pure.
+//! A lesson's texts on their way to the page: numbers in the place of words in braces, stress and links. Pure.
 
 use std::collections::BTreeMap;
-
-/// Languages that lessons are written in, as `lang` names them, by themselves; the first is what is shown for others.
-pub const LANGUAGES: [(&str, &str, &str); 2] = [("en", "en", "English"), ("zh", "zh-Hans", "中文")];
-
-/// The language asked for: by the link, by an earlier choice, by the browser, in this order.
-pub fn language(link: Option<&str>, kept: Option<&str>, browser: &[String]) -> usize {
-    let known = |code: &str| {
-        let code = code.to_ascii_lowercase();
-        let first = code.split(['-', '_']).next().unwrap_or("").to_owned();
-        LANGUAGES.iter().position(|(own, ..)| *own == first)
-    };
-    let asked = [link, kept].into_iter().flatten().find_map(known);
-    asked.or_else(|| browser.iter().find_map(|code| known(code))).unwrap_or(0)
-}
-
-/// The value of `lang` in a query.
-pub fn of_query(query: &str) -> Option<&str> {
-    query.trim_start_matches('?').split('&').find_map(|pair| pair.strip_prefix("lang="))
-}
 
 /// A text with its words in braces replaced by what they stand for.
 pub fn filled(text: &str, numbers: &BTreeMap<String, String>) -> String {
@@ -85,16 +66,6 @@ pub fn length(text: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_link_is_asked_first_then_the_choice_then_the_browser() {
-        let browser = ["fr".to_owned(), "zh-TW".to_owned(), "en".to_owned()];
-        assert_eq!(language(None, None, &browser), 1);
-        assert_eq!(language(None, Some("en"), &browser), 0);
-        assert_eq!(language(Some("zh"), Some("en"), &[]), 1);
-        assert_eq!(language(Some("xx"), None, &["de".to_owned()]), 0);
-        assert_eq!(of_query("?seed=2&lang=zh"), Some("zh"));
-    }
 
     #[test]
     fn numbers_stress_and_links_are_put_in() {

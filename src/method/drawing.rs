@@ -4,6 +4,7 @@
 
 use super::description::{Axis, Change, Parameter, Product, Reads, Start, Widths};
 use super::lane::Lane;
+use crate::lang::tr;
 
 /// A layer as a lane has it: `y = W0 x + s ·` what leaves the last part.
 #[derive(Clone, Debug)]
@@ -105,7 +106,7 @@ impl Drawing {
     /// What happens to x, in a sentence or two.
     pub fn sentence(&self) -> String {
         let named = |part: &Part| {
-            let frozen = if part.trained || part.name.is_empty() { "" } else { ", frozen" };
+            let frozen = if part.trained || part.name.is_empty() { String::new() } else { tr!(", frozen") };
             let size = match part.role {
                 Role::Fixed(_) => return part.symbol.to_string(),
                 Role::Scales => part.rows.to_string(),
@@ -116,35 +117,41 @@ impl Drawing {
         let gates = self.parts.iter().find(|part| matches!(part.role, Role::Gates { .. }));
         let way: Vec<String> =
             self.parts.iter().filter(|part| !matches!(part.role, Role::Gates { .. })).map(named).collect();
-        let way = way.join(", then ");
-        let frozen = if self.from_weight { "what is left of W0" } else { "the frozen W0" };
-        let mut said = format!("x goes through {frozen} and through {way}");
+        let way = way.join(&tr!(", then "));
+        let frozen = if self.from_weight { tr!("what is left of W0") } else { tr!("the frozen W0") };
+        let mut said = tr!("x goes through {frozen} and through {way}", frozen, way);
         match gates {
             Some(Part { rows, cols, role: Role::Gates { shared: true }, .. }) => {
-                said.push_str(&format!(": {rows} that read and {cols} that write, joined by {} gates.", rows * cols));
+                said.push_str(&tr!(
+                    ": {rows} that read and {cols} that write, joined by {} gates.",
+                    rows * cols,
+                    rows,
+                    cols
+                ));
             }
-            Some(part) => said.push_str(&format!(", {} times, each weighed by its gate.", part.rows)),
+            Some(part) => said.push_str(&tr!(", {} times, each weighed by its gate.", part.rows)),
             None if self.parts.len() == 1 => said.push('.'),
-            None => said.push_str(&format!(": {} numbers are kept in between.", self.waist())),
+            None => said.push_str(&tr!(": {} numbers are kept in between.", self.waist())),
         }
         if let Some(reads) = self.reads {
             let read = match reads {
-                Reads::Token => "x alone",
-                Reads::Sequence => "the mean of x's whole sequence",
-                Reads::SoFar => "the mean of the tokens so far",
+                Reads::Token => tr!("x alone"),
+                Reads::Sequence => tr!("the mean of x's whole sequence"),
+                Reads::SoFar => tr!("the mean of the tokens so far"),
             };
-            said.push_str(&format!(" The gate reads {read}."));
+            said.push_str(&tr!(" The gate reads {read}.", read));
         }
         if let Some(part) = &self.behind {
-            said.push_str(&format!(
+            said.push_str(&tr!(
                 " Then each row of the weight so made gets a trained length, {} ({}).",
-                part.symbol, part.rows
+                part.symbol,
+                part.rows
             ));
         }
         if self.from_weight {
-            said.push_str(" Both began as W0's own largest directions.");
+            said.push_str(&tr!(" Both began as W0's own largest directions."));
         } else if let Some(part) = self.parts.iter().find(|part| part.from_zero) {
-            said.push_str(&format!(" {} begins at zero: nothing is added at first.", part.symbol));
+            said.push_str(&tr!(" {} begins at zero: nothing is added at first.", part.symbol));
         }
         said
     }

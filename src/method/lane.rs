@@ -7,6 +7,7 @@ use super::modifier::description::Mark;
 use super::modifier::list;
 use super::modifier::per_layer::{at_layer, bounded};
 use crate::args::{Kind, Projection, SavedModule, Setting, Settings, Value};
+use crate::lang::said;
 use crate::task::network::LinearSite;
 
 #[derive(Clone)]
@@ -261,7 +262,7 @@ impl Lane {
 
     /// The method's title with what sets the lane apart from a plain one: "ternary LoRA", "MoR1E proto flex".
     pub fn title(&self) -> String {
-        let mut title = format!("{}{}", self.method.title, (self.method.extras.mark)(&self.settings));
+        let mut title = format!("{}{}", said(self.method.title), (self.method.extras.mark)(&self.settings));
         // Marks before the title follow it in the list, so that "LoRA+ PiSSA" is "ternary LoRA+ PiSSA".
         for modifier in list::modifiers(self.method) {
             match (modifier.mark)(&self.settings) {

@@ -10,6 +10,7 @@ use super::modifier::balance::balance_pass;
 use super::modifier::{lora_plus, quantised, router};
 use super::site::{AdapterPasses, LayerSite};
 use crate::args::{Setting, Settings, Shown, limits};
+use crate::lang::marked;
 use crate::graph::Arena;
 use crate::op::{gate, pad};
 
@@ -64,7 +65,7 @@ pub static MOLORA: Method = Method {
             furthest: 16,
             ..Size::RANK
         }),
-        gate: Some(|_| "g = softmax(router · x), one gate per token; the gates of a token sum to 1."),
+        gate: Some(|_| marked!("g = softmax(router · x), one gate per token; the gates of a token sum to 1.")),
         resize: Some(Resize {
             allowed: |_| true,
             by_gate: false,

@@ -14,6 +14,7 @@ use super::resize::{Tensors, experts};
 use super::site::{AdapterPasses, GateInput, LayerSite};
 use crate::args::{Setting, Settings, Shown, limits};
 use crate::error::Result;
+use crate::lang::marked;
 use crate::graph::{Arena, Buffer, GRADS, NOTHING, PARAMS, Pass};
 use crate::op::intuition::{self, INTUITION_BACKWARD, INTUITION_FORWARD, INTUITION_SUMS};
 use crate::op::running_mean::{self, RUNNING_MEAN_BACKWARD};
@@ -96,15 +97,15 @@ fn hidden_width(settings: &Settings, inputs: usize) -> usize {
 fn gate_why(settings: &Settings) -> &'static str {
     match settings.choice("gate") {
         "pooled" => {
-            "One gate per sequence: a small network reads the mean of its tokens, and a softmax makes its outputs sum to 1."
+            marked!("One gate per sequence: a small network reads the mean of its tokens, and a softmax makes its outputs sum to 1.")
         }
         "prototype" => {
-            "One gate per sequence: intuition, how alike its mean is to prototypes of the data, plus a router. Such gates do not sum to 1 and may be negative."
+            marked!("One gate per sequence: intuition, how alike its mean is to prototypes of the data, plus a router. Such gates do not sum to 1 and may be negative.")
         }
         "running" => {
-            "One gate per token: a small network reads the mean of the tokens so far, and a softmax makes its outputs sum to 1."
+            marked!("One gate per token: a small network reads the mean of the tokens so far, and a softmax makes its outputs sum to 1.")
         }
-        _ => "One gate per token: a small network reads the token, and a softmax makes its outputs sum to 1.",
+        _ => marked!("One gate per token: a small network reads the token, and a softmax makes its outputs sum to 1."),
     }
 }
 

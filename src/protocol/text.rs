@@ -1,6 +1,7 @@
 //! What page and worker say of language models: which passage is read and which prompt gone on from, and what base and lanes
 //! make of them. Plain data.
 
+use crate::lang::{marked, said, tr};
 use serde::{Deserialize, Serialize};
 
 /// A passage to be read, token by token.
@@ -44,14 +45,19 @@ pub struct TextInfo {
 impl Default for TextInfo {
     /// The small model's.
     fn default() -> Self {
-        Self { token: "byte".into(), guessing: 8.0 }
+        Self { token: marked!("byte").into(), guessing: 8.0 }
     }
 }
 
 impl TextInfo {
+    /// What a bit is counted by, in words.
+    pub fn token(&self) -> String {
+        said(&self.token)
+    }
+
     /// "bits per byte".
     pub fn unit(&self) -> String {
-        format!("bits per {}", self.token)
+        tr!("bits per {}", self.token())
     }
 }
 

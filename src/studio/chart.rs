@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::sweep::{Cell, Swept};
 use crate::experiments::draw::{Look, head, text, upright};
 use crate::experiments::{Expected, Figure, Measured, Quantity, Series, Verdict, svg};
+use crate::lang::{marked, said, tr};
 use crate::view::format::three;
 use crate::view::scale::Scale;
 
@@ -29,11 +30,18 @@ pub fn picture(swept: &Swept, unit: &str, look: Look, dark: bool) -> String {
 pub fn caption(swept: &Swept, unit: &str) -> String {
     let plan = &swept.plan;
     let best = swept.best().map(|(row, column, cell)| {
-        let y = plan.y.as_ref().map(|y| format!(" and {} {}", y.axis.name, y.values[row])).unwrap_or_default();
-        format!("; least, {}, at {} {}{y}", three(cell.mean), plan.x.axis.name, plan.x.values[column])
+        let y = plan.y.as_ref().map(|y| tr!(" and {} {}", said(y.axis.name), y.values[row])).unwrap_or_default();
+        tr!("; least, {}, at {} {}{y}", three(cell.mean), said(plan.x.axis.name), plan.x.values[column], y)
     });
-    let over = plan.y.as_ref().map(|y| format!(" and {}", y.axis.name)).unwrap_or_default();
-    format!("Loss after {} steps ({unit}) over {}{over}{}", plan.steps, plan.x.axis.name, best.unwrap_or_default())
+    let over = plan.y.as_ref().map(|y| tr!(" and {}", said(y.axis.name))).unwrap_or_default();
+    tr!(
+        "Loss after {} steps ({unit}) over {}{over}{}",
+        plan.steps,
+        said(plan.x.axis.name),
+        best.unwrap_or_default(),
+        unit,
+        over
+    )
 }
 
 fn curve(swept: &Swept, unit: &str, look: Look) -> String {
@@ -44,9 +52,9 @@ fn curve(swept: &Swept, unit: &str, look: Look) -> String {
         measured.push(Measured { mean, spread, values: vec![mean], verdict: Verdict::Open });
         columns.push(name);
     }
-    let y = if unit == "cross-entropy" { "loss, cross-entropy" } else { "loss, share of energy" };
+    let y = if unit == "cross-entropy" { marked!("loss, cross-entropy") } else { marked!("loss, share of energy") };
     let positive = measured.iter().all(|m| m.mean - m.spread > 0.0 || m.mean.is_nan());
-    let name = if swept.plan.seeds > 1 { "mean and spread" } else { "loss" };
+    let name = if swept.plan.seeds > 1 { marked!("mean and spread") } else { marked!("loss") };
     let series = vec![Series { name, first: 0 }];
     let figure = Figure { x: swept.plan.x.axis.name, y, columns, series, log: positive };
     svg(&caption(swept, unit), &figure, &quantities, &measured, look)
@@ -109,8 +117,8 @@ fn heatmap(swept: &Swept, unit: &str, look: Look, dark: bool) -> String {
         let x = LEFT + pitch * (column as f64 + 0.5);
         text(&mut out, (x, bottom + 18.0), " text-anchor=\"middle\"", &value.to_string());
     }
-    text(&mut out, ((LEFT + right) / 2.0, bottom + 38.0), " text-anchor=\"middle\"", plan.x.axis.name);
-    upright(&mut out, (TOP + bottom) / 2.0, plan.y.as_ref().map_or("", |y| y.axis.name));
+    text(&mut out, ((LEFT + right) / 2.0, bottom + 38.0), " text-anchor=\"middle\"", &said(plan.x.axis.name));
+    upright(&mut out, (TOP + bottom) / 2.0, &plan.y.as_ref().map_or_else(String::new, |y| said(y.axis.name)));
     out + "</svg>\n"
 }
 
@@ -151,7 +159,7 @@ fn legend(out: &mut String, depth: &Depth, dark: bool, right: f64) {
         rect(out, "ramp", place, 12.0, &format!(" fill=\"{fill}\""));
     }
     let end = from + step * STEPS as f64;
-    let note = if right - end > 190.0 { " log scale; × diverged" } else { "" };
+    let note = if right - end > 190.0 { tr!(" log scale; × diverged") } else { String::new() };
     text(out, (end + 6.0, 20.0), "", &format!("{}{note}", three(depth.low)));
 }
 

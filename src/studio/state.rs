@@ -9,6 +9,7 @@ use super::sweep::{Plan, Swept};
 use super::wire::{Order, Report};
 use crate::config::Config;
 use crate::experiments::{Experiment, Progress, Prose, SEEDS, Verdict, Where};
+use crate::lang::tr;
 
 /// The studio.
 #[derive(Clone)]
@@ -232,11 +233,11 @@ impl State {
     fn failed(&mut self, message: &str) {
         let waiting = self.queue.len();
         let what = match self.stop().map(|running| running.job) {
-            Some(Job::Claim(index)) => format!("“{}” could not be measured", self.title(index)),
-            Some(Job::Sweep(..)) => "The sweep stopped".into(),
-            None => "The worker failed".into(),
+            Some(Job::Claim(index)) => tr!("“{}” could not be measured", self.title(index)),
+            Some(Job::Sweep(..)) => tr!("The sweep stopped"),
+            None => tr!("The worker failed"),
         };
-        let rest = if waiting > 0 { " What was waiting behind it is not run." } else { "" };
+        let rest = if waiting > 0 { tr!(" What was waiting behind it is not run.") } else { String::new() };
         self.problem = Some(format!("{what}: {}.{rest}", message.trim_end_matches('.')));
     }
 }
@@ -329,7 +330,7 @@ pub fn update(state: &mut State, msg: Msg, now: f64) -> Vec<Effect> {
             state.stopped = true;
             let reason = reason.trim_end_matches('.');
             let message =
-                format!("The worker that measures has stopped: {reason}. Opening this view again starts another.");
+                tr!("The worker that measures has stopped: {reason}. Opening this view again starts another.", reason);
             state.problem = Some(message);
             vec![]
         }

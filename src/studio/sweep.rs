@@ -7,6 +7,7 @@ use crate::args::{Kind, Setting, Value as SettingValue};
 use crate::config::{Config, Schedule};
 use crate::decimal;
 use crate::experiments::Where;
+use crate::lang::{marked, said, tr};
 
 /// A number of a configuration that can be swept, by its place in the JSON document, of which the swept lane is the
 /// only one. Those of a lane are the numbers that its method declares.
@@ -22,12 +23,12 @@ pub struct Axis {
 
 /// Numbers of a run that no method has a say in: name, JSON pointer, whether they are whole, and what is offered first.
 const OF_THE_RUN: [(&str, &str, bool, &[f64]); 6] = [
-    ("learning rate", "/optimizer/lr", false, &[0.001, 0.003, 0.01, 0.03, 0.1]),
-    ("weight decay", "/optimizer/weight_decay", false, &[0.0, 0.001, 0.01, 0.1]),
-    ("tasks", "/task/domains", true, &[1.0, 2.0, 4.0, 8.0]),
-    ("true rank", "/task/true_rank", true, &[1.0, 2.0, 4.0, 8.0]),
-    ("noise", "/task/noise", false, &[0.0, 0.01, 0.1, 1.0]),
-    ("batch", "/task/batch", true, &[8.0, 16.0, 32.0, 64.0]),
+    (marked!("learning rate"), "/optimizer/lr", false, &[0.001, 0.003, 0.01, 0.03, 0.1]),
+    (marked!("weight decay"), "/optimizer/weight_decay", false, &[0.0, 0.001, 0.01, 0.1]),
+    (marked!("tasks"), "/task/domains", true, &[1.0, 2.0, 4.0, 8.0]),
+    (marked!("true rank"), "/task/true_rank", true, &[1.0, 2.0, 4.0, 8.0]),
+    (marked!("noise"), "/task/noise", false, &[0.0, 0.01, 0.1, 1.0]),
+    (marked!("batch"), "/task/batch", true, &[8.0, 16.0, 32.0, 64.0]),
 ];
 
 /// The axes that this lane of a configuration has: what its slider moves, the learning rate, its other numbers, and those of
@@ -142,15 +143,16 @@ impl Along {
         let mut values = Vec::new();
         for word in words {
             let number = decimal::parse(word).filter(|n| !axis.whole || (n.fract() == 0.0 && *n >= 0.0));
-            let kind = if axis.whole { "a whole number" } else { "a number" };
-            let number =
-                number.ok_or_else(|| format!("{}: “{word}” is not {kind}; write them like 1, 2, 4.", axis.name))?;
+            let kind = if axis.whole { tr!("a whole number") } else { tr!("a number") };
+            let number = number.ok_or_else(|| {
+                tr!("{}: “{word}” is not {kind}; write them like 1, 2, 4.", said(axis.name), word, kind)
+            })?;
             if !values.contains(&number) {
                 values.push(number);
             }
         }
         match values.is_empty() {
-            true => Err(format!("{}: give at least one value, like 1, 2, 4.", axis.name)),
+            true => Err(tr!("{}: give at least one value, like 1, 2, 4.", said(axis.name))),
             false => Ok(Self { axis, values }),
         }
     }
@@ -169,24 +171,26 @@ impl Plan {
     pub fn runs(&self) -> Result<Vec<Config>, String> {
         let count = self.cells() * self.seeds;
         if count > MOST_RUNS {
-            return Err(format!(
-                "That would be {count} runs; at most {MOST_RUNS} are done at once. Leave out some values or seeds."
+            return Err(tr!(
+                "That would be {count} runs; at most {MOST_RUNS} are done at once. Leave out some values or seeds.",
+                count,
+                MOST_RUNS
             ));
         }
-        let base = alone(&self.base, self.lane).ok_or("The configuration has no such lane.")?;
+        let base = alone(&self.base, self.lane).ok_or(tr!("The configuration has no such lane."))?;
         let base =
             Config { schedule: Schedule { warmup: base.schedule.warmup.min(self.steps), total: self.steps }, ..base };
         let mut runs = Vec::new();
         for row in 0..self.rows() {
             for &x in &self.x.values {
                 let mut document = base.to_value();
-                let missing = |along: &Along| format!("{} is no number of this configuration.", along.axis.name);
+                let missing = |along: &Along| tr!("{} is no number of this configuration.", said(along.axis.name));
                 self.x.axis.set(&mut document, x).ok_or_else(|| missing(&self.x))?;
                 if let Some(y) = &self.y {
                     y.axis.set(&mut document, y.values[row]).ok_or_else(|| missing(y))?;
                 }
                 let config =
-                    Config::from_value(&document).map_err(|error| format!("The sweep cannot be run: {error}."))?;
+                    Config::from_value(&document).map_err(|error| tr!("The sweep cannot be run: {error}.", error))?;
                 runs.extend(
                     (0..self.seeds as u32).map(|k| Config { seed: base.seed.wrapping_add(k), ..config.clone() }),
                 );

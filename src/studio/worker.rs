@@ -16,6 +16,7 @@ use crate::exec::gpu::Device;
 use crate::experiments::{FILES, Inputs, all, runs};
 use crate::host::file::fetch;
 use crate::host::scope::Scope;
+use crate::lang::tr;
 
 /// Milliseconds between two reports of progress.
 const PACE: f64 = 80.0;
@@ -25,7 +26,7 @@ const PACE: f64 = 80.0;
 /// # Errors
 /// If this is no dedicated worker.
 pub fn start() -> std::result::Result<(), JsValue> {
-    let scope = Scope::own(|info| Report::Crashed(format!("it failed: {info}")))?;
+    let scope = Scope::own(|info| Report::Crashed(tr!("it failed: {info}", info)))?;
     let bench = Rc::new(Bench { scope: scope.clone(), device: RefCell::default(), files: RefCell::default() });
     let working = bench.clone();
     scope.listen(move |message| {
@@ -35,7 +36,7 @@ pub fn start() -> std::result::Result<(), JsValue> {
                 Ok((order, _)) => {
                     bench.carry_out(order).await.unwrap_or_else(|error| Report::Failed(error.to_string()))
                 }
-                Err(error) => Report::Failed(format!("the worker was sent something that is no order: {error}")),
+                Err(error) => Report::Failed(tr!("the worker was sent something that is no order: {error}", error)),
             };
             bench.scope.send(&report);
         });
@@ -64,7 +65,7 @@ impl Bench {
                 let experiment = all().into_iter().find(|e| e.id == id).ok_or_else(|| Error::Missing {
                     what: "experiment",
                     name: id,
-                    hint: "reload the page".into(),
+                    hint: tr!("reload the page"),
                 })?;
                 let inputs = self.inputs(&experiment.setups, webgpu).await?;
                 let values = experiment.measure(seed, &inputs).await;

@@ -6,6 +6,7 @@
 use super::{BaseLayer, LossKind, Network, Probe, Targets, TaskData};
 use crate::args::{DigitDomain, Digits};
 use crate::error::{Error, Result};
+use crate::lang::{marked, said};
 use crate::rng::{Rng, stream};
 
 /// Side of an image.
@@ -178,7 +179,7 @@ impl DigitsTask {
             row_domains,
             base,
             tensors: Vec::new(),
-            domain_names: domains.iter().map(|&d| name(d).into()).collect(),
+            domain_names: domains.iter().map(|&d| said(name(d))).collect(),
             energy: 1.0,
             pool_energy: 1.0,
             noise_variance: 0.0,
@@ -251,12 +252,12 @@ fn network() -> Network {
 
 fn name(domain: Option<DigitDomain>) -> &'static str {
     match domain {
-        None => "upright",
-        Some(DigitDomain::Inverted) => "inverted",
-        Some(DigitDomain::Rotated) => "rotated 90°",
-        Some(DigitDomain::Permuted) => "permuted",
-        Some(DigitDomain::Mirrored) => "mirrored",
-        Some(DigitDomain::Shifted) => "shifted",
+        None => marked!("upright"),
+        Some(DigitDomain::Inverted) => marked!("inverted"),
+        Some(DigitDomain::Rotated) => marked!("rotated 90°"),
+        Some(DigitDomain::Permuted) => marked!("permuted"),
+        Some(DigitDomain::Mirrored) => marked!("mirrored"),
+        Some(DigitDomain::Shifted) => marked!("shifted"),
     }
 }
 

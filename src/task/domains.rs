@@ -11,6 +11,7 @@ use ndarray::{Array1, Array2, ArrayView1};
 use super::{BaseLayer, LossKind, Network, Probe, Targets, TaskData};
 use crate::args::{Domains, Spectrum};
 use crate::error::{Error, Result};
+use crate::lang::tr;
 use crate::rng::{Rng, stream};
 use crate::tensor::{matrix, widened};
 
@@ -90,7 +91,7 @@ pub(super) fn batches(config: &Domains) -> usize {
 }
 
 pub(super) fn names(config: &Domains) -> Vec<String> {
-    (1..=config.domains).map(|d| format!("domain {d}")).collect()
+    (1..=config.domains).map(|d| tr!("domain {d}", d)).collect()
 }
 
 /// Singular values of every true change, `[true_rank]`, largest first.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{TaskData, domains};
 use crate::args::{Domains, Task};
+use crate::lang::tr;
 use crate::method::Lane;
 use crate::method::description::Reach;
 use crate::order::falling;
@@ -74,7 +75,7 @@ pub fn floors(config: &Task, lanes: &[Lane], task: &TaskData) -> Vec<Floor> {
         if noise > 0.0 {
             floor.share += noise;
             floor.noise = noise;
-            floor.why += &format!(" Noise in the targets adds {}.", number(noise));
+            floor.why += &tr!(" Noise in the targets adds {}.", number(noise));
         }
         match floors.iter_mut().find(|known| known.label == floor.label && (known.share - floor.share).abs() < SAME) {
             Some(known) => known.lanes.push(index),
@@ -147,18 +148,25 @@ impl Spectra {
         let any = share - self.fixed(self.mean.len()) < SAME;
         let kept = number(1.0 - share);
         let why = match (any, count) {
-            (true, 1) => "One domain, and rank enough for its true change: a single weight can reach 0.".into(),
-            (false, 1) => format!(
+            (true, 1) => tr!("One domain, and rank enough for its true change: a single weight can reach 0."),
+            (false, 1) => tr!(
                 "Eckart–Young: the best change of rank {rank} is the truncated SVD of the true change; its {rank} largest singular values hold {kept} of the energy and leave {}.",
-                number(share)
+                number(share),
+                rank,
+                kept
             ),
-            (true, _) => format!(
+            (true, _) => tr!(
                 "One weight serves {count} domains at once, so the best it can be is the mean of their true changes, which holds {kept} of their energy and leaves {}, whatever the rank.",
-                number(share)
+                number(share),
+                count,
+                kept
             ),
-            (false, _) => format!(
+            (false, _) => tr!(
                 "One weight serves {count} domains at once, so the best it can be is the mean of their true changes; the {rank} largest singular values of that mean hold {kept} of the energy and leave {}.",
-                number(share)
+                number(share),
+                count,
+                rank,
+                kept
             ),
         };
         Floor {
@@ -166,7 +174,7 @@ impl Spectra {
             share,
             noise: 0.0,
             binds: Some(if any { Binds::AnyWeight } else { Binds::Rank(rank) }),
-            label: if any { "floor, any single W".into() } else { format!("floor, rank {rank}") },
+            label: if any { tr!("floor, any single W") } else { tr!("floor, rank {rank}", rank) },
             why,
         }
     }
@@ -179,23 +187,27 @@ impl Spectra {
             return None;
         }
         let directions = domains.domains * domains.true_rank;
-        let experts_are = format!("{experts} expert{} of rank {rank}", if experts == 1 { "" } else { "s" });
+        let experts_are = tr!("one expert of rank {rank}" | "{n} experts of rank {rank}" % experts, rank);
         let why = if bound < SAME {
-            format!(
+            tr!(
                 "{} domains need {directions} directions and {experts_are} have {}, each domain its own: a gate that knows the domain can reach 0; one that must guess it from a noisy token stays above.",
                 domains.domains,
-                experts * rank
+                experts * rank,
+                directions,
+                experts_are
             )
         } else {
-            format!(
+            tr!(
                 "{} domains need {directions} output directions; {experts_are} have {}, which hold at most {} of the energy and leave {}, whatever the gate does.",
                 domains.domains,
                 experts * rank,
                 number(1.0 - bound),
-                number(bound)
+                number(bound),
+                directions,
+                experts_are
             )
         };
-        let label = format!("floor, {experts} × rank {rank}, routed");
+        let label = tr!("floor, {experts} × rank {rank}, routed", experts, rank);
         Some(Floor { lanes: Vec::new(), share: bound, noise: 0.0, binds: Some(Binds::Routed), label, why })
     }
 }

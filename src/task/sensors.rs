@@ -10,6 +10,7 @@ use super::digits::{CLASSES, DigitsTask, HIDDEN, HeldOut, INK, Image, PIXELS, SI
 use super::{BaseLayer, LossKind, Network, Probe, Targets, TaskData};
 use crate::args::{Digits, Form, Pattern, Sensors};
 use crate::error::Result;
+use crate::lang::{marked, said};
 use crate::rng::{Rng, stream};
 
 /// Patterns that accuracy is told of, whether or not they are trained on.
@@ -124,7 +125,7 @@ impl SensorsTask {
             row_domains: rows.domains,
             base,
             tensors: Vec::new(),
-            domain_names: patterns.iter().map(|&pattern| name(pattern).into()).collect(),
+            domain_names: patterns.iter().map(|&pattern| said(name(pattern))).collect(),
             energy: 1.0,
             pool_energy: 1.0,
             noise_variance: 0.0,
@@ -243,12 +244,12 @@ impl Rows {
 
 fn name(pattern: Pattern) -> &'static str {
     match pattern {
-        Pattern::Both => "both",
-        Pattern::Left => "left only",
-        Pattern::Right => "right only",
-        Pattern::Top => "upper half",
-        Pattern::Bottom => "lower half",
-        Pattern::Noise => "right is noise",
+        Pattern::Both => marked!("both"),
+        Pattern::Left => marked!("left only"),
+        Pattern::Right => marked!("right only"),
+        Pattern::Top => marked!("upper half"),
+        Pattern::Bottom => marked!("lower half"),
+        Pattern::Noise => marked!("right is noise"),
     }
 }
 

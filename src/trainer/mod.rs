@@ -25,6 +25,7 @@ use crate::exec::gpu::Device;
 use crate::files::Source;
 use crate::lab;
 use crate::lab::prepare::{Plan, Prepared, Progress, Source as Given};
+use crate::lang::{said, tr};
 use crate::net::kernels;
 use crate::order::Few;
 use crate::protocol::text::Bring;
@@ -197,21 +198,21 @@ impl<F: Source> Trainer<F> {
             let passes: Vec<_> = config.lanes.iter().flat_map(kernels).collect();
             device.warm(&passes);
         }
-        transport.emit(Event::Stage("preparing the data".into()));
+        transport.emit(Event::Stage(tr!("preparing the data")));
         // Lets the browser begin with the shaders.
         transport.sleep(0).await;
         let mut texts = None;
         let source = match &config.task {
             Task::Digits(_) | Task::Sensors(_) => Given::Digits(self.digits(transport).await?),
             Task::Text(text) if text.model == Model::Small => {
-                transport.emit(Event::Stage("loading the language model and its texts (1.8 MB)".into()));
+                transport.emit(Event::Stage(tr!("loading the language model and its texts (1.8 MB)")));
                 let file = async |name: &str| kept(&mut self.files, name, transport).await;
                 let (task, all) = small(text, config.seed.into(), file).await?;
                 texts = Some((all, Tokenizer::Bytes));
                 Given::Custom(Box::new(task))
             }
             Task::Text(text) => {
-                transport.emit(Event::Stage("reading your own model and text".into()));
+                transport.emit(Event::Stage(tr!("reading your own model and text")));
                 transport.sleep(0).await;
                 let file = async |name: &str| kept(&mut self.files, name, transport).await;
                 let (task, all) = self.own.task(text, config.seed.into(), async || small_model(file).await).await?;
@@ -223,13 +224,13 @@ impl<F: Source> Trainer<F> {
         let plan = Plan::new(config, source)?;
         self.spare = self.run.take().and_then(|run| run.lab.into_device()).or(self.spare.take());
         let device = if choice == BackendChoice::Cpu { None } else { self.spare.take() };
-        let stage = if device.is_some() { "compiling shaders" } else { "setting up the lanes" };
-        transport.emit(Event::Stage(stage.into()));
+        let stage = if device.is_some() { tr!("compiling shaders") } else { tr!("setting up the lanes") };
+        transport.emit(Event::Stage(stage));
         let Prepared { lab, images } = match build(plan.clone(), device, transport).await {
             Err(Error::DeviceLost(_)) => {
                 let fresh = Device::open().await.ok();
                 if fresh.is_none() {
-                    fallback = Some(run::GPU_LOST.into());
+                    fallback = Some(said(run::GPU_LOST));
                 }
                 build(plan, fresh, transport).await?
             }
@@ -249,7 +250,7 @@ impl<F: Source> Trainer<F> {
         if choice == BackendChoice::Cpu || own || self.spare.is_some() {
             return Ok(None);
         }
-        transport.emit(Event::Stage("opening the GPU".into()));
+        transport.emit(Event::Stage(tr!("opening the GPU")));
         let (device, reason) = lab::open(choice).await?;
         self.spare = device;
         Ok(reason)

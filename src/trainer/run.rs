@@ -14,6 +14,7 @@ use crate::config::{Edit, What};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::lab::{Lab, Snapshot, export};
+use crate::lang::{marked, said, tr};
 use crate::protocol::{Event, Started};
 use crate::task::Images;
 use crate::task::text::{Texts, Tokenizer};
@@ -37,7 +38,7 @@ const FEW_BATCHES: usize = 4;
 const WINDOW: f64 = 1000.0;
 
 /// Why a run that had a GPU trains on the CPU.
-pub const GPU_LOST: &str = "the GPU stopped answering; reload the page to try it again";
+pub const GPU_LOST: &str = marked!("the GPU stopped answering; reload the page to try it again");
 
 /// Lab and display of one run.
 pub struct Run {
@@ -255,20 +256,20 @@ impl Run {
     /// `Error::DeviceLost` if there is no snapshot to go on from.
     pub async fn revive(&mut self, error: &Error) -> Result<String> {
         let Some(snapshot) = self.snapshot.clone() else {
-            return Err(Error::DeviceLost(format!("{error}; nothing was saved yet, start the run again")));
+            return Err(Error::DeviceLost(tr!("{error}; nothing was saved yet, start the run again", error)));
         };
         let now = clock::now();
         let again = self.lost.replace(now).is_some_and(|before| now - before < AGAIN);
         let device = if again { None } else { Device::open().await.ok() };
-        let mut message = "The GPU was lost; training resumed from step".to_owned();
+        let mut message = tr!("The GPU was lost; training resumed from step");
         let restored = match device {
             Some(device) => self.lab.restore(Some(device), &snapshot),
             None => Err(error.clone()),
         };
         if restored.is_err() {
             self.lab.restore(None, &snapshot)?;
-            self.fallback = Some(GPU_LOST.into());
-            message = "The GPU was lost and could not be had again; training resumed on the CPU from step".into();
+            self.fallback = Some(said(GPU_LOST));
+            message = tr!("The GPU was lost and could not be had again; training resumed on the CPU from step");
         }
         self.candidate = None;
         self.recent.clear();

@@ -2,6 +2,7 @@
 
 use crate::args::{Model, Named, Pattern, Sensors, Text, limits};
 use crate::config::{Config, Lane, Schedule, Task};
+use crate::lang::marked;
 use crate::method::description::Method;
 use crate::task::text::own::About;
 
@@ -9,7 +10,8 @@ use crate::task::text::own::About;
 pub const LANES: usize = 4;
 
 /// Ways of sharing out experts or ranks over the layers of a network (MoLA, arXiv 2402.08562).
-pub const PATTERNS: [&str; 5] = ["uniform", "hourglass", "triangle", "inverted", "diamond"];
+pub const PATTERNS: [&str; 5] =
+    [marked!("uniform"), marked!("hourglass"), marked!("triangle"), marked!("inverted"), marked!("diamond")];
 
 /// Sizes by layer of this pattern, at least 1 each, whose total is `layers · mean` as nearly as that allows. Over four
 /// layers of 5 on average: 5555, 8228, 2468, 8642, 2882.

@@ -12,6 +12,7 @@ use words::{explain, name};
 
 use super::{format::three, scale::range_for};
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::method::description::Reads;
 use crate::method::drawing::{Drawing, Part, Role};
 use crate::protocol::{FlowFrame, Vector};
@@ -168,7 +169,7 @@ impl Picture {
     /// The length of a vector behind a word.
     fn length(&mut self, x: f64, y: f64, anchor: &str, word: &str, values: &[f32]) {
         let text = [word, &three(length(values))].concat();
-        self.label(x, y, anchor, &text, "Length of this vector: the root of the sum of its squared entries.");
+        self.label(x, y, anchor, &text, &tr!("Length of this vector: the root of the sum of its squared entries."));
     }
 
     /// Above and below a vector at an edge of the picture.
@@ -216,18 +217,23 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
     let sum = (end, middle, outputs);
     picture.band("base", x_in, (left, upper, outputs), true);
     picture.band("own", x_in, (left, lower, inputs), true);
-    picture.vector((0.0, middle, inputs), frame.get(Vector::X), tokens, "x: what the layer reads of the token.");
+    picture.vector((0.0, middle, inputs), frame.get(Vector::X), tokens, &tr!("x: what the layer reads of the token."));
     picture.ends(0.0, "start", "x", (middle, inputs), frame.get(Vector::X));
-    let frozen = if drawing.from_weight { "W0 without s·B·A of the start" } else { "W0" };
-    let sized = format!("{frozen} {} × {}, frozen", drawing.widths.outputs, drawing.widths.inputs);
-    let why = "The weight of the pretrained layer. Training changes none of its numbers.";
+    let frozen = if drawing.from_weight { tr!("W0 without s·B·A of the start") } else { "W0".into() };
+    let sized = tr!("{frozen} {} × {}, frozen", drawing.widths.outputs, drawing.widths.inputs, frozen);
+    let why = &tr!("The weight of the pretrained layer. Training changes none of its numbers.");
     let weight = frame.get(Vector::Weight);
     picture.tile([left, TEXT, inputs, outputs], drawing.widths.inputs, weight, range(weight), why);
     picture.label(left, TEXT - 4.0, "start", &sized, why);
     let out = left + inputs + 3.0;
     picture.band("base", (out + STRIP, upper, outputs), sum, true);
-    picture.vector((out, upper, outputs), frame.get(Vector::Frozen), tokens, "What the frozen weight makes of x.");
-    picture.length(out + 2.0 * STRIP, upper + 4.0, "start", "gives ", frame.get(Vector::Frozen));
+    picture.vector(
+        (out, upper, outputs),
+        frame.get(Vector::Frozen),
+        tokens,
+        &tr!("What the frozen weight makes of x."),
+    );
+    picture.length(out + 2.0 * STRIP, upper + 4.0, "start", &tr!("gives "), frame.get(Vector::Frozen));
 
     // The adapter, from left to right; where its last part ended, and the heights of its branches.
     let mut own = 0f32;
@@ -262,13 +268,13 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
                     picture.tile([x, y - height / 2.0, width, height], part.cols, values, own, &why);
                     if !is_last {
                         let held_own = &held[i * part.rows..(i + 1) * part.rows];
-                        picture.vector((x + width + 3.0, y, height), held_own, range(held), "What leaves it.");
+                        picture.vector((x + width + 3.0, y, height), held_own, range(held), &tr!("What leaves it."));
                     }
                 }
                 if !is_last && part.branches == 1 {
-                    let kept = format!("{} numbers", part.rows);
+                    let kept = tr!("{} numbers", part.rows);
                     let y = lower + f64::max(tall / 2.0, 8.0) + TEXT - 4.0;
-                    picture.label(x + width + 3.0 + STRIP, y, "end", &kept, "All that is kept of x on this way.");
+                    picture.label(x + width + 3.0 + STRIP, y, "end", &kept, &tr!("All that is kept of x on this way."));
                 }
                 from = (x + width + 3.0 + if is_last { 0.0 } else { STRIP }, lower, leaves);
             }
@@ -303,15 +309,15 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
     let class = if share > 0.0 { "adds" } else { "nothing" };
     picture.band(class, (from.0 + STRIP, lower, outputs), sum, true);
     picture.svg.push_str("</g>");
-    picture.vector((from.0, lower, outputs), added, tokens, "What the adapter adds to it.");
+    picture.vector((from.0, lower, outputs), added, tokens, &tr!("What the adapter adds to it."));
     let (at, line, anchor) = match all.is_wide {
         true => (from.0 + 2.0 * STRIP, lower + 4.0, "start"),
         false => (w, lower + all.adapter / 2.0 + 12.0, "end"),
     };
-    picture.length(at, line + TEXT, anchor, "adds ", added);
+    picture.length(at, line + TEXT, anchor, &tr!("adds "), added);
     if drawing.scaling != 1.0 {
         let scaling = ["× s = ", &three(drawing.scaling)].concat();
-        picture.label(at, line, anchor, &scaling, "The scaling s, which follows from alpha.");
+        picture.label(at, line, anchor, &scaling, &tr!("The scaling s, which follows from alpha."));
     }
 
     // Both together.
@@ -322,8 +328,8 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
     }
     let (plus_x, plus_y) = (tenths(end - 18.0), tenths(middle));
     picture.svg.push_str(&["<circle class='sum' r='8' cx='", &plus_x, "' cy='", &plus_y, "'/>"].concat());
-    picture.label(end - 18.0, middle + 4.0, "middle", "+", "Both ways are added.");
-    picture.vector((right, middle, outputs), frame.get(Vector::Y), tokens, "y: what leaves the layer.");
+    picture.label(end - 18.0, middle + 4.0, "middle", "+", &tr!("Both ways are added."));
+    picture.vector((right, middle, outputs), frame.get(Vector::Y), tokens, &tr!("y: what leaves the layer."));
     picture.ends(w, "end", "y", (middle, outputs), frame.get(Vector::Y));
     if let (Some(reads), Some((x, ..))) = (drawing.reads, gates) {
         picture.gate(drawing, frame, reads, [left, lower + all.adapter / 2.0, entry, x + 2.0 * gap - 8.0], rows[0]);
@@ -357,10 +363,8 @@ impl Picture {
             let gate = f64::from(gate);
             let width = (gate.abs() * GATE).clamp(1.0, 2.0 * GATE);
             let (wide, expert) = (tenths(width), at + 1);
-            let more = format!(
-                "stroke-width='{wide}' data-expert='{at}' data-why='Gate of expert {expert}: {}. Click to switch it off or on.'",
-                three(gate)
-            );
+            let why = tr!("Gate of expert {expert}: {gate}. Click to switch it off or on.", expert, gate = three(gate));
+            let more = format!("stroke-width='{wide}' data-expert='{at}' data-why='{why}'");
             let way: [(&str, &[f64]); 3] =
                 [("M", &[x, y]), ("C", &[middle, y, middle, end, columns, end]), ("H", &[columns + j as f64 * step])];
             self.stroke(class, &path(&way), &more);
@@ -370,7 +374,7 @@ impl Picture {
                     y - 3.0 - width / 2.0,
                     "start",
                     &format!("{gate:.2}"),
-                    "The expert’s gate for this token.",
+                    &tr!("The expert’s gate for this token."),
                 );
             }
         }
@@ -395,18 +399,18 @@ impl Picture {
             let width = part.cols as f64 * entry;
             if is_first {
                 let read = match reads {
-                    Reads::Token => "x",
-                    Reads::Sequence => "mean of x",
-                    Reads::SoFar => "mean so far",
+                    Reads::Token => "x".into(),
+                    Reads::Sequence => tr!("mean of x"),
+                    Reads::SoFar => tr!("mean so far"),
                 };
-                let text = format!("{} reads {read}", part.symbol);
-                self.label(x, y - STRIP - 2.0, "start", &text, "What the gate is made from.");
+                let text = tr!("{} reads {read}", part.symbol, read);
+                self.label(x, y - STRIP - 2.0, "start", &text, &tr!("What the gate is made from."));
                 self.tile(
                     [x, y - 6.0, width, READ],
                     frame.get(Vector::Read).len(),
                     frame.get(Vector::Read),
                     range(frame.get(Vector::Read)),
-                    "What the gate reads.",
+                    &tr!("What the gate reads."),
                 );
             }
             self.tile([x, y, width, height], part.cols, values, range(values), &explain(part));

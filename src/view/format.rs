@@ -3,11 +3,12 @@
 use crate::args::{Named, Setting, Value};
 use crate::config::Lane;
 use crate::decimal::plain;
+use crate::lang::{said, tr};
 
 /// Three significant digits: "0.750", "12,300", "2.40e-7"; "0" is exactly zero.
 pub fn three(value: f64) -> String {
     if value.is_nan() {
-        return "not a number".into();
+        return tr!("not a number");
     }
     if value.is_infinite() {
         return if value > 0.0 { "∞" } else { "−∞" }.into();
@@ -41,7 +42,7 @@ pub fn tick(value: f64) -> String {
 
 /// What theory predicts: three digits, and of nothing at all that it is exactly that.
 pub fn predicted(value: f64) -> String {
-    if value == 0.0 { "exactly 0".into() } else { three(value) }
+    if value == 0.0 { tr!("exactly 0") } else { three(value) }
 }
 
 /// A whole number in full, thousands separated: "2,363,396".
@@ -72,7 +73,7 @@ pub fn list(items: &[String]) -> String {
     match items {
         [] => String::new(),
         [one] => one.clone(),
-        [most @ .., last] => format!("{} and {last}", most.join(", ")),
+        [most @ .., last] => tr!("{} and {last}", most.join(&tr!(", ")), last),
     }
 }
 
@@ -81,7 +82,7 @@ pub fn size(bytes: f64) -> String {
     let units = ["bytes", "KB", "MB", "GB", "TB"];
     let at = (0..4).find(|&at| bytes < 1000f64.powi(at + 1)).unwrap_or(4);
     match at {
-        0 => format!("{bytes} bytes"),
+        0 => tr!("{bytes} bytes", bytes),
         at => format!("{} {}", three(bytes / 1000f64.powi(at)), units[at as usize]),
     }
 }
@@ -90,7 +91,7 @@ pub fn size(bytes: f64) -> String {
 /// apart: size, or another setting, the learning rate, where it acts, what it trains whole; with its place where nothing does.
 pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
     let Some(lane) = lanes.get(index) else {
-        return format!("lane {}", index + 1);
+        return tr!("lane {}", index + 1);
     };
     let alike = |name: &dyn Fn(&Lane) -> String| -> Vec<&Lane> {
         let ours = name(lane);
@@ -106,11 +107,11 @@ pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
     let differs = |key: &str| alike.iter().any(|other| other.settings.get(key) != lane.settings.get(key));
     let apart = lane.described().into_iter().filter(|setting| differs(setting.key));
     let apart = apart.map(|setting| format!("{} {}", setting_name(setting), setting_text(lane, setting)));
-    let rate = lane.lr.filter(|_| alike.iter().any(|other| other.lr != lane.lr)).map(|lr| format!("lr {lr}"));
+    let rate = lane.lr.filter(|_| alike.iter().any(|other| other.lr != lane.lr)).map(|lr| tr!("lr {lr}", lr));
     let name = apart.chain(rate).chain(placed(lane, &alike)).fold(lane.title(), |name, part| format!("{name} {part}"));
     match alike.iter().filter(|other| **other == *lane).count() {
         1 => name,
-        _ => format!("{name} (lane {})", index + 1),
+        _ => tr!("{name} (lane {})", index + 1, name),
     }
 }
 
@@ -119,7 +120,7 @@ fn placed(lane: &Lane, others: &[&Lane]) -> Vec<String> {
     let mut said = Vec::new();
     if let Some(layers) = lane.layers.as_ref().filter(|_| others.iter().any(|other| other.layers != lane.layers)) {
         let numbers: Vec<_> = layers.iter().map(usize::to_string).collect();
-        said.push(format!("layers {}", numbers.join(", ")));
+        said.push(tr!("layers {}", numbers.join(", ")));
     }
     if let Some(targets) = lane.targets.as_ref().filter(|_| others.iter().any(|other| other.targets != lane.targets)) {
         said.push(targets.iter().map(|one| one.name()).collect::<Vec<_>>().join(", "));
@@ -132,8 +133,8 @@ fn placed(lane: &Lane, others: &[&Lane]) -> Vec<String> {
 }
 
 /// What a setting is called.
-pub fn setting_name(setting: &Setting) -> &'static str {
-    if setting.label.is_empty() { setting.key } else { setting.label }
+pub fn setting_name(setting: &Setting) -> String {
+    said(if setting.label.is_empty() { setting.key } else { setting.label })
 }
 
 /// A lane's value of a setting.
@@ -141,10 +142,16 @@ pub fn setting_text(lane: &Lane, setting: &Setting) -> String {
     match lane.settings.get(setting.key) {
         Some(Value::Whole(value)) => value.to_string(),
         Some(Value::Real(value)) => plain(*value),
-        Some(Value::Flag(on)) => if *on { "on" } else { "off" }.into(),
+        Some(Value::Flag(on)) => {
+            if *on {
+                tr!("on")
+            } else {
+                tr!("off")
+            }
+        }
         Some(Value::Choice(choice)) => (*choice).into(),
         Some(Value::Sizes(sizes)) => sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("-"),
-        Some(Value::Unset) | None => "not set".into(),
+        Some(Value::Unset) | None => tr!("not set"),
     }
 }
 

@@ -3,6 +3,7 @@
 use super::format::{count, setting_name, setting_text};
 use crate::args::Setting;
 use crate::config::{Edit, Lane, What};
+use crate::lang::tr;
 
 /// One change, or several of one slider that lie close together.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,12 +40,12 @@ pub fn changes(edits: &[Edit], begun: &[Lane], names: &[String], apart: usize) -
     let change = |(edit, from, to): (&Edit, Lane, Option<Lane>)| {
         let label = match (to, &edit.what) {
             (Some(to), _) => differences(&from, &to)?,
-            (None, What::Off(Some((_, expert)))) => format!("expert {} off", expert + 1),
-            _ => "experts on".into(),
+            (None, What::Off(Some((_, expert)))) => tr!("expert {} off", expert + 1),
+            _ => tr!("experts on"),
         };
         let name = names.get(edit.lane)?;
-        let shown = if matches!(edit.what, What::Off(_)) { ", in measurements only" } else { "" };
-        let why = format!("Step {}: {name}, {label}{shown}.", count(edit.step));
+        let shown = if matches!(edit.what, What::Off(_)) { tr!(", in measurements only") } else { String::new() };
+        let why = tr!("Step {}: {name}, {label}{shown}.", count(edit.step), name, label, shown);
         Some(Change { step: edit.step, lane: edit.lane, label, why })
     };
     found.into_iter().filter_map(change).collect()

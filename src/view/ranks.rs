@@ -7,6 +7,7 @@ use super::{
     table::Table,
 };
 use crate::config::Lane;
+use crate::lang::tr;
 use crate::protocol::{BudgetFrame, CutsFrame, RanksFrame};
 
 /// Changes of the directions in use that are remembered.
@@ -80,8 +81,12 @@ impl Budget {
     /// What the formula says, with this lane's numbers in it.
     pub fn why(&self) -> String {
         let Self { first, last, begin, end } = self;
-        format!(
-            "Prescribed: {last} + ({first} − {last})(1 − τ)³ directions in all layers together, τ going from 0 at step {begin} to 1 at step {end}. Training keeps the whole ones."
+        tr!(
+            "Prescribed: {last} + ({first} − {last})(1 − τ)³ directions in all layers together, τ going from 0 at step {begin} to 1 at step {end}. Training keeps the whole ones.",
+            last,
+            first,
+            begin,
+            end
         )
     }
 }
@@ -176,10 +181,10 @@ pub fn usage_at(budget: &Budget, usage: &Usage, step: usize) -> String {
     match usage.at(step) {
         Some(level) if level.kept.len() > 1 => {
             let parts: Vec<String> = level.kept.iter().map(usize::to_string).collect();
-            format!("step {step}: budget {prescribed}, in use {} = {}", level.total(), parts.join(" + "))
+            tr!("step {step}: budget {prescribed}, in use {} = {}", level.total(), parts.join(" + "), step, prescribed)
         }
-        Some(level) => format!("step {step}: budget {prescribed}, in use {}", level.total()),
-        None => format!("step {step}: budget {prescribed}"),
+        Some(level) => tr!("step {step}: budget {prescribed}, in use {}", level.total(), step, prescribed),
+        None => tr!("step {step}: budget {prescribed}", step, prescribed),
     }
 }
 
@@ -187,17 +192,17 @@ pub fn usage_at(budget: &Budget, usage: &Usage, step: usize) -> String {
 pub fn budget_state(budget: &Budget, step: usize) -> String {
     let Budget { first, last, begin, end } = *budget;
     match step {
-        _ if first == last => format!("The budget is all {first} directions, so none is pruned."),
-        step if step <= begin => format!("All {first} directions train; pruning begins at step {begin}."),
-        step if step < end => format!("Pruning to {last} of {first} directions, until step {end}."),
-        _ => format!("Pruning is over: {last} of {first} directions are kept."),
+        _ if first == last => tr!("The budget is all {first} directions, so none is pruned.", first),
+        step if step <= begin => tr!("All {first} directions train; pruning begins at step {begin}.", first, begin),
+        step if step < end => tr!("Pruning to {last} of {first} directions, until step {end}.", last, first, end),
+        _ => tr!("Pruning is over: {last} of {first} directions are kept.", last, first),
     }
 }
 
 /// Directions in use at some moments of training, beside the budget.
 pub fn usage_table(name: &str, budget: &Budget, usage: &Usage) -> Table {
-    let mut head = vec!["step".to_string(), "budget".to_string(), "in use".to_string()];
-    head.extend(usage.layers.iter().map(|layer| format!("layer {}", layer + 1)));
+    let mut head = vec!["step".to_string(), "budget".to_string(), tr!("in use")];
+    head.extend(usage.layers.iter().map(|layer| tr!("layer {}", layer + 1)));
     let every = usage.levels.len().div_ceil(ROWS).max(1);
     let last = usage.levels.last().filter(|level| level.last > level.first);
     let moments = usage.levels.iter().step_by(every).map(|level| (level.first, level));
@@ -206,7 +211,7 @@ pub fn usage_table(name: &str, budget: &Budget, usage: &Usage) -> Table {
         row.extend(level.kept.iter().map(usize::to_string));
         row
     });
-    Table { caption: format!("{name}: directions in use, where they changed"), rows: rows.collect(), head }
+    Table { caption: tr!("{name}: directions in use, where they changed", name), rows: rows.collect(), head }
 }
 
 /// All ranks that any lane was cut to.
@@ -234,8 +239,8 @@ pub fn cuts_at(cuts: &CutsFrame, names: &[String], rank: usize) -> String {
         cuts.lanes.iter().enumerate().filter_map(|(place, lane)| {
             Some(format!("{} {}", names.get(lane.lane)?, three(cut_loss(cuts, place, rank)?)))
         });
-    let floor = cut_floor(cuts, rank).map(|floor| format!("floor {}", three(floor)));
-    format!("rank {rank}: {}", lanes.chain(floor).collect::<Vec<_>>().join(" · "))
+    let floor = cut_floor(cuts, rank).map(|floor| tr!("floor {}", three(floor)));
+    tr!("rank {rank}: {}", lanes.chain(floor).collect::<Vec<_>>().join(" · "), rank)
 }
 
 /// Loss by rank of every lane that was cut.
@@ -255,7 +260,7 @@ pub fn cuts_table(cuts: &CutsFrame, names: &[String], unit: &str) -> Table {
         row
     };
     Table {
-        caption: format!("Loss ({unit}) with the first directions alone, after {} steps", count(cuts.step)),
+        caption: tr!("Loss ({unit}) with the first directions alone, after {} steps", count(cuts.step), unit),
         rows: cut_ranks(cuts).into_iter().map(row).collect(),
         head,
     }

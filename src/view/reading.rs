@@ -4,6 +4,7 @@
 use super::format::{count, three};
 use super::snap::Snap;
 use crate::config::{Lane, Named, SavedModule};
+use crate::lang::{said, tr};
 use crate::protocol::Floor;
 use crate::protocol::text::{
     HeldFrame, HeldLanguage, HeldScore, MapFrame, PassageFrame, ServedScore, TextFrame, WritingFrame,
@@ -89,29 +90,22 @@ impl HeldFrame {
 
     /// What the losses are to be held against: means over the languages trained on.
     pub fn levels(&self) -> Vec<Floor> {
-        let level = |share: Option<f64>, label: &str, why: &str| {
-            share.map(|share| Floor {
-                lanes: Vec::new(),
-                share,
-                noise: 0.0,
-                binds: None,
-                label: label.into(),
-                why: why.into(),
-            })
+        let level = |share: Option<f64>, label: String, why: String| {
+            share.map(|share| Floor { lanes: Vec::new(), share, noise: 0.0, binds: None, label, why })
         };
         let base = self.base.as_ref().and_then(|base| self.new_mean(base));
-        let token = &self.text.token;
+        let token = self.text.token();
         [
-            level(base, "base", "The frozen base, untouched, on held-out text in the languages trained on: their mean."),
+            level(base, tr!("base"), tr!("The frozen base, untouched, on held-out text in the languages trained on: their mean.")),
             level(
                 self.mean(|_, language| language.frequencies),
-                &format!("single {token}s"),
-                &format!("What the training texts take if each {token} is coded by how often it occurs, whatever comes before it: the entropy of single {token}s, mean of the languages."),
+                tr!("single {token}s", token),
+                tr!("What the training texts take if each {token} is coded by how often it occurs, whatever comes before it: the entropy of single {token}s, mean of the languages.", token),
             ),
             level(
                 self.mean(|_, language| language.compressed),
-                "DEFLATE",
-                "What the training texts take compressed by DEFLATE, the method of gzip and PNG, at its highest level: mean of the languages.",
+                "DEFLATE".into(),
+                tr!("What the training texts take compressed by DEFLATE, the method of gzip and PNG, at its highest level: mean of the languages."),
             ),
         ]
         .into_iter()
@@ -121,14 +115,18 @@ impl HeldFrame {
 
     /// What lanes whose gates look at a whole passage gain by that.
     pub fn leaks(&self, names: &[String]) -> Vec<String> {
-        let token = &self.text.token;
+        let token = self.text.token();
         let told = |(score, name): (&Option<ServedScore>, &String)| {
             let ServedScore { step, at_once, served, bytes } = (*score)?;
             let [at_once, served] = [at_once, served].map(|bits| format!("{bits:.2}"));
-            Some(format!(
+            Some(tr!(
                 "{name} cheats: its gates look at the whole passage, and so at the {token}s that it is to predict. In one go it costs {at_once} bits per {token}; the same {} {token}s served one by one, as text that is not written yet has to be, cost {served} (step {}).",
                 count(bytes),
-                count(step)
+                count(step),
+                name,
+                token,
+                at_once,
+                served
             ))
         };
         self.served.iter().zip(names).filter_map(told).collect()
@@ -147,31 +145,41 @@ impl HeldFrame {
         let whole = |&(lane, _): &(&Lane, &String)| SavedModule::ALL.iter().all(|&module| lane.saves(module));
         let own = lanes.iter().zip(names).enumerate().filter(|(_, lane)| whole(lane));
         let told = own.map(|(at, (_, name))| match self.lanes.get(at).and_then(|score| of(score.as_ref()?)) {
-            Some(bits) => format!("{name}, which trains both whole, is at {bits}"),
-            None => format!("{name} trains both whole"),
+            Some(bits) => tr!("{name}, which trains both whole, is at {bits}", name, bits),
+            None => tr!("{name} trains both whole", name),
         });
         let told: Vec<String> = told.collect();
         let others = match told.is_empty() {
-            true => "To see what that costs, let a lane train embed_tokens and lm_head whole, in its menu".into(),
+            true => tr!("To see what that costs, let a lane train embed_tokens and lm_head whole, in its menu"),
             false => told.join("; "),
         };
         let (guessing, unit) = (three(f64::from(self.text.guessing)), self.text.unit());
         Some(match self.languages.iter().any(|language| language.old) {
             // The page's own model and texts.
-            true => format!(
-                "{name} is beyond what adapters can do here: guessing costs {guessing} {unit}, and the base pays {bits}, because it never met these bytes. Where embedding and head stay frozen, what lanes gain is mostly which bytes occur, and in short runs they stopped near 5. {others}. It is left uncoloured."
+            true => tr!(
+                "{name} is beyond what adapters can do here: guessing costs {guessing} {unit}, and the base pays {bits}, because it never met these bytes. Where embedding and head stay frozen, what lanes gain is mostly which bytes occur, and in short runs they stopped near 5. {others}. It is left uncoloured.",
+                name,
+                guessing,
+                unit,
+                bits,
+                others
             ),
-            false => format!(
+            false => tr!(
                 "{name} costs the base {bits} {unit}, where guessing costs {guessing}: it is surer of other text than it knows of this one. Much of what lanes gain is only which {token}s occur. {others}. It is left uncoloured.",
-                token = self.text.token,
+                token = self.text.token(),
+                name,
+                bits,
+                unit,
+                guessing,
+                others
             ),
         })
     }
 }
 
 /// A language's name without its variety: "German" of "German, Standard (1996)".
-pub fn short_name(name: &str) -> &str {
-    name.split([',', '(']).next().unwrap_or(name).trim_end()
+pub fn short_name(name: &str) -> String {
+    said(name).split([',', '(', '（']).next().unwrap_or(name).trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::{
     words::merge_name,
 };
 use crate::config::Task;
+use crate::lang::tr;
 use crate::method::cost::{Cost, cost};
 use crate::protocol::{Accuracy, GateFrame, Started, WeightFrame};
 
@@ -47,7 +48,7 @@ pub fn losses(names: &[String], lanes: &[LaneView], unit: &str) -> Table {
         .chain([now])
         .collect();
     Table {
-        caption: format!("Loss ({unit}) by step; now: the mean of the last {over} steps, as beside the chart"),
+        caption: tr!("Loss ({unit}) by step; now: the mean of the last {over} steps, as beside the chart", unit, over),
         head,
         rows,
     }
@@ -66,8 +67,8 @@ pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[G
     let layers: Vec<_> = started.layers.iter().map(|layer| layer.site.clone()).collect();
     let costs: Vec<Cost> =
         lanes.iter().map(|view| cost(&view.frame.lane, &layers, &started.tables, sequence)).collect();
-    let row = |what: &str, cell: &dyn Fn(usize) -> String| {
-        std::iter::once(what.to_string()).chain((0..lanes.len()).map(cell)).collect::<Vec<_>>()
+    let row = |what: String, cell: &dyn Fn(usize) -> String| {
+        std::iter::once(what).chain((0..lanes.len()).map(cell)).collect::<Vec<_>>()
     };
     let entropy = |lane: usize| {
         let own: Vec<f64> = gates.iter().filter(|g| g.frame.lane == lane).map(|g| f64::from(g.frame.entropy)).collect();
@@ -81,18 +82,20 @@ pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[G
     let mut head = vec![String::new()];
     head.extend(names.iter().cloned());
     Table {
-        caption: "By formula from shapes, below the line as measured. Bytes are f32's, but bits where entries are quantised; multiply-adds are per token with the adapted layers' own; – where no merge is exact, or there is no gate.".into(),
+        caption: tr!(
+            "By formula from shapes, below the line as measured. Bytes are f32's, but bits where entries are quantised; multiply-adds are per token with the adapted layers' own; – where no merge is exact, or there is no gate."
+        ),
         head,
         rows: vec![
-            row("parameters", &|l| count(costs[l].parameters)),
-            row("optimiser, bytes", &|l| count(costs[l].optimizer)),
-            row("per task, bytes", &|l| count(costs[l].stored)),
-            row("multiply-adds to train", &|l| count(costs[l].training)),
-            row("… to answer", &|l| count(costs[l].apart)),
-            row("… merged", &|l| costs[l].merged.map_or("–".into(), count)),
-            row("directions in use", &|l| count(in_use(l))),
-            row("gate entropy", &|l| entropy(l).map_or("–".into(), three)),
-            row("recent loss", &|l| optional(lanes[l].curve.recent)),
+            row(tr!("parameters"), &|l| count(costs[l].parameters)),
+            row(tr!("optimiser, bytes"), &|l| count(costs[l].optimizer)),
+            row(tr!("per task, bytes"), &|l| count(costs[l].stored)),
+            row(tr!("multiply-adds to train"), &|l| count(costs[l].training)),
+            row(tr!("… to answer"), &|l| count(costs[l].apart)),
+            row(tr!("… merged"), &|l| costs[l].merged.map_or("–".into(), count)),
+            row(tr!("directions in use"), &|l| count(in_use(l))),
+            row(tr!("gate entropy"), &|l| entropy(l).map_or("–".into(), three)),
+            row(tr!("recent loss"), &|l| optional(lanes[l].curve.recent)),
         ],
     }
 }
@@ -111,20 +114,20 @@ pub fn accuracies(names: &[String], domains: &[String], latest: &[Option<Accurac
             row
         })
         .collect();
-    let mut old = vec!["upright (old task)".to_string()];
+    let mut old = vec![tr!("upright (old task)")];
     old.extend(latest.iter().map(|a| cell(a.as_ref().map(|a| a.old))));
     rows.push(old);
-    Table { caption: "Accuracy on held-out images".into(), head, rows }
+    Table { caption: tr!("Accuracy on held-out images"), head, rows }
 }
 
 /// The gate by domain, its use, and its value at some moments of training.
 pub fn gate(view: &GateView, domains: &[String]) -> Table {
     let frame: &GateFrame = &view.frame;
-    let mut head = vec!["expert".to_string(), "used by".to_string()];
+    let mut head = vec!["expert".to_string(), tr!("used by")];
     head.extend(domains.iter().cloned());
     let time = &view.time;
     let moments: Vec<usize> = (0..time.len()).step_by(time.len().div_ceil(4).max(1)).collect();
-    head.extend(moments.iter().map(|b| format!("mean, step {}", b * time.stride())));
+    head.extend(moments.iter().map(|b| tr!("mean, step {}", b * time.stride())));
     let rows = (0..frame.experts)
         .map(|expert| {
             let mut row = vec![(expert + 1).to_string()];
@@ -138,7 +141,7 @@ pub fn gate(view: &GateView, domains: &[String]) -> Table {
         })
         .collect();
     Table {
-        caption: "Mean gate of each expert by domain, share of tokens it leads, and mean gate over training".into(),
+        caption: tr!("Mean gate of each expert by domain, share of tokens it leads, and mean gate over training"),
         head,
         rows,
     }
@@ -148,7 +151,7 @@ pub fn gate(view: &GateView, domains: &[String]) -> Table {
 pub fn gate_parts(frame: &GateFrame, domains: &[String]) -> Option<Table> {
     let parts = frame.parts.as_ref()?;
     let mut head = vec!["expert".to_string()];
-    head.extend(domains.iter().flat_map(|d| [format!("{d}, intuition"), format!("{d}, router")]));
+    head.extend(domains.iter().flat_map(|d| [tr!("{d}, intuition", d), tr!("{d}, router", d)]));
     let row = |expert: usize| {
         let cell = |values: &[f32], d: usize| {
             values.get(d * frame.experts + expert).map_or("–".into(), |&v| super::words::signed(f64::from(v)))
@@ -157,7 +160,7 @@ pub fn gate_parts(frame: &GateFrame, domains: &[String]) -> Option<Table> {
         std::iter::once((expert + 1).to_string()).chain((0..domains.len()).flat_map(both)).collect()
     };
     Some(Table {
-        caption: format!(
+        caption: tr!(
             "What the mean gate is the sum of, ω = {}: 4 (1−ω) ⟨cᵢ, e⟩ and N ω softmax(W_r x)",
             three(f64::from(parts.share))
         ),
@@ -173,7 +176,7 @@ pub fn weight(frame: &WeightFrame, row: usize, col: usize) -> Table {
     let rows = row..(row + WEIGHT_WINDOW).min(frame.rows);
     let cols = col..(col + WEIGHT_WINDOW).min(frame.cols);
     let mut head = vec!["output".to_string()];
-    head.extend(cols.clone().map(|c| format!("input {c}")));
+    head.extend(cols.clone().map(|c| tr!("input {c}", c)));
     let text = |r: usize, c: usize| {
         let at = r * frame.cols + c;
         match (frame.w0.get(at), frame.delta.get(at)) {
@@ -186,13 +189,7 @@ pub fn weight(frame: &WeightFrame, row: usize, col: usize) -> Table {
         }
     };
     Table {
-        caption: format!(
-            "W0 + ΔW, outputs {} to {}, inputs {} to {}",
-            rows.start,
-            rows.end - 1,
-            cols.start,
-            cols.end - 1
-        ),
+        caption: tr!("W0 + ΔW, outputs {} to {}, inputs {} to {}", rows.start, rows.end - 1, cols.start, cols.end - 1),
         head,
         rows: rows
             .map(|r| {
@@ -206,9 +203,9 @@ pub fn weight(frame: &WeightFrame, row: usize, col: usize) -> Table {
 
 /// Singular values of ΔW, largest first.
 pub fn spectrum(values: &[f32], mode: Option<crate::protocol::MergeMode>) -> Table {
-    let of = mode.map_or(String::new(), |mode| format!(", merge {}", merge_name(mode)));
+    let of = mode.map_or(String::new(), |mode| tr!(", merge {}", merge_name(mode)));
     Table {
-        caption: format!("Singular values of ΔW{of}"),
+        caption: tr!("Singular values of ΔW{of}", of),
         head: vec!["i".into(), "σᵢ".into()],
         rows: values.iter().enumerate().map(|(i, &v)| vec![(i + 1).to_string(), three(f64::from(v))]).collect(),
     }
@@ -223,7 +220,7 @@ pub fn cosines(experts: &crate::protocol::ExpertsFrame) -> Table {
         name.chain(values.iter().map(|&v| super::words::signed(f64::from(v)))).collect()
     };
     Table {
-        caption: "Cosine between experts' changes of the weight".into(),
+        caption: tr!("Cosine between experts' changes of the weight"),
         head,
         rows: experts.cosines.chunks_exact(experts.count).enumerate().map(row).collect(),
     }

@@ -4,6 +4,7 @@ use super::edit::LANES;
 use super::format::{lane_name, list};
 use super::reading::short_name;
 use crate::config::{Form, Lane, Named, Pattern, Task};
+use crate::lang::{said, tr};
 use crate::method::METHODS;
 use crate::protocol::MergeMode;
 use crate::task::network::LinearSite;
@@ -38,87 +39,86 @@ pub fn signed(value: f64) -> String {
 pub fn task_summary(task: &Task) -> String {
     match task {
         Task::Domains(d) => {
-            let deep = if d.depth > 1 { format!(" · {} layers", d.depth) } else { String::new() };
-            let kind = if d.conflict { "conflicting" } else { "separate" };
+            let deep = if d.depth > 1 { tr!(" · {} layers", d.depth) } else { String::new() };
+            let kind = if d.conflict { tr!("conflicting") } else { tr!("separate") };
             match d.domains {
-                1 => format!("domains · 1 · rank {}{deep}", d.true_rank),
-                n => format!("domains · {n} {kind} · rank {}{deep}", d.true_rank),
+                1 => tr!("domains · 1 · rank {}{deep}", d.true_rank, deep),
+                n => tr!("domains · {n} {kind} · rank {}{deep}", d.true_rank, n, kind, deep),
             }
         }
         Task::Digits(d) => match d.domains.len() {
-            1 => "digits · 1 domain".into(),
-            n => format!("digits · {n} domains"),
+            1 => tr!("digits · 1 domain"),
+            n => tr!("digits · {n} domains", n),
         },
         Task::Sensors(s) => {
-            let form = if s.form == Form::Tokens { "two tokens" } else { "inputs of one network" };
+            let form = if s.form == Form::Tokens { tr!("two tokens") } else { tr!("inputs of one network") };
             match s.patterns.len() {
-                1 => format!("sensors · {form} · {} alone", s.patterns[0].name()),
-                n => format!("sensors · {form} · {n} patterns"),
+                1 => tr!("sensors · {form} · {} alone", said(s.patterns[0].name()), form),
+                n => tr!("sensors · {form} · {n} patterns", form, n),
             }
         }
         Task::Text(text) => match languages(&text.languages) {
-            all if all.len() <= 3 => format!("language · {}", all.join(", ")),
-            all => format!("language · {}, {} and {} more", all[0], all[1], all.len() - 2),
+            all if all.len() <= 3 => tr!("language · {}", all.join(", ")),
+            all => tr!("language · {}, {} and {} more", all[0], all[1], all.len() - 2),
         },
-        Task::Custom => "custom data".into(),
+        Task::Custom => tr!("custom data"),
     }
 }
 
 /// Languages by their names without varieties.
 fn languages(codes: &[String]) -> Vec<String> {
-    codes.iter().map(|code| short_name(crate::task::text::languages::name(code)).to_owned()).collect()
+    codes.iter().map(|code| short_name(crate::task::text::languages::name(code))).collect()
 }
 
 /// What the run is, in one sentence.
 pub fn run_title(task: &Task, lanes: usize) -> String {
     let ways = match lanes {
-        1 => "One way",
-        2 => "Two ways",
-        3 => "Three ways",
-        4 => "Four ways",
-        _ => "Several ways",
+        1 => tr!("One way"),
+        2 => tr!("Two ways"),
+        3 => tr!("Three ways"),
+        4 => tr!("Four ways"),
+        _ => tr!("Several ways"),
     };
     let count = |n: usize| match n {
-        1 => "one".to_string(),
-        2 => "two".to_string(),
-        3 => "three".to_string(),
-        4 => "four".to_string(),
-        5 => "five".to_string(),
+        1 => tr!("one"),
+        2 => tr!("two"),
+        3 => tr!("three"),
+        4 => tr!("four"),
+        5 => tr!("five"),
         n => n.to_string(),
     };
-    let plural = |n: usize, word: &str| match n {
-        1 => format!("one {word}"),
-        n => format!("{} {word}s", count(n)),
-    };
-    let same = if lanes == 1 { "" } else { " Same data, same seed." };
+    let same = if lanes == 1 { String::new() } else { tr!(" Same data, same seed.") };
     match task {
         Task::Domains(d) => {
             let kind = match (d.domains, d.conflict) {
-                (1, _) => "one task".to_string(),
-                (n, true) => format!("{} conflicting tasks", count(n)),
-                (n, false) => format!("{} separate tasks", count(n)),
+                (1, _) => tr!("one task"),
+                (n, true) => tr!("{} conflicting tasks", count(n)),
+                (n, false) => tr!("{} separate tasks", count(n)),
             };
             let frozen = match d.depth {
-                1 => "one frozen layer".to_string(),
-                n => format!("a frozen network of {} layers", count(n)),
+                1 => tr!("one frozen layer"),
+                n => tr!("a frozen network of {} layers", count(n)),
             };
-            format!("{ways} to adapt {frozen} to {kind}.{same}")
+            tr!("{ways} to adapt {frozen} to {kind}.{same}", ways, frozen, kind, same)
         }
-        Task::Digits(d) => format!(
-            "{ways} to adapt a small frozen network from upright digits to {}.{same}",
-            plural(d.domains.len(), "new domain")
-        ),
+        Task::Digits(d) => {
+            let domains = match d.domains.len() {
+                1 => tr!("one new domain"),
+                n => tr!("{} new domains", count(n)),
+            };
+            tr!("{ways} to adapt a small frozen network from upright digits to {domains}.{same}", ways, domains, same)
+        }
         Task::Sensors(s) => {
             let trained = match s.patterns.iter().any(|pattern| *pattern != Pattern::Both) {
-                true => "trained on images of which a part is missing too",
-                false => "trained on whole images alone",
+                true => tr!("trained on images of which a part is missing too"),
+                false => tr!("trained on whole images alone"),
             };
-            format!("{ways} to adapt a small frozen network to two sensors, {trained}.{same}")
+            tr!("{ways} to adapt a small frozen network to two sensors, {trained}.{same}", ways, trained, same)
         }
         Task::Text(text) => {
-            format!("{ways} to adapt a small language model to {}.{same}", list(&languages(&text.languages)))
+            tr!("{ways} to adapt a small language model to {}.{same}", list(&languages(&text.languages)), ways, same)
         }
-        Task::Custom => format!("{ways} to adapt a frozen layer to given data.{same}"),
+        Task::Custom => tr!("{ways} to adapt a frozen layer to given data.{same}", ways, same),
     }
 }
 
@@ -126,56 +126,58 @@ pub fn run_title(task: &Task, lanes: usize) -> String {
 pub fn site_name(site: &LinearSite, index: usize) -> String {
     match site.projection {
         Some(projection) => format!("{} {}", site.layer + 1, projection.name()),
-        None => format!("layer {}", index + 1),
+        None => tr!("layer {}", index + 1),
     }
 }
 
 /// Why no gate is to be seen, of a run whose first frame `shown` lanes came with.
-pub fn no_gates(lanes: &[Lane], shown: usize) -> &'static str {
+pub fn no_gates(lanes: &[Lane], shown: usize) -> String {
     match (lanes.iter().any(Lane::is_gated), shown) {
-        (false, _) => "No lane has a gate: add a MoLoRA or MoR1E lane to see how experts share the work.",
-        (true, 0) => "Gates are shown with the first frame, once the lanes are compiled.",
-        (true, _) => "The gates are no longer numbers: their lanes have diverged.",
+        (false, _) => tr!("No lane has a gate: add a MoLoRA or MoR1E lane to see how experts share the work."),
+        (true, 0) => tr!("Gates are shown with the first frame, once the lanes are compiled."),
+        (true, _) => tr!("The gates are no longer numbers: their lanes have diverged."),
     }
 }
 
 /// What a lane's further settings do to the run.
 pub fn settings_why(lane: &Lane) -> String {
     let live: Vec<String> =
-        lane.described().iter().filter(|setting| setting.live).map(|setting| setting.label.to_owned()).collect();
-    let except = if live.is_empty() { String::new() } else { format!(", except {}", list(&live)) };
-    format!("What else this lane can be told; each change restarts the run{except}.")
+        lane.described().iter().filter(|setting| setting.live).map(|setting| said(setting.label)).collect();
+    let except = if live.is_empty() { String::new() } else { tr!(", except {}", list(&live)) };
+    tr!("What else this lane can be told; each change restarts the run{except}.", except)
 }
 
 /// A merge by its letter and its name.
-pub fn merge_name(mode: MergeMode) -> &'static str {
+pub fn merge_name(mode: MergeMode) -> String {
     match mode {
-        MergeMode::PerInput => "(a) one token's gate",
-        MergeMode::MeanGate => "(b) mean gate",
-        MergeMode::MeanGatePerDomain => "(c) mean gate per domain",
-        MergeMode::TopExpertPerDomain => "(d) top expert per domain",
-        MergeMode::LeastSquares => "(e) least squares",
+        MergeMode::PerInput => tr!("(a) one token's gate"),
+        MergeMode::MeanGate => tr!("(b) mean gate"),
+        MergeMode::MeanGatePerDomain => tr!("(c) mean gate per domain"),
+        MergeMode::TopExpertPerDomain => tr!("(d) top expert per domain"),
+        MergeMode::LeastSquares => tr!("(e) least squares"),
     }
 }
 
 /// What a merge does, in a sentence.
-pub fn merge_why(mode: MergeMode) -> &'static str {
+pub fn merge_why(mode: MergeMode) -> String {
     match mode {
         MergeMode::PerInput => {
-            "W0 + s Σ gᵢ(x) BᵢAᵢ with the chosen token's own gate: exact for that token, wrong for others."
+            tr!("W0 + s Σ gᵢ(x) BᵢAᵢ with the chosen token's own gate: exact for that token, wrong for others.")
         }
-        MergeMode::MeanGate => "One weight from the gate averaged over all tokens.",
-        MergeMode::MeanGatePerDomain => "One weight per domain, from the gate averaged over that domain's tokens.",
+        MergeMode::MeanGate => tr!("One weight from the gate averaged over all tokens."),
+        MergeMode::MeanGatePerDomain => tr!("One weight per domain, from the gate averaged over that domain's tokens."),
         MergeMode::TopExpertPerDomain => {
-            "One weight per domain: the expert it uses most, alone, at full strength; by prototypes, at its mean gate."
+            tr!(
+                "One weight per domain: the expert it uses most, alone, at full strength; by prototypes, at its mean gate."
+            )
         }
-        MergeMode::LeastSquares => "The one weight nearest to the mixture on the data: E[ΔW(x) x xᵀ] E[x xᵀ]⁻¹.",
+        MergeMode::LeastSquares => tr!("The one weight nearest to the mixture on the data: E[ΔW(x) x xᵀ] E[x xᵀ]⁻¹."),
     }
 }
 
 /// What it means that a run trains on the CPU for want of WebGPU, and what helps.
 pub fn on_cpu(reason: &str) -> String {
-    format!("Training runs on your processor: slower, otherwise the same. WebGPU cannot be used here: {reason}.")
+    tr!("Training runs on your processor: slower, otherwise the same. WebGPU cannot be used here: {reason}.", reason)
 }
 
 #[cfg(test)]

@@ -89,9 +89,9 @@ describe("lessons", () => {
     await column(page).getByText(/低秩适配 \(LoRA\)/).waitFor();
     await column(page).getByRole("button", { name: "完全不变" }).click();
     await column(page).getByText(/答对了/).waitFor({ timeout: 60_000 });
-    await button(page, "English").click();
+    await page.getByRole("button", { name: "English", exact: true }).first().click();
     await column(page).getByText(/^Right: not at all/).waitFor();
-    assert.equal(await column(page).locator("[lang=en]").first().isVisible(), true);
+    assert.equal(await column(page).locator(".lesson[lang=en]").isVisible(), true);
     const browser = await site.visit("#lesson", { locale: "zh-CN" });
     await column(browser).getByRole("heading", { name: "课程" }).waitFor({ timeout: 60_000 });
     await Promise.all([page, browser].map((one) => one.context().close()));

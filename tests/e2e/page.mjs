@@ -31,7 +31,7 @@ export const status = (page) => page.getByRole("status").first();
 // The step that the status region shows, or null where it shows none yet.
 export async function step(page) {
   const text = await status(page).innerText();
-  const found = text.match(/step\s*([\d,]+)/i);
+  const found = text.match(/(?:step|第)\s*([\d,]+)/i);
   return found ? Number(found[1].replaceAll(",", "")) : null;
 }
 

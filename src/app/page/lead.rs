@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use crate::app::state::State;
+use crate::lang::{said, tr};
 use crate::view::now::{Part, parts};
 use crate::view::words::{lane_names, on_cpu, run_title};
 
@@ -14,7 +15,7 @@ pub fn lead(state: &State) -> Html {
         <div class="lead">
             <p class="title">
                 { run_title(&state.config.task, lanes) }
-                <span class="note">{ " What is underlined with dots explains itself: point at it, tap it or go there by Tab." }</span>
+                <span class="note">{ tr!(" What is underlined with dots explains itself: point at it, tap it or go there by Tab.") }</span>
                 if let Some(reason) = &fallback {
                     <b>{ " " }{ on_cpu(reason) }</b>
                 }
@@ -30,11 +31,11 @@ pub fn lead(state: &State) -> Html {
 pub fn now_line(state: &State) -> Html {
     let line = &state.run.now;
     let names = lane_names(&state.config.lanes);
-    let said = |sentence: &str, numbers: &[(String, String)]| -> Html {
+    let explained = |sentence: &str, numbers: &[(String, String)]| -> Html {
         let parts = parts(sentence, &names, numbers).into_iter().map(|part| match part {
             Part::Plain(text) => html! { { text } },
             Part::Lane(lane, name) => {
-                let why = format!("{}: {}", names[lane], state.config.lanes[lane].method.why);
+                let why = format!("{}: {}", names[lane], said(state.config.lanes[lane].method.why));
                 html! { <span class={format!("named lane-{lane}")} tabindex="0" data-why={why}>{ name }</span> }
             }
             Part::Number(number, why) => html! { <span tabindex="0" data-why={why}>{ number }</span> },
@@ -43,9 +44,9 @@ pub fn now_line(state: &State) -> Html {
     };
     html! {
         <p class="now">
-            <span>{ "Now: " }</span><b>{ said(&line.claim, &line.numbers) }</b>
+            <span>{ tr!("Now: ") }</span><b>{ explained(&line.claim, &line.numbers) }</b>
             if !line.notice.is_empty() {
-                { " " }{ said(&line.notice, &[]) }
+                { " " }{ explained(&line.notice, &[]) }
             }
         </p>
     }

@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use super::super::state::State;
+use crate::lang::tr;
 use crate::view::{
     action::Action,
     format::{count, percent, three},
@@ -15,7 +16,7 @@ pub fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
         html! {
             <div class="notice" role="alert">
                 <p>{ message }</p>
-                { Button::quiet("Dismiss", "Put this message away.").acts(dispatch, Action::Dismiss(index)) }
+                { Button::quiet(tr!("Dismiss"), tr!("Put this message away.")).acts(dispatch, Action::Dismiss(index)) }
             </div>
         }
     });
@@ -24,15 +25,15 @@ pub fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
             { for problems }
             if let Some(reason) = &state.no_gpu {
                 <div class="notice" role="alert">
-                    <p>{ format!("This link asks for WebGPU, a browser's way to the GPU, which cannot be used here: {reason}. Run trains on your processor instead: slower, otherwise the same.") }</p>
-                    { Button::primary("Continue on the CPU", "Begin this run without WebGPU.").acts(dispatch, Action::WithoutGpu) }
+                    <p>{ tr!("This link asks for WebGPU, a browser's way to the GPU, which cannot be used here: {reason}. Run trains on your processor instead: slower, otherwise the same.", reason) }</p>
+                    { Button::primary(tr!("Continue on the CPU"), tr!("Begin this run without WebGPU.")).acts(dispatch, Action::WithoutGpu) }
                 </div>
             }
             if state.draft.is_some() {
                 <div class="notice ask" role="status">
-                    <p>{ format!("Restart at step 0 with this change? The {} steps done so far would be lost.", count(state.run.step)) }</p>
-                    { Button::primary("Restart", "Begin again at step 0 with the change.").acts(dispatch, Action::Restart) }
-                    { Button::quiet("Keep running", "Drop the change and go on as before.").acts(dispatch, Action::KeepRunning) }
+                    <p>{ tr!("Restart at step 0 with this change? The {} steps done so far would be lost.", count(state.run.step)) }</p>
+                    { Button::primary(tr!("Restart"), tr!("Begin again at step 0 with the change.")).acts(dispatch, Action::Restart) }
+                    { Button::quiet(tr!("Keep running"), tr!("Drop the change and go on as before.")).acts(dispatch, Action::KeepRunning) }
                 </div>
             }
         </>
@@ -42,20 +43,20 @@ pub fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
 /// What is being done before the first step.
 pub fn loading(state: &State) -> Html {
     if state.run.failed {
-        return html! { <p>{ "This run has not begun: see above." }</p> };
+        return html! { <p>{ tr!("This run has not begun: see above.") }</p> };
     }
-    let stage = state.run.stage.as_deref().unwrap_or("Starting the engine");
+    let stage = state.run.stage.clone().unwrap_or_else(|| tr!("Starting the engine"));
     html! {
         <>
             <p>{ stage }{ " …" }</p>
             if let Some(p) = state.run.pretraining {
-                <p class="note">{ format!("step {} of {} · loss {} · accuracy {}", count(p.step), count(p.total),
+                <p class="note">{ tr!("step {} of {} · loss {} · accuracy {}", count(p.step), count(p.total),
                     three(f64::from(p.loss)), percent(f64::from(p.accuracy))) }
                     if let Some(left) = p.left {
-                        { format!(" · about {} s left", left.ceil()) }
+                        { tr!(" · about {} s left", left.ceil()) }
                     }
                 </p>
-                <progress max={p.total.to_string()} value={p.step.to_string()} aria-label="Pretraining" />
+                <progress max={p.total.to_string()} value={p.step.to_string()} aria-label={tr!("Pretraining")} />
             }
         </>
     }

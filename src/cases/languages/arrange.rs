@@ -5,6 +5,7 @@ use kodama::{Method, linkage};
 
 use super::kinds::kind;
 use super::measured::Measured;
+use crate::lang::marked;
 use crate::order::places;
 
 /// What an order goes by.
@@ -21,11 +22,11 @@ pub enum By {
 
 impl By {
     pub const ALL: [(Self, &str); 5] = [
-        (Self::Bits, "clustered by bits"),
-        (Self::Cosine, "clustered by cosine"),
-        (Self::Family, "by family"),
-        (Self::Script, "by script"),
-        (Self::Listed, "as listed"),
+        (Self::Bits, marked!("clustered by bits")),
+        (Self::Cosine, marked!("clustered by cosine")),
+        (Self::Family, marked!("by family")),
+        (Self::Script, marked!("by script")),
+        (Self::Listed, marked!("as listed")),
     ];
 }
 

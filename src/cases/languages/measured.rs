@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 use crate::files::broken;
+use crate::lang::tr;
 
 /// Measurements of as many adapters as there are languages; adapter i belongs to language i.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,7 +72,7 @@ impl Measured {
     /// `Error::File` where the text is not such a file's, or its lists do not fit each other.
     pub fn read(text: &[u8]) -> Result<Self> {
         const FILE: &str = "languages.json";
-        let own: Self = serde_json::from_slice(text).map_err(|e| broken(FILE, format!("is not understood: {e}")))?;
+        let own: Self = serde_json::from_slice(text).map_err(|e| broken(FILE, tr!("is not understood: {e}", e)))?;
         let count = own.codes.len();
         let square = |rows: &[Vec<f64>]| rows.len() == count && rows.iter().all(|row| row.len() == count);
         let confusion = |c: &Choice| c.confusion.len() == count && c.confusion.iter().all(|row| row.len() == count + 1);
@@ -79,7 +80,7 @@ impl Measured {
         let fits = lists.iter().all(|&len| len == count) && square(&own.bits) && square(&own.cosine);
         match fits && own.choice.iter().all(confusion) {
             true => Ok(own),
-            false => Err(broken(FILE, format!("holds lists that do not fit its {count} languages"))),
+            false => Err(broken(FILE, tr!("holds lists that do not fit its {count} languages", count))),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::measured::Measured;
 use super::merging::alike;
 use super::wire::{Merging, Order, Reading, Report, Switched};
+use crate::lang::tr;
 use crate::tensor::argmax;
 use crate::view::snap::Snap;
 
@@ -86,7 +87,7 @@ impl State {
         Self {
             text: measured.samples.first().cloned().unwrap_or_default(),
             measured: Snap::new(measured),
-            phase: Phase::Preparing("The worker is being started".into()),
+            phase: Phase::Preparing(tr!("The worker is being started")),
             reading: None,
             chosen: Chosen::Page,
             switched: None,
@@ -178,7 +179,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Order> {
             state.switch()
         }
         Msg::Backend(webgpu) => {
-            state.phase = Phase::Preparing("Being made ready".into());
+            state.phase = Phase::Preparing(tr!("Being made ready"));
             state.merging = false;
             vec![Order::Load { webgpu: Some(webgpu) }]
         }
@@ -232,7 +233,7 @@ fn report_came(state: &mut State, report: Report) -> Vec<Order> {
             state.problem = Some(problem);
             state.merging = false;
             if !state.ready() {
-                state.phase = Phase::Stopped("what it needs could not be loaded".into());
+                state.phase = Phase::Stopped(tr!("what it needs could not be loaded"));
             }
             vec![]
         }

@@ -4,36 +4,37 @@ use super::kinds::kind;
 use super::measured::{Choice, Measured};
 use super::merging::{WAYS, limits};
 use super::wire::{Merging, Reading};
+use crate::lang::{said, tr};
 use crate::view::format::{count, percent, three};
 
 /// What counts as interference, in bits per byte.
 pub const INTERFERES: f64 = 0.1;
 
 /// A language's short name.
-pub fn short(measured: &Measured, language: usize) -> &str {
-    kind(&measured.codes[language]).name
+pub fn short(measured: &Measured, language: usize) -> String {
+    said(kind(&measured.codes[language]).name)
 }
 
 /// An adapter's, or that there is none.
 pub fn adapter(measured: &Measured, adapter: Option<usize>) -> String {
-    adapter.map_or_else(|| "no adapter".into(), |at| format!("{}'s adapter", short(measured, at)))
+    adapter.map_or_else(|| tr!("no adapter"), |at| tr!("{}'s adapter", short(measured, at)))
 }
 
 pub fn bytes(size: usize) -> String {
-    if size >= 1_000_000 { format!("{} MB", three(size as f64 / 1e6)) } else { format!("{} KB", count(size / 1000)) }
+    if size >= 1_000_000 { tr!("{} MB", three(size as f64 / 1e6)) } else { tr!("{} KB", count(size / 1000)) }
 }
 
 /// What was measured of all pairs.
 pub fn sentence(measured: &Measured) -> String {
     let (worse, of) = measured.worse_than_none();
     let languages = measured.codes.len();
-    format!(
-        "Each language's own adapter is the best for it, for {} of {languages}; another language's adapter is worse than none in {} of {} \
-         pairs ({:.0} %).",
-        measured.own_best(),
-        count(worse),
-        count(of),
-        100.0 * worse as f64 / of as f64,
+    tr!(
+        "Each language's own adapter is the best for it, for {best} of {languages}; another language's adapter is worse than none in {worse} of {of} pairs ({share} %).",
+        best = measured.own_best(),
+        languages,
+        worse = count(worse),
+        of = count(of),
+        share = format!("{:.0}", 100.0 * worse as f64 / of as f64)
     )
 }
 
@@ -42,11 +43,11 @@ pub fn sizes(measured: &Measured) -> [(String, String); 4] {
     let (languages, own) = (measured.codes.len(), measured.bytes);
     let models = own.base * languages;
     [
-        ("one base".into(), bytes(own.base)),
-        (format!("{languages} adapters, one file"), bytes(own.adapters)),
-        ("one adapter".into(), bytes(own.adapters / languages.max(1))),
+        (tr!("one base"), bytes(own.base)),
+        (tr!("{languages} adapters, one file", languages), bytes(own.adapters)),
+        (tr!("one adapter"), bytes(own.adapters / languages.max(1))),
         (
-            format!("{languages} models instead"),
+            tr!("{languages} models instead", languages),
             format!("{} · {} ×", bytes(models), three(models as f64 / (own.base + own.adapters) as f64)),
         ),
     ]
@@ -56,13 +57,20 @@ pub fn sizes(measured: &Measured) -> [(String, String); 4] {
 pub fn cell(measured: &Measured, of: usize, on: usize) -> String {
     let (bits, none) = (measured.bits[of][on], measured.base[on]);
     let against = match bits - none {
-        more if more > 0.0 => format!("{} more than with none", three(more)),
-        less => format!("{} less than with none", three(-less)),
+        more if more > 0.0 => tr!("{} more than with none", three(more)),
+        less => tr!("{} less than with none", three(-less)),
     };
     let who = short(measured, of);
     let cosine = measured.cosine[of][on];
-    let alike = if of == on { String::new() } else { format!(" · cosine of the two changes {cosine:.3}") };
-    format!("{who}'s adapter on {}: {bits:.2} bits per byte, {against}{alike}", short(measured, on))
+    let alike = if of == on { String::new() } else { tr!(" · cosine of the two changes {}", format!("{cosine:.3}")) };
+    tr!(
+        "{who}'s adapter on {on}: {bits} bits per byte, {against}{alike}",
+        who,
+        on = short(measured, on),
+        bits = format!("{bits:.2}"),
+        against,
+        alike
+    )
 }
 
 /// The lab's address for training a language's adapter anew, as it was trained.
@@ -76,7 +84,7 @@ pub fn anew(measured: &Measured, language: usize) -> String {
 
 /// How often the language was found.
 pub fn found(choice: &Choice) -> String {
-    format!("{} of {} ({})", count(choice.right() as usize), count(choice.of() as usize), percent(share(choice)))
+    tr!("{} of {} ({})", count(choice.right() as usize), count(choice.of() as usize), percent(share(choice)))
 }
 
 pub fn share(choice: &Choice) -> f64 {
@@ -101,13 +109,17 @@ pub fn reading(measured: &Measured, reading: &Reading) -> String {
     let who = |at: usize| (at + 1 < reading.bits.len()).then_some(at);
     let Some(&best) = order.first() else { return String::new() };
     let worse = reading.bits.iter().filter(|&&bits| bits > base).count();
-    let more = if reading.read < reading.of { format!(" of {}", count(reading.of)) } else { String::new() };
-    format!(
-        "Over {}{more} bytes, {} is cheapest: {:.2} bits per byte, where the base alone takes {base:.2}; {worse} of {} adapters are worse than none.",
-        count(reading.read),
-        adapter(measured, who(best)),
-        reading.bits[best],
-        reading.bits.len() - 1,
+    let more = if reading.read < reading.of { tr!(" of {}", count(reading.of)) } else { String::new() };
+    let two = |bits: f64| format!("{bits:.2}");
+    tr!(
+        "Over {read}{more} bytes, {best} is cheapest: {bits} bits per byte, where the base alone takes {base}; {worse} of {all} adapters are worse than none.",
+        read = count(reading.read),
+        more,
+        best = adapter(measured, who(best)),
+        bits = two(reading.bits[best]),
+        base = two(base),
+        worse,
+        all = reading.bits.len() - 1
     )
 }
 
@@ -117,14 +129,14 @@ pub fn interference(merging: &Merging) -> String {
         let (first, none) = limits(&merging.points, way, merging.base, INTERFERES);
         let last = merging.points.last().map_or(1, |(count, _)| *count);
         match (first, none) {
-            (None, _) => format!("{name}: within {INTERFERES} bits up to {last}"),
-            (Some(first), None) => format!("{name}: from {first} adapters on"),
+            (None, _) => tr!("{name}: within {INTERFERES} bits up to {last}", name, last, INTERFERES),
+            (Some(first), None) => tr!("{name}: from {first} adapters on", name, first),
             (Some(first), Some(none)) => {
-                format!("{name}: from {first} adapters on, and from {none} on worse than no adapter")
+                tr!("{name}: from {first} adapters on, and from {none} on worse than no adapter", name, first, none)
             }
         }
     });
-    format!("Interference of more than {INTERFERES} bits begins with {}.", said.collect::<Vec<_>>().join("; "))
+    tr!("Interference of more than {INTERFERES} bits begins with {}.", said.collect::<Vec<_>>().join("; "), INTERFERES)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use yew::prelude::*;
 
 use super::languages::Languages;
 use super::sensors::Sensors;
+use crate::lang::marked;
 
 /// A case, as the list and the address know it.
 pub struct Case {
@@ -28,18 +29,22 @@ pub struct Shown {
 pub static CASES: &[Case] = &[
     Case {
         id: "languages",
-        title: "Fifty languages, one base",
-        sentence: "A small language model and an adapter for each of fifty languages that it has not read: which serves whom, what a \
-               switch costs, and where several get in each other's way.",
-        fetched: "4.7 MB: the base, fifty adapters, held-out text",
+        title: marked!("Fifty languages, one base"),
+        sentence: marked!(
+            "A small language model and an adapter for each of fifty languages that it has not read: which serves whom, what a \
+               switch costs, and where several get in each other's way."
+        ),
+        fetched: marked!("4.7 MB: the base, fifty adapters, held-out text"),
         show: |Shown { shown, dark }| html! { <Languages {shown} {dark} /> },
     },
     Case {
         id: "sensors",
-        title: "A sensor is missing",
-        sentence: "Two sensors look at a handwritten digit, and one of them fails: does a mixture of experts cope better than a LoRA, or \
-                   is it the training that does?",
-        fetched: "what was measured; it runs in the lab",
+        title: marked!("A sensor is missing"),
+        sentence: marked!(
+            "Two sensors look at a handwritten digit, and one of them fails: does a mixture of experts cope better than a LoRA, or \
+                   is it the training that does?"
+        ),
+        fetched: marked!("what was measured; it runs in the lab"),
         show: |Shown { shown, .. }| html! { <Sensors {shown} /> },
     },
 ];

@@ -9,7 +9,9 @@ mod sensors;
 use yew::prelude::*;
 
 use crate::host::browser::{arrive, dark, hash, on_hash, on_theme};
+use crate::lang::{said, tr};
 use crate::view::ui::explain::Explain;
+use crate::view::ui::language::use_language;
 use crate::view::ui::navigation::navigation;
 use list::{CASES, Case, Shown};
 
@@ -60,6 +62,7 @@ fn Cases() -> Html {
             move || drop([theme, went])
         });
     }
+    let language = use_language();
     use_effect_with(*place, |_| arrive("cases-title"));
     if let Place::Case(at) = *place {
         opened.borrow_mut()[at] = true;
@@ -71,8 +74,8 @@ fn Cases() -> Html {
         html! {
             <section key={case.id} class="case" hidden={!shown}>
                 <div class="intro">
-                    <p class="note"><a href="#cases">{ "All cases" }</a></p>
-                    <h2 id={shown.then_some("cases-title")} tabindex="-1">{ case.title }</h2>
+                    <p class="note"><a href="#cases">{ tr!("All cases") }</a></p>
+                    <h2 id={shown.then_some("cases-title")} tabindex="-1">{ said(case.title) }</h2>
                 </div>
                 { (case.show)(Shown { shown, dark }) }
             </section>
@@ -84,14 +87,14 @@ fn Cases() -> Html {
                 <h1>{ "LoRA Playground" }</h1>
                 { navigation("#cases") }
                 <span class="spring" />
-                <p class="note">{ "The lab is paused while you are here." }</p>
+                <p class="note">{ tr!("The lab is paused while you are here.") }</p>
             </header>
-            <main class="studio">
+            <main class="studio" key={language}>
                 if !matches!(*place, Place::Case(_)) {
                     <div class="intro">
-                        <h2 id="cases-title" tabindex="-1">{ "Cases from practice" }</h2>
-                        <p>{ "What is promised of these methods, run here on real data, with what was measured beside it. Each fetches what it \
-                             needs when it is opened." }</p>
+                        <h2 id="cases-title" tabindex="-1">{ tr!("Cases from practice") }</h2>
+                        <p>{ tr!("What is promised of these methods, run here on real data, with what was measured beside it. Each fetches what it \
+                             needs when it is opened.") }</p>
                     </div>
                     <ul class="cases">{ for CASES.iter().map(entry) }</ul>
                 }
@@ -105,9 +108,9 @@ fn Cases() -> Html {
 fn entry(case: &Case) -> Html {
     html! {
         <li>
-            <h3><a href={format!("#cases/{}", case.id)}>{ case.title }</a></h3>
-            <p>{ case.sentence }</p>
-            <p class="note">{ format!("Fetches {}", case.fetched) }</p>
+            <h3><a href={format!("#cases/{}", case.id)}>{ said(case.title) }</a></h3>
+            <p>{ said(case.sentence) }</p>
+            <p class="note">{ tr!("Fetches {}", said(case.fetched)) }</p>
         </li>
     }
 }

@@ -5,6 +5,7 @@ use yew::prelude::*;
 
 use crate::cases::sensors::{Line, Measured, PATTERNS, RUNS};
 use crate::host::file::fetch;
+use crate::lang::{said, tr};
 
 #[derive(Properties, PartialEq)]
 pub struct SensorsProps {
@@ -26,33 +27,33 @@ pub fn Sensors(props: &SensorsProps) -> Html {
             }
         });
     }
-    let runs = RUNS.iter().map(|(name, query)| html! { <li><a href={*query}>{ name }</a></li> });
+    let runs = RUNS.iter().map(|(name, query)| html! { <li><a href={*query}>{ said(name) }</a></li> });
     html! {
         <>
             if let Some(Ok(measured)) = &*measured {
                 <p class="lead-line">{ measured.sentence() }</p>
             }
             <p class="said">
-                { "Write-ups promise that a mixture of LoRAs copes with missing modalities. Here the two halves of a handwritten digit are two sensors. \
+                { tr!("Write-ups promise that a mixture of LoRAs copes with missing modalities. Here the two halves of a handwritten digit are two sensors. \
                    The frozen base has seen whole digits; the right sensor shuffles its pixels, which it has not. Each half is a token through the same \
-                   layers, and the head reads the mean of those that are there." }
+                   layers, and the head reads the mean of those that are there.") }
             </p>
             <section class="panel">
-                <header><h3>{ "Run it in the lab" }</h3></header>
+                <header><h3>{ tr!("Run it in the lab") }</h3></header>
                 <ul class="runs">{ for runs }</ul>
-                <p class="note">{ "Accuracy by pattern stands beside the loss. Switch an expert off in the gates, and draw with a sensor switched off below." }</p>
+                <p class="note">{ tr!("Accuracy by pattern stands beside the loss. Switch an expert off in the gates, and draw with a sensor switched off below.") }</p>
             </section>
             { match &*measured {
-                None => html! { <p class="loading" role="status">{ "Loading what was measured…" }</p> },
+                None => html! { <p class="loading" role="status">{ tr!("Loading what was measured…") }</p> },
                 Some(Err(problem)) => html! { <div class="notice" role="alert"><p>{ problem }</p></div> },
                 Some(Ok(measured)) => html! {
                     <>
-                        { table("By method, trained with incomplete samples", &measured.methods) }
-                        { table("What training with incomplete samples is worth", &measured.training) }
+                        { table(tr!("By method, trained with incomplete samples"), &measured.methods) }
+                        { table(tr!("What training with incomplete samples is worth"), &measured.training) }
                         <p class="note">
-                            { "Accuracy on 397 held-out images, mean over three seeds; verdicts: " }
-                            <a href="#experiments/sensors-mixture">{ "the mixture" }</a>{ ", " }
-                            <a href="#experiments/sensors-training">{ "the training" }</a>{ "." }
+                            { tr!("Accuracy on 397 held-out images, mean over three seeds; verdicts: ") }
+                            <a href="#experiments/sensors-mixture">{ tr!("the mixture") }</a>{ ", " }
+                            <a href="#experiments/sensors-training">{ tr!("the training") }</a>{ "." }
                         </p>
                     </>
                 },
@@ -61,17 +62,17 @@ pub fn Sensors(props: &SensorsProps) -> Html {
     }
 }
 
-fn table(title: &str, lines: &[Line]) -> Html {
+fn table(title: String, lines: &[Line]) -> Html {
     let row = |line: &Line| {
         html! {
-            <tr><th scope="row">{ &line.name }</th>{ for line.accuracy.iter().map(|share| html! { <td>{ format!("{share:.3}") }</td> }) }</tr>
+            <tr><th scope="row">{ said(&line.name) }</th>{ for line.accuracy.iter().map(|share| html! { <td>{ format!("{share:.3}") }</td> }) }</tr>
         }
     };
     html! {
         <section class="panel">
             <header><h3>{ title }</h3></header>
             <table class="by-pattern">
-                <thead><tr><th scope="col">{ "lane" }</th>{ for PATTERNS.iter().map(|pattern| html! { <th scope="col">{ *pattern }</th> }) }</tr></thead>
+                <thead><tr><th scope="col">{ tr!("lane") }</th>{ for PATTERNS.iter().map(|pattern| html! { <th scope="col">{ said(pattern) }</th> }) }</tr></thead>
                 <tbody>{ for lines.iter().map(row) }</tbody>
             </table>
         </section>

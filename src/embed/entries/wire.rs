@@ -16,6 +16,7 @@ use crate::embed::tell::{Teller, refusal};
 use crate::error::{Error, Result};
 use crate::host::browser::window;
 use crate::host::file::fetch;
+use crate::lang::tr;
 
 /// From now on `send` is called with every message for the page around, as text; what is given back is called with that page's.
 pub fn start(send: Function) -> Function {
@@ -64,11 +65,11 @@ async fn go_to(place: Place) -> Result<()> {
                 index["lessons"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             if !names.contains(&lesson.as_str()) {
                 let known = names.join(", ");
-                return Err(refuse("lesson", &lesson.into(), format_args!("there are {known}")));
+                return Err(refuse("lesson", &lesson.into(), tr!("there are {known}", known)));
             }
             let steps = file(&lesson).await?["steps"].as_array().map_or(0, Vec::len);
             if place.step > steps {
-                return Err(refuse("step", &place.step.into(), format_args!("a whole number from 1 to {steps}")));
+                return Err(refuse("step", &place.step.into(), tr!("a whole number from 1 to {steps}", steps)));
             }
             format!("#lesson/{lesson}/{}", place.step)
         }

@@ -1,11 +1,10 @@
-//! The browser as the lessons see it: address, languages, store. Thin; knows nothing of lessons' contents.
+//! The browser as the lessons see it: address, store. Thin; knows nothing of lessons' contents.
 
 use gloo::events::EventListener;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlElement;
 
-use crate::host::browser::{media, query, window};
-use crate::lesson::words::of_query;
+use crate::host::browser::{media, window};
 
 /// Name of the progress in the browser's store.
 const KEPT: &str = "lora-playground-lessons";
@@ -35,15 +34,6 @@ pub fn place() -> Place {
 
 pub fn address(id: &str, step: usize) -> String {
     format!("#lesson/{id}/{}", step + 1)
-}
-
-pub fn asked_language() -> Option<String> {
-    of_query(&query()).map(str::to_owned)
-}
-
-pub fn languages() -> Vec<String> {
-    let list = window().map(|w| w.navigator().languages());
-    list.map(|list| list.iter().filter_map(|code| code.as_string()).collect()).unwrap_or_default()
 }
 
 pub fn kept() -> Option<String> {

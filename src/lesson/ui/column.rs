@@ -10,21 +10,21 @@ use super::browser::{Place, address};
 use super::prose::{Shown, prose, word};
 use super::question::Question;
 use super::{Ask, Core};
+use crate::lang::{self, tr};
 use crate::lesson::course::{Course, Phase};
 use crate::lesson::data::{Catalogue, Index, Step, Text};
-use crate::lesson::words::{LANGUAGES, filled};
+use crate::lesson::words::filled;
 
 pub fn column(core: &Core, ask: &Callback<Ask>) -> Html {
     if core.place == Place::Elsewhere {
         return html! {};
     }
-    let lang = LANGUAGES[core.lang];
     let body = match (&core.problem, &core.catalogue, &core.index) {
         // No catalogue may be there to say it in another language.
         (Some(problem), ..) => html! {
             <>
                 <p role="alert">{ problem }</p>
-                <p><a href="#lesson">{ "Lessons" }</a>{ " · " }<a href="#lab">{ "Lab" }</a></p>
+                <p><a href="#lesson">{ tr!("Lessons") }</a>{ " · " }<a href="#lab">{ tr!("Lab") }</a></p>
             </>
         },
         (None, Some(catalogue), Some(index)) => match (&core.place, &core.course, &core.texts) {
@@ -44,20 +44,16 @@ pub fn column(core: &Core, ask: &Callback<Ask>) -> Html {
         _ => html! {},
     };
     html! {
-        <div class="lesson" lang={lang.1}>
-            { bar(core, ask) }
+        <div class="lesson" lang={lang::tag()}>
+            { bar(core) }
             { body }
         </div>
     }
 }
 
 /// The way out, the list, and the other languages.
-fn bar(core: &Core, ask: &Callback<Ask>) -> Html {
+fn bar(core: &Core) -> Html {
     let Some(catalogue) = &core.catalogue else { return html! {} };
-    let others = LANGUAGES.iter().enumerate().filter(|(index, _)| *index != core.lang);
-    let switch = others.map(|(index, (_, lang, name))| {
-        html! { <button type="button" class="quiet" lang={*lang} onclick={ask.reform(move |_: MouseEvent| Ask::Language(index))}>{ name }</button> }
-    });
     html! {
         <header class="row">
             if core.place == Place::List {
@@ -66,7 +62,6 @@ fn bar(core: &Core, ask: &Callback<Ask>) -> Html {
                 <a href="#lesson">{ word(catalogue, "all", &[]) }</a>
             }
             <span class="spring" />
-            <span role="group" aria-label={word(catalogue, "language", &[])}>{ for switch }</span>
             <a href="#lab">{ word(catalogue, "leave", &[]) }</a>
         </header>
     }

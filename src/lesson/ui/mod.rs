@@ -16,10 +16,11 @@ use yew::prelude::*;
 use super::course::{Course, Guess, Phase};
 use super::data::{Catalogue, Index, Lesson, Texts, read};
 use super::progress::Progress;
-use super::words::{LANGUAGES, language};
 use crate::app::page::desk;
 use crate::host::file::fetch;
+use crate::lang;
 use crate::view::action::Action;
+use crate::view::ui::language::on_language;
 use crate::view::ui::redraw::Redraw;
 use browser::Place;
 use mark::Marks;
@@ -35,15 +36,12 @@ pub fn start(root: web_sys::Element) {
 pub enum Ask {
     Answer(Guess),
     Restore,
-    /// The language of this number.
-    Language(usize),
     /// A formula's symbol is pointed at, or no longer.
     Symbol(Option<String>),
 }
 
 /// Everything the column shows.
 pub struct Core {
-    lang: usize,
     progress: Progress,
     index: Option<Rc<Index>>,
     catalogue: Option<Rc<Catalogue>>,
@@ -73,16 +71,6 @@ impl Handle {
                 self.with(|course| desk::read(|lab| course.answer(guess, &lab.config, &lab.run)).unwrap_or_default())
             }
             Ask::Restore => self.with(Course::restore),
-            Ask::Language(lang) => {
-                {
-                    let mut core = self.core.borrow_mut();
-                    core.lang = lang;
-                    core.progress.lang = Some(LANGUAGES[lang].0.into());
-                    browser::keep(&core.progress.write());
-                    (core.catalogue, core.texts) = (None, None);
-                }
-                self.arrive();
-            }
             Ask::Symbol(symbol) => self.core.borrow_mut().symbol = symbol,
         }
         self.redraw.now();
@@ -93,6 +81,15 @@ impl Handle {
         let actions = self.core.borrow_mut().course.as_mut().map(change).unwrap_or_default();
         actions.into_iter().for_each(desk::act);
         self.hear();
+    }
+
+    /// The page speaks another language: the same step in its words.
+    fn translate(&self) {
+        {
+            let mut core = self.core.borrow_mut();
+            (core.catalogue, core.texts) = (None, None);
+        }
+        self.arrive();
     }
 
     /// The lab has something new.
@@ -142,11 +139,11 @@ impl Handle {
     }
 
     async fn files(&self, place: &Place) -> Result<Opened, String> {
-        let (lang, index, catalogue, course, texts, recorded) = {
+        let lang = lang::code();
+        let (index, catalogue, course, texts, recorded) = {
             let core = self.core.borrow();
             let course = core.course.as_ref().map(|course| course.lesson.clone());
-            let own = (core.index.clone(), core.catalogue.clone(), course, core.texts.clone(), core.recorded.clone());
-            (LANGUAGES[core.lang].0, own.0, own.1, own.2, own.3, own.4)
+            (core.index.clone(), core.catalogue.clone(), course, core.texts.clone(), core.recorded.clone())
         };
         let index = match index {
             Some(index) => index,
@@ -222,9 +219,7 @@ fn Column() -> Html {
     let trigger = use_force_update();
     let handle = use_memo((), |()| {
         let progress = browser::kept().map(|text| Progress::read(&text)).unwrap_or_default();
-        let lang = language(browser::asked_language().as_deref(), progress.lang.as_deref(), &browser::languages());
         let core = Core {
-            lang,
             progress,
             index: None,
             catalogue: None,
@@ -246,8 +241,10 @@ fn Column() -> Html {
             let own = (*handle).clone();
             desk::listen(Callback::from(move |()| own.hear()));
             handle.arrive();
+            let own = (*handle).clone();
+            let language = on_language(move || own.translate());
             let listener = browser::on_hash(move || handle.arrive());
-            move || drop(listener)
+            move || drop((listener, language))
         });
     }
     let ask = use_memo((), |()| {

@@ -1,6 +1,7 @@
 //! Why some adapters cannot be combined, told before anybody presses the button, from what their lists already say: which
 //! module, which adapters, what to do. What only their files can tell is the engine's to say. Knows no markup.
 
+use crate::lang::tr;
 use crate::order::grouped;
 use crate::peft::combine::Combination;
 use crate::peft::overview::Overview;
@@ -12,16 +13,18 @@ pub type Part<'a> = (&'a str, &'a [Overview]);
 pub fn obstacle(parts: &[Part<'_>], how: Combination) -> Option<String> {
     let adapted = |row: &&Overview| !row.form.is_whole() && row.rank > 0;
     if let Some((name, _)) = parts.iter().find(|(_, rows)| !rows.iter().any(|row| adapted(&row))) {
-        return Some(format!(
-            "{name} has no module that can be combined: it holds whole weights, which cannot be added."
+        return Some(tr!(
+            "{name} has no module that can be combined: it holds whole weights, which cannot be added.",
+            name
         ));
     }
     for (name, rows) in parts {
         if let Some(row) = rows.iter().filter(adapted).find(|row| row.form.takes_the_base()) {
-            return Some(format!(
+            return Some(tr!(
                 "{name} is {} ({}), whose changes depend on the base's own size and cannot be added: give it the weight 0.",
                 row.form.title(),
-                row.name
+                row.name,
+                name
             ));
         }
     }
@@ -37,17 +40,15 @@ fn differing(module: &str, held: &[(&str, &Overview)], how: Combination) -> Opti
     let shape = |row: &Overview| format!("{} × {}", row.shape.0, row.shape.1);
     others.iter().find_map(|&(name, row)| {
         if row.shape != like.shape || row.kind != like.kind {
-            return Some(format!(
+            return Some(tr!(
                 "{module} is {} in {first} and {} in {name}: they are adapters of different models.",
                 shape(like),
-                shape(row)
-            ));
+                shape(row), module, first, name));
         }
         (how == Combination::Linear && row.rank != like.rank).then(|| {
-            format!(
+            tr!(
                 "linear adds factors, which takes equal ranks: {module} has rank {} in {first} and {} in {name}. Take svd or cat.",
-                like.rank, row.rank
-            )
+                like.rank, row.rank, module, first, name)
         })
     })
 }
@@ -59,7 +60,7 @@ pub fn apart(parts: &[Part<'_>]) -> Option<String> {
             parts.iter().enumerate().any(|(other, (_, of))| other != at && of.iter().any(|o| o.name == row.name))
         };
         (parts.len() > 1 && !rows.iter().any(shared)).then(|| {
-            format!("{name} has no module in common with the others: its changes stay as they are, times its weight.")
+            tr!("{name} has no module in common with the others: its changes stay as they are, times its weight.", name)
         })
     })
 }

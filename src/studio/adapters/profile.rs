@@ -1,6 +1,7 @@
 //! Values along an axis of a weight: shrunk to the pixels there are, the largest of them, and both in words. Knows nothing
 //! of pixels beyond their number.
 
+use crate::lang::tr;
 use crate::order::falling;
 use crate::peft::view::{Direction, Norms};
 use crate::view::format::{count, list, percent, three};
@@ -60,7 +61,7 @@ pub fn half(values: &[f64]) -> usize {
 pub fn told(axis: &str, at: usize, values: &[f64], of: &str) -> String {
     let total: f64 = values.iter().map(|v| v * v).sum();
     let value = values.get(at).copied().unwrap_or(0.0);
-    let share = if total > 0.0 { format!(", {} of {of}", percent(value * value / total)) } else { String::new() };
+    let share = if total > 0.0 { tr!(", {} of {of}", percent(value * value / total), of) } else { String::new() };
     format!("{axis} {}: {}{share}", count(at), three(value))
 }
 
@@ -68,20 +69,21 @@ pub fn told(axis: &str, at: usize, values: &[f64], of: &str) -> String {
 pub fn concentration(weight: &str, norms: &Norms) -> String {
     let axis = |name: &str, values: &[f64]| {
         let first: Vec<String> = largest(values, NAMED).iter().map(|&at| count(at)).collect();
-        format!("in {} of {} {name} (the largest: {})", count(half(values)), count(values.len()), list(&first))
+        tr!("in {} of {} {name} (the largest: {})", count(half(values)), count(values.len()), list(&first), name)
     };
     if norms.rows.iter().all(|&v| v == 0.0) {
-        return format!("{weight} is zero.");
+        return tr!("{weight} is zero.", weight);
     }
-    format!("Half of ‖{weight}‖² lies {}, and half {}.", axis("rows", &norms.rows), axis("columns", &norms.columns))
+    tr!("Half of ‖{weight}‖² lies {}, and half {}.", axis("rows", &norms.rows), axis("columns", &norms.columns), weight)
 }
 
 /// How many entries a direction is about.
 pub fn spread(at: usize, direction: &Direction, total: f64) -> String {
     let wide = |values: &[f32]| values.iter().map(|&v| f64::from(v)).collect::<Vec<_>>();
-    let axis = |name: &str, values: &[f32]| format!("{} of {} {name}", count(half(&wide(values))), count(values.len()));
+    let axis =
+        |name: &str, values: &[f32]| tr!("{} of {} {name}", count(half(&wide(values))), count(values.len()), name);
     let share = if total > 0.0 { direction.singular * direction.singular / total } else { 0.0 };
-    format!(
+    tr!(
         "Direction {} has σ = {}, {} of ‖ΔW‖². Half of its squared length is in {} and {}.",
         at + 1,
         three(direction.singular),

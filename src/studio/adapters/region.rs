@@ -2,6 +2,7 @@
 //! as a table. Knows nothing of pixels.
 
 use super::wire::{Look, Region};
+use crate::lang::tr;
 use crate::view::format::{count, three};
 use crate::view::table::Table;
 use crate::view::words::signed;
@@ -20,8 +21,8 @@ pub type Cell = (usize, usize);
 pub fn part(look: &Look) -> String {
     let Region { row, col, rows, cols } = look.region;
     match (rows, cols) == look.shape {
-        true => format!("{} rows × {} columns", count(rows), count(cols)),
-        false => format!("rows {row} to {}, columns {col} to {}", row + rows.max(1) - 1, col + cols.max(1) - 1),
+        true => tr!("{} rows × {} columns", count(rows), count(cols)),
+        false => tr!("rows {row} to {}, columns {col} to {}", row + rows.max(1) - 1, col + cols.max(1) - 1, row, col),
     }
 }
 
@@ -65,10 +66,10 @@ pub fn farther(look: &Look) -> Option<Region> {
 /// What is pointed at, in numbers.
 pub fn readout(look: &Look, cursor: Option<Cell>, waiting: bool) -> String {
     if waiting {
-        return "Reading …".into();
+        return tr!("Reading …");
     }
     let Some((r, c)) = cursor.filter(|&(r, c)| r < look.cells.0 && c < look.cells.1) else {
-        return format!("{} · point at a cell, press it to enlarge", part(look));
+        return tr!("{} · point at a cell, press it to enlarge", part(look));
     };
     let at = r * look.cells.1 + c;
     let value = |of: &Option<Vec<f32>>| of.as_ref().and_then(|values| values.get(at)).map(|&v| f64::from(v));
@@ -84,7 +85,7 @@ pub fn readout(look: &Look, cursor: Option<Cell>, waiting: bool) -> String {
     }
     let named = [("W0", base), ("ΔW", change), ("sum", merged)];
     let said: Vec<String> = named.into_iter().filter_map(|(name, v)| Some(format!("{name} {}", signed(v?)))).collect();
-    format!(
+    tr!(
         "rows {}–{}, columns {}–{}, largest of each: {}",
         place.row,
         place.row + place.rows.max(1) - 1,
@@ -109,7 +110,7 @@ pub fn as_table(look: &Look, (r, c): Cell) -> Table {
             lines.push(std::iter::once(format!("{name} {}", under(look, (r, 0)).row)).chain(line).collect());
         }
     }
-    let caption = format!("{}; the largest entry of each cell, columns by number", part(look));
+    let caption = tr!("{}; the largest entry of each cell, columns by number", part(look));
     Table { caption, head: head.collect(), rows: lines }
 }
 

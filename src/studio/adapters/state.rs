@@ -7,6 +7,7 @@ use std::rc::Rc;
 pub use super::msg::{Msg, Part};
 use super::wire::{Base, Id, Listed, Look, Order, Pair, Planned, Region, Report, Whole};
 use super::words::combined;
+use crate::lang::tr;
 use crate::peft::intruders::Direction;
 use crate::peft::overview::{Outlier, Overview, outliers};
 
@@ -178,9 +179,10 @@ impl State {
         self.plan = None;
         if let Some(base) = base {
             if let Some(before) = self.base.replace(base.clone()) {
-                self.notes.push(format!(
+                self.notes.push(tr!(
                     "{} takes the place of the base that was open, {}: what it says of the adapters is measured anew.",
-                    base.name, before.name
+                    base.name,
+                    before.name
                 ));
             }
             self.adapters.iter_mut().for_each(|adapter| adapter.with_base = false);
@@ -255,7 +257,7 @@ impl State {
             }
             Report::Opened { adapters, base, refused, passed_over } => {
                 if !passed_over.is_empty() && (base.is_some() || !adapters.is_empty()) {
-                    self.notes.push(format!("Passed over, as no part of an adapter: {}.", passed_over.join(", ")));
+                    self.notes.push(tr!("Passed over, as no part of an adapter: {}.", passed_over.join(", ")));
                 }
                 self.problems.extend(refused);
                 return self.opened(adapters, base);
@@ -323,7 +325,7 @@ impl State {
     fn gone(&mut self, reason: &str) {
         let reason = reason.trim_end_matches('.');
         let what =
-            format!("The worker that reads files has stopped: {reason}. Opening this view again starts another.");
+            tr!("The worker that reads files has stopped: {reason}. Opening this view again starts another.", reason);
         *self = Self { stopped: true, problems: vec![what], ..Self::default() };
     }
 

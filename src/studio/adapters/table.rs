@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use crate::lang::tr;
 use crate::order::sorted;
 use crate::peft::overview::{Outlier, Overview};
 use crate::view::format::{count, percent, three};
@@ -43,37 +44,39 @@ impl Column {
         Self::ALL.into_iter().filter(|column| !matches!(column, Self::Name | Self::Dtype)).collect()
     }
 
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> String {
         match self {
-            Self::Name => "module",
-            Self::Rank => "rank",
-            Self::Scaling => "scaling",
-            Self::Dtype => "dtype",
-            Self::Norm => "‖ΔW‖",
-            Self::Ratio => "‖ΔW‖ / ‖W0‖",
-            Self::EffectiveRank => "effective rank",
-            Self::StableRank => "stable rank",
-            Self::TopEnergy => "top direction",
-            Self::RankInUse => "rank in use",
-            Self::Parameters => "parameters",
+            Self::Name => tr!("module"),
+            Self::Rank => tr!("rank"),
+            Self::Scaling => tr!("scaling"),
+            Self::Dtype => tr!("dtype"),
+            Self::Norm => "‖ΔW‖".into(),
+            Self::Ratio => "‖ΔW‖ / ‖W0‖".into(),
+            Self::EffectiveRank => tr!("effective rank"),
+            Self::StableRank => tr!("stable rank"),
+            Self::TopEnergy => tr!("top direction"),
+            Self::RankInUse => tr!("rank in use"),
+            Self::Parameters => tr!("parameters"),
         }
     }
 
-    pub fn why(self) -> &'static str {
+    pub fn why(self) -> String {
         match self {
-            Self::Name => "The adapted module, as in the base model.",
-            Self::Rank => "Directions the adapter may use: columns of lora_B.",
-            Self::Scaling => "What B·A is multiplied by: alpha / rank, with rsLoRA alpha / √rank.",
-            Self::Dtype => "How the numbers are stored.",
-            Self::Norm => "Size of the change: the root of the sum of all its squared entries.",
-            Self::Ratio => "Size of the change against that of the weight it changes. Takes the base.",
+            Self::Name => tr!("The adapted module, as in the base model."),
+            Self::Rank => tr!("Directions the adapter may use: columns of lora_B."),
+            Self::Scaling => tr!("What B·A is multiplied by: alpha / rank, with rsLoRA alpha / √rank."),
+            Self::Dtype => tr!("How the numbers are stored."),
+            Self::Norm => tr!("Size of the change: the root of the sum of all its squared entries."),
+            Self::Ratio => tr!("Size of the change against that of the weight it changes. Takes the base."),
             Self::EffectiveRank => {
-                "exp of the entropy of the singular values' shares: over how many directions the change is spread."
+                tr!("exp of the entropy of the singular values' shares: over how many directions the change is spread.")
             }
-            Self::StableRank => "‖ΔW‖² / σ₁²: how many directions as strong as the first would make up the change.",
-            Self::TopEnergy => "Share of ‖ΔW‖² that lies in the first direction.",
-            Self::RankInUse => "Directions that hold 99 % of ‖ΔW‖², over the rank.",
-            Self::Parameters => "Numbers that were trained.",
+            Self::StableRank => {
+                tr!("‖ΔW‖² / σ₁²: how many directions as strong as the first would make up the change.")
+            }
+            Self::TopEnergy => tr!("Share of ‖ΔW‖² that lies in the first direction."),
+            Self::RankInUse => tr!("Directions that hold 99 % of ‖ΔW‖², over the rank."),
+            Self::Parameters => tr!("Numbers that were trained."),
         }
     }
 

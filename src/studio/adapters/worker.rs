@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::files::blob::File;
 use crate::files::{Checkpoint, Dtype};
 use crate::host::scope::Scope;
+use crate::lang::tr;
 use crate::peft::combine::{Combination, combine};
 use crate::peft::compare::{compared, pairs};
 use crate::peft::draft::stopped;
@@ -46,7 +47,7 @@ const STEPS: f64 = 1000.0;
 /// # Errors
 /// If this is no dedicated worker.
 pub fn start() -> std::result::Result<(), JsValue> {
-    let scope = Scope::own(|info| Report::Crashed(format!("it failed: {info}")))?;
+    let scope = Scope::own(|info| Report::Crashed(tr!("it failed: {info}", info)))?;
     let desk = Rc::new(Desk {
         scope: scope.clone(),
         open: RefCell::default(),
@@ -61,7 +62,7 @@ pub fn start() -> std::result::Result<(), JsValue> {
             let (order, beside): (Order, JsValue) = match message {
                 Ok(message) => message,
                 Err(error) => {
-                    let message = format!("the worker was sent something that is no order: {error}");
+                    let message = tr!("the worker was sent something that is no order: {error}", error);
                     return desk.scope.send(&Report::Failed { message, long: false });
                 }
             };
@@ -121,7 +122,7 @@ impl Desk {
     fn adapter(&self, id: Id) -> Result<Rc<Adapter<File>>> {
         let open = self.open.borrow();
         let found = open.iter().find(|open| open.id == id).map(|open| open.adapter.clone());
-        found.ok_or_else(|| Error::Missing { what: "adapter", name: id.to_string(), hint: "it has been closed".into() })
+        found.ok_or_else(|| Error::Missing { what: "adapter", name: id.to_string(), hint: tr!("it has been closed") })
     }
 
     fn base(&self) -> Option<Rc<Checkpoint<File>>> {
@@ -242,7 +243,7 @@ impl Desk {
                 self.scope.send(&Report::Measured { adapter: id, rows: std::mem::take(&mut ready), problem: None });
             }
         }
-        let more = if failed.len() > 1 { format!(" ({} more modules alike)", failed.len() - 1) } else { String::new() };
+        let more = if failed.len() > 1 { tr!(" ({} more modules alike)", failed.len() - 1) } else { String::new() };
         let problem = failed.first().map(|first| format!("{first}{more}"));
         self.scope.send(&Report::Measured { adapter: id, rows: ready, problem });
         Ok(())
@@ -349,7 +350,7 @@ impl Desk {
         adapter.left_behind(&draft.left_out);
         let mut said = vec![made(&name, how, &errors)];
         if !draft.left_out.is_empty() {
-            said.push(format!("Left out, as they cannot be added: {}.", list_of(&draft.left_out)));
+            said.push(tr!("Left out, as they cannot be added: {}.", list_of(&draft.left_out)));
         }
         let adapters = vec![self.keep(name, adapter)];
         self.scope.send(&Report::Opened { adapters, base: None, refused: vec![], passed_over: vec![] });
@@ -378,9 +379,9 @@ impl Desk {
             saved.push("adapter_config.json".into());
             files.push(&config.into());
         }
-        let mut said = vec![format!("Saved {}.", saved.join(" and "))];
+        let mut said = vec![tr!("Saved {}.", saved.join(" and "))];
         if !draft.left_out.is_empty() {
-            said.push(format!("Left out: {}.", list_of(&draft.left_out)));
+            said.push(tr!("Left out: {}.", list_of(&draft.left_out)));
         }
         Ok((Report::Done { saved, said }, files.into()))
     }
@@ -390,6 +391,6 @@ fn target(adapter: &Adapter<File>, row: usize) -> Result<Target<'_>> {
     adapter.target(row).ok_or_else(|| Error::Missing {
         what: "module",
         name: row.to_string(),
-        hint: "open the adapter again".into(),
+        hint: tr!("open the adapter again"),
     })
 }

@@ -7,6 +7,7 @@ use super::Ask;
 use super::details::{chart, details, lab_link, value};
 use crate::experiments::report::Outcome;
 use crate::experiments::{Expected, Experiment, SEEDS, Verdict, Where, Words};
+use crate::lang::{said, tr};
 use crate::order::sorted;
 use crate::studio::record::Record;
 use crate::studio::state::{Msg, Running, State};
@@ -28,10 +29,10 @@ pub fn claim(state: &State, index: usize, words: &Words, open: bool, ask: &Callb
     let cancel = ask.reform(|_: MouseEvent| Ask::Do(Msg::Cancel));
     let toggle = ask.reform(move |_: MouseEvent| Ask::Open(index, !open));
     let standing = match (running, outcome) {
-        (Some(_), _) => html! { <span class="verdict">{ "measuring" }</span> },
-        (None, _) if state.queued(index) => html! { <span class="verdict">{ "waiting" }</span> },
+        (Some(_), _) => html! { <span class="verdict">{ tr!("measuring") }</span> },
+        (None, _) if state.queued(index) => html! { <span class="verdict">{ tr!("waiting") }</span> },
         (None, Some(outcome)) => verdict(outcome.verdict()),
-        (None, None) => html! { <span class="verdict">{ "not measured" }</span> },
+        (None, None) => html! { <span class="verdict">{ tr!("not measured") }</span> },
     };
     let figure = experiment.figure.as_ref().zip(outcome).filter(|_| !open);
     let controls = format!("details-{id}");
@@ -39,13 +40,13 @@ pub fn claim(state: &State, index: usize, words: &Words, open: bool, ask: &Callb
         <li class="claim" id={format!("claim-{id}")} tabindex="-1">
             <div class="what">
                 <h3>{ claim }</h3>
-                <p class="note"><a href={format!("#experiments/{id}")} data-why="A link to this claim.">{ title }</a>{ format!(" · {source}") }</p>
+                <p class="note"><a href={format!("#experiments/{id}")} data-why={tr!("A link to this claim.")}>{ title }</a>{ format!(" · {source}") }</p>
                 if let Some(running) = running {
                     { progress(running) }
                 } else if let Some(record) = &here {
-                    <p class="note">{ provenance(record, "Measured here") }</p>
+                    <p class="note">{ provenance(record, &tr!("Measured here")) }</p>
                 } else if let Some(record) = before {
-                    <p class="note">{ provenance(record, "Recorded") }</p>
+                    <p class="note">{ provenance(record, &tr!("Recorded")) }</p>
                 }
             </div>
             if let Some((figure, outcome)) = figure {
@@ -56,21 +57,21 @@ pub fn claim(state: &State, index: usize, words: &Words, open: bool, ask: &Callb
                 { standing }
                 if let (Some(measured), Some(recorded)) = (&measured, &recorded) {
                     if running.is_none() && measured.verdict() != recorded.verdict() {
-                        <span class="note">{ format!("recorded: {}", recorded.verdict()) }</span>
+                        <span class="note">{ tr!("recorded: {}", recorded.verdict()) }</span>
                     }
                 }
                 if running.is_some() {
-                    <button type="button" onclick={cancel} aria-label={format!("Cancel measuring {title}")}>{ "Cancel" }</button>
+                    <button type="button" onclick={cancel} aria-label={tr!("Cancel measuring {title}", title)}>{ tr!("Cancel") }</button>
                 } else {
-                    <button type="button" onclick={run} disabled={state.queued(index) || state.gpu.is_none()} aria-label={format!("Run it here: {title}")}>
-                        { "Run it here" }
+                    <button type="button" onclick={run} disabled={state.queued(index) || state.gpu.is_none()} aria-label={tr!("Run it here: {title}", title)}>
+                        { tr!("Run it here") }
                     </button>
                 }
                 if let Some(setup) = experiment.setups.first() {
-                    { lab_link(setup, "Open in the lab".into(), Some(format!("Open in the lab: {title}")), ask) }
+                    { lab_link(setup, tr!("Open in the lab"), Some(tr!("Open in the lab: {title}", title)), ask) }
                 }
                 <button type="button" class="quiet" onclick={toggle} aria-expanded={open.to_string()} aria-controls={open.then(|| controls.clone())}
-                    aria-label={format!("Details of {title}")}>{ if open { "Details ▴" } else { "Details ▾" } }</button>
+                    aria-label={tr!("Details of {title}", title)}>{ if open { tr!("Details ▴") } else { tr!("Details ▾") } }</button>
             </div>
             if open {
                 <div class="details" id={controls}>{ details(experiment, words, outcome, ask) }</div>
@@ -86,19 +87,19 @@ fn verdict(verdict: Verdict) -> Html {
         Verdict::DoesNotHold => ("verdict fails", "✕"),
         Verdict::Open => ("verdict", "○"),
     };
-    html! { <span {class}><span aria-hidden="true">{ mark }{ " " }</span>{ verdict.to_string() }</span> }
+    html! { <span {class}><span aria-hidden="true">{ mark }{ " " }</span>{ said(&verdict.to_string()) }</span> }
 }
 
 fn progress(running: &Running) -> Html {
     let steps = match running.progress.expected {
         0 => String::new(),
-        expected => format!(" · {} of {} steps", count(running.progress.done), count(expected)),
+        expected => tr!(" · {} of {} steps", count(running.progress.done), count(expected)),
     };
     let seed = SEEDS.get(running.part).copied().unwrap_or_default();
     html! {
         <div class="under-way">
-            <progress max="1" value={running.share().to_string()} aria-label="Measuring" />
-            <span class="note">{ format!("seed {seed} of {}{steps}", running.parts) }</span>
+            <progress max="1" value={running.share().to_string()} aria-label={tr!("Measuring")} />
+            <span class="note">{ tr!("seed {seed} of {}{steps}", running.parts, seed, steps) }</span>
         </div>
     }
 }
@@ -106,9 +107,9 @@ fn progress(running: &Running) -> Html {
 /// Where and how long.
 fn provenance(record: &Record, how: &str) -> String {
     let place = match &record.place {
-        Where::Nowhere => "on the CPU (nothing is trained)".to_owned(),
-        Where::Cpu => "on the CPU".to_owned(),
-        Where::WebGpu(name) => format!("on WebGPU ({name})"),
+        Where::Nowhere => tr!("on the CPU (nothing is trained)"),
+        Where::Cpu => tr!("on the CPU"),
+        Where::WebGpu(name) => tr!("on WebGPU ({name})", name),
     };
     format!("{how} {place}, {} seeds, in {:.1} s", record.seeds.len(), record.seconds)
 }
@@ -138,19 +139,19 @@ fn compare((experiment, title): (&Experiment, &str), here: Option<&Outcome>, bef
         }
     });
     html! {
-        <table class={classes!("compare", here.map(|_| "both"))} aria-label={format!("{title}: predicted and measured")}>
+        <table class={classes!("compare", here.map(|_| "both"))} aria-label={tr!("{title}: predicted and measured", title)}>
             <thead><tr>
-                <th scope="col">{ "quantity" }</th>
-                <th scope="col">{ "predicted" }</th>
-                <th scope="col">{ "recorded" }</th>
+                <th scope="col">{ tr!("quantity") }</th>
+                <th scope="col">{ tr!("predicted") }</th>
+                <th scope="col">{ tr!("recorded") }</th>
                 if here.is_some() {
-                    <th scope="col">{ "here" }</th>
+                    <th scope="col">{ tr!("here") }</th>
                 }
             </tr></thead>
             <tbody>
                 { for lines }
                 if more > 0 {
-                    <tr class="more"><th scope="row" colspan={if here.is_some() { "4" } else { "3" }}>{ format!("and {more} more, in the details") }</th></tr>
+                    <tr class="more"><th scope="row" colspan={if here.is_some() { "4" } else { "3" }}>{ tr!("and {more} more, in the details", more) }</th></tr>
                 }
             </tbody>
         </table>

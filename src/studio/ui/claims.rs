@@ -8,6 +8,7 @@ use yew::prelude::*;
 use super::claim::claim;
 use super::{Ask, backends, files};
 use crate::experiments::{Prose, Verdict};
+use crate::lang::{said, tr};
 use crate::method::find;
 use crate::studio::export::{claims_csv, claims_json, measured};
 use crate::studio::filter::{Filter, VERDICTS, choices, shown};
@@ -18,17 +19,17 @@ pub fn claims(state: &State, open: &[bool], filter: Filter, ask: &Callback<Ask>)
     html! {
         <>
             <div class="intro">
-                <h2 id="studio-title" tabindex="-1">{ "Claims about low-rank adaptation, put to the test" }</h2>
-                <p>{ "Each claim has a prediction with a tolerance, fixed before it was first measured, and what was recorded of it: on \
+                <h2 id="studio-title" tabindex="-1">{ tr!("Claims about low-rank adaptation, put to the test") }</h2>
+                <p>{ tr!("Each claim has a prediction with a tolerance, fixed before it was first measured, and what was recorded of it: on \
                      the CPU, three seeds. Run it here trains what it needs in this browser, and puts its numbers beside them. A claim \
                      holds if every number is within its tolerance on every seed, does not hold if one is outside on all three, and \
                      stays open where seeds disagree. What does not hold is a finding about these small networks, not about a paper's \
-                     large ones." }</p>
+                     large ones.") }</p>
             </div>
             { match &state.prose {
                 Some(Ok(prose)) => told(state, prose, open, filter, ask),
-                Some(Err(error)) => html! { <p class="notice" role="alert">{ format!("The claims cannot be read: {error}. Opening this view again tries once more.") }</p> },
-                None => html! { <p role="status">{ "Reading the claims …" }</p> },
+                Some(Err(error)) => html! { <p class="notice" role="alert">{ tr!("The claims cannot be read: {error}. Opening this view again tries once more.", error) }</p> },
+                None => html! { <p role="status">{ tr!("Reading the claims …") }</p> },
             } }
         </>
     }
@@ -44,7 +45,7 @@ fn told(state: &State, prose: &Rc<Prose>, open: &[bool], filter: Filter, ask: &C
             { filters(state, filter, ask) }
             <ol class="claims">{ for all }</ol>
             if none {
-                <p role="status">{ "No claim about this method has this verdict." }</p>
+                <p role="status">{ tr!("No claim about this method has this verdict.") }</p>
             }
             { others(prose) }
         </>
@@ -67,17 +68,17 @@ fn controls(state: &State, prose: &Rc<Prose>, ask: &Callback<Ask>) -> Html {
         <div class="controls">
             { backends(state.gpu.as_ref(), state.webgpu(), ask) }
             if state.busy() {
-                <button type="button" class="primary" onclick={cancel}>{ "Cancel" }</button>
+                <button type="button" class="primary" onclick={cancel}>{ tr!("Cancel") }</button>
             } else {
                 <button type="button" class="primary" disabled={state.gpu.is_none()} onclick={run_all}
-                    data-why="Measure every claim, one after the other; what is done stays if you cancel.">{ "Run all" }</button>
+                    data-why={tr!("Measure every claim, one after the other; what is done stays if you cancel.")}>{ tr!("Run all") }</button>
             }
             <p class="score" role="status">{ score(state) }</p>
             <span class="spring" />
             if any {
-                <span class="saves"><span class="note">{ "Save" }</span>
-                    { files::text_button("CSV", "all measurements", "experiments.csv".into(), "text/csv", csv) }
-                    { files::text_button("JSON", "all measurements", "experiments.json".into(), "application/json", json) }
+                <span class="saves"><span class="note">{ tr!("Save") }</span>
+                    { files::text_button("CSV", &tr!("all measurements"), "experiments.csv".into(), "text/csv", csv) }
+                    { files::text_button("JSON", &tr!("all measurements"), "experiments.json".into(), "application/json", json) }
                 </span>
             }
         </div>
@@ -94,7 +95,7 @@ fn filters(state: &State, filter: Filter, ask: &Callback<Ask>) -> Html {
     };
     let methods = choices(&state.experiments);
     let titles = methods.iter().map(|&name| find(name).map_or(name, |method| method.title).into());
-    let options: Vec<AttrValue> = std::iter::once("any".into()).chain(titles).collect();
+    let options: Vec<AttrValue> = std::iter::once(tr!("any").into()).chain(titles).collect();
     let chosen = methods.iter().position(|&name| filter.method == Some(name)).map_or(0, |at| at + 1);
     let on_change = ask.reform(move |index: usize| {
         let method = index.checked_sub(1).and_then(|at| methods.get(at)).copied();
@@ -102,11 +103,11 @@ fn filters(state: &State, filter: Filter, ask: &Callback<Ask>) -> Html {
     });
     html! {
         <div class="filters">
-            <div class="choices" role="group" aria-label="Verdict">
-                { choice(None, "all".into()) }
-                { for VERDICTS.map(|verdict| choice(Some(verdict), verdict.to_string())) }
+            <div class="choices" role="group" aria-label={tr!("Verdict")}>
+                { choice(None, tr!("all")) }
+                { for VERDICTS.map(|verdict| choice(Some(verdict), said(&verdict.to_string()))) }
             </div>
-            <Choice label="method" why="Claims of which some set-up trains a lane by this method." {options} {chosen} {on_change} />
+            <Choice label={tr!("method")} why={tr!("Claims of which some set-up trains a lane by this method.")} {options} {chosen} {on_change} />
         </div>
     }
 }
@@ -121,28 +122,25 @@ fn score(state: &State) -> String {
         .collect();
     let count = |verdict| verdicts.iter().filter(|&&v| v == verdict).count();
     let stand = match verdicts.is_empty() {
-        true => "none measured here yet".to_owned(),
-        false => format!(
-            "of {} measured here {} {}, {} {} not, {} open",
-            verdicts.len(),
-            count(Verdict::Holds),
-            if count(Verdict::Holds) == 1 { "holds" } else { "hold" },
-            count(Verdict::DoesNotHold),
-            if count(Verdict::DoesNotHold) == 1 { "does" } else { "do" },
-            count(Verdict::Open)
-        ),
+        true => tr!("none measured here yet"),
+        false => {
+            let hold = tr!("{n} holds" | "{n} hold" % count(Verdict::Holds));
+            let fail = tr!("{n} does not" | "{n} do not" % count(Verdict::DoesNotHold));
+            let open = count(Verdict::Open);
+            tr!("of {all} measured here {hold}, {fail}, {open} open", all = verdicts.len(), hold, fail, open)
+        }
     };
     match (state.gpu.is_none(), state.measuring()) {
         _ if state.stopped => stand,
-        (true, _) => format!("Starting the worker … {stand}"),
+        (true, _) => tr!("Starting the worker … {stand}", stand),
         (false, Some(index)) => {
             let waiting = match state.waiting() {
                 0 => String::new(),
-                more => format!(", {more} waiting"),
+                more => tr!(", {more} waiting", more),
             };
-            format!("Measuring “{}”{waiting} · {stand}", state.title(index))
+            tr!("Measuring “{}”{waiting} · {stand}", state.title(index), waiting, stand)
         }
-        (false, None) if state.sweeping() => format!("A sweep is running · {stand}"),
+        (false, None) if state.sweeping() => tr!("A sweep is running · {stand}", stand),
         (false, None) => stand,
     }
 }
@@ -159,19 +157,19 @@ fn others(prose: &Prose) -> Html {
         .iter()
         .map(|[claim, reason]| html! { <li><b>{ plain(claim) }</b><span>{ plain(reason) }</span></li> });
     let waiting = prose.waiting.iter().map(|[claim, source, missing]| {
-        html! { <li><b>{ plain(claim) }</b><span>{ plain(&format!("{source}. Missing: {missing}")) }</span></li> }
+        html! { <li><b>{ plain(claim) }</b><span>{ plain(&tr!("{source}. Missing: {missing}", source, missing)) }</span></li> }
     });
     html! {
         <>
             if !prose.not_reproducible.is_empty() {
                 <section class="others" aria-labelledby="not-here">
-                    <h2 id="not-here">{ "What cannot be reproduced here" }</h2>
+                    <h2 id="not-here">{ tr!("What cannot be reproduced here") }</h2>
                     <ul>{ for no }</ul>
                 </section>
             }
             if !prose.waiting.is_empty() {
                 <section class="others" aria-labelledby="not-yet">
-                    <h2 id="not-yet">{ "What has no experiment yet" }</h2>
+                    <h2 id="not-yet">{ tr!("What has no experiment yet") }</h2>
                     <ul>{ for waiting }</ul>
                 </section>
             }

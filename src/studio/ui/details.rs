@@ -13,11 +13,12 @@ use crate::config::Config;
 use crate::experiments::report::{Outcome, number};
 use crate::experiments::{Expected, Experiment, Figure, Look, SEEDS, Verdict, Words, svg};
 use crate::host::file::fetch;
+use crate::lang::{said, tr};
 use crate::view::edit::LANES;
 
 pub fn details(experiment: &Experiment, words: &Words, outcome: Option<&Outcome>, ask: &Callback<Ask>) -> Html {
     let setups = experiment.setups.iter().enumerate().map(|(index, setup)| {
-        let link = lab_link(setup, format!("Open set-up {} in the lab", index + 1), None, ask);
+        let link = lab_link(setup, tr!("Open set-up {} in the lab", index + 1), None, ask);
         html! { <li>{ link }{ left_out(setup.lanes.len()) }{ " " }<code>{ format!("?{}", setup.to_query()) }</code></li> }
     });
     let fails = outcome.is_some_and(|o| complete(o) && o.verdict() != Verdict::Holds);
@@ -25,21 +26,21 @@ pub fn details(experiment: &Experiment, words: &Words, outcome: Option<&Outcome>
         <>
             <div class="words">
                 <dl>
-                    <dt>{ "Set-up" }</dt>
+                    <dt>{ tr!("Set-up") }</dt>
                     <dd>
                         { &words.method }
                         if !experiment.setups.is_empty() {
                             <ul>{ for setups }</ul>
                         }
                     </dd>
-                    <dt>{ "Prediction" }</dt>
+                    <dt>{ tr!("Prediction") }</dt>
                     <dd>{ &words.prediction }</dd>
                     if fails {
-                        <dt>{ "Likely reason" }</dt>
+                        <dt>{ tr!("Likely reason") }</dt>
                         <dd>{ &words.otherwise }</dd>
                     }
                     if !words.remark.is_empty() {
-                        <dt>{ "How to read it" }</dt>
+                        <dt>{ tr!("How to read it") }</dt>
                         <dd>{ &words.remark }</dd>
                     }
                 </dl>
@@ -65,7 +66,7 @@ pub fn lab_link(setup: &Config, text: String, name: Option<String>, ask: &Callba
         spawn_local(async move {
             match fetch(&link).await {
                 Ok(_) => go_to(&link),
-                Err(error) => ask.emit(Ask::Say(format!("The lab cannot be opened with this set-up: {error}."))),
+                Err(error) => ask.emit(Ask::Say(tr!("The lab cannot be opened with this set-up: {error}.", error))),
             }
         });
     });
@@ -75,7 +76,7 @@ pub fn lab_link(setup: &Config, text: String, name: Option<String>, ask: &Callba
 /// What the lab has no room for, of a set-up of so many lanes.
 fn left_out(lanes: usize) -> String {
     match lanes > LANES {
-        true => format!(" (its first {LANES} of {lanes} lanes)"),
+        true => tr!(" (its first {LANES} of {lanes} lanes)", lanes, LANES),
         false => String::new(),
     }
 }
@@ -93,9 +94,9 @@ fn picture((experiment, title): (&Experiment, &str), figure: &Figure, outcome: &
         <figure>
             { chart((experiment, title), figure, outcome) }
             <figcaption>
-                { "Means over seeds; bars are the standard deviation. " }
-                <span class="saves"><span class="note">{ "Save" }</span>
-                    { files::picture_buttons(&format!("the figure of {title}"), id, ask, draw) }
+                { tr!("Means over seeds; bars are the standard deviation. ") }
+                <span class="saves"><span class="note">{ tr!("Save") }</span>
+                    { files::picture_buttons(&tr!("the figure of {title}", title), id, ask, draw) }
                 </span>
             </figcaption>
         </figure>
@@ -106,8 +107,8 @@ fn picture((experiment, title): (&Experiment, &str), figure: &Figure, outcome: &
 pub fn chart((experiment, title): (&Experiment, &str), figure: &Figure, outcome: &Outcome) -> Html {
     let parts = (title.to_owned(), figure.clone(), experiment.quantities.clone(), outcome.measured.clone());
     let draw = Draw(Rc::new(move |width| svg(&parts.0, &parts.1, &parts.2, &parts.3, Look::Page(width))));
-    let y = if figure.y.is_empty() { "values" } else { figure.y };
-    html! { <Chart label={format!("{title}: {y} over {}; the table has the numbers.", figure.x)} {draw} /> }
+    let y = if figure.y.is_empty() { tr!("values") } else { said(figure.y) };
+    html! { <Chart label={tr!("{title}: {y} over {}; the table has the numbers.", said(figure.x), title, y)} {draw} /> }
 }
 
 /// Every number, those with a claim on them first.
@@ -126,19 +127,19 @@ fn quantities((experiment, title): (&Experiment, &str), outcome: Option<&Outcome
             Some(outcome) if quantity.expected == Expected::Shown || !complete(outcome) => {
                 (value(outcome, i), String::new())
             }
-            Some(outcome) => (value(outcome, i), outcome.measured[i].verdict.to_string()),
+            Some(outcome) => (value(outcome, i), said(&outcome.measured[i].verdict.to_string())),
         };
         html! {
             <tr><th scope="row">{ &quantity.name }</th><td>{ quantity.expected.to_string() }</td><td>{ found }</td>{ for each }<td>{ judged }</td></tr>
         }
     });
     html! {
-        <div class="tables" tabindex="0" role="group" aria-label={format!("{title}: all numbers")}>
+        <div class="tables" tabindex="0" role="group" aria-label={tr!("{title}: all numbers", title)}>
             <table>
                 <thead><tr>
-                    <th scope="col">{ "quantity" }</th><th scope="col">{ "predicted" }</th><th scope="col">{ "measured" }</th>
-                    { for SEEDS.iter().map(|seed| html! { <th scope="col">{ format!("seed {seed}") }</th> }) }
-                    <th scope="col">{ "verdict" }</th>
+                    <th scope="col">{ tr!("quantity") }</th><th scope="col">{ tr!("predicted") }</th><th scope="col">{ tr!("measured") }</th>
+                    { for SEEDS.iter().map(|seed| html! { <th scope="col">{ tr!("seed {seed}", seed) }</th> }) }
+                    <th scope="col">{ tr!("verdict") }</th>
                 </tr></thead>
                 <tbody>{ for lines }</tbody>
             </table>

@@ -5,6 +5,7 @@ use yew::prelude::*;
 
 use super::Ask;
 use crate::host::download::{save, save_png};
+use crate::lang::tr;
 
 /// Pixels of a picture per unit of its drawing.
 const SCALE: f64 = 2.0;
@@ -22,7 +23,7 @@ pub fn text_button(
         Callback::from(move |_: MouseEvent| save(&name, kind, &text()))
     };
     html! {
-        <button type="button" class="quiet" aria-label={format!("Save {of} as {label}")} data-why={format!("Save {name}.")} {onclick}>{ label }</button>
+        <button type="button" class="quiet" aria-label={tr!("Save {of} as {label}", of, label)} data-why={tr!("Save {name}.", name)} {onclick}>{ label }</button>
     }
 }
 
@@ -35,7 +36,11 @@ pub fn picture_buttons(of: &str, name: &str, ask: &Callback<Ask>, svg: impl Fn()
             let (text, png, ask) = (svg(), png.clone(), ask.clone());
             spawn_local(async move {
                 if let Err(error) = save_png(&png, &text, SCALE).await {
-                    ask.emit(Ask::Say(format!("{png} could not be made: {error:?}. The SVG holds the same picture.")));
+                    ask.emit(Ask::Say(tr!(
+                        "{png} could not be made: {error}. The SVG holds the same picture.",
+                        png,
+                        error = format!("{error:?}")
+                    )));
                 }
             });
         })
@@ -43,7 +48,7 @@ pub fn picture_buttons(of: &str, name: &str, ask: &Callback<Ask>, svg: impl Fn()
     html! {
         <>
             { text_button("SVG", of, format!("{name}.svg"), "image/svg+xml", svg) }
-            <button type="button" class="quiet" aria-label={format!("Save {of} as PNG")} data-why={format!("Save {png}.")} {onclick}>{ "PNG" }</button>
+            <button type="button" class="quiet" aria-label={tr!("Save {of} as PNG", of)} data-why={tr!("Save {png}.", png)} {onclick}>{ "PNG" }</button>
         </>
     }
 }

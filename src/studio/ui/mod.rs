@@ -24,7 +24,9 @@ use crate::clock;
 use crate::experiments::{Experiment, Prose, all};
 use crate::host::client::{Arrival, Client};
 use crate::host::file::fetch;
+use crate::lang::{self, tr};
 use crate::view::ui::explain::Explain;
+use crate::view::ui::language::use_language;
 use crate::view::ui::navigation::navigation;
 use crate::view::ui::redraw::Redraw;
 use adapters::Adapters;
@@ -97,10 +99,10 @@ impl Handle {
             Effect::Send(order) => {
                 let sent = match &self.core.borrow().client {
                     Some(client) => client.send(&order),
-                    None => Err("it could not be started".into()),
+                    None => Err(tr!("it could not be started")),
                 };
                 if let Err(error) = sent {
-                    self.core.borrow_mut().state.problem = Some(format!("The worker cannot be reached: {error}."));
+                    self.core.borrow_mut().state.problem = Some(tr!("The worker cannot be reached: {error}.", error));
                 }
             }
             Effect::Renew => self.renew(),
@@ -129,7 +131,11 @@ impl Handle {
 
     /// What is said of the experiments, and what was measured of them before.
     async fn told(&self) -> crate::error::Result<Told> {
-        let prose = Prose::read(&fetch("data/claims.json").await?)?;
+        let claims = match lang::code() {
+            "en" => "data/claims.json".into(),
+            code => format!("data/claims.{code}.json"),
+        };
+        let prose = Prose::read(&fetch(&claims).await?)?;
         let recorded = fetch("data/recorded.json").await?;
         let experiments = self.core.borrow().state.experiments.clone();
         Ok((Rc::new(prose), Rc::from(record::read(&experiments, &recorded))))
@@ -216,6 +222,17 @@ fn Studio() -> Html {
         let handle = handle.clone();
         Callback::from(move |ask: Ask| handle.ask(ask))
     });
+    let language = use_language();
+    {
+        let handle = handle.clone();
+        // What was said of the experiments was said in another language.
+        use_effect_with(language, move |&changes| {
+            if changes > 0 {
+                handle.core.borrow_mut().state.prose = None;
+                handle.go(browser::place());
+            }
+        });
+    }
     let core = handle.core.borrow();
     {
         let id = named(&core.state.experiments, &core.place);
@@ -235,13 +252,13 @@ fn Studio() -> Html {
                 <h1>{ "LoRA Playground" }</h1>
                 { navigation(here) }
                 <span class="spring" />
-                <p class="note">{ if adapters { "The lab is paused while you are here." } else { "The lab is paused while you are here: what is measured gets the whole machine." } }</p>
+                <p class="note">{ if adapters { tr!("The lab is paused while you are here.") } else { tr!("The lab is paused while you are here: what is measured gets the whole machine.") } }</p>
             </header>
-            <main class="studio">
+            <main class="studio" key={language}>
                 if let Some(problem) = core.state.problem.as_ref().filter(|_| !adapters) {
                     <div class="notice" role="alert">
                         <p>{ problem }</p>
-                        <button type="button" class="quiet" onclick={ask.reform(|_| Ask::Do(Msg::Dismiss))}>{ "Dismiss" }</button>
+                        <button type="button" class="quiet" onclick={ask.reform(|_| Ask::Do(Msg::Dismiss))}>{ tr!("Dismiss") }</button>
                     </div>
                 }
                 if adapters {
@@ -264,18 +281,18 @@ fn Studio() -> Html {
 fn backends(gpu: Option<&Result<String, String>>, webgpu: bool, ask: &Callback<Ask>) -> Html {
     let choose = |on: bool| ask.reform(move |_: MouseEvent| Ask::Do(Msg::Backend(on)));
     let (name, why) = match gpu {
-        None => ("WebGPU".to_owned(), "The worker is being started.".to_owned()),
-        Some(Ok(name)) => (format!("WebGPU ({name})"), format!("Train on the GPU: {name}.")),
-        Some(Err(reason)) => ("WebGPU: none here".to_owned(), format!("WebGPU cannot be used here: {reason}")),
+        None => ("WebGPU".into(), tr!("The worker is being started.")),
+        Some(Ok(name)) => (tr!("WebGPU ({name})", name), tr!("Train on the GPU: {name}.", name)),
+        Some(Err(reason)) => (tr!("WebGPU: none here"), tr!("WebGPU cannot be used here: {reason}", reason)),
     };
     let there = matches!(gpu, Some(Ok(_)));
     html! {
-        <div class="choices" role="group" aria-label="Backend">
+        <div class="choices" role="group" aria-label={tr!("Backend")}>
             <button type="button" aria-pressed={webgpu.to_string()} disabled={!there} data-why={why} onclick={choose(true)}>{ name }</button>
             <button type="button" aria-pressed={(gpu.is_some() && !webgpu).to_string()} disabled={gpu.is_none()}
-                data-why="Train on the processor." onclick={choose(false)}>{ "CPU" }</button>
+                data-why={tr!("Train on the processor.")} onclick={choose(false)}>{ "CPU" }</button>
             if let Some(Err(reason)) = gpu {
-                <span class="note">{ format!("Measured on the CPU, because WebGPU cannot be used here: {reason}") }</span>
+                <span class="note">{ tr!("Measured on the CPU, because WebGPU cannot be used here: {reason}", reason) }</span>
             }
         </div>
     }

@@ -5,6 +5,7 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use crate::config::Config;
+use crate::lang::{said, tr};
 use crate::studio::sweep::{Along, Axis, MOST_SEEDS, Plan, axes, written};
 use crate::view::format::{count, lane_name};
 use crate::view::ui::control::{Choice, Number};
@@ -37,9 +38,9 @@ impl Form {
     /// # Errors
     /// In words.
     pub fn plan(&self, base: &Config) -> Result<Plan, String> {
-        let x = self.x.clone().ok_or("The configuration has no such lane.")?;
+        let x = self.x.clone().ok_or(tr!("The configuration has no such lane."))?;
         if self.y.as_ref() == Some(&x) {
-            return Err(format!("Both axes are {}; choose another for one of them.", x.name));
+            return Err(tr!("Both axes are {}; choose another for one of them.", said(x.name)));
         }
         let x = Along::read(x, &self.x_values)?;
         let y = self.y.clone().map(|y| Along::read(y, &self.y_values)).transpose()?;
@@ -60,9 +61,9 @@ pub fn SweepForm(props: &SweepFormProps) -> Html {
     let lanes: Vec<_> = base.lanes.iter().collect();
     let names: Vec<AttrValue> = (0..lanes.len()).map(|index| AttrValue::from(lane_name(&lanes, index))).collect();
     let axes = axes(base, form.lane);
-    let titles: Vec<AttrValue> = axes.iter().map(|axis| AttrValue::from(axis.name)).collect();
+    let titles: Vec<AttrValue> = axes.iter().map(|axis| AttrValue::from(said(axis.name))).collect();
     let mut optional = titles.clone();
-    optional.push(AttrValue::from("nothing: a curve"));
+    optional.push(AttrValue::from(tr!("nothing: a curve")));
     let at = |axis: &Axis| axes.iter().position(|a| a == axis);
     let change = |with: fn(Form, &Config, &[Axis], usize) -> Form| {
         let (form, base, axes, on_change) = (form.clone(), base.clone(), axes.clone(), on_change.clone());
@@ -93,30 +94,30 @@ pub fn SweepForm(props: &SweepFormProps) -> Html {
     let runs = form.plan(base).ok().map(|plan| plan.cells() * plan.seeds);
     html! {
         <div class="form">
-            <Choice label="Lane" why="The lane of the lab's configuration that is swept." options={names} chosen={form.lane} on_change={lane} />
+            <Choice label={tr!("Lane")} why={tr!("The lane of the lab's configuration that is swept.")} options={names} chosen={form.lane} on_change={lane} />
             <fieldset>
-                <legend>{ "Across" }</legend>
-                <Choice label="Across" quiet=true why="What varies from left to right." options={titles} chosen={form.x.as_ref().and_then(at).unwrap_or(0)} on_change={x} />
-                <input type="text" inputmode="decimal" value={form.x_values.clone()} aria-label={format!("Values of {}", form.x.as_ref().map_or("", |x| x.name))}
-                    data-why="Numbers, separated by commas." oninput={text(|form, x_values| Form { x_values, ..form })} />
+                <legend>{ tr!("Across") }</legend>
+                <Choice label={tr!("Across")} quiet=true why={tr!("What varies from left to right.")} options={titles} chosen={form.x.as_ref().and_then(at).unwrap_or(0)} on_change={x} />
+                <input type="text" inputmode="decimal" value={form.x_values.clone()} aria-label={tr!("Values of {}", form.x.as_ref().map_or_else(String::new, |x| said(x.name)))}
+                    data-why={tr!("Numbers, separated by commas.")} oninput={text(|form, x_values| Form { x_values, ..form })} />
             </fieldset>
             <fieldset>
-                <legend>{ "Down" }</legend>
-                <Choice label="Down" quiet=true why="What varies from top to bottom." options={optional}
+                <legend>{ tr!("Down") }</legend>
+                <Choice label={tr!("Down")} quiet=true why={tr!("What varies from top to bottom.")} options={optional}
                     chosen={form.y.as_ref().and_then(at).unwrap_or(axes.len())} on_change={y} />
                 if let Some(y) = &form.y {
-                    <input type="text" inputmode="decimal" value={form.y_values.clone()} aria-label={format!("Values of {}", y.name)}
-                        data-why="Numbers, separated by commas." oninput={text(|form, y_values| Form { y_values, ..form })} />
+                    <input type="text" inputmode="decimal" value={form.y_values.clone()} aria-label={tr!("Values of {}", said(y.name))}
+                        data-why={tr!("Numbers, separated by commas.")} oninput={text(|form, y_values| Form { y_values, ..form })} />
                 }
             </fieldset>
             <div class="row">
-                <Number label="Steps" why="Training steps of each run." value={form.steps as f64} min={1.0} max={100_000.0} whole=true
+                <Number label={tr!("Steps")} why={tr!("Training steps of each run.")} value={form.steps as f64} min={1.0} max={100_000.0} whole=true
                     on_change={number(|form, steps| Form { steps, ..form })} />
-                <Number label="Seeds" why="Runs of each cell, from the lab's seed on; more than one gives a spread." value={form.seeds as f64}
+                <Number label={tr!("Seeds")} why={tr!("Runs of each cell, from the lab's seed on; more than one gives a spread.")} value={form.seeds as f64}
                     min={1.0} max={MOST_SEEDS as f64} whole=true on_change={number(|form, seeds| Form { seeds, ..form })} />
             </div>
             if let Some(runs) = runs {
-                <p class="note">{ format!("{} runs of {} steps", count(runs), count(form.steps)) }</p>
+                <p class="note">{ tr!("{} runs of {} steps", count(runs), count(form.steps)) }</p>
             }
         </div>
     }

@@ -9,6 +9,7 @@ use super::sweep_form::{Form, SweepForm};
 use super::{Ask, backends, files};
 use crate::config::{Config, Task};
 use crate::experiments::{Look, Where};
+use crate::lang::{said, tr};
 use crate::studio::chart::{caption, picture};
 use crate::studio::export::{sweep_csv, sweep_json};
 use crate::studio::state::{Msg, Running};
@@ -54,25 +55,25 @@ pub fn Sweeps(props: &SweepsProps) -> Html {
     html! {
         <>
             <div class="intro">
-                <h2 id="studio-title" tabindex="-1">{ "Sweeps" }</h2>
-                <p>{ "One lane of the lab's configuration, trained from its start for every combination of one or two of its numbers. \
-                     The configuration is the lab's: " }{ run_title(&props.base.task, props.base.lanes.len()) }</p>
+                <h2 id="studio-title" tabindex="-1">{ tr!("Sweeps") }</h2>
+                <p>{ tr!("One lane of the lab's configuration, trained from its start for every combination of one or two of its numbers. \
+                     The configuration is the lab's: ") }{ run_title(&props.base.task, props.base.lanes.len()) }</p>
             </div>
             <div class="sweep">
                 <SweepForm base={props.base.clone()} form={(*form).clone()} {on_change} />
                 <div class="controls">
                     { backends(props.gpu.as_ref(), props.webgpu, ask) }
                     if props.busy {
-                        <button type="button" class="primary" onclick={cancel}>{ "Cancel" }</button>
+                        <button type="button" class="primary" onclick={cancel}>{ tr!("Cancel") }</button>
                     } else {
-                        <button type="button" class="primary" disabled={props.gpu.is_none()} onclick={run}>{ "Run sweep" }</button>
+                        <button type="button" class="primary" disabled={props.gpu.is_none()} onclick={run}>{ tr!("Run sweep") }</button>
                     }
                     <p class="score" role="status">{ standing(props) }</p>
                 </div>
                 if let Some(running) = &props.running {
                     <div class="under-way">
-                        <progress max="1" value={running.share().to_string()} aria-label="Sweep" />
-                        <span class="note">{ format!("{} of {} runs done", count(running.part), count(running.parts)) }</span>
+                        <progress max="1" value={running.share().to_string()} aria-label={tr!("Sweep")} />
+                        <span class="note">{ tr!("{} of {} runs done", count(running.part), count(running.parts)) }</span>
                     </div>
                 }
                 if let Some(swept) = &props.swept {
@@ -86,21 +87,21 @@ pub fn Sweeps(props: &SweepsProps) -> Html {
 fn standing(props: &SweepsProps) -> String {
     match (&props.gpu, &props.running, &props.swept) {
         (None, ..) if props.stopped => String::new(),
-        (None, ..) => "Starting the worker …".into(),
-        (_, Some(_), _) => "Sweeping; cells appear as they are done.".into(),
-        (_, None, _) if props.busy => "Experiments are being measured; a sweep can follow, or cancel them.".into(),
+        (None, ..) => tr!("Starting the worker …"),
+        (_, Some(_), _) => tr!("Sweeping; cells appear as they are done."),
+        (_, None, _) if props.busy => tr!("Experiments are being measured; a sweep can follow, or cancel them."),
         (_, None, Some(swept)) if swept.complete() => format!("Done in {:.1} s.", swept.seconds),
         (_, None, Some(swept)) => {
-            format!("Stopped after {} of {} runs.", swept.losses.len(), swept.plan.cells() * swept.plan.seeds)
+            tr!("Stopped after {} of {} runs.", swept.losses.len(), swept.plan.cells() * swept.plan.seeds)
         }
         (_, None, None) => String::new(),
     }
 }
 
-fn unit(task: &Task) -> &'static str {
+fn unit(task: &Task) -> String {
     match task {
-        Task::Domains(_) => "share of target energy",
-        _ => "cross-entropy",
+        Task::Domains(_) => tr!("share of target energy"),
+        _ => tr!("cross-entropy"),
     }
 }
 
@@ -109,28 +110,28 @@ fn result(swept: &Swept, dark: bool, ask: &Callback<Ask>) -> Html {
     let unit = unit(&plan.base.task);
     let lanes: Vec<_> = plan.base.lanes.iter().collect();
     let place = match &swept.place {
-        Where::WebGpu(name) => format!("WebGPU ({name})"),
-        _ => "the CPU".into(),
+        Where::WebGpu(name) => tr!("WebGPU ({name})", name),
+        _ => tr!("the CPU"),
     };
-    let title = format!("{}. {}", lane_name(&lanes, plan.lane), caption(swept, unit));
+    let title = format!("{}. {}", lane_name(&lanes, plan.lane), caption(swept, &unit));
     let shared = Rc::new(swept.clone());
     let (drawn, csv, json) = (shared.clone(), shared.clone(), shared.clone());
-    let draw = move |look: Look, dark: bool| picture(&drawn, unit, look, dark);
+    let draw = move |look: Look, dark: bool| picture(&drawn, &unit, look, dark);
     let on_page = draw.clone();
     html! {
         <section aria-labelledby="swept">
             <h3 id="swept">{ &title }</h3>
             if !swept.losses.is_empty() {
-                <p class="note">{ format!("Trained on {place}; the mean over the last pass through the data.") }</p>
+                <p class="note">{ tr!("Trained on {place}; the mean over the last pass through the data.", place) }</p>
             }
             <div class="swept">
             <figure>
                 <Chart label={title.clone()} draw={Draw(Rc::new(move |width| on_page(Look::Page(width), dark)))} />
                 <figcaption>
-                    <span class="saves"><span class="note">{ "Save" }</span>
-                        { files::picture_buttons("the sweep's picture", "sweep", ask, move || draw(Look::File, false)) }
-                        { files::text_button("CSV", "the sweep", "sweep.csv".into(), "text/csv", move || sweep_csv(&csv)) }
-                        { files::text_button("JSON", "the sweep", "sweep.json".into(), "application/json", move || sweep_json(&json)) }
+                    <span class="saves"><span class="note">{ tr!("Save") }</span>
+                        { files::picture_buttons(&tr!("the sweep's picture"), "sweep", ask, move || draw(Look::File, false)) }
+                        { files::text_button("CSV", &tr!("the sweep"), "sweep.csv".into(), "text/csv", move || sweep_csv(&csv)) }
+                        { files::text_button("JSON", &tr!("the sweep"), "sweep.json".into(), "application/json", move || sweep_json(&json)) }
                     </span>
                 </figcaption>
             </figure>
@@ -144,8 +145,8 @@ fn result(swept: &Swept, dark: bool, ask: &Callback<Ask>) -> Html {
 fn table(swept: &Swept) -> Html {
     let plan = &swept.plan;
     let corner = match &plan.y {
-        Some(y) => format!("{} ↓ {} →", y.axis.name, plan.x.axis.name),
-        None => plan.x.axis.name.to_owned(),
+        Some(y) => format!("{} ↓ {} →", said(y.axis.name), said(plan.x.axis.name)),
+        None => said(plan.x.axis.name),
     };
     let rows = (0..plan.rows()).map(|row| {
         let name = plan.y.as_ref().map_or_else(|| "loss".to_owned(), |y| y.values[row].to_string());
@@ -161,7 +162,7 @@ fn table(swept: &Swept) -> Html {
         html! { <tr><th scope="row">{ name }</th>{ for cells }</tr> }
     });
     html! {
-        <div class="tables" tabindex="0" role="group" aria-label="The sweep as a table">
+        <div class="tables" tabindex="0" role="group" aria-label={tr!("The sweep as a table")}>
             <table>
                 <thead><tr>
                     <th scope="col">{ corner }</th>

@@ -2,6 +2,7 @@
 //! weight.
 
 use super::{LaneHistory, State, gates::routes_each_domain};
+use crate::lang::tr;
 use crate::{
     config::Task,
     method::description::Reach,
@@ -34,19 +35,19 @@ pub fn met(state: &State<'_>) -> Option<String> {
     });
     let routing = |(lane, loss): &(usize, f64)| {
         let how = match routes_each_domain(state, *lane) {
-            true => "routes each domain to its own expert",
-            false => "goes below that by routing",
+            true => tr!("routes each domain to its own expert"),
+            false => tr!("goes below that by routing"),
         };
-        format!("{} {how}: {}", state.name(*lane), three(*loss))
+        tr!("{lane} {how}: {loss}", lane = state.name(*lane), how, loss = three(*loss))
     };
     let failing = any_weight.map_or_else(Vec::new, |floor| failing(state, floor));
-    let routing = routed.iter().map(routing).chain(failing).collect::<Vec<_>>().join("; ");
+    let routing = routed.iter().map(routing).chain(failing).collect::<Vec<_>>().join(&tr!("; "));
     match (stuck.is_empty(), routing.is_empty()) {
         (true, true) => None,
-        (false, true) => Some(format!("{}.", stuck.join("; "))),
-        (false, false) => Some(format!("{}; {routing}.", stuck.join("; "))),
+        (false, true) => Some(tr!("{}.", stuck.join(&tr!("; ")))),
+        (false, false) => Some(tr!("{}; {routing}.", stuck.join(&tr!("; ")), routing)),
         (true, false) => {
-            any_weight.map(|floor| format!("no single weight gets below {}; {routing}.", three(floor.share)))
+            any_weight.map(|floor| tr!("no single weight gets below {}; {routing}.", three(floor.share), routing))
         }
     }
 }
@@ -60,7 +61,11 @@ fn failing(state: &State<'_>, floor: &Floor) -> Vec<String> {
         let still = (recent - earlier).abs() <= STILL * earlier;
         (mixes && pooled && still && recent - floor.noise >= BELOW * (floor.share - floor.noise)).then(|| {
             let (name, loss) = (state.name(lane), three(recent));
-            format!("{name}'s one gate for a whole sequence cannot tell the tasks mixed in it, and stays at {loss}")
+            tr!(
+                "{name}'s one gate for a whole sequence cannot tell the tasks mixed in it, and stays at {loss}",
+                name,
+                loss
+            )
         })
     };
     state.sound().filter_map(fails).collect()
@@ -83,7 +88,7 @@ pub fn one_task(state: &State<'_>) -> Option<String> {
     let names: Vec<String> =
         routed.iter().map(|(lane, loss)| format!("{} {}", state.name(*lane), three(*loss))).collect();
     (!routed.is_empty()).then(|| {
-        format!(
+        tr!(
             "one task: {} suffices, its loss is {}; routing has nothing to gain ({}).",
             state.name(lane),
             three(loss),
@@ -124,13 +129,13 @@ fn stuck(state: &State<'_>) -> (Vec<String>, Vec<usize>) {
             if losses.iter().all(|loss| *loss == losses[0]) {
                 losses.truncate(1);
             }
-            format!(
-                "{} {} stuck at {}, {} ({})",
-                state.names(&names),
-                if names.len() == 1 { "is" } else { "are" },
-                list(&losses),
-                limit(floor),
-                three(floor.share)
+            tr!(
+                "{lanes} is stuck at {losses}, {limit} ({floor})"
+                    | "{lanes} are stuck at {losses}, {limit} ({floor})" % names.len(),
+                lanes = state.names(&names),
+                losses = list(&losses),
+                limit = limit(floor),
+                floor = three(floor.share)
             )
         })
         .collect();
@@ -140,10 +145,10 @@ fn stuck(state: &State<'_>) -> (Vec<String>, Vec<usize>) {
 /// The floor by the name that the chart gives it.
 pub fn limit(floor: &Floor) -> String {
     match floor.binds {
-        Some(Binds::AnyWeight) => "the best any single weight can do".into(),
-        Some(Binds::Rank(rank)) => format!("the best a change of rank {rank} can do"),
-        Some(Binds::Routed) => "the best these experts can do, whatever their gates".into(),
-        None => "the predicted floor".into(),
+        Some(Binds::AnyWeight) => tr!("the best any single weight can do"),
+        Some(Binds::Rank(rank)) => tr!("the best a change of rank {rank} can do", rank),
+        Some(Binds::Routed) => tr!("the best these experts can do, whatever their gates"),
+        None => tr!("the predicted floor"),
     }
 }
 
@@ -168,12 +173,13 @@ pub fn worse_than_nothing(state: &State<'_>) -> Option<String> {
     let lanes: Vec<usize> = worse.iter().map(|&(lane, _)| lane).collect();
     let losses: Vec<String> = worse.iter().map(|&(_, loss)| three(loss)).collect();
     (!worse.is_empty()).then(|| {
-        format!(
-            "{} {} worse than doing nothing: mean loss {}, where the frozen weight alone has {}.",
-            state.names(&lanes),
-            if lanes.len() == 1 { "is" } else { "are" },
-            list(&losses),
-            three(nothing)
+        tr!(
+            "{lanes} is worse than doing nothing: mean loss {losses}, where the frozen weight alone has {nothing}."
+                | "{lanes} are worse than doing nothing: mean loss {losses}, where the frozen weight alone has {nothing}."
+                % lanes.len(),
+            lanes = state.names(&lanes),
+            losses = list(&losses),
+            nothing = three(nothing)
         )
     })
 }

@@ -1,6 +1,7 @@
 //! Sentences about gates: uniform because nothing moves them yet, uniform still, experts that nobody uses.
 
 use super::{NEWS, State, history::Unused};
+use crate::lang::tr;
 use crate::{
     method::description::{Change, Reach, Widths},
     protocol::GateFrame,
@@ -65,15 +66,16 @@ pub fn at_zero(state: &State<'_>) -> Option<String> {
         }
     }
     let zero = match factors.as_slice() {
-        [one] => format!("{one} is zero"),
-        all => format!("{} are zero", list(all)),
+        [one] => tr!("{one} is zero", one),
+        all => tr!("{} are zero", list(all)),
     };
     let names: Vec<usize> = lanes.iter().map(|&(lane, _)| lane).collect();
     let entropies: Vec<String> = lanes.iter().map(|&(_, entropy)| three(entropy)).collect();
-    Some(format!(
+    Some(tr!(
         "The gates of {} are still uniform (entropy {} of 1): {zero}, so the task's loss gives them no gradient yet.",
         state.names(&names),
-        list(&entropies)
+        list(&entropies),
+        zero
     ))
 }
 
@@ -89,10 +91,11 @@ pub fn uniform(state: &State<'_>) -> Option<String> {
             // Which gates are kept still depends on the token.
             _ => return None,
         };
-        Some(format!(
+        Some(tr!(
             "{}'s gates are nearly uniform (entropy {} of 1), so it acts almost as one LoRA of rank {rank}.",
             state.name(lane),
-            three(entropy)
+            three(entropy),
+            rank
         ))
     })
 }
@@ -114,18 +117,23 @@ fn say_unused(state: &State<'_>, which: impl Fn(&Unused) -> bool) -> Option<Stri
         let mean = gate.mean.get(unused.expert)?;
         let layer = match state.started.layers.len() {
             1 => String::new(),
-            _ => format!(" in {}", site_name(&state.started.layers.get(unused.layer)?.site, unused.layer)),
+            _ => {
+                let site = &state.started.layers.get(unused.layer)?.site;
+                tr!(" in {}", site_name(site, unused.layer))
+            }
         };
         // Whether it ever leads again is not known before the end.
         let since = match unused.was_used {
-            true => format!("has been unused since step {}", count(unused.since)),
-            false => "is unused".into(),
+            true => tr!("has been unused since step {}", count(unused.since)),
+            false => tr!("is unused"),
         };
-        Some(format!(
+        Some(tr!(
             "{}'s expert {}{layer} {since}: no probe token prefers it and its mean gate is {}.",
             state.name(lane),
             unused.expert + 1,
-            three(f64::from(*mean))
+            three(f64::from(*mean)),
+            layer,
+            since
         ))
     })
 }

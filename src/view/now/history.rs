@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use crate::lang::marked;
 use crate::{
     config::Lane,
     protocol::{Accuracy, Frame, LaneFrame},
@@ -232,7 +233,7 @@ fn size_change(old: &Lane, new: &Lane, step: usize) -> Option<SizeChange> {
     if !std::ptr::eq(old.method, new.method) {
         return None;
     }
-    let named = [("rank", "rank"), ("experts", "number of experts")];
+    let named = [("rank", marked!("rank")), ("experts", marked!("number of experts"))];
     let (what, from, to) = named.into_iter().find_map(|(key, what)| {
         let (from, to) = (old.settings.maybe_whole(key)?, new.settings.maybe_whole(key)?);
         (from != to).then_some((what, from, to))

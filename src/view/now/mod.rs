@@ -14,6 +14,7 @@ pub use history::LaneHistory;
 pub use parts::{Part, parts};
 
 use super::format::{count, lane_name, list, percent, three};
+use crate::lang::{said, tr};
 use crate::{
     config::{Lane, Task},
     protocol::{Accuracy, Frame, Started},
@@ -132,11 +133,12 @@ fn start(state: &State<'_>) -> Option<String> {
         return None;
     }
     let how = match state.frame.running {
-        true => "Starting",
-        false => "Paused at step 0",
+        true => tr!("Starting"),
+        false => tr!("Paused at step 0"),
     };
-    Some(format!(
-        "{how}: every change of the weight starts at zero, so all lanes still compute what the frozen network does."
+    Some(tr!(
+        "{how}: every change of the weight starts at zero, so all lanes still compute what the frozen network does.",
+        how
     ))
 }
 
@@ -152,23 +154,29 @@ fn diverged(state: &State<'_>) -> Option<String> {
     gone.sort_unstable();
     let &(first, lane) = gone.first()?;
     let rate = three(state.frame.lanes[lane].lane.lr.unwrap_or(state.started.config.optimizer.lr));
-    let its = if state.frame.lanes[lane].lane.lr.is_some() { "its " } else { "" };
+    let its = if state.frame.lanes[lane].lane.lr.is_some() { tr!("its ") } else { String::new() };
     let step = count(first);
     Some(match (gone.len(), state.frame.lanes.len()) {
-        (1, 1) => format!(
+        (1, 1) => tr!(
             "{} diverged: since step {step} its loss is no longer a number (learning rate {rate}).",
-            state.name(lane)
+            state.name(lane),
+            step,
+            rate
         ),
-        (all, lanes) if all == lanes => format!(
-            "Every lane has diverged, the first at step {step}: no loss is a number any more ({its}learning rate {rate})."
+        (all, lanes) if all == lanes => tr!(
+            "Every lane has diverged, the first at step {step}: no loss is a number any more ({its}learning rate {rate}).",
+            step,
+            its,
+            rate
         ),
-        (1, _) => format!(
+        (1, _) => tr!(
             "{} diverged: since step {step} its loss is no longer a number; the other lanes are unharmed.",
-            state.name(lane)
+            state.name(lane),
+            step
         ),
         _ => {
             let lanes: Vec<usize> = gone.iter().map(|&(_, lane)| lane).collect();
-            format!("{} have diverged, the first at step {step}; the other lanes are unharmed.", state.names(&lanes))
+            tr!("{} have diverged, the first at step {step}; the other lanes are unharmed.", state.names(&lanes), step)
         }
     })
 }
@@ -186,18 +194,28 @@ fn size_changed(state: &State<'_>) -> Option<String> {
     let rise = after - before;
     let same = rise.abs() <= MOVED * before;
     let (from, to) = (change.from, change.to);
-    let what = format!("{}'s {}", state.name(lane), change.what);
-    let when = format!("from {from} to {to} at step {}", count(change.step));
+    let what = tr!("{}'s {}", state.name(lane), said(change.what));
+    let when = tr!("from {from} to {to} at step {}", count(change.step), from, to);
     let rose = rise > chance.max(MOVED * before);
     let (before, after) = (three(before), three(after));
     if to > from && same {
-        Some(format!(
-            "{what} grew {when} and its loss did not jump, {before} before and {after} after: what is added starts with no effect."
+        Some(tr!(
+            "{what} grew {when} and its loss did not jump, {before} before and {after} after: what is added starts with no effect.",
+            what,
+            when,
+            before,
+            after
         ))
     } else if to < from && same {
-        Some(format!("{what} was cut {when} and its loss hardly moved: {before} before, {after} after."))
+        Some(tr!(
+            "{what} was cut {when} and its loss hardly moved: {before} before, {after} after.",
+            what,
+            when,
+            before,
+            after
+        ))
     } else if to < from && rose {
-        Some(format!("{what} was cut {when}: its loss rose from {before} to {after}."))
+        Some(tr!("{what} was cut {when}: its loss rose from {before} to {after}.", what, when, before, after))
     } else {
         None
     }
@@ -207,7 +225,7 @@ fn no_learning_rate(state: &State<'_>) -> Option<String> {
     let optimizer = &state.started.config.optimizer;
     let own = state.frame.lanes.iter().any(|lane| lane.lane.lr.is_some_and(|lr| lr > 0.0));
     (optimizer.lr == 0.0 && state.frame.lr == 0.0 && !own)
-        .then(|| "The learning rate is set to 0, so no lane changes.".into())
+        .then(|| tr!("The learning rate is set to 0, so no lane changes."))
 }
 
 fn finished(state: &State<'_>) -> Option<String> {
@@ -215,7 +233,7 @@ fn finished(state: &State<'_>) -> Option<String> {
     if state.frame.step < total || state.frame.lr != 0.0 {
         return None;
     }
-    let end = format!("Finished (step {}, learning rate 0)", count(total));
+    let end = tr!("Finished (step {}, learning rate 0)", count(total));
     let first = floors::worse_than_nothing(state).or_else(|| floors::one_task(state));
     if let Some(sentence) = first.or_else(|| floors::met(state)) {
         return Some(format!("{end}: {sentence}"));
@@ -230,7 +248,7 @@ fn finished(state: &State<'_>) -> Option<String> {
                 let accuracy = history.latest.as_ref()?;
                 let new = three(f64::from(new_domains(accuracy)?));
                 let old = three(f64::from(accuracy.old));
-                Some(format!("{} {new} (upright {old})", state.name(i)))
+                Some(tr!("{} {new} (upright {old})", state.name(i), new, old))
             })
             .collect(),
         _ => state.recent().into_iter().map(|(i, loss)| format!("{} {}", state.name(i), three(loss))).collect(),
@@ -239,9 +257,9 @@ fn finished(state: &State<'_>) -> Option<String> {
         return None;
     }
     let measure = match &state.started.config.task {
-        Task::Digits(_) => "mean accuracy on the new domains",
-        Task::Sensors(_) => "mean accuracy over what may be missing",
-        _ => "mean loss of the last steps",
+        Task::Digits(_) => tr!("mean accuracy on the new domains"),
+        Task::Sensors(_) => tr!("mean accuracy over what may be missing"),
+        _ => tr!("mean loss of the last steps"),
     };
     Some(format!("{end}: {measure} {}.", list(&results)))
 }
@@ -252,12 +270,13 @@ fn warming_up(state: &State<'_>) -> Option<String> {
     (state.frame.step < config.schedule.warmup && lr < peak).then(|| {
         if state.frame.lanes.iter().any(|lane| lane.lane.lr.is_some()) {
             let percent = percent(lr / peak);
-            return format!(
+            return tr!(
                 "Warming up: learning rates are at {percent} of each lane's own, and reach it at step {}.",
-                count(config.schedule.warmup)
+                count(config.schedule.warmup),
+                percent
             );
         }
-        format!(
+        tr!(
             "Warming up: the learning rate is {} and reaches {} at step {}.",
             three(lr),
             three(peak),
@@ -287,17 +306,18 @@ fn forgetting(state: &State<'_>) -> Option<String> {
         lanes.iter().max_by(|(_, a), (_, b)| (a.0 - a.1).total_cmp(&(b.0 - b.1)))?;
     let number = |value: f32| three(f64::from(value));
     let others = match lanes.len() {
-        1 => "",
-        n if n == state.frame.lanes.len() => "; the other lanes forget too",
-        _ => "; it is not the only lane to forget",
+        1 => String::new(),
+        n if n == state.frame.lanes.len() => tr!("; the other lanes forget too"),
+        _ => tr!("; it is not the only lane to forget"),
     };
-    Some(format!(
+    Some(tr!(
         "{} forgets: its accuracy on upright digits fell from {} to {} while on the new domains it rose from {} to {}{others}.",
         state.name(lane),
         number(from),
         number(to),
         number(new_from),
-        number(new_to)
+        number(new_to),
+        others
     ))
 }
 
@@ -307,7 +327,7 @@ fn falling(state: &State<'_>) -> Option<String> {
         .filter_map(|(i, history)| Some((i, history.earlier()?, history.recent()?)))
         .filter(|(_, earlier, recent)| *recent < 0.95 * earlier)
         .min_by(|a, b| (a.2 / a.1).total_cmp(&(b.2 / b.1)))?;
-    Some(format!(
+    Some(tr!(
         "{}'s loss falls fastest: on average {} over the last {n} steps, {} over the {n} before.",
         state.name(lane),
         three(recent),
@@ -323,21 +343,23 @@ fn standing(state: &State<'_>) -> String {
     let lowest = recent.iter().min_by(|a, b| a.1.total_cmp(&b.1));
     let highest = recent.iter().max_by(|a, b| a.1.total_cmp(&b.1));
     match (lowest, highest) {
-        (Some(&(low, a)), Some(&(high, b))) if low != high && b > 1.01 * a => format!(
+        (Some(&(low, a)), Some(&(high, b))) if low != high && b > 1.01 * a => tr!(
             "Step {step}: the lowest loss is {}'s, {}, the highest {}'s, {}.",
             state.name(low),
             three(a),
             state.name(high),
-            three(b)
+            three(b),
+            step
         ),
-        (Some(&(_, a)), Some(&(_, b))) if recent.len() > 1 => format!(
+        (Some(&(_, a)), Some(&(_, b))) if recent.len() > 1 => tr!(
             "Step {step}: the losses of all lanes lie within 1 % of each other, from {} to {}.",
             three(a),
-            three(b)
+            three(b),
+            step
         ),
         (Some(&(lane, loss)), _) => {
-            format!("Step {step}: {}'s loss is {}.", state.name(lane), three(loss))
+            tr!("Step {step}: {}'s loss is {}.", state.name(lane), three(loss), step)
         }
-        _ => format!("Step {step}: no loss has been measured yet."),
+        _ => tr!("Step {step}: no loss has been measured yet.", step),
     }
 }

@@ -1,6 +1,7 @@
 //! A sentence taken apart: the lanes that it names, and the numbers of which it is known what they are. Knows no markup.
 
 use super::{LaneHistory, State, floors};
+use crate::lang::tr;
 use crate::view::format::three;
 
 /// A piece of a sentence.
@@ -18,13 +19,13 @@ pub fn numbers(state: &State<'_>) -> Vec<(String, String)> {
     let losses = state.recent().into_iter().map(|(lane, loss)| {
         let name = state.name(lane);
         let over = match state.history.get(lane).map_or(0, LaneHistory::over) {
-            0 => "as it is now, changed and not trained since".to_owned(),
-            steps => format!("the mean of its last {steps} steps"),
+            0 => tr!("as it is now, changed and not trained since"),
+            steps => tr!("the mean of its last {steps} steps", steps),
         };
-        (three(loss), format!("The loss of {name}: {over}, as beside the chart."))
+        (three(loss), tr!("The loss of {name}: {over}, as beside the chart.", name, over))
     });
     let floors = state.started.floors.iter();
-    let floors = floors.map(|floor| (three(floor.share), format!("Theory's prediction: {}.", floors::limit(floor))));
+    let floors = floors.map(|floor| (three(floor.share), tr!("Theory's prediction: {}.", floors::limit(floor))));
     losses.chain(floors).collect()
 }
 
@@ -33,7 +34,7 @@ pub fn parts(sentence: &str, names: &[String], numbers: &[(String, String)]) -> 
     let mut parts = Vec::new();
     let (mut plain, mut rest) = (String::new(), sentence);
     while let Some(letter) = rest.chars().next() {
-        let inside = plain.chars().next_back().is_some_and(|before| before.is_alphanumeric() || before == '.');
+        let inside = plain.chars().next_back().is_some_and(|before| before.is_ascii_alphanumeric() || before == '.');
         let found = if inside { None } else { lane_at(rest, names).or_else(|| number_at(rest, numbers)) };
         let Some((part, length)) = found else {
             plain.push(letter);
@@ -55,7 +56,7 @@ pub fn parts(sentence: &str, names: &[String], numbers: &[(String, String)]) -> 
 /// The longest name that stands here, and its length. A sentence may begin with it, and then has a capital letter.
 fn lane_at(rest: &str, names: &[String]) -> Option<(Part, usize)> {
     let stands = |name: &String| rest.get(..name.len()).is_some_and(|here| here.eq_ignore_ascii_case(name));
-    let ends = |name: &String| !rest[name.len()..].chars().next().is_some_and(char::is_alphanumeric);
+    let ends = |name: &String| !rest[name.len()..].chars().next().is_some_and(|next| next.is_ascii_alphanumeric());
     let here = names.iter().enumerate().filter(|(_, name)| !name.is_empty() && stands(name) && ends(name));
     let (lane, name) = here.max_by_key(|(_, name)| name.len())?;
     Some((Part::Lane(lane, rest[..name.len()].to_owned()), name.len()))

@@ -1,6 +1,7 @@
 //! Sentences about a language model's held-out text: overfitting, forgetting, and what has been gained.
 
 use super::State;
+use crate::lang::tr;
 use crate::protocol::text::{HeldFrame, HeldScore};
 use crate::view::{
     format::{count, list, three},
@@ -31,7 +32,7 @@ pub fn overfitting(state: &State<'_>) -> Option<String> {
         let rises = tail.windows(2).all(|pair| pair[1].1 > pair[0].1);
         let (before, recent) = (history.earlier()?, history.recent()?);
         (rises && now - lowest > RISEN && recent < before).then(|| {
-            format!(
+            tr!(
                 "{} overfits: its training loss still falls, from {} to {} {}, while held-out text rose from {} at step {} to {}.",
                 state.name(lane),
                 three(before),
@@ -39,8 +40,7 @@ pub fn overfitting(state: &State<'_>) -> Option<String> {
                 held.text.unit(),
                 three(lowest),
                 count(at),
-                three(now)
-            )
+                three(now))
         })
     })
 }
@@ -57,10 +57,10 @@ fn gained(held: &HeldFrame, base: &HeldScore, score: &HeldScore) -> Option<(f64,
 }
 
 /// What `gained` is a mean over.
-fn new(held: &HeldFrame) -> &'static str {
+fn new(held: &HeldFrame) -> String {
     match held.unread() {
-        Some(_) => "the new languages that the base can read at all",
-        None => "the new languages",
+        Some(_) => tr!("the new languages that the base can read at all"),
+        None => tr!("the new languages"),
     }
 }
 
@@ -85,21 +85,22 @@ pub fn forgetting(state: &State<'_>) -> Option<String> {
     let all: Vec<_> = scores.into_iter().filter_map(forgets).collect();
     let &(lane, language, before, now) = all.iter().max_by(|a, b| (a.3 - a.2).total_cmp(&(b.3 - b.2)))?;
     let learned = held.lanes.get(lane)?.as_ref().and_then(|score| gained(held, base, score));
-    let learned = learned.map_or(String::new(), |(from, to)| {
-        format!(", while {} went from {} to {}", new(held), three(from), three(to))
-    });
+    let learned = learned
+        .map_or(String::new(), |(from, to)| tr!(", while {} went from {} to {}", new(held), three(from), three(to)));
     let others = match all.len() {
-        1 => "",
-        n if n == state.frame.lanes.len() => "; the other lanes forget too",
-        _ => "; it is not the only lane to forget",
+        1 => String::new(),
+        n if n == state.frame.lanes.len() => tr!("; the other lanes forget too"),
+        _ => tr!("; it is not the only lane to forget"),
     };
-    Some(format!(
+    Some(tr!(
         "{} forgets: {} costs {} {} now, {} before{learned}{others}.",
         state.name(lane),
         short_name(&held.languages[language].name),
         three(f64::from(now)),
         held.text.unit(),
-        three(f64::from(before))
+        three(f64::from(before)),
+        learned,
+        others
     ))
 }
 
@@ -113,14 +114,15 @@ pub fn gain(state: &State<'_>) -> Option<String> {
     all.sort_by(|a, b| a.2.total_cmp(&b.2));
     let &(lane, from, to) = all.first().filter(|(_, from, to)| from - to > TIE)?;
     let close = all.get(1).is_some_and(|next| next.2 - to < TIE);
-    let next = if close { "; the next is so close that one run does not tell them apart" } else { "" };
-    Some(format!(
+    let next = if close { tr!("; the next is so close that one run does not tell them apart") } else { String::new() };
+    Some(tr!(
         "Held-out text in {} costs {} {} with {}, {} with the base{next}.",
         new(held),
         three(to),
         held.text.unit(),
         state.name(lane),
-        three(from)
+        three(from),
+        next
     ))
 }
 
@@ -136,7 +138,6 @@ pub fn results(state: &State<'_>) -> Option<String> {
     };
     let all: Vec<String> = scores.into_iter().filter_map(told).collect();
     let (from, _) = gained(held, base, base)?;
-    (!all.is_empty()).then(|| {
-        format!("held-out {} in {} {}; the base's were {}", held.text.unit(), new(held), list(&all), three(from))
-    })
+    (!all.is_empty())
+        .then(|| tr!("held-out {} in {} {}; the base's were {}", held.text.unit(), new(held), list(&all), three(from)))
 }

@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::protocol::Accuracy;
 use crate::view::{axis::path, format::three, lane_view::LaneView};
 
@@ -39,7 +40,7 @@ pub fn accuracies(lanes: &[LaneView], names: &[String], domains: &[String], step
     };
     html! {
         <table class="accuracy">
-            <caption>{ "accuracy on held-out images, 0 to 1 over steps" }</caption>
+            <caption>{ tr!("accuracy on held-out images, 0 to 1 over steps") }</caption>
             <thead><tr>
                 <td />
                 { for names.iter().take(lanes.len()).enumerate().map(|(index, name)| html! {
@@ -49,13 +50,13 @@ pub fn accuracies(lanes: &[LaneView], names: &[String], domains: &[String], step
             <tbody>
                 { for domains.iter().enumerate().map(|(k, domain)| line(
                     domain,
-                    format!("{domain}: share of the held-out images that each lane names rightly."),
+                    tr!("{domain}: share of the held-out images that each lane names rightly.", domain),
                     "",
                     &move |a: &Accuracy| a.domains.get(k).copied(),
                 )) }
                 { line(
-                    "upright (old task)",
-                    "Share of the held-out upright images named rightly. The base learned these; what falls here is forgotten.".into(),
+                    &tr!("upright (old task)"),
+                    tr!("Share of the held-out upright images named rightly. The base learned these; what falls here is forgotten."),
                     "old",
                     &|a: &Accuracy| Some(a.old),
                 ) }

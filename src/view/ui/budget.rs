@@ -12,6 +12,7 @@ use super::{
     size::use_size,
 };
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::protocol::Started;
 use crate::view::{
     axis::{marks, path},
@@ -57,7 +58,7 @@ pub fn Budgets(props: &BudgetsProps) -> Html {
         let chosen = chosen.clone();
         html! {
             <button type="button" class={format!("tab lane-{of}")} aria-pressed={(of == lane).to_string()}
-                data-why={format!("Show the directions of {}.", props.names[of])}
+                data-why={tr!("Show the directions of {}.", props.names[of])}
                 onclick={Callback::from(move |_: MouseEvent| chosen.set(Some(of)))}>
                 <span class="dot" />{ &props.names[of] }
             </button>
@@ -67,19 +68,19 @@ pub fn Budgets(props: &BudgetsProps) -> Html {
     let rank = budget.first / adapted(props, lane).max(1);
     let ramp = Matrix { rows: 1, cols: rank + 1, values: (0..=rank).map(|k| k as f32 / rank as f32).collect() };
     html! {
-        <Panel id="budget" title="Directions in use" {tables} step={props.step} {controls}>
+        <Panel id="budget" title={tr!("Directions in use")} {tables} step={props.step} {controls}>
             if let Some(usage) = usage {
                 <Chart {lane} {name} {budget} {rank} {usage} step={props.step} dark={props.dark}
                     total={props.started.config.schedule.total} />
                 <div class="row">
                     <p class="note">{ budget_state(&budget, props.step) }</p>
                     <span class="spring" />
-                    <span class="legend" data-why="Directions of one layer: singular values that are not pruned to zero.">
-                        <span>{ "0" }</span>{ legend(ramp, Scale::Unit, props.dark) }<span>{ format!("{rank} a layer") }</span>
+                    <span class="legend" data-why={tr!("Directions of one layer: singular values that are not pruned to zero.")}>
+                        <span>{ "0" }</span>{ legend(ramp, Scale::Unit, props.dark) }<span>{ tr!("{rank} a layer", rank) }</span>
                     </span>
                 </div>
             } else {
-                <p class="note">{ format!("No direction of {name} is in use yet: its singular values begin at zero. {}", budget_state(&budget, props.step)) }</p>
+                <p class="note">{ tr!("No direction of {name} is in use yet: its singular values begin at zero. {}", budget_state(&budget, props.step), name) }</p>
             }
         </Panel>
     }
@@ -152,8 +153,8 @@ fn Chart(props: &ChartProps) -> Html {
             <g class="strip">
                 <rect class="frame" x={tenths(LEFT)} y={tenths(strips + STRIP * place as f64 + 1.0)}
                     width={tenths((until - LEFT).max(1.0))} height={tenths(STRIP - 2.0)} />
-                <text x={tenths(LEFT - 8.0)} y={middle.clone()} text-anchor="end">{ format!("layer {}", layer + 1) }</text>
-                <text x={tenths(edge + 24.0)} y={middle}>{ format!("{kept} of {rank}") }</text>
+                <text x={tenths(LEFT - 8.0)} y={middle.clone()} text-anchor="end">{ tr!("layer {}", layer + 1) }</text>
+                <text x={tenths(edge + 24.0)} y={middle}>{ tr!("{kept} of {rank}", kept, rank) }</text>
             </g>
         }
     });
@@ -167,19 +168,18 @@ fn Chart(props: &ChartProps) -> Html {
         from: (edge, y(budget.at(limit as f64))),
         text: "budget".into(),
         value: if narrow || here == end { here.clone() } else { format!("{here} → {end}") },
-        why: format!("{} At step {measured_at}: {here}.", budget.why()),
+        why: tr!("{} At step {measured_at}: {here}.", budget.why(), measured_at, here),
         lane: None,
         mark: Mark::Path("M-5 0H5"),
         since: None,
     }];
     labels.extend(now.map(|level| End {
         from: (x(level.last as f64), y(level.total() as f64)),
-        text: "in use".into(),
+        text: tr!("in use"),
         value: level.total().to_string(),
-        why: format!(
+        why: tr!(
             "{}: singular values that are not zero, in all layers together, counted after step {}. While the budget falls they are pruned every ten steps and may come back in between.",
-            props.name, level.last
-        ),
+            props.name, level.last),
         lane: Some(props.lane),
         mark: Mark::Dot,
         since: None,
@@ -189,12 +189,12 @@ fn Chart(props: &ChartProps) -> Html {
     let at = along.cursor;
     let readout = match at {
         Some(step) => usage_at(budget, usage, step),
-        None => "directions in use: all layers, then each".into(),
+        None => tr!("directions in use: all layers, then each"),
     };
     let label = {
         let layers = usage.layers.iter().enumerate();
-        let each = layers.map(|(place, layer)| format!("layer {} {}", layer + 1, now.map_or(0, |n| n.kept[place])));
-        format!(
+        let each = layers.map(|(place, layer)| tr!("layer {} {}", layer + 1, now.map_or(0, |n| n.kept[place])));
+        tr!(
             "Directions in use of {} over {} steps: {}; {}",
             props.name,
             props.step,
@@ -220,7 +220,7 @@ fn Chart(props: &ChartProps) -> Html {
                             }
                         </svg>
                     </div>
-                    { ends("Budget and directions in use", labels, edge, (width, base)) }
+                    { ends(tr!("Budget and directions in use"), labels, edge, (width, base)) }
                 }
             </div>
         </>

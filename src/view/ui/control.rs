@@ -6,6 +6,7 @@ use yew::prelude::*;
 
 use crate::config::Named;
 use crate::decimal::plain;
+use crate::lang::said;
 use crate::view::action::Action;
 
 /// Keeps a control's state as its properties have it: set when they change and after each change by the person, who
@@ -152,8 +153,8 @@ pub fn Switch(props: &SwitchProps) -> Html {
 /// A button's looks. A plain function of them: it keeps no state.
 #[derive(Default)]
 pub struct Button {
-    pub label: &'static str,
-    pub why: &'static str,
+    pub label: AttrValue,
+    pub why: AttrValue,
     pub class: &'static str,
     /// For assistive technology, where the visible label alone would be ambiguous.
     pub name: Option<String>,
@@ -161,17 +162,17 @@ pub struct Button {
 }
 
 impl Button {
-    pub fn new(label: &'static str, why: &'static str) -> Self {
-        Self { label, why, ..Self::default() }
+    pub fn new(label: impl Into<AttrValue>, why: impl Into<AttrValue>) -> Self {
+        Self { label: label.into(), why: why.into(), ..Self::default() }
     }
 
     /// One among text, without a frame.
-    pub fn quiet(label: &'static str, why: &'static str) -> Self {
+    pub fn quiet(label: impl Into<AttrValue>, why: impl Into<AttrValue>) -> Self {
         Self { class: "quiet", ..Self::new(label, why) }
     }
 
     /// The one that is most likely meant.
-    pub fn primary(label: &'static str, why: &'static str) -> Self {
+    pub fn primary(label: impl Into<AttrValue>, why: impl Into<AttrValue>) -> Self {
         Self { class: "primary", ..Self::new(label, why) }
     }
 
@@ -211,7 +212,7 @@ pub fn slider_value(event: &InputEvent) -> Option<f64> {
 
 /// Names of a closed choice, in order.
 pub fn names<T: Named>() -> Vec<AttrValue> {
-    T::ALL.iter().map(|one| AttrValue::from(one.name())).collect()
+    T::ALL.iter().map(|one| AttrValue::from(said(one.name()))).collect()
 }
 
 /// Place of a value among its choice.

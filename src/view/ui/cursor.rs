@@ -5,6 +5,7 @@ use yew::prelude::*;
 
 use super::pointer;
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::view::{
     axis::{step_limit, stepped},
     format::count,
@@ -79,7 +80,7 @@ impl Steps {
             let anchor = ["start", "middle", "end"][k];
             html! {
                 <text class="axis" x={tenths(self.x(step as f64))} y={tenths(y)} text-anchor={anchor}>
-                    { if k == 2 { format!("{} steps", count(step)) } else { count(step) } }
+                    { if k == 2 { tr!("{} steps", count(step)) } else { count(step) } }
                 </text>
             }
         });

@@ -11,6 +11,7 @@ use super::{
     size::use_size,
 };
 use crate::decimal::{plain, tenths};
+use crate::lang::tr;
 use crate::protocol::{CutsFrame, Started};
 use crate::view::{
     action::Action,
@@ -50,23 +51,24 @@ pub fn Cuts(props: &CutsProps) -> Html {
         Callback::from(move |()| cuts.iter().map(|cuts| cuts_table(cuts, &names, &unit)).collect::<Vec<_>>())
     };
     let note = props.cuts.as_ref().map(|cuts| {
-        let floors = if cuts.floors.is_empty() { " No floor is proved for this task." } else { "" };
-        format!(
+        let floors = if cuts.floors.is_empty() { tr!(" No floor is proved for this task.") } else { String::new() };
+        tr!(
             "Measured after {} steps on {} tokens of the training data, without further training.{floors}",
             count(cuts.step),
-            count(cuts.tokens)
+            count(cuts.tokens),
+            floors
         )
     });
     html! {
         <div ref={node}>
-            <Panel id="cuts" title="Smaller ranks" {tables} step={props.step}>
+            <Panel id="cuts" title={tr!("Smaller ranks")} {tables} step={props.step}>
                 if let Some(cuts) = &props.cuts {
                     <Chart cuts={cuts.clone()} names={props.names.clone()} unit={props.unit.clone()} />
-                    <p class="note" data-why="Only the first directions of every layer's factors are kept, all others set to zero; shares are of these tokens' own energy. DyLoRA trains for it: each of its steps trains the first b directions, b drawn anew. A plain LoRA may turn its directions as it likes, so its first ones are no better than others.">
+                    <p class="note" data-why={tr!("Only the first directions of every layer's factors are kept, all others set to zero; shares are of these tokens' own energy. DyLoRA trains for it: each of its steps trains the first b directions, b drawn anew. A plain LoRA may turn its directions as it likes, so its first ones are no better than others.")}>
                         { note }
                     </p>
                 } else {
-                    <p class="note">{ "Measuring what is lost when only the first directions are kept …" }</p>
+                    <p class="note">{ tr!("Measuring what is lost when only the first directions are kept …") }</p>
                 }
             </Panel>
         </div>
@@ -162,15 +164,15 @@ fn Chart(props: &ChartProps) -> Html {
                 Some(&last) if loss.is_finite() => (last, three(f64::from(loss))),
                 _ => ((edge, TOP), "diverged".into()),
             };
-            let why = format!("{name}: {value} at its full rank {rank}, as {}.", props.unit);
+            let why = tr!("{name}: {value} at its full rank {rank}, as {}.", props.unit, name, value, rank);
             Some(End { from, text: name, value, why, lane: Some(lane.lane), mark: mark(lane.lane), since: None })
         })
         .collect();
     labels.extend(floor.last().map(|&from| End {
         from,
-        text: "floor, each rank".into(),
+        text: tr!("floor, each rank"),
         value: String::new(),
-        why: "Eckart–Young: the least that any single weight of each rank leaves in expectation, the energy beyond the largest singular values of the true change (of several tasks, of its mean). On a sample of tokens a loss can still lie a little below.".into(),
+        why: tr!("Eckart–Young: the least that any single weight of each rank leaves in expectation, the energy beyond the largest singular values of the true change (of several tasks, of its mean). On a sample of tokens a loss can still lie a little below."),
         lane: None,
         mark: Mark::Path("M-5 0H5"),
         since: None,
@@ -180,17 +182,18 @@ fn Chart(props: &ChartProps) -> Html {
     let at = cursor.and_then(|at| ranks.get(at).copied());
     let readout = match at {
         Some(rank) => cuts_at(cuts, names, rank),
-        None => format!("{}, over directions kept", props.unit),
+        None => tr!("{}, over directions kept", props.unit),
     };
     let label = {
         let lanes = cuts.lanes.iter().enumerate().filter_map(|(place, lane)| {
             let ends = [ranks.first(), ranks.last()].into_iter().flatten();
-            let values =
-                ends.filter_map(|&rank| Some(format!("{} at rank {rank}", three(cut_loss(cuts, place, rank)?))));
+            let values = ends.filter_map(|&rank| {
+                cut_loss(cuts, place, rank).map(|loss| tr!("{} at rank {rank}", three(loss), rank))
+            });
             Some(format!("{} {}", names.get(lane.lane)?, values.collect::<Vec<_>>().join(", ")))
         });
-        let floor = cut_floor(cuts, 1).map(|floor| format!("floor {} at rank 1", three(floor)));
-        format!("Loss over rank as {}: {}", props.unit, lanes.chain(floor).collect::<Vec<_>>().join("; "))
+        let floor = cut_floor(cuts, 1).map(|floor| tr!("floor {} at rank 1", three(floor)));
+        tr!("Loss over rank as {}: {}", props.unit, lanes.chain(floor).collect::<Vec<_>>().join("; "))
     };
     let along = Along {
         cursor: *cursor,
@@ -213,7 +216,7 @@ fn Chart(props: &ChartProps) -> Html {
                         <svg aria-hidden="true" width={tenths(width)} height={tenths(height)}>
                             { for rows }
                             { for columns }
-                            <text class="axis" x={tenths(LEFT)} y={tenths(base + 18.0)} text-anchor="end">{ "rank" }</text>
+                            <text class="axis" x={tenths(LEFT)} y={tenths(base + 18.0)} text-anchor="end">{ tr!("rank") }</text>
                             <path class="theory" d={path(floor.iter().copied())} />
                             { for levels }
                             { for curves }
@@ -222,7 +225,7 @@ fn Chart(props: &ChartProps) -> Html {
                             }
                         </svg>
                     </div>
-                    { ends("Lanes and the floor", labels, edge, (width, height)) }
+                    { ends(tr!("Lanes and the floor"), labels, edge, (width, height)) }
                 }
             </div>
         </>

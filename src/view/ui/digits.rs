@@ -11,6 +11,7 @@ use super::{
     pointer::{self, owner},
 };
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::protocol::{DrawAnswer, Sketch};
 use crate::view::{
     action::Action,
@@ -149,16 +150,18 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
             dispatch.emit(Action::Draw(cells.map(|pixels| Sketch { pixels, there: next })));
             there.set(next);
         });
-        let label = ["left sensor", "right sensor"][side];
-        html! { <Switch {label} why="Off, it is not there: the networks get nothing in its place." {on} {on_change} /> }
+        let label = if side == 0 { tr!("left sensor") } else { tr!("right sensor") };
+        html! { <Switch {label} why={tr!("Off, it is not there: the networks get nothing in its place.")} {on} {on_change} /> }
     };
     let note = match (props.sensors, *there) {
         (false, _) => {
-            "Draw an upright digit, or one turned, inverted or mirrored like the new domains: every lane answers as it trains."
+            tr!(
+                "Draw an upright digit, or one turned, inverted or mirrored like the new domains: every lane answers as it trains."
+            )
         }
-        (true, [false, false]) => "With both sensors off there is nothing to answer to.",
+        (true, [false, false]) => tr!("With both sensors off there is nothing to answer to."),
         (true, _) => {
-            "Draw an upright digit and switch a sensor off: every lane answers with what is left, as it trains."
+            tr!("Draw an upright digit and switch a sensor off: every lane answers with what is left, as it trains.")
         }
     };
     let seen = use_memo(((*ink).clone(), *there), |(ink, there)| {
@@ -176,12 +179,12 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
         Callback::from(move |()| vec![answer_table(answers.as_deref().map_or(&[], Vec::as_slice), &names)])
     };
     html! {
-        <Panel id="digits" title="Draw a digit" {tables} step={props.step}
-            controls={Button::quiet("Clear", "Wipe the pad.").calls(clear)}>
+        <Panel id="digits" title={tr!("Draw a digit")} {tables} step={props.step}
+            controls={Button::quiet(tr!("Clear"), tr!("Wipe the pad.")).calls(clear)}>
             <div class="digits-grid">
                 <div class="pad" role="img" tabindex="0"
-                    aria-label="Drawing pad. Arrow keys move the pen, Space lowers and lifts it."
-                    data-why="Draw with pointer or finger; or move the pen with the arrow keys and lower or lift it with Space."
+                    aria-label={tr!("Drawing pad. Arrow keys move the pen, Space lowers and lifts it.")}
+                    data-why={tr!("Draw with pointer or finger; or move the pen with the arrow keys and lower or lift it with Space.")}
                     {onpointerdown} onpointermove={on_pointer.clone()} onpointerup={on_pointer} {onkeydown} {onblur}>
                     <canvas ref={canvas} width={SIDE.to_string()} height={SIDE.to_string()} />
                     <svg aria-hidden="true" viewBox={format!("0 0 {SIDE} {SIDE}")}>
@@ -191,9 +194,9 @@ pub fn DigitsPad(props: &DigitsProps) -> Html {
                     </svg>
                 </div>
                 <figure class="seen">
-                    <figcaption data-why="The drawing as the networks get it: moved to the middle, scaled to the full height, ink counted in 8 × 8 cells.">{ "seen as 8 × 8" }</figcaption>
+                    <figcaption data-why={tr!("The drawing as the networks get it: moved to the middle, scaled to the full height, ink counted in 8 × 8 cells.")}>{ tr!("seen as 8 × 8") }</figcaption>
                     <Heat class="square" data={(*seen).clone()} scale={Scale::Unit} dark={props.dark}
-                        label="The drawing reduced to 8 × 8 cells" on_cursor={Callback::noop()} />
+                        label={tr!("The drawing reduced to 8 × 8 cells")} on_cursor={Callback::noop()} />
                     if props.sensors {
                         <div class="sensors">{ sensor(0) }{ sensor(1) }</div>
                     }
@@ -238,7 +241,7 @@ fn best(answer: &DrawAnswer) -> Option<(usize, f32)> {
 
 fn name_of(answer: &DrawAnswer, names: &[String]) -> String {
     match answer.lane {
-        None => "frozen base".into(),
+        None => tr!("frozen base"),
         Some(lane) => names.get(lane).cloned().unwrap_or_default(),
     }
 }
@@ -263,22 +266,26 @@ fn answer_row(answer: &DrawAnswer, names: &[String]) -> Html {
         let each = gates.len() / answer.tokens.max(1);
         let bars = move |(token, gate): (usize, &[f32])| {
             let of = match answer.tokens {
-                1 => format!("Gate of layer {} for this drawing", layer + 1),
-                _ => format!("Gate of layer {} for the {} sensor", layer + 1, ["left", "right"][token.min(1)]),
+                1 => tr!("Gate of layer {} for this drawing", layer + 1),
+                _ => tr!(
+                    "Gate of layer {} for the {} sensor",
+                    layer + 1,
+                    if token == 0 { tr!("left") } else { tr!("right") }
+                ),
             };
             gate_bars(gate, &of)
         };
         gates.chunks_exact(each.max(1)).enumerate().map(bars)
     });
-    let class = answer.lane.map_or("answer base".to_string(), |lane| format!("answer lane-{lane}"));
+    let class = answer.lane.map_or("answer base".into(), |lane| format!("answer lane-{lane}"));
     html! {
         <div {class}>
             <span class="who"><span class="dot" />{ &name }</span>
-            <span class="says" data-why={format!("{name} says {digit}, with probability {}.", percent(f64::from(confidence)))}>
+            <span class="says" data-why={tr!("{name} says {digit}, with probability {}.", percent(f64::from(confidence)), name, digit)}>
                 <b>{ digit }</b>{ " " }{ percent(f64::from(confidence)) }
             </span>
             <svg class="probabilities" role="img" width="140" height="40"
-                aria-label={format!("{name}: probability of each digit; most probable {digit} at {}", percent(f64::from(confidence)))}>{ for bars }</svg>
+                aria-label={tr!("{name}: probability of each digit; most probable {digit} at {}", percent(f64::from(confidence)), name, digit)}>{ for bars }</svg>
             <span class="gates">{ for gates }</span>
         </div>
     }
@@ -296,7 +303,7 @@ pub fn gate_bars(gate: &[f32], of: &str) -> Html {
     });
     html! {
         <svg class="gate-bars" role="img" width={(gate.len() * 6).to_string()} height="24" tabindex="0"
-            aria-label={of.to_owned()} data-why={format!("{of}, expert by expert: {}.", list.join(", "))}>
+            aria-label={of.to_owned()} data-why={tr!("{of}, expert by expert: {}.", list.join(", "), of)}>
             { for bars }
         </svg>
     }
@@ -306,7 +313,7 @@ fn answer_table(answers: &[DrawAnswer], names: &[String]) -> Table {
     let mut head = vec!["".to_string(), "answer".to_string()];
     head.extend((0..10).map(|d| d.to_string()));
     Table {
-        caption: "Probability of each digit for the drawing".into(),
+        caption: tr!("Probability of each digit for the drawing"),
         head,
         rows: answers
             .iter()

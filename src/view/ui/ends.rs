@@ -42,14 +42,14 @@ pub struct End {
 }
 
 /// The labels of all lines, right of `edge`; the picture is as large as `size`.
-pub fn ends(label: &'static str, all: Vec<End>, edge: f64, size: (f64, f64)) -> Html {
+pub fn ends(label: String, all: Vec<End>, edge: f64, size: (f64, f64)) -> Html {
     let wanted: Vec<f64> = all.iter().map(|end| end.from.1 - LINE / 2.0).collect();
     let placed = spread(&wanted, LINE, 0.0, size.1 - LINE);
     let ends = all.into_iter().zip(placed).map(|(end, top)| {
         let middle = top + LINE / 2.0;
         let class = match end.lane {
             Some(lane) => format!("end lane-{lane}"),
-            None => "end floor".to_string(),
+            None => "end floor".into(),
         };
         let text = edge + if matches!(end.mark, Mark::None) { 14.0 } else { 22.0 };
         let (x, y) = end.from;

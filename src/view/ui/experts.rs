@@ -9,6 +9,7 @@ use super::{
     heat::{Cell, Heat, Matrix},
     panel::Panel,
 };
+use crate::lang::tr;
 use crate::protocol::{ExpertsFrame, WeightFrame};
 use crate::view::{
     format::three,
@@ -72,22 +73,26 @@ pub fn Experts(props: &ExpertsProps) -> Html {
         _ => format!("B{0} A{0}", e + 1),
     };
     let option = |e: usize| match pair_of(e) {
-        Some((read, write)) => format!("expert {}: v{read}, u{write}", e + 1),
-        None => format!("expert {}", e + 1),
+        Some((read, write)) => tr!("expert {}: v{read}, u{write}", e + 1, read, write),
+        None => tr!("expert {}", e + 1),
     };
     let options: Vec<AttrValue> = (0..experts.count).map(|e| option(e).into()).collect();
     let cosines_why = match experts.shared {
         Some(_) => {
-            "Cosine between two experts' changes of the weight, taken as vectors. Their vectors are shared: expert (i, j) is the outer product of B's column j and A's row i, so experts of one row or one column have one of their two vectors in common."
+            tr!(
+                "Cosine between two experts' changes of the weight, taken as vectors. Their vectors are shared: expert (i, j) is the outer product of B's column j and A's row i, so experts of one row or one column have one of their two vectors in common."
+            )
         }
         None => {
-            "Cosine between two experts' changes of the weight, taken as vectors. Experts that are alike do one job twice; nothing but a term of the loss keeps them apart."
+            tr!(
+                "Cosine between two experts' changes of the weight, taken as vectors. Experts that are alike do one job twice; nothing but a term of the loss keeps them apart."
+            )
         }
     };
     let controls = html! {
         <div class="choices">
             <span class="note">{ props.name.clone() }</span>
-            <Choice quiet=true label="Expert shown" why="Whose product is drawn." {options} chosen={expert}
+            <Choice quiet=true label={tr!("Expert shown")} why={tr!("Whose product is drawn.")} {options} chosen={expert}
                 on_change={Callback::from(move |e| chosen.set(e))} />
         </div>
     };
@@ -95,45 +100,46 @@ pub fn Experts(props: &ExpertsProps) -> Html {
         at.and_then(|(r, c)| picture.values.get(r * picture.cols + c).map(|&v| (r, c, f64::from(v))))
     };
     let pair_text = match value(&pictures.cosines, *pair) {
-        Some((i, j, v)) => format!("experts {} and {}: {}", i + 1, j + 1, signed(v)),
-        None => "point at a pair of experts".into(),
+        Some((i, j, v)) => tr!("experts {} and {}: {}", i + 1, j + 1, signed(v)),
+        None => tr!("point at a pair of experts"),
     };
     let cell_text = match value(&pictures.product, *cell) {
         Some((r, c, v)) => format!("({r}, {c})  {}", signed(v)),
-        None => "what it writes × what it reads".into(),
+        None => tr!("what it writes × what it reads"),
     };
     let unit = Scale::Diverging { range: 1.0 };
     let scale = |at: usize| Scale::Diverging { range: pictures.ranges[at] };
-    let edge = |what: &str, class: &'static str, data: &Snap<Matrix>, at: usize| {
-        let label = format!(
+    let edge = |what: String, class: &'static str, data: &Snap<Matrix>, at: usize| {
+        let label = tr!(
             "{what} of expert {}, from −{} to {}",
             expert + 1,
             three(f64::from(pictures.ranges[at])),
-            three(f64::from(pictures.ranges[at]))
+            three(f64::from(pictures.ranges[at])),
+            what
         );
         html! { <Heat {class} data={data.clone()} scale={scale(at)} dark={props.dark} {label} on_cursor={nothing.clone()} /> }
     };
     let range = pictures.ranges[0];
     html! {
-        <Panel id="experts" title="Experts" {tables} step={props.step} {controls}>
+        <Panel id="experts" title={tr!("Experts")} {tables} step={props.step} {controls}>
             <div class="experts-grid">
                 <figure>
                     <figcaption data-why={cosines_why}>
-                        { "cosine between experts" }
+                        { tr!("cosine between experts") }
                     </figcaption>
                     <Heat class="square" data={pictures.cosines.clone()} scale={unit} dark={props.dark} cursor={*pair}
-                        label={format!("Cosines between {} experts, from −1 to 1", experts.count)} on_cursor={on_pair} on_pick={Some(on_pick)} />
+                        label={tr!("Cosines between {} experts, from −1 to 1", experts.count)} on_cursor={on_pair} on_pick={Some(on_pick)} />
                     <p class="readout">{ pair_text }</p>
                 </figure>
                 <figure>
-                    <figcaption data-why="One expert's change of the weight: the outer product of what it writes (left) and what it reads (top); of several pairs, their sum and its first pair.">
+                    <figcaption data-why={tr!("One expert's change of the weight: the outer product of what it writes (left) and what it reads (top); of several pairs, their sum and its first pair.")}>
                         { name(expert) }
                     </figcaption>
                     <div class="outer">
-                        { edge("What it reads", "reads", &pictures.reads, 1) }
-                        { edge("What it writes", "writes", &pictures.writes, 2) }
+                        { edge(tr!("What it reads"), "reads", &pictures.reads, 1) }
+                        { edge(tr!("What it writes"), "writes", &pictures.writes, 2) }
                         <Heat class="square" data={pictures.product.clone()} scale={scale(0)} dark={props.dark} cursor={*cell}
-                            label={format!("{}, {rows} outputs × {cols} inputs, from −{} to {}", name(expert), three(f64::from(range)), three(f64::from(range)))}
+                            label={tr!("{}, {rows} outputs × {cols} inputs, from −{} to {}", name(expert), three(f64::from(range)), three(f64::from(range)), rows, cols)}
                             on_cursor={on_cell} />
                     </div>
                     <div class="row under">

@@ -5,6 +5,7 @@ use web_sys::{CanvasRenderingContext2d, Element, HtmlCanvasElement, ImageData};
 use yew::prelude::*;
 
 use super::{control::Number, panel::Panel, pointer::owner, shown::use_shown, size::use_size};
+use crate::lang::tr;
 use crate::protocol::{Ablate, Watch};
 use crate::view::{
     action::Action,
@@ -58,8 +59,8 @@ pub fn Method(props: &MethodProps) -> Html {
     };
     let controls = html! {
         if let Some(flow) = shown {
-            <Number label="token" whole=true why="The token of the probe batch whose way is drawn. Pointing at one among the gates chooses it too."
-                name={Some(AttrValue::from("Token drawn"))} value={(flow.frame.token + 1) as f64} min={1.0} max={flow.frame.tokens as f64}
+            <Number label={tr!("token")} whole=true why={tr!("The token of the probe batch whose way is drawn. Pointing at one among the gates chooses it too.")}
+                name={Some(AttrValue::from(tr!("Token drawn")))} value={(flow.frame.token + 1) as f64} min={1.0} max={flow.frame.tokens as f64}
                 on_change={props.dispatch.reform(|v: f64| Action::FlowToken(v as usize - 1))} />
         }
     };
@@ -77,10 +78,10 @@ pub fn Method(props: &MethodProps) -> Html {
         })
     };
     html! {
-        <Panel id="method" title="How it works" {tables} step={props.step} {controls}>
+        <Panel id="method" title={tr!("How it works")} {tables} step={props.step} {controls}>
             <div class="tabs">{ for tabs }</div>
             <div class={format!("way lane-{lane}")} ref={node} {onclick}>
-                <svg role="img" aria-label={format!("{name}: one token's way through the layer")} />
+                <svg role="img" aria-label={tr!("{name}: one token's way through the layer", name)} />
                 <canvas aria-hidden="true" width={(FINE * size.0).to_string()} height={(FINE * size.1).to_string()} />
             </div>
             <p class="note">{ shown.map(|flow| flow.drawing.sentence()) }</p>

@@ -4,6 +4,7 @@
 use yew::prelude::*;
 
 use super::heat::{Cell, Heat, Matrix};
+use crate::lang::tr;
 use crate::view::{format::three, lane_view::GateView, scale::Scale, snap::Snap, words::signed};
 
 #[derive(Properties, PartialEq)]
@@ -31,9 +32,9 @@ pub fn GateParts(props: &PartsProps) -> Html {
         let at = at.clone();
         Callback::from(move |cell| at.set(cell))
     };
-    let part = |what: &str, caption: Html, why: &'static str, values: &[f32]| {
+    let part = |what: &str, caption: Html, why: String, values: &[f32]| {
         let range = three(f64::from(props.range));
-        let label = format!("{}: {what}, experts × domains, from −{range} to {range}", props.name);
+        let label = tr!("{}: {what}, experts × domains, from −{range} to {range}", props.name, what, range);
         html! {
             <figure>
                 <figcaption data-why={why}>{ caption }</figcaption>
@@ -44,16 +45,17 @@ pub fn GateParts(props: &PartsProps) -> Html {
         }
     };
     let readout = at.map_or_else(
-        || "gate = intuition + router".to_string(),
+        || tr!("gate = intuition + router"),
         |(e, d)| {
             let value = |values: &[f32]| values.get(d * experts + e).map_or("–".into(), |&v| signed(f64::from(v)));
             let domain = props.domains.get(d).map_or("", String::as_str);
-            format!(
+            tr!(
                 "expert {} on {domain}: intuition {}, router {}, gate {}",
                 e + 1,
                 value(&parts.intuition),
                 value(&parts.router),
-                value(&frame.domains)
+                value(&frame.domains),
+                domain
             )
         },
     );
@@ -62,14 +64,14 @@ pub fn GateParts(props: &PartsProps) -> Html {
             <div class="row">
                 <p class="readout">{ readout }</p>
                 <span class="spring" />
-                <span class="number" tabindex="0" data-why="How the two parts are mixed: ω = σ(100 w), w trained from 0. At 0 the gate is intuition alone, at 1 the router alone.">
+                <span class="number" tabindex="0" data-why={tr!("How the two parts are mixed: ω = σ(100 w), w trained from 0. At 0 the gate is intuition alone, at 1 the router alone.")}>
                     { "ω " }<b>{ three(f64::from(parts.share)) }</b>
                 </span>
             </div>
             <div class={classes!("gate-grid", "parts", props.size)}>
-                <div class="experts"><span class="axis">{ "expert" }</span><div class="cells">{ for (1..=experts).map(|e| html! { <span>{ e }</span> }) }</div></div>
-                { part("intuition", html! { "intuition" }, "4 (1−ω) ⟨cᵢ, e⟩: how alike the direction of the sequence's mean is to the i-th prototype. Prototypes are k-means centroids of the task's data and are not trained.", &parts.intuition) }
-                { part("router", html! { "router" }, "N ω softmax(W_r x): a trained router, which is even at first. Its parts sum to N ω.", &parts.router) }
+                <div class="experts"><span class="axis">{ tr!("expert") }</span><div class="cells">{ for (1..=experts).map(|e| html! { <span>{ e }</span> }) }</div></div>
+                { part(&tr!("intuition"), html! { { tr!("intuition") } }, tr!("4 (1−ω) ⟨cᵢ, e⟩: how alike the direction of the sequence's mean is to the i-th prototype. Prototypes are k-means centroids of the task's data and are not trained."), &parts.intuition) }
+                { part(&tr!("router"), html! { { tr!("router") } }, tr!("N ω softmax(W_r x): a trained router, which is even at first. Its parts sum to N ω."), &parts.router) }
             </div>
         </>
     }

@@ -9,6 +9,7 @@ use super::{
     heat::{Cell, Heat, Matrix},
     panel::{Panel, table},
 };
+use crate::lang::{said, tr};
 use crate::protocol::{Ablate, GateFrame, Started};
 use crate::view::{
     action::Action,
@@ -52,7 +53,7 @@ pub fn Gates(props: &GatesProps) -> Html {
         let awaited = lanes.iter().any(|lane| lane.is_gated()).then_some("awaited");
         return html! {
             <section id="gates" class={classes!("panel", awaited)} aria-labelledby="gates-title">
-                <header><h2 id="gates-title">{ "Gates" }</h2></header>
+                <header><h2 id="gates-title">{ tr!("Gates") }</h2></header>
                 <p class="note">{ no_gates(lanes, props.lanes) }</p>
             </section>
         };
@@ -68,7 +69,7 @@ pub fn Gates(props: &GatesProps) -> Html {
         })
     };
     let name = props.names.get(frame.lane).cloned().unwrap_or_default();
-    let why = props.started.config.lanes.get(frame.lane).map_or("", |lane| lane.gate_why());
+    let why = props.started.config.lanes.get(frame.lane).map_or_else(String::new, |lane| said(lane.gate_why()));
     let count = frame.token_domains.len();
     let by_domain = by_expert(&frame.domains, domains.len(), frame.experts);
     let by_token = by_expert(&frame.tokens, count, frame.experts);
@@ -116,8 +117,8 @@ pub fn Gates(props: &GatesProps) -> Html {
         let action = ablate(expert);
         html! {
             <button type="button" class="expert" aria-pressed={off.to_string()}
-                aria-label={format!("Expert {} of {name}: {}", expert + 1, if off { "off" } else { "on" })}
-                data-why="Measure each domain's loss with this expert's gate at zero; pictures and training stay as they are."
+                aria-label={tr!("Expert {} of {name}: {}", expert + 1, if off { tr!("off") } else { tr!("on") }, name)}
+                data-why={tr!("Measure each domain's loss with this expert's gate at zero; pictures and training stay as they are.")}
                 onclick={props.dispatch.reform(move |_: MouseEvent| action.clone())}>{ expert + 1 }</button>
         }
     });
@@ -126,32 +127,32 @@ pub fn Gates(props: &GatesProps) -> Html {
     });
     let moments = view.time.next();
     html! {
-        <Panel id="gates" title="Gates" controls={choices(props, view)} {tables} step={props.step}>
+        <Panel id="gates" title={tr!("Gates")} controls={choices(props, view)} {tables} step={props.step}>
             <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout(*at, view, domains) }</p>
             <div class={classes!("gate-grid", size)}>
-                <div class="experts"><span class="axis">{ "expert" }</span><div class="cells">{ for experts }</div></div>
+                <div class="experts"><span class="axis">{ tr!("expert") }</span><div class="cells">{ for experts }</div></div>
                 <figure class="by-domain">
-                    <figcaption data-why={why}>{ "by domain" }</figcaption>
-                    { heat("strip", by_domain, format!("{name}: mean gate, experts × domains"), cursor(|a| match a { At::Domains(c) => Some(c), _ => None }), At::Domains) }
+                    <figcaption data-why={why}>{ tr!("by domain") }</figcaption>
+                    { heat("strip", by_domain, tr!("{name}: mean gate, experts × domains", name), cursor(|a| match a { At::Domains(c) => Some(c), _ => None }), At::Domains) }
                     <div class="ticks">{ for (1..=domains.len()).map(|d| html! { <span>{ d }</span> }) }</div>
                 </figure>
                 <figure class="by-token">
-                    <figcaption data-why="The same tokens in every frame, sorted by domain where the task has pure domains; a column is one token.">{ "by token" }</figcaption>
-                    { heat("strip", by_token, format!("{name}: gate, experts × probe tokens"), cursor(|a| match a { At::Tokens(c) => Some(c), _ => None }), At::Tokens) }
+                    <figcaption data-why={tr!("The same tokens in every frame, sorted by domain where the task has pure domains; a column is one token.")}>{ tr!("by token") }</figcaption>
+                    { heat("strip", by_token, tr!("{name}: gate, experts × probe tokens", name), cursor(|a| match a { At::Tokens(c) => Some(c), _ => None }), At::Tokens) }
                     <div class="ticks ends"><span>{ "1" }</span><span>{ count }</span></div>
                 </figure>
                 <figure class="by-time">
-                    <figcaption data-why="Mean gate over all probe tokens, from the first step to now.">{ "over training" }</figcaption>
-                    { heat("strip", over_time, format!("{name}: mean gate, experts × training time"), cursor(|a| match a { At::Time(c) => Some(c), _ => None }), At::Time) }
+                    <figcaption data-why={tr!("Mean gate over all probe tokens, from the first step to now.")}>{ tr!("over training") }</figcaption>
+                    { heat("strip", over_time, tr!("{name}: mean gate, experts × training time", name), cursor(|a| match a { At::Time(c) => Some(c), _ => None }), At::Time) }
                     <div class="ticks ends"><span>{ "0" }</span><span>{ moments.saturating_sub(1) }</span></div>
                 </figure>
-                <div class="used" tabindex="0" data-why="Utilisation: share of probe tokens whose largest gate is this expert's.">
-                    <span class="axis">{ "leads" }</span><div class="cells">{ for used }</div>
+                <div class="used" tabindex="0" data-why={tr!("Utilisation: share of probe tokens whose largest gate is this expert's.")}>
+                    <span class="axis">{ tr!("leads") }</span><div class="cells">{ for used }</div>
                 </div>
             </div>
             <div class="row">
-                <span class="number" tabindex="0" data-why="Mean over tokens of the gate's entropy, divided by log N: 1 is uniform, 0 is one expert only.">
-                    { if frame.is_shares() { "entropy " } else { "router’s entropy " } }<b>{ three(f64::from(frame.entropy)) }</b>
+                <span class="number" tabindex="0" data-why={tr!("Mean over tokens of the gate's entropy, divided by log N: 1 is uniform, 0 is one expert only.")}>
+                    { if frame.is_shares() { tr!("entropy ") } else { tr!("router’s entropy ") } }<b>{ three(f64::from(frame.entropy)) }</b>
                 </span>
                 <span class="spring" />
                 { scale_legend(scale, props.dark) }
@@ -177,7 +178,7 @@ fn choices(props: &GatesProps, shown: &GateView) -> Html {
         let layer = if layers.contains(&here.1) { here.1 } else { layers[0] };
         html! {
             <button type="button" class={format!("tab lane-{lane}")} aria-pressed={(lane == here.0).to_string()}
-                data-why={format!("Show the gate of {name}.")}
+                data-why={tr!("Show the gate of {name}.", name)}
                 onclick={props.dispatch.reform(move |_: MouseEvent| Action::ShowGate { lane, layer })}>
                 <span class="dot" />{ name }
             </button>
@@ -195,7 +196,7 @@ fn choices(props: &GatesProps, shown: &GateView) -> Html {
         <div class="tabs">
             { for tabs }
             if layers.len() > 1 {
-                <Choice quiet=true label="Layer of the gate" why="Each adapted layer has a gate of its own." {options} {chosen} on_change={on_layer} />
+                <Choice quiet=true label={tr!("Layer of the gate")} why={tr!("Each adapted layer has a gate of its own.")} {options} {chosen} on_change={on_layer} />
             }
         </div>
     }
@@ -221,20 +222,20 @@ fn readout(at: Option<At>, view: &GateView, domains: &[String]) -> String {
     let value = |v: Option<f32>| v.map_or("–".to_string(), |v| three(f64::from(v)));
     let domain = |d: usize| domains.get(d).cloned().unwrap_or_default();
     match at {
-        None if frame.is_shares() => "gate, 0 to 1 · click an expert to measure the loss without it".into(),
-        None => "gate, of either sign · click an expert to measure the loss without it".into(),
+        None if frame.is_shares() => tr!("gate, 0 to 1 · click an expert to measure the loss without it"),
+        None => tr!("gate, of either sign · click an expert to measure the loss without it"),
         Some(At::Domains((e, d))) => {
             let gate = frame.domains.get(d * frame.experts + e).copied();
-            format!("expert {} on {}: mean gate {}", e + 1, domain(d), value(gate))
+            tr!("expert {} on {}: mean gate {}", e + 1, domain(d), value(gate))
         }
         Some(At::Tokens((e, t))) => {
             let gate = frame.tokens.get(t * frame.experts + e).copied();
             let of = frame.token_domains.get(t).map(|&d| domain(d)).unwrap_or_default();
-            format!("expert {} on token {} ({of}): gate {}", e + 1, t + 1, value(gate))
+            tr!("expert {} on token {} ({of}): gate {}", e + 1, t + 1, value(gate), of)
         }
         Some(At::Time((e, c))) => {
             let mean = (0..=c).rev().find_map(|c| view.time.mean(c, e));
-            format!(
+            tr!(
                 "expert {} around step {}: mean gate {}",
                 e + 1,
                 c * view.time.stride(),
@@ -292,7 +293,7 @@ pub fn diverging(low: &str, high: &str, dark: bool) -> Html {
 
 /// A colour scale as a strip; its ends are written beside it by the caller.
 pub fn legend(ramp: Matrix, scale: Scale, dark: bool) -> Html {
-    html! { <Heat class="ramp" data={Snap::new(ramp)} {scale} {dark} label="Colour scale" on_cursor={Callback::noop()} /> }
+    html! { <Heat class="ramp" data={Snap::new(ramp)} {scale} {dark} label={tr!("Colour scale")} on_cursor={Callback::noop()} /> }
 }
 
 fn ablation(frame: &GateFrame, domains: &[String]) -> Html {
@@ -308,7 +309,7 @@ fn ablation(frame: &GateFrame, domains: &[String]) -> Html {
     let mut head = vec!["loss".to_string()];
     head.extend(domains.iter().cloned());
     table(&Table {
-        caption: format!(
+        caption: tr!(
             "What expert {} carries: loss with it and with its gate at zero, on the {} tokens above",
             ablation.expert + 1,
             frame.token_domains.len()

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::args::limits;
 use crate::config::Config;
+use crate::lang::tr;
 use crate::task::text::own::About;
 use crate::view::{action::Action, format::count, run::Run, snap::Snap, words::on_cpu};
 
@@ -49,8 +50,8 @@ pub fn header(props: &HeaderProps) -> Html {
     let dispatch = &props.dispatch;
     let speed = SPEEDS.iter().position(|&s| s == props.speed).unwrap_or(SPEEDS.len() - 1);
     let speeds = SPEEDS.map(|s| match s {
-        Some(n) => AttrValue::from(format!("{n} steps/s")),
-        None => AttrValue::from("full speed"),
+        Some(n) => AttrValue::from(tr!("{n} steps/s", n)),
+        None => AttrValue::from(tr!("full speed")),
     });
     html! {
         <header class="bar">
@@ -58,23 +59,23 @@ pub fn header(props: &HeaderProps) -> Html {
             <TaskPanel config={props.config.clone()} brought={props.brought.clone()} bring={props.bring.clone()} dispatch={dispatch.clone()} />
             <div class="transport">
                 if let Some(steps) = props.finished.and_then(more_steps) {
-                    { Button::primary("More steps", "This run is finished. Begin it again with twice as many steps: the learning rate then falls half as fast.").acts(dispatch, Action::Longer(steps)) }
+                    { Button::primary(tr!("More steps"), tr!("This run is finished. Begin it again with twice as many steps: the learning rate then falls half as fast.")).acts(dispatch, Action::Longer(steps)) }
                 } else if props.running {
-                    { Button::primary("Pause", "Stop after the present step; everything stays as it is.").disabled(!props.ready).acts(dispatch, Action::Pause) }
+                    { Button::primary(tr!("Pause"), tr!("Stop after the present step; everything stays as it is.")).disabled(!props.ready).acts(dispatch, Action::Pause) }
                 } else {
-                    { Button::primary("Run", "Train on, all lanes together.").disabled(!(props.ready || props.failed)).acts(dispatch, Action::Run) }
+                    { Button::primary(tr!("Run"), tr!("Train on, all lanes together.")).disabled(!(props.ready || props.failed)).acts(dispatch, Action::Run) }
                 }
-                { Button::new("Step", "One training step, then pause.").disabled(!props.ready).acts(dispatch, Action::Step) }
-                { Button::new("Reset", "Begin again at step 0 with the same seed.").disabled(!props.ready).acts(dispatch, Action::Reset) }
-                <Choice quiet=true label="Speed" why="How many training steps per second at most." options={speeds.to_vec()}
+                { Button::new(tr!("Step"), tr!("One training step, then pause.")).disabled(!props.ready).acts(dispatch, Action::Step) }
+                { Button::new(tr!("Reset"), tr!("Begin again at step 0 with the same seed.")).disabled(!props.ready).acts(dispatch, Action::Reset) }
+                <Choice quiet=true label={tr!("Speed")} why={tr!("How many training steps per second at most.")} options={speeds.to_vec()}
                     chosen={speed} on_change={dispatch.reform(|index: usize| Action::Speed(SPEEDS[index]))} />
             </div>
             <span class="spring" />
             <p class="status" role="status" aria-live="off" tabindex="0" data-why={props.status_why.clone()}>{ &props.status }</p>
             { navigation("#lab") }
-            { Button::new("Share", "Copy a link that repeats this run: the same start and seed, and what was changed on the way, at the same steps.").acts(dispatch, Action::Share) }
-            { Button::new(if props.dark { "Light" } else { "Dark" }, "Change between the light and the dark theme.")
-                .named(if props.dark { "Light theme" } else { "Dark theme" })
+            { Button::new(tr!("Share"), tr!("Copy a link that repeats this run: the same start and seed, and what was changed on the way, at the same steps.")).acts(dispatch, Action::Share) }
+            { Button::new(if props.dark { tr!("Light") } else { tr!("Dark") }, tr!("Change between the light and the dark theme."))
+                .named(if props.dark { tr!("Light theme") } else { tr!("Dark theme") })
                 .acts(dispatch, Action::ToggleTheme) }
             if let Some(share) = &props.share {
                 <ShareBox link={share.link.clone()} copied={share.copied} panels={props.panels.clone()} dispatch={dispatch.clone()} />
@@ -91,34 +92,34 @@ fn more_steps(done: usize) -> Option<usize> {
 /// The status line: step, rate, backend and device.
 pub fn status(run: &Run) -> String {
     if run.failed {
-        return "not begun".into();
+        return tr!("not begun");
     }
     let Some(started) = &run.started else {
         return run.stage.clone().unwrap_or_else(|| "starting".into());
     };
     let backend = match started.backend.as_str() {
-        "webgpu" => format!("WebGPU ({})", started.adapter),
+        "webgpu" => tr!("WebGPU ({})", started.adapter),
         _ if started.adapter == "CPU" => "CPU".into(),
-        _ => format!("CPU ({})", started.adapter),
+        _ => tr!("CPU ({})", started.adapter),
     };
     if run.lanes.is_empty() {
         // Until the first frame, which waits for the shaders.
-        return format!("compiling · {backend}");
+        return tr!("compiling · {backend}", backend);
     }
     let rate = match run.running {
         true => format!("{}/s", count(run.steps_per_second.max(0.0).round() as usize)),
         false if run.finished().is_some() => "finished".into(),
         false => "paused".into(),
     };
-    format!("step {} · {rate} · {backend}", count(run.step))
+    tr!("step {} · {rate} · {backend}", count(run.step), rate, backend)
 }
 
 /// The sentence behind the status line.
 pub fn status_why(run: &Run) -> String {
     match run.started.as_ref().map(|s| (s.backend.as_str(), &s.fallback)) {
-        None => "The engine is being set up.".into(),
+        None => tr!("The engine is being set up."),
         Some((_, Some(reason))) => on_cpu(reason),
-        Some(("webgpu", None)) => "Steps done, steps per second, and the GPU that trains all lanes.".into(),
-        Some(_) => "Steps done and steps per second; training runs on the CPU, as asked.".into(),
+        Some(("webgpu", None)) => tr!("Steps done, steps per second, and the GPU that trains all lanes."),
+        Some(_) => tr!("Steps done and steps per second; training runs on the CPU, as asked."),
     }
 }

@@ -4,6 +4,7 @@ use yew::prelude::*;
 
 use super::{gates::diverging_legend, panel::Panel, tint::use_tints};
 use crate::config::Lane;
+use crate::lang::tr;
 use crate::protocol::text::{HeldFrame, HeldScore};
 use crate::view::{
     format::count,
@@ -38,11 +39,11 @@ pub fn Held(props: &HeldProps) -> Html {
         let language = &held.languages[index];
         let bytes =
             |score: &Option<HeldScore>| score.as_ref().and_then(|score| score.bytes.get(index)).map_or(0, |&b| b);
-        let why = format!(
+        let why = tr!(
             "{}: {} {}s of held-out text read by the base, {} by the lanes, each passage from its own beginning.",
             language.name,
             count(bytes(&held.base)),
-            held.text.token,
+            held.text.token(),
             count(held.lanes.iter().map(bytes).max().unwrap_or(0))
         );
         html! {
@@ -56,13 +57,13 @@ pub fn Held(props: &HeldProps) -> Html {
     let order = held.order();
     let (new, old) = order.split_at(held.languages.iter().filter(|language| language.is_trained()).count());
     html! {
-        <Panel id="held" title="Held-out text" {tables} step={props.step}>
+        <Panel id="held" title={tr!("Held-out text")} {tables} step={props.step}>
             <div class="held" ref={node}>
             <table class="accuracy">
                 <caption>{ caption(held) }</caption>
                 <thead><tr>
                     <td />
-                    <th scope="col"><span class="dot" />{ "base" }</th>
+                    <th scope="col"><span class="dot" />{ tr!("base") }</th>
                     { for props.names.iter().take(held.lanes.len()).enumerate().map(|(lane, name)| html! {
                         <th scope="col"><span class={format!("dot lane-{lane}")} />{ name }</th>
                     }) }
@@ -71,14 +72,14 @@ pub fn Held(props: &HeldProps) -> Html {
                     { for new.iter().copied().map(row) }
                     if !old.is_empty() {
                         <tr class="old"><th scope="rowgroup" colspan={(2 + held.lanes.len()).to_string()} tabindex="0"
-                            data-why="The base has read these five languages and no lane trains on them: what costs more here than with the base is being forgotten.">
-                            { "forgetting: languages that the base has read" }
+                            data-why={tr!("The base has read these five languages and no lane trains on them: what costs more here than with the base is being forgotten.")}>
+                            { tr!("forgetting: languages that the base has read") }
                         </th></tr>
                     }
                     { for old.iter().copied().map(row) }
                 </tbody>
             </table>
-            <p class="row"><span class="note">{ "gain over the base, bits" }</span><span class="spring" />{ diverging_legend(range, props.dark) }</p>
+            <p class="row"><span class="note">{ tr!("gain over the base, bits") }</span><span class="spring" />{ diverging_legend(range, props.dark) }</p>
             { for held.leaks(&props.names).into_iter().map(|leak| html! { <p class="note">{ leak }</p> }) }
             if let Some(lesson) = held.lesson(&props.lanes, &props.names) {
                 <p class="note">{ lesson }</p>
@@ -96,23 +97,23 @@ fn bits(score: &Option<HeldScore>, index: usize) -> String {
 fn caption(held: &HeldFrame) -> String {
     let scores = || held.lanes.iter().flatten();
     let span = |all: Vec<usize>| match (all.iter().min(), all.iter().max()) {
-        (Some(&low), Some(&high)) if low < high => format!("{} to {}", count(low), count(high)),
+        (Some(&low), Some(&high)) if low < high => tr!("{} to {}", count(low), count(high)),
         (Some(&low), _) => count(low),
         _ => "–".into(),
     };
     let bytes = scores().chain(&held.base).flat_map(|score| score.bytes.iter().copied()).collect();
     let steps = scores().map(|score| score.step).collect();
-    format!(
+    tr!(
         "{} of held-out text · {} {}s of each language · lanes at step {}",
         held.text.unit(),
         span(bytes),
-        held.text.token,
+        held.text.token(),
         span(steps)
     )
 }
 
 fn table(held: &HeldFrame, names: &[String]) -> Table {
-    let mut head = vec!["language".to_string(), "base".into()];
+    let mut head = vec![tr!("language"), tr!("base")];
     head.extend(names.iter().cloned());
     let row = |index: usize| {
         let name = held.languages[index].name.clone();

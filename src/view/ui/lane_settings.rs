@@ -6,15 +6,18 @@ use super::control::{Choice, Number, Switch};
 use crate::args::limits;
 use crate::args::{Kind, Named, Projection, SavedModule, Setting, Shown, Value};
 use crate::config::Lane;
+use crate::lang::{said, tr};
 use crate::view::edit::{PATTERNS, choose, sizes};
 
-fn why_saved(module: SavedModule) -> &'static str {
+fn why_saved(module: SavedModule) -> String {
     match module {
         SavedModule::Embedding => {
-            "Train the embedding whole, as PEFT's modules_to_save does: the lane's own copy, while the head stays."
+            tr!("Train the embedding whole, as PEFT's modules_to_save does: the lane's own copy, while the head stays.")
         }
         SavedModule::Head => {
-            "Train the head whole, as PEFT's modules_to_save does: a copy of its own, no longer tied to the embedding."
+            tr!(
+                "Train the head whole, as PEFT's modules_to_save does: a copy of its own, no longer tied to the embedding."
+            )
         }
     }
 }
@@ -57,12 +60,12 @@ impl LaneSettings<'_> {
         let projections = Projection::ALL.iter().map(|&one| {
             let on = self.lane.targets.as_ref().is_none_or(|targets| targets.contains(&one));
             let change = Box::new(move |lane: Lane, on| Lane { targets: choose(lane.targets.as_ref(), Projection::ALL, one, on), ..lane });
-            html! { <Switch label={one.name()} {on} why="Adapt this projection of each block chosen below; one stays." on_change={changes(change)} /> }
+            html! { <Switch label={one.name()} {on} why={tr!("Adapt this projection of each block chosen below; one stays.")} on_change={changes(change)} /> }
         });
         let layers = (0..self.layers).map(|one| {
             let (on, all) = (self.lane.layers.as_ref().is_none_or(|layers| layers.contains(&one)), all.clone());
             let change = Box::new(move |lane: Lane, on| Lane { layers: choose(lane.layers.as_ref(), &all, one, on), ..lane });
-            html! { <Switch label={(one + 1).to_string()} {on} why="Adapt this block; one stays." on_change={changes(change)} /> }
+            html! { <Switch label={(one + 1).to_string()} {on} why={tr!("Adapt this block; one stays.")} on_change={changes(change)} /> }
         });
         let tables = SavedModule::ALL.iter().map(|&one| {
             let change = Box::new(move |mut lane: Lane, on: bool| {
@@ -74,11 +77,11 @@ impl LaneSettings<'_> {
         });
         html! {
             <>
-                <Number label="learning rate" value={self.lane.lr.unwrap_or(lr)} min={limits::LR.min} max={limits::LR.max} on_change={on_rate}
-                    why="The largest step of this lane's optimiser, in place of the task's: methods do best at different rates." />
+                <Number label={tr!("learning rate")} value={self.lane.lr.unwrap_or(lr)} min={limits::LR.min} max={limits::LR.max} on_change={on_rate}
+                    why={tr!("The largest step of this lane's optimiser, in place of the task's: methods do best at different rates.")} />
                 <span class="switches">{ for projections }</span>
-                <span class="switches"><span class="note">{ "blocks" }</span>{ for layers }</span>
-                <span class="switches"><span class="note">{ "trains whole" }</span>{ for tables }</span>
+                <span class="switches"><span class="note">{ tr!("blocks") }</span>{ for layers }</span>
+                <span class="switches"><span class="note">{ tr!("trains whole") }</span>{ for tables }</span>
             </>
         }
     }
@@ -90,7 +93,7 @@ impl LaneSettings<'_> {
     }
 
     fn control(&self, setting: &'static Setting, place: Shown) -> Html {
-        let (key, label, why) = (setting.key, setting.label, setting.why);
+        let (key, label, why) = (setting.key, said(setting.label), said(setting.why));
         // In the row, next to other lanes' controls of the same label.
         let name = (place == Shown::Row).then(|| AttrValue::from(format!("{} {label}", self.name)));
         let held = self.lane.settings.get(key);
@@ -120,7 +123,7 @@ impl LaneSettings<'_> {
             },
             (Kind::Choice(names), Some(&Value::Choice(value))) => {
                 let chosen = names.iter().position(|&name| name == value).unwrap_or(0);
-                let options: Vec<AttrValue> = names.iter().map(|&name| name.into()).collect();
+                let options: Vec<AttrValue> = names.iter().map(|name| said(name).into()).collect();
                 let on_change =
                     self.sets(key, |index: usize| Value::Choice(names.get(index).copied().unwrap_or(names[0])));
                 html! { <Choice {label} {options} {chosen} {why} {on_change} /> }
@@ -147,13 +150,13 @@ impl LaneSettings<'_> {
         let varies = self.sizes_in_place_of(of).is_some();
         let name = |p: &usize| if varies { format!("{p} × …") } else { format!("{p} × {}", most / p) };
         let options: Vec<AttrValue> =
-            std::iter::once("no".into()).chain(shapes.iter().map(|p| name(p).into())).collect();
+            std::iter::once(tr!("no").into()).chain(shapes.iter().map(|p| name(p).into())).collect();
         let now = self.lane.settings.maybe_whole(setting.key);
         let chosen = now.and_then(|p| shapes.iter().position(|&q| q == p)).map_or(0, |at| at + 1);
         let on_change = self.sets(setting.key, move |index: usize| {
             index.checked_sub(1).and_then(|at| shapes.get(at)).map_or(Value::Unset, |&p| p.into())
         });
-        html! { <Choice label={setting.label} {options} {chosen} {on_change} why={setting.why} /> }
+        html! { <Choice label={said(setting.label)} {options} {chosen} {on_change} why={said(setting.why)} /> }
     }
 
     /// Sizes layer by layer, by a pattern of equal total or by hand.
@@ -165,9 +168,9 @@ impl LaneSettings<'_> {
         }
         let mean = now.iter().sum::<usize>().div_ceil(layers);
         let own = PATTERNS.iter().position(|pattern| sizes(pattern, layers, mean) == now);
-        let mut options: Vec<AttrValue> = PATTERNS.iter().map(|pattern| (*pattern).into()).collect();
+        let mut options: Vec<AttrValue> = PATTERNS.iter().map(|pattern| said(pattern).into()).collect();
         if own.is_none() {
-            options.push("by hand".into());
+            options.push(tr!("by hand").into());
         }
         let size = self.lane.method.extras.size.filter(|size| size.key == of);
         let multiple = size.map_or(1, |size| (size.multiple_of)(&self.lane.settings));
@@ -190,14 +193,14 @@ impl LaneSettings<'_> {
                 fit(now)
             });
             html! {
-                <Number label={format!("layer {layer}")} whole=true {value} min=1.0 max=64.0 {on_change}
-                    why="Experts on this layer (for LoRA: its rank). Restarts the run." />
+                <Number label={tr!("layer {layer}", layer)} whole=true {value} min=1.0 max=64.0 {on_change}
+                    why={tr!("Experts on this layer (for LoRA: its rank). Restarts the run.")} />
             }
         });
         html! {
             <>
-                <Choice label={setting.label} {options} chosen={own.unwrap_or(PATTERNS.len())} on_change={on_pattern}
-                    why={setting.why} />
+                <Choice label={said(setting.label)} {options} chosen={own.unwrap_or(PATTERNS.len())} on_change={on_pattern}
+                    why={said(setting.why)} />
                 { for fields }
             </>
         }

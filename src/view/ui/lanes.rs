@@ -10,6 +10,7 @@ use super::{
 };
 use crate::args::Shown;
 use crate::config::{Config, Lane, Task};
+use crate::lang::{said, tr};
 use crate::method::{METHODS, USUAL};
 use crate::protocol::LaneFrame;
 use crate::view::{
@@ -53,16 +54,16 @@ pub fn lanes(props: &LanesProps) -> Html {
     let controls = html! {
         <>
             if props.config.lanes.len() < LANES {
-                { Button::quiet("Add lane", "Add a lane; the run restarts, so that all lanes see the same data.").calls(add) }
+                { Button::quiet(tr!("Add lane"), tr!("Add a lane; the run restarts, so that all lanes see the same data.")).calls(add) }
             }
             { Button::quiet(
-                "Match parameters",
-                "Set ranks and experts so that every lane's adapters train about as many parameters as the first lane's.",
+                tr!("Match parameters"),
+                tr!("Set ranks and experts so that every lane's adapters train about as many parameters as the first lane's."),
             ).acts(&props.dispatch, Action::MatchParameters) }
         </>
     };
     html! {
-        <Panel id="lanes" title="Lanes" {controls} tables={props.tables.clone()} step={props.step}>
+        <Panel id="lanes" title={tr!("Lanes")} {controls} tables={props.tables.clone()} step={props.step}>
             <ol class="lanes">{ for rows }</ol>
         </Panel>
     }
@@ -91,7 +92,7 @@ fn LaneRow(props: &LaneProps) -> Html {
             dispatch.emit(Action::Edit(config));
         })
     };
-    let options: Vec<AttrValue> = METHODS.iter().map(|method| method.short.into()).collect();
+    let options: Vec<AttrValue> = METHODS.iter().map(|method| said(method.short).into()).collect();
     let chosen = METHODS.iter().position(|method| std::ptr::eq(*method, props.lane.method)).unwrap_or(0);
     let on_method = {
         let (old, task) = (props.lane.clone(), props.config.task.clone());
@@ -131,19 +132,19 @@ fn LaneRow(props: &LaneProps) -> Html {
         <li class={format!("lane lane-{index}")}>
             <div class="row">
                 <span class="dot" />
-                <Choice quiet=true label={format!("Method of lane {}", index + 1)} why={props.lane.method.why}
+                <Choice quiet=true label={tr!("Method of lane {}", index + 1)} why={said(props.lane.method.why)}
                     {options} {chosen} on_change={on_method} />
                 { size(props.frame.as_deref()) }
             </div>
             { slider(props) }
             <div class="row">
                 if props.lane.size().is_none() {
-                    <p class="note">{ "no rank: every weight trains" }</p>
+                    <p class="note">{ tr!("no rank: every weight trains") }</p>
                 }
                 { settings.at(Shown::Row) }
                 <span class="spring" />
                 <details class="more">
-                    <summary data-why={settings_why(&props.lane)} onclick={open}>{ "more" }</summary>
+                    <summary data-why={settings_why(&props.lane)} onclick={open}>{ tr!("more") }</summary>
                     if opened {
                         <div class="menu">
                             { settings.at(Shown::Menu) }
@@ -151,10 +152,10 @@ fn LaneRow(props: &LaneProps) -> Html {
                                 { settings.of_language(lr) }
                             }
                             if lane_count < LANES {
-                                { Button::new("Duplicate", "Add a copy of this lane.").named(format!("Duplicate lane {}", props.name)).calls(duplicate) }
+                                { Button::new(tr!("Duplicate"), tr!("Add a copy of this lane.")).named(tr!("Duplicate lane {}", props.name)).calls(duplicate) }
                             }
                             if lane_count > 1 {
-                                { Button::new("Remove", "Take this lane away; the others restart without it.").named(format!("Remove lane {}", props.name)).calls(remove) }
+                                { Button::new(tr!("Remove"), tr!("Take this lane away; the others restart without it.")).named(tr!("Remove lane {}", props.name)).calls(remove) }
                             }
                         </div>
                     }
@@ -170,19 +171,19 @@ fn size(frame: Option<&LaneFrame>) -> Html {
         return html! {};
     };
     let share = frame.parameters as f64 / frame.base_parameters.max(1) as f64;
-    let why = format!(
+    let why = tr!(
         "Trainable parameters: {} = {}; {} of the {} frozen weights of the adapted layers.",
         frame.formula,
         count(frame.parameters),
         percent(share),
-        count(frame.base_parameters),
+        count(frame.base_parameters)
     );
     html! {
         <>
             { bars(&frame.spectrum) }
             if let Some(step) = frame.diverged {
-                <span class="diverged" tabindex="0" data-why={format!("The loss stopped being a number at step {step}; this lane has stopped, the others go on. A lower learning rate or alpha helps.")}>
-                    { "diverged" }
+                <span class="diverged" tabindex="0" data-why={tr!("The loss stopped being a number at step {step}; this lane has stopped, the others go on. A lower learning rate or alpha helps.", step)}>
+                    { tr!("diverged") }
                 </span>
             }
             <span class="size" tabindex="0" data-why={why}>
@@ -205,8 +206,9 @@ fn slider(props: &LaneProps) -> Html {
     .min(most)
     .max(value);
     let live = props.lane.can_resize();
+    let word = said(kind);
     let step = (size.multiple_of)(&props.lane.settings);
-    let why = if live { size.why } else { "Part of how this lane begins, so another one restarts the run." };
+    let why = if live { said(size.why) } else { tr!("Part of how this lane begins, so another one restarts the run.") };
     let oninput = {
         let (live, index) = (props.live && live, props.index);
         let (config, dispatch) = (props.config.clone(), props.dispatch.clone());
@@ -225,9 +227,9 @@ fn slider(props: &LaneProps) -> Html {
     };
     html! {
         <label class="slider" data-why={why}>
-            <span>{ kind }</span>
+            <span>{ &word }</span>
             <input type="range" min={step.to_string()} step={step.to_string()} max={max.to_string()} value={value.to_string()}
-                aria-label={format!("{} {kind}", props.name)} {oninput} />
+                aria-label={format!("{} {word}", props.name)} {oninput} />
             <output>{ value }</output>
         </label>
     }

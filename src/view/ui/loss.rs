@@ -10,6 +10,7 @@ use super::{
 };
 use crate::config::{Edit, Lane};
 use crate::decimal::tenths;
+use crate::lang::{columns, tr};
 use crate::protocol::{
     Started,
     text::{HeldFrame, HeldScore},
@@ -93,7 +94,7 @@ pub fn LossChart(props: &LossProps) -> Html {
         let (at, last) = lane.curve.series.points(0).last()?;
         Some(html! {
             <text class={format!("mark lane-{index}")} x={tenths(steps.x(at))} y={tenths(axis.pixel(last) + 4.0)}
-                data-why={format!("{} diverged at step {step}: its loss is no longer a number.", props.names[index])}>
+                data-why={tr!("{} diverged at step {step}: its loss is no longer a number.", props.names[index], step)}>
                 { "×" }
             </text>
         })
@@ -107,18 +108,18 @@ pub fn LossChart(props: &LossProps) -> Html {
             let mean = lane.curve.recent?;
             let name = props.names.get(index)?;
             let (value, why) = match lane.frame.diverged {
-                Some(step) => ("diverged".to_string(), format!("{name} diverged at step {step}; the others go on.")),
+                Some(step) => ("diverged".to_string(), tr!("{name} diverged at step {step}; the others go on.", name, step)),
                 None => {
                     let over = match lane.measured() {
-                        None => format!("over its last {} steps", lane.curve.over),
-                        Some(_) => "of the lane as it is now, changed and not trained since, on the last steps' data".into(),
+                        None => tr!("over its last {} steps", lane.curve.over),
+                        Some(_) => tr!("of the lane as it is now, changed and not trained since, on the last steps' data"),
                     };
-                    let why = format!("{name}: mean loss {over}, as {}", props.unit);
+                    let why = tr!("{name}: mean loss {over}, as {}", props.unit, name, over);
                     let is_scored = props.held.as_ref().is_some_and(|held| held.lanes.get(index).is_some_and(Option::is_some));
                     match courses.get(index).and_then(|course| course.last()).filter(|_| !narrow && is_scored) {
                         Some(&(step, held)) => (
                             format!("{} / {}", three(mean), three(held)),
-                            format!("{why}; behind the stroke the held-out text of the languages trained on, their mean at step {step}."),
+                            tr!("{why}; behind the stroke the held-out text of the languages trained on, their mean at step {step}.", why, step),
                         ),
                         None => (three(mean), format!("{why}.")),
                     }
@@ -145,7 +146,7 @@ pub fn LossChart(props: &LossProps) -> Html {
     }));
     let label = {
         let ends = labels.iter().map(|l| format!("{} {}", l.text, l.value));
-        format!("Loss over {} steps as {}: {}", props.step, props.unit, ends.collect::<Vec<_>>().join(", "))
+        tr!("Loss over {} steps as {}: {}", props.step, props.unit, ends.collect::<Vec<_>>().join(", "))
     };
 
     let rows = axis.ticks().into_iter().map(|tick| {
@@ -165,12 +166,12 @@ pub fn LossChart(props: &LossProps) -> Html {
                 let value = lane.curve.series.at(step, 0).map_or("–".into(), three);
                 format!("{name} {value}")
             });
-            format!("step {step}: {}", values.collect::<Vec<_>>().join(" · "))
+            tr!("step {step}: {}", values.collect::<Vec<_>>().join(" · "), step)
         }
         None if props.held.is_some() => {
-            format!("{}, log scale · training, and held out in dots: training / held out", props.unit)
+            tr!("{}, log scale · training, and held out in dots: training / held out", props.unit)
         }
-        None => format!("{}, log scale", props.unit),
+        None => tr!("{}, log scale", props.unit),
     };
     html! {
         <div class="loss">
@@ -190,7 +191,7 @@ pub fn LossChart(props: &LossProps) -> Html {
                         </svg>
                     </div>
                     { marked(props, &steps, floor_end, (width, height)) }
-                    { ends("Line ends and floors", labels, edge, (width, height)) }
+                    { ends(tr!("Line ends and floors"), labels, edge, (width, height)) }
                 }
             </div>
         </div>
@@ -199,7 +200,7 @@ pub fn LossChart(props: &LossProps) -> Html {
 
 /// Pixels that a label takes right of the picture, by what a letter and a digit take at most in the fonts there are.
 fn label_width(name: &str, digits: usize, before: f64) -> f64 {
-    before + 6.1 * name.chars().count() as f64 + 6.0 + 7.3 * digits as f64
+    before + 6.1 * columns(name) + 6.0 + 7.3 * digits as f64
 }
 
 /// Pixels within which marks of one slider are one, and that a character takes.
@@ -213,7 +214,7 @@ fn marked(props: &LossProps, steps: &Steps, foot: f64, (width, height): (f64, f6
     let x = |at: usize| found.get(at).map_or(steps.edge(), |change| steps.x(change.step as f64));
     let marks = found.iter().enumerate().map(|(at, change)| {
         let (x, next, why) = (x(at), x(at + 1), &change.why);
-        let is_written = CHARACTER * change.label.chars().count() as f64 + ONE < next - x;
+        let is_written = CHARACTER * columns(&change.label) + ONE < next - x;
         html! {
             <g class={format!("end change lane-{}", change.lane)} tabindex="0" aria-label={why.clone()} data-why={why.clone()}>
                 <path d={path([(x, foot - 16.0), (x, foot)].into_iter())} />
@@ -221,7 +222,7 @@ fn marked(props: &LossProps, steps: &Steps, foot: f64, (width, height): (f64, f6
             </g>
         }
     });
-    html! { <svg class="ends" role="group" aria-label="Changes on the way" width={tenths(width)} height={tenths(height)}>{ for marks }</svg> }
+    html! { <svg class="ends" role="group" aria-label={tr!("Changes on the way")} width={tenths(width)} height={tenths(height)}>{ for marks }</svg> }
 }
 
 /// Held-out scores over steps, means over the languages trained on.

@@ -10,6 +10,7 @@ use super::{
     panel::Panel,
 };
 use crate::config::{Named, Projection};
+use crate::lang::{marked, said, tr};
 use crate::protocol::text::{MapCell, MapFrame};
 use crate::protocol::{Started, Watch};
 use crate::view::{
@@ -37,20 +38,28 @@ type Measure = (&'static str, &'static str, fn(&MapCell) -> Option<f32>);
 const MEASURES: [Measure; 4] = [
     (
         "‖ΔW‖ / ‖W0‖",
-        "Size of the change against the size of the base's weight; of a mixture with its mean gate.",
+        marked!("Size of the change against the size of the base's weight; of a mixture with its mean gate."),
         |cell| cell.change,
     ),
     (
-        "language, bits",
-        "Bits that the leading expert tells about the language of a byte: 0 is nothing; all of it would be log₂ of their number.",
+        marked!("language, bits"),
+        marked!(
+            "Bits that the leading expert tells about the language of a byte: 0 is nothing; all of it would be log₂ of their number."
+        ),
         |cell| cell.language,
     ),
     (
-        "kind of byte, bits",
-        "Bits that the leading expert tells about the kind of byte: letter, space, part of a longer character and so on.",
+        marked!("kind of byte, bits"),
+        marked!(
+            "Bits that the leading expert tells about the kind of byte: letter, space, part of a longer character and so on."
+        ),
         |cell| cell.kind,
     ),
-    ("gate entropy", "Mean entropy of the gates over log N: 1 is uniform, 0 is one expert only.", |cell| cell.entropy),
+    (
+        marked!("gate entropy"),
+        marked!("Mean entropy of the gates over log N: 1 is uniform, 0 is one expert only."),
+        |cell| cell.entropy,
+    ),
 ];
 
 #[component]
@@ -63,6 +72,7 @@ pub fn Map(props: &MapProps) -> Html {
     let rows = (sites.len() / each).max(1);
     let cols = (sites.len() / rows).max(1);
     let (_, why, pick) = MEASURES[*measure];
+    let why = said(why);
     let cells = props.map.as_ref().and_then(|map| map.lanes.get(lane));
     let values: Vec<Option<f32>> = cells.map_or(Vec::new(), |cells| cells.iter().map(pick).collect());
     let top = values.iter().flatten().fold(0f32, |top, &value| top.max(value));
@@ -94,9 +104,9 @@ pub fn Map(props: &MapProps) -> Html {
         (Some(cell), true) => {
             let name = sites.get(site(cell)).map_or(String::new(), |layer| site_name(&layer.site, site(cell)));
             let value = values.get(site(cell)).copied().flatten();
-            format!("block {name}: {}", value.map_or("not adapted, or no gate".into(), |v| three(f64::from(v))))
+            tr!("block {name}: {}", value.map_or(tr!("not adapted, or no gate"), |v| three(f64::from(v))), name)
         }
-        _ => "press a cell to see its weight and gate".into(),
+        _ => tr!("press a cell to see its weight and gate"),
     };
     let tables = {
         let (map, started) = (props.map.clone(), props.started.clone());
@@ -108,25 +118,25 @@ pub fn Map(props: &MapProps) -> Html {
     let short = |name: &str| name.trim_end_matches("_proj").to_owned();
     let projections = sites.iter().take(cols).filter_map(|layer| layer.site.projection);
     html! {
-        <Panel id="map" title="Map" {tables} step={props.step}>
+        <Panel id="map" title={tr!("Map")} {tables} step={props.step}>
             <div class="choices">
-                <Choice quiet=true label="Lane of the map" why="Whose layers are shown." chosen={lane} on_change={on_lane}
+                <Choice quiet=true label={tr!("Lane of the map")} why={tr!("Whose layers are shown.")} chosen={lane} on_change={on_lane}
                     options={props.names.iter().cloned().map(AttrValue::from).collect::<Vec<_>>()} />
-                <Choice quiet=true label="Measure" {why} chosen={*measure} on_change={on_measure}
-                    options={MEASURES.map(|(name, _, _)| AttrValue::from(name)).to_vec()} />
+                <Choice quiet=true label={tr!("Measure")} {why} chosen={*measure} on_change={on_measure}
+                    options={MEASURES.map(|(name, _, _)| AttrValue::from(said(name))).to_vec()} />
             </div>
             if any {
                 <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout }</p>
                 <div class="map-grid">
                     <div class="ticks down">{ for (1..=rows).map(|row| html! { <span>{ row }</span> }) }</div>
-                    <Heat class="strip" data={Snap::new(data)} scale={Scale::Unit} dark={props.dark} label={format!("{}: blocks × projections", MEASURES[*measure].0)}
+                    <Heat class="strip" data={Snap::new(data)} scale={Scale::Unit} dark={props.dark} label={tr!("{}: blocks × projections", said(MEASURES[*measure].0))}
                         cursor={*at} {on_cursor} {on_pick} />
                     <div class="ticks across">{ for projections.map(|one| html! { <span>{ short(crate::config::Named::name(one)) }</span> }) }</div>
                 </div>
-                <p class="row"><span class="note">{ format!("step {}", count(props.map.as_ref().map_or(0, |map| map.step))) }</span><span class="spring" />
+                <p class="row"><span class="note">{ tr!("step {}", count(props.map.as_ref().map_or(0, |map| map.step))) }</span><span class="spring" />
                     { sequential(&tick(f64::from(top)), props.dark) }</p>
             } else {
-                <p class="note">{ if props.map.is_some() { "This lane has no gates, so there is nothing of that to show." } else { "The map is measured a while after the run begins." } }</p>
+                <p class="note">{ if props.map.is_some() { tr!("This lane has no gates, so there is nothing of that to show.") } else { tr!("The map is measured a while after the run begins.") } }</p>
             }
         </Panel>
     }
@@ -134,11 +144,11 @@ pub fn Map(props: &MapProps) -> Html {
 
 fn table(cells: &[MapCell], started: &Started) -> Table {
     let mut head = vec!["layer".to_string()];
-    head.extend(MEASURES.iter().map(|(name, _, _)| (*name).to_string()));
+    head.extend(MEASURES.iter().map(|(name, _, _)| said(name)));
     let row = |(index, cell): (usize, &MapCell)| {
         let name = started.layers.get(index).map_or(String::new(), |layer| site_name(&layer.site, index));
         let value = |(_, _, pick): &Measure| pick(cell).map_or("–".into(), |value| three(f64::from(value)));
         std::iter::once(name).chain(MEASURES.iter().map(value)).collect()
     };
-    Table { caption: "Linear layers of the lane".into(), head, rows: cells.iter().enumerate().map(row).collect() }
+    Table { caption: tr!("Linear layers of the lane"), head, rows: cells.iter().enumerate().map(row).collect() }
 }

@@ -18,6 +18,7 @@ pub mod heat;
 pub mod held;
 pub mod lane_settings;
 pub mod lanes;
+pub mod language;
 pub mod loss;
 pub mod map;
 pub mod navigation;

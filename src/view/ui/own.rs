@@ -8,6 +8,7 @@ use yew::prelude::*;
 use super::control::{Button, Number};
 use super::pick::chosen;
 use crate::config::Config;
+use crate::lang::tr;
 use crate::protocol::text::Bring;
 use crate::task::text::own::{About, AboutModel, AboutText};
 use crate::view::action::Action;
@@ -55,28 +56,27 @@ pub fn OwnPart(props: &OwnProps) -> Html {
     let set_share = props.dispatch.reform(|percent: f64| Action::Bring(Bring::HoldOut(percent as f32 / 100.0)));
     html! {
         <fieldset class="own-files">
-            <legend>{ "Your own model and text" }</legend>
-            <p class="note">{ "Files are read here, piece by piece, and never uploaded. A model is of Llama's or Qwen2's form: its folder with config.json, \
-                tokenizer.json and .safetensors. Without one, the page's small model learns your text." }</p>
+            <legend>{ tr!("Your own model and text") }</legend>
+            <p class="note">{ tr!("Files are read here, piece by piece, and never uploaded. A model is of Llama's or Qwen2's form: its folder with config.json, tokenizer.json and .safetensors. Without one, the page's small model learns your text.") }</p>
             <div class="row wrap">
-                { Button::new("Open texts…", "One or several .txt files; each is a language of its own in tables and gates.").calls(press(&texts)) }
-                { Button::new("Open a model's folder…", "config.json, tokenizer.json and .safetensors, in one file or in shards.").calls(press(&folder)) }
-                <input ref={texts} type="file" multiple=true hidden=true accept=".txt,.md,.text,.json,.safetensors" aria-label="Own texts" onchange={onchange.clone()} />
-                <input ref={folder} type="file" webkitdirectory=true hidden=true aria-label="Folder of an own model" {onchange} />
+                { Button::new(tr!("Open texts…"), tr!("One or several .txt files; each is a language of its own in tables and gates.")).calls(press(&texts)) }
+                { Button::new(tr!("Open a model's folder…"), tr!("config.json, tokenizer.json and .safetensors, in one file or in shards.")).calls(press(&folder)) }
+                <input ref={texts} type="file" multiple=true hidden=true accept=".txt,.md,.text,.json,.safetensors" aria-label={tr!("Own texts")} onchange={onchange.clone()} />
+                <input ref={folder} type="file" webkitdirectory=true hidden=true aria-label={tr!("Folder of an own model")} {onchange} />
             </div>
-            <label class="field pasted"><span>{ "or paste text" }</span><textarea ref={pasted} rows="3" /></label>
-            { Button::quiet("Add the pasted text", "It becomes the text \"pasted\", in place of one pasted before.").calls(paste) }
+            <label class="field pasted"><span>{ tr!("or paste text") }</span><textarea ref={pasted} rows="3" /></label>
+            { Button::quiet(tr!("Add the pasted text"), tr!("It becomes the text \"pasted\", in place of one pasted before.")).calls(paste) }
             if let Some(about) = about {
                 { for about.problems.iter().map(|problem| html! { <p class="notice" role="alert">{ problem }</p> }) }
                 { model(about.model.as_ref(), &props.dispatch) }
                 if !about.texts.is_empty() {
                     { list(&about.texts, about, &props.dispatch) }
-                    <Number label="held out, %" why="Of each text, from its end: no lane trains on it, and all are measured on it." value={f64::from((about.held * 100.0).round())}
+                    <Number label={tr!("held out, %")} why={tr!("Of each text, from its end: no lane trains on it, and all are measured on it.")} value={f64::from((about.held * 100.0).round())}
                         min={5.0} max={90.0} whole=true on_change={set_share} />
                 }
             }
             if let Some(config) = train {
-                { Button::primary("Train on these", "Begins a run on your texts, on the model named above.").acts(&props.dispatch, Action::Edit(config)) }
+                { Button::primary(tr!("Train on these"), tr!("Begins a run on your texts, on the model named above.")).acts(&props.dispatch, Action::Edit(config)) }
             }
         </fieldset>
     }
@@ -84,13 +84,13 @@ pub fn OwnPart(props: &OwnProps) -> Html {
 
 fn model(model: Option<&AboutModel>, dispatch: &Callback<Action>) -> Html {
     let Some(model) = model else {
-        return html! { <p class="note">{ "Model: the page's small one, 467,808 parameters, bytes for tokens." }</p> };
+        return html! { <p class="note">{ tr!("Model: the page's small one, 467,808 parameters, bytes for tokens.") }</p> };
     };
     let drop = dispatch.reform(|()| Action::Bring(Bring::DropModel));
     html! {
         <>
             <p role="status">{ described(model) }</p>
-            { Button::quiet("Remove the model", "Back to the page's small one.").calls(drop) }
+            { Button::quiet(tr!("Remove the model"), tr!("Back to the page's small one.")).calls(drop) }
         </>
     }
 }
@@ -98,13 +98,12 @@ fn model(model: Option<&AboutModel>, dispatch: &Callback<Action>) -> Html {
 /// What an opened model is: its shape, its size here and on the device.
 fn described(model: &AboutModel) -> String {
     let heads = match model.kv_heads == model.heads {
-        true => format!("{} heads", model.heads),
-        false => format!("{} heads ({} for keys and values)", model.heads, model.kv_heads),
+        true => tr!("{} heads", model.heads),
+        false => tr!("{} heads ({} for keys and values)", model.heads, model.kv_heads),
     };
-    let stored = model.dtype.as_ref().map_or_else(String::new, |dtype| format!(" in {dtype}"));
-    let tokens =
-        if model.reads_bytes { "bytes for tokens".into() } else { format!("{} tokens", count(model.vocabulary)) };
-    format!(
+    let stored = model.dtype.as_ref().map_or_else(String::new, |dtype| tr!(" in {dtype}", dtype));
+    let tokens = if model.reads_bytes { tr!("bytes for tokens") } else { tr!("{} tokens", count(model.vocabulary)) };
+    tr!(
         "{}: {} layers of width {}, {heads}, {tokens}, {} parameters{stored}, {}. Frozen on the device as 32-bit numbers it takes {}.",
         model.file,
         model.layers,
@@ -112,16 +111,19 @@ fn described(model: &AboutModel) -> String {
         millions(model.parameters),
         size(model.bytes),
         size(4.0 * model.parameters),
+        heads,
+        tokens,
+        stored
     )
 }
 
 /// "134 million", or the number itself where it is smaller.
 fn millions(number: f64) -> String {
-    if number < 1e6 { count(number as usize) } else { format!("{} million", three(number / 1e6)) }
+    if number < 1e6 { count(number as usize) } else { tr!("{} million", three(number / 1e6)) }
 }
 
 fn list(texts: &[AboutText], about: &About, dispatch: &Callback<Action>) -> Html {
-    let token = if about.model.as_ref().is_none_or(|model| model.reads_bytes) { "bytes" } else { "tokens" };
+    let token = if about.model.as_ref().is_none_or(|model| model.reads_bytes) { tr!("bytes") } else { tr!("tokens") };
     let lines = texts.iter().map(|text| {
         let name = text.name.clone();
         let drop = dispatch.reform(move |()| Action::Bring(Bring::DropText(name.clone())));
@@ -130,13 +132,13 @@ fn list(texts: &[AboutText], about: &About, dispatch: &Callback<Action>) -> Html
                 <th scope="row">{ &text.name }</th>
                 <td>{ count(text.train) }</td>
                 <td>{ count(text.held) }</td>
-                <td>{ Button::quiet("Remove", "Let this text go.").named(format!("Remove {}", text.name)).calls(drop) }</td>
+                <td>{ Button::quiet(tr!("Remove"), tr!("Let this text go.")).named(tr!("Remove {}", text.name)).calls(drop) }</td>
             </tr>
         }
     });
     html! {
         <table class="own-texts">
-            <thead><tr><th scope="col">{ "text" }</th><th scope="col">{ format!("{token} trained on") }</th><th scope="col">{ "held out" }</th><th /></tr></thead>
+            <thead><tr><th scope="col">{ tr!("text") }</th><th scope="col">{ tr!("{token} trained on", token) }</th><th scope="col">{ tr!("held out") }</th><th /></tr></thead>
             <tbody>{ for lines }</tbody>
         </table>
     }

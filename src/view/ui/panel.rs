@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use crate::lang::tr;
 use crate::view::table::Table;
 
 #[derive(Properties, PartialEq)]
@@ -39,16 +40,16 @@ pub fn Panel(props: &PanelProps) -> Html {
                 <span class="spring" />
                 if shown.is_some() {
                     <button type="button" class="quiet" onclick={open.clone()}
-                        data-why="Fill the table with the values of this moment.">{ "Refresh" }</button>
+                        data-why={tr!("Fill the table with the values of this moment.")}>{ tr!("Refresh") }</button>
                 }
                 <button type="button" class="quiet" aria-pressed={shown.is_some().to_string()}
-                    aria-label={format!("{} as a table", props.title)}
-                    data-why="Show the same values as a table, as they are at this step."
-                    onclick={if shown.is_some() { close } else { open }}>{ "Table" }</button>
+                    aria-label={tr!("{} as a table", props.title)}
+                    data-why={tr!("Show the same values as a table, as they are at this step.")}
+                    onclick={if shown.is_some() { close } else { open }}>{ tr!("Table") }</button>
             </header>
             if let Some((step, tables)) = &*shown {
-                <div class="tables" tabindex="0" aria-label="Table">
-                    <p class="note">{ format!("Values at step {step}.") }</p>
+                <div class="tables" tabindex="0" aria-label={tr!("Table")}>
+                    <p class="note">{ tr!("Values at step {step}.", step) }</p>
                     { for tables.iter().map(table) }
                 </div>
             } else {

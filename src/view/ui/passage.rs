@@ -13,6 +13,7 @@ use super::{
     tint::use_tints,
 };
 use crate::config::{Model, Task};
+use crate::lang::{said, tr};
 use crate::protocol::Started;
 use crate::protocol::text::{Look, Passage, PassageFrame, Read};
 use crate::task::text::languages::{self, NEW, OLD};
@@ -54,7 +55,7 @@ pub fn TextPanel(props: &TextProps) -> Html {
     let node = use_node_ref();
     let frame = props.passage.as_deref();
     let measured = props.started.text.clone().unwrap_or_default();
-    let (guessing, token) = (measured.guessing, measured.token);
+    let (guessing, token) = (measured.guessing, measured.token());
     let places = frame.map_or(Vec::new(), places);
     let read = |model: usize| frame.and_then(|frame| one(frame, model));
     let gated = frame.and_then(|frame| frame.gates.iter().find(|gates| gates.lane + 1 == *model));
@@ -141,34 +142,35 @@ pub fn TextPanel(props: &TextProps) -> Html {
         Callback::from(move |()| passage.iter().map(|frame| table(frame, &names)).collect())
     };
     let colours = [
-        format!("surprise, bits per {token}"),
-        format!("gain over the base, bits per {token}"),
-        "leading expert".into(),
+        tr!("surprise, bits per {token}", token),
+        tr!("gain over the base, bits per {token}", token),
+        tr!("leading expert"),
     ]
     .map(AttrValue::from);
-    let models: Vec<AttrValue> =
-        std::iter::once("base".into()).chain(props.names.iter().map(|name| AttrValue::from(name.clone()))).collect();
+    let models: Vec<AttrValue> = std::iter::once(tr!("base").into())
+        .chain(props.names.iter().map(|name| AttrValue::from(name.clone())))
+        .collect();
     html! {
-        <Panel id="text" title="Text" controls={choices(props, language, &look)} {tables} step={props.step}>
+        <Panel id="text" title={tr!("Text")} controls={choices(props, language, &look)} {tables} step={props.step}>
             <div class="choices">
-                <Choice label="colour" quiet=true options={colours.to_vec()} chosen={*colour} on_change={setter(&colour)}
-                    why={format!("What the ground of a character tells. Surprise: −log₂ of the share that the model gave to it, per {token}; guessing costs {}. Gain: the same of the base, less the lane's. Leading expert: its number below the character, its gate as the ground.", three(f64::from(guessing)))} />
-                <Choice label="Whose reading" quiet=true options={models} chosen={*model} on_change={setter(&model)} why="Whose reading is coloured." />
+                <Choice label={tr!("colour")} quiet=true options={colours.to_vec()} chosen={*colour} on_change={setter(&colour)}
+                    why={tr!("What the ground of a character tells. Surprise: −log₂ of the share that the model gave to it, per {token}; guessing costs {}. Gain: the same of the base, less the lane's. Leading expert: its number below the character, its gate as the ground.", three(f64::from(guessing)), token)} />
+                <Choice label={tr!("Whose reading")} quiet=true options={models} chosen={*model} on_change={setter(&model)} why={tr!("Whose reading is coloured.")} />
                 if *colour == EXPERT {
                     { sites(props) }
                 }
-                <Switch label="mark spaces" on={*marks} on_change={setter(&marks)} why="Show spaces and ends of lines as signs." />
+                <Switch label={tr!("mark spaces")} on={*marks} on_change={setter(&marks)} why={tr!("Show spaces and ends of lines as signs.")} />
             </div>
             if language.is_none() {
-                <textarea class="typed" rows="2" dir="auto" aria-label="Text to be read" oninput={typed}
-                    placeholder={format!("Type or paste text: base and lanes read its last {} {token}s as you type.", match &props.started.config.task { Task::Text(text) => text.sequence, _ => 0 })} />
+                <textarea class="typed" rows="2" dir="auto" aria-label={tr!("Text to be read")} oninput={typed}
+                    placeholder={tr!("Type or paste text: base and lanes read its last {} {token}s as you type.", match &props.started.config.task { Task::Text(text) => text.sequence, _ => 0 }, token)} />
             }
             <p class={if *colour == EXPERT { "passage experts" } else { "passage" }} ref={node} dir={direction} tabindex="0"
-                role="group" aria-label="Passage; arrow keys go from character to character" {onpointermove} {onkeydown}>
+                role="group" aria-label={tr!("Passage; arrow keys go from character to character")} {onpointermove} {onkeydown}>
                 { for characters }
             </p>
             if *colour == EXPERT && frame.is_some() && gated.is_none() {
-                <p class="note">{ "No gates here: choose a lane and a layer that has them." }</p>
+                <p class="note">{ tr!("No gates here: choose a lane and a layer that has them.") }</p>
             }
             <div class="row under">
                 <p class="readout" aria-live={if at.is_some() { "polite" } else { "off" }}>{ readout(frame, at, &places, shown, &token) }</p>
@@ -181,13 +183,13 @@ pub fn TextPanel(props: &TextProps) -> Html {
             </div>
             if let Some(frame) = frame {
                 <table class="reads">
-                    <thead><tr><td /><th scope="col">{ "bits" }</th><th scope="col">
-                        { if at.is_some() { "expected here, most probable first".to_owned() } else { format!("per {token}, mean of the passage: point at a character for its own") } }
+                    <thead><tr><td /><th scope="col">{ tr!("bits") }</th><th scope="col">
+                        { if at.is_some() { tr!("expected here, most probable first") } else { tr!("per {token}, mean of the passage: point at a character for its own", token) } }
                     </th></tr></thead>
                     <tbody>{ for (0..=frame.lanes.len()).map(|model| line(frame, model, &props.names, at.map(|at| places[at]))) }</tbody>
                 </table>
             } else {
-                <p class="note">{ "The first passage is read once the run is set up." }</p>
+                <p class="note">{ tr!("The first passage is read once the run is set up.") }</p>
             }
         </Panel>
     }
@@ -213,8 +215,8 @@ fn choices(props: &TextProps, language: Option<&str>, look: &Callback<Passage>) 
         Task::Text(text) if text.model == Model::Custom => text.languages.clone(),
         _ => NEW.iter().chain(&OLD).map(|&(code, _)| code.to_owned()).collect(),
     };
-    let mut options: Vec<AttrValue> = all.iter().map(|code| languages::name(code).to_owned().into()).collect();
-    options.push("typed in".into());
+    let mut options: Vec<AttrValue> = all.iter().map(|code| said(languages::name(code)).into()).collect();
+    options.push(tr!("typed in").into());
     let chosen = language.map_or(all.len(), |code| all.iter().position(|known| known == code).unwrap_or(0));
     let on_change = look.reform(move |index: usize| match all.get(index) {
         Some(code) => Passage::Held { language: code.clone(), number: 0 },
@@ -230,11 +232,11 @@ fn choices(props: &TextProps, language: Option<&str>, look: &Callback<Passage>) 
     let first = !matches!(props.look.passage, Passage::Held { number, .. } if number > 0);
     html! {
         <>
-            <Choice quiet=true label="Text to read" {options} {chosen} {on_change}
-                why="Held-out text, which no lane trains on: the page's, in the fifty languages that the base has not read or the five that it has, or what you brought; or typed in." />
+            <Choice quiet=true label={tr!("Text to read")} {options} {chosen} {on_change}
+                why={tr!("Held-out text, which no lane trains on: the page's, in the fifty languages that the base has not read or the five that it has, or what you brought; or typed in.")} />
             if language.is_some() {
-                { Button::quiet("Previous", "The passage before this one.").disabled(first).calls(turn(-1)) }
-                { Button::quiet("Next", "The passage after this one; after the last the first comes again.").calls(turn(1)) }
+                { Button::quiet(tr!("Previous"), tr!("The passage before this one.")).disabled(first).calls(turn(-1)) }
+                { Button::quiet(tr!("Next"), tr!("The passage after this one; after the last the first comes again.")).calls(turn(1)) }
             }
         </>
     }
@@ -246,8 +248,8 @@ fn sites(props: &TextProps) -> Html {
     let look = props.look.clone();
     let on_change = props.dispatch.reform(move |site: usize| Action::Look(Look { site, ..look.clone() }));
     html! {
-        <Choice quiet=true label="Layer of the experts" options={options.collect::<Vec<AttrValue>>()} chosen={props.look.site} {on_change}
-            why="Block and projection whose gates are shown; every linear layer of a mixture has its own." />
+        <Choice quiet=true label={tr!("Layer of the experts")} options={options.collect::<Vec<AttrValue>>()} chosen={props.look.site} {on_change}
+            why={tr!("Block and projection whose gates are shown; every linear layer of a mixture has its own.")} />
     }
 }
 
@@ -262,9 +264,9 @@ fn readout(
     let Some(frame) = frame else { return String::new() };
     let of = at.and_then(|at| Some((frame.characters.get(at)?, places.get(at)?)));
     let Some(((text, count_of), &(first, _))) = of else {
-        let what = shown.map_or("typed in".to_owned(), |code| languages::name(code).to_owned());
+        let what = shown.map_or(tr!("typed in"), |code| said(languages::name(code)));
         let bytes = count(frame.base.bits.len());
-        return format!("{what} · {bytes} {token}s · step {}", count(frame.step));
+        return tr!("{what} · {bytes} {token}s · step {}", count(frame.step), what, bytes, token);
     };
     let text = match text.as_str() {
         " " => "space",
@@ -273,15 +275,15 @@ fn readout(
         text => &format!("\u{2068}{text}\u{2069}"),
     };
     match count_of {
-        1 => format!("{text} · {token} {} of the passage", first + 1),
-        n => format!("{text} · {n} {token}s from {} on; what was expected is the first of them", first + 1),
+        1 => tr!("{text} · {token} {} of the passage", first + 1, text, token),
+        n => tr!("{text} · {n} {token}s from {} on; what was expected is the first of them", first + 1, text, n, token),
     }
 }
 
 /// What one model made of the character, or on average of the passage.
 fn line(frame: &PassageFrame, model: usize, names: &[String], place: Option<(usize, usize)>) -> Html {
     let Some(read) = one(frame, model) else { return html! {} };
-    let name = model.checked_sub(1).map_or("base", |lane| names.get(lane).map_or("", String::as_str));
+    let name = model.checked_sub(1).map_or_else(|| tr!("base"), |lane| names.get(lane).cloned().unwrap_or_default());
     let class = model.checked_sub(1).map_or("dot".into(), |lane| format!("dot lane-{lane}"));
     let value = place.map_or_else(|| mean_bits(read), |place| bits(read, place));
     let own = frame.gates.iter().find(|gates| gates.lane + 1 == model);
@@ -293,7 +295,7 @@ fn line(frame: &PassageFrame, model: usize, names: &[String], place: Option<(usi
             <td>
                 { said }
                 if let (Some(own), Some((first, _))) = (own, place) {
-                    <span class="spoke">{ "by experts " }{ gates(own, first) }</span>
+                    <span class="spoke">{ tr!("by experts ") }{ gates(own, first) }</span>
                 }
             </td>
         </tr>
@@ -301,12 +303,12 @@ fn line(frame: &PassageFrame, model: usize, names: &[String], place: Option<(usi
 }
 
 fn table(frame: &PassageFrame, names: &[String]) -> Table {
-    let mut head = vec!["character".to_string(), "base".into()];
+    let mut head = vec![tr!("character"), tr!("base")];
     head.extend(names.iter().cloned());
     let row = |((text, _), place): (&(String, usize), (usize, usize))| {
         let all = std::iter::once(&frame.base).chain(&frame.lanes).map(|read| format!("{:.2}", bits(read, place)));
         std::iter::once(text.clone()).chain(all).collect()
     };
     let rows = frame.characters.iter().zip(places(frame)).map(row).collect();
-    Table { caption: format!("Bits that each character cost, read at step {}", count(frame.step)), head, rows }
+    Table { caption: tr!("Bits that each character cost, read at step {}", count(frame.step)), head, rows }
 }

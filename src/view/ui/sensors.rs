@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use super::{digits::gate_bars, panel::Panel};
+use crate::lang::tr;
 use crate::protocol::Started;
 use crate::view::{
     format::three,
@@ -52,26 +53,26 @@ pub fn Missing(props: &MissingProps) -> Html {
         Callback::from(move |()| vec![table(&lines, most)])
     };
     html! {
-        <Panel id="missing" title="What gates tell about the sensors" {tables} step={props.step}>
+        <Panel id="missing" title={tr!("What gates tell about the sensors")} {tables} step={props.step}>
             if lines.is_empty() {
                 <p class="note">{ no_gates(&props.started.config.lanes, props.lanes) }</p>
             } else {
                 <table class="missing">
                     <thead><tr>
-                        <th scope="col">{ "gate" }</th>
+                        <th scope="col">{ tr!("gate") }</th>
                         if props.sequence == 2 {
-                            <th scope="col" tabindex="0" data-why="Mean gate of the left sensor’s tokens where both sensors are there, expert by expert.">{ "left" }</th>
-                            <th scope="col" tabindex="0" data-why="Mean gate of the right sensor’s tokens where both sensors are there, expert by expert.">{ "right" }</th>
-                            <th scope="col" tabindex="0" data-why="Bits that these mean gates tell about which of the two sensors a token is of: 0 is nothing, 1 is all of it.">{ "which sensor" }</th>
+                            <th scope="col" tabindex="0" data-why={tr!("Mean gate of the left sensor’s tokens where both sensors are there, expert by expert.")}>{ tr!("left") }</th>
+                            <th scope="col" tabindex="0" data-why={tr!("Mean gate of the right sensor’s tokens where both sensors are there, expert by expert.")}>{ tr!("right") }</th>
+                            <th scope="col" tabindex="0" data-why={tr!("Bits that these mean gates tell about which of the two sensors a token is of: 0 is nothing, 1 is all of it.")}>{ tr!("which sensor") }</th>
                         }
                         <th scope="col" tabindex="0"
-                            data-why={format!("Bits that the leading expert of a token tells about what is missing, of log₂ {domains} = {}; what chance alone would tell is taken off.", three(most))}>
-                            { "what is missing" }
+                            data-why={tr!("Bits that the leading expert of a token tells about what is missing, of log₂ {domains} = {}; what chance alone would tell is taken off.", three(most), domains)}>
+                            { tr!("what is missing") }
                         </th>
                     </tr></thead>
                     <tbody>{ for lines.iter().map(row) }</tbody>
                 </table>
-                <p class="note">{ "Telling what is missing is not the same as coping with it: compare the accuracies beside the loss." }</p>
+                <p class="note">{ tr!("Telling what is missing is not the same as coping with it: compare the accuracies beside the loss.") }</p>
             }
         </Panel>
     }
@@ -81,7 +82,7 @@ fn row(line: &Line) -> Html {
     let Line { lane, name, layer, tells } = line;
     let bars = |sensor: &str, gate: &[f64]| {
         let gate: Vec<f32> = gate.iter().map(|&g| g as f32).collect();
-        let of = format!("{name}, {layer}: mean gate of the {sensor} sensor");
+        let of = tr!("{name}, {layer}: mean gate of the {sensor} sensor", name, layer, sensor);
         html! { <td>{ gate_bars(&gate, &of) }</td> }
     };
     html! {
@@ -102,13 +103,13 @@ fn row(line: &Line) -> Html {
 fn table(lines: &[Line], most: f64) -> Table {
     let both = lines.iter().any(|line| line.tells.sensor.is_some());
     let mut head = vec![String::new()];
-    head.extend(both.then(|| "which sensor, bits of 1".into()));
-    head.push(format!("what is missing, bits of {}", three(most)));
+    head.extend(both.then(|| tr!("which sensor, bits of 1")));
+    head.push(tr!("what is missing, bits of {}", three(most)));
     let row = |line: &Line| {
         let mut row = vec![format!("{}, {}", line.name, line.layer)];
         row.extend(line.tells.sensor.map(three));
         row.push(three(line.tells.missing));
         row
     };
-    Table { caption: "What gates tell on the probe images".into(), head, rows: lines.iter().map(row).collect() }
+    Table { caption: tr!("What gates tell on the probe images"), head, rows: lines.iter().map(row).collect() }
 }

@@ -5,6 +5,7 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::control::{Button, Choice};
+use crate::lang::tr;
 use crate::view::action::Action;
 use crate::view::snippet::{FORMS, THEMES, address, snippet};
 
@@ -29,9 +30,9 @@ pub fn ShareBox(props: &ShareBoxProps) -> Html {
     let theme_name = THEMES.get(*theme).copied().unwrap_or_default();
     let text = snippet(*form, &props.link, &name, theme_name);
     let said = match (*form, props.copied) {
-        (0, true) => "Link copied.",
-        (0, false) => "Copy this link:",
-        _ => "For a page of yours:",
+        (0, true) => tr!("Link copied."),
+        (0, false) => tr!("Copy this link:"),
+        _ => tr!("For a page of yours:"),
     };
     // To be copied whole.
     let onfocus = Callback::from(|event: FocusEvent| {
@@ -40,20 +41,20 @@ pub fn ShareBox(props: &ShareBoxProps) -> Html {
         }
     });
     html! {
-        <div class="share" role="group" aria-label="Share this run">
+        <div class="share" role="group" aria-label={tr!("Share this run")}>
             <span>{ said }</span>
-            <Choice quiet=true label="Form" why="The run as a link, or one of its panels in a page of yours: as a frame, or as an element that is as high as what is in it."
+            <Choice quiet=true label={tr!("Form")} why={tr!("The run as a link, or one of its panels in a page of yours: as a frame, or as an element that is as high as what is in it.")}
                 options={FORMS.map(AttrValue::from).to_vec()} chosen={*form} on_change={set(&form)} />
             if *form > 0 {
-                <Choice quiet=true label="Panel to share" why="Which panel is shown there." options={props.panels.clone()} chosen={*panel} on_change={set(&panel)} />
-                <Choice quiet=true label="Theme to share" why="Its colours there; auto is what the reader's system has." options={THEMES.map(AttrValue::from).to_vec()}
+                <Choice quiet=true label={tr!("Panel to share")} why={tr!("Which panel is shown there.")} options={props.panels.clone()} chosen={*panel} on_change={set(&panel)} />
+                <Choice quiet=true label={tr!("Theme to share")} why={tr!("Its colours there; auto is what the reader's system has.")} options={THEMES.map(AttrValue::from).to_vec()}
                     chosen={*theme} on_change={set(&theme)} />
             }
-            <input type="text" readonly=true value={text} {onfocus} aria-label={if *form == 0 { "Link to this run" } else { "For a page of yours" }} />
+            <input type="text" readonly=true value={text} {onfocus} aria-label={if *form == 0 { tr!("Link to this run") } else { tr!("For a page of yours") }} />
             if *form > 0 {
-                <a href={address(&props.link, &name, theme_name)} target="_blank" rel="noopener">{ "See it" }</a>
+                <a href={address(&props.link, &name, theme_name)} target="_blank" rel="noopener">{ tr!("See it") }</a>
             }
-            { Button::quiet("Close", "Put this away.").acts(&props.dispatch, Action::CloseShare) }
+            { Button::quiet(tr!("Close"), tr!("Put this away.")).acts(&props.dispatch, Action::CloseShare) }
         </div>
     }
 }

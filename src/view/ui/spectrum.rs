@@ -4,6 +4,7 @@ use yew::prelude::*;
 
 use super::size::use_size;
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::view::{axis::path, format::three, snap::Snap};
 
 /// Bars of the small strip.
@@ -15,7 +16,7 @@ pub fn bars(values: &[f32]) -> Html {
         return html! { <svg class="bars" aria-hidden="true" width="48" height="16" /> };
     };
     let shown = values.iter().take(FEW).map(|v| three(f64::from(*v)));
-    let why = format!("Singular values of ΔW, largest first: {}.", shown.collect::<Vec<_>>().join(", "));
+    let why = tr!("Singular values of ΔW, largest first: {}.", shown.collect::<Vec<_>>().join(", "));
     let bars = values.iter().take(FEW).enumerate().map(|(i, &value)| {
         let height = (f64::from(value / top) * 15.0).max(0.5);
         let (x, y) = ((i * 4).to_string(), tenths(16.0 - height));
@@ -73,7 +74,7 @@ pub fn chart(place: &Place, values: &[f64], class: impl Fn(usize) -> &'static st
         html! {
             <rect class={class(i)} x={tenths(place.x(i) + gap / 2.0 + 0.5)} y={tenths(base - height)}
                 width={tenths((place.slot - gap - 1.0).max(1.0))} height={tenths(height)}
-                data-why={format!("Singular value {} of ΔW: {}.", i + 1, three(value))} />
+                data-why={tr!("Singular value {} of ΔW: {}.", i + 1, three(value))} />
         }
     });
     html! {
@@ -90,8 +91,8 @@ pub fn chart(place: &Place, values: &[f64], class: impl Fn(usize) -> &'static st
 /// The values for those who do not see the bars.
 pub fn spoken(values: &[f64]) -> String {
     let shown = values.iter().take(8).map(|&v| three(v));
-    let more = if values.len() > 8 { " and smaller ones" } else { "" };
-    format!("Singular values of ΔW, largest first: {}{more}", shown.collect::<Vec<_>>().join(", "))
+    let more = if values.len() > 8 { tr!(" and smaller ones") } else { String::new() };
+    tr!("Singular values of ΔW, largest first: {}{more}", shown.collect::<Vec<_>>().join(", "), more)
 }
 
 /// Singular values of ΔW with the rank of a true change marked.
@@ -109,14 +110,14 @@ pub fn Spectrum(props: &SpectrumProps) -> Html {
         html! {
             <g class="true-rank">
                 <path d={path([(x, 0.0), (x, place.base())].into_iter())} />
-                <text x={tenths(at)} y="11" text-anchor={anchor}>{ format!("true rank {rank}") }</text>
+                <text x={tenths(at)} y="11" text-anchor={anchor}>{ tr!("true rank {rank}", rank) }</text>
             </g>
         }
     });
     let marks = html! {
         <>
             { for marker }
-            <text x={tenths(LEFT)} y={tenths(HEIGHT - 5.0)}>{ format!("σ₁ … σ{} of ΔW", subscript(shown.len())) }</text>
+            <text x={tenths(LEFT)} y={tenths(HEIGHT - 5.0)}>{ tr!("σ₁ … σ{} of ΔW", subscript(shown.len())) }</text>
         </>
     };
     html! {

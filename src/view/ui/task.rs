@@ -10,6 +10,7 @@ use crate::config::{
     BackendChoice, Config, DigitDomain, Digits, Domains, Named, Pattern, Sensors, Spectrum, Task, Text, limits,
     limits::{Real, Whole},
 };
+use crate::lang::{said, tr};
 use crate::task::text::{languages::NEW, own::About};
 use crate::view::{
     action::Action,
@@ -44,38 +45,24 @@ impl Form<'_> {
         })
     }
 
-    fn whole(
-        &self,
-        label: &'static str,
-        why: &'static str,
-        value: usize,
-        limit: Whole,
-        change: fn(&mut Config, f64),
-    ) -> Html {
+    fn whole(&self, label: String, why: String, value: usize, limit: Whole, change: fn(&mut Config, f64)) -> Html {
         html! {
             <Number {label} {why} whole=true value={value as f64} min={limit.min as f64} max={limit.max as f64} on_change={self.set(change)} />
         }
     }
 
-    fn real(
-        &self,
-        label: &'static str,
-        why: &'static str,
-        value: f64,
-        limit: Real,
-        change: fn(&mut Config, f64),
-    ) -> Html {
+    fn real(&self, label: String, why: String, value: f64, limit: Real, change: fn(&mut Config, f64)) -> Html {
         html! { <Number {label} {why} {value} min={limit.min} max={limit.max} on_change={self.set(change)} /> }
     }
 
-    fn switch(&self, label: &'static str, why: &'static str, on: bool, change: fn(&mut Config, bool)) -> Html {
+    fn switch(&self, label: String, why: String, on: bool, change: fn(&mut Config, bool)) -> Html {
         html! { <Switch {label} {why} {on} on_change={self.set(change)} /> }
     }
 
     fn choice<T: Named + PartialEq>(
         &self,
-        label: &'static str,
-        why: &'static str,
+        label: String,
+        why: String,
         value: T,
         change: fn(&mut Config, usize),
     ) -> Html {
@@ -102,7 +89,7 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
     let (opened, open) = use_opened();
     let form = Form { config: &props.config, dispatch: &props.dispatch };
     let config = &props.config;
-    let kinds: Vec<_> = ["domains", "digits", "sensors", "language"].map(AttrValue::from).into();
+    let kinds: Vec<_> = [tr!("domains"), tr!("digits"), tr!("sensors"), tr!("language")].map(AttrValue::from).into();
     let chosen = match config.task {
         Task::Digits(_) => 1,
         Task::Sensors(_) => 2,
@@ -122,14 +109,14 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
     let schedule = config.schedule;
     html! {
         <details class="task">
-            <summary data-why="What is trained on, and how; opening this changes nothing." onclick={open}>
-                { "Task " }<b>{ task_summary(&config.task) }</b>
+            <summary data-why={tr!("What is trained on, and how; opening this changes nothing.")} onclick={open}>
+                { tr!("Task ") }<b>{ task_summary(&config.task) }</b>
             </summary>
             if opened {
                 <div class="menu">
                     <fieldset>
-                        <legend>{ "Task" }</legend>
-                        <Choice label="task" why="Domains: linear tasks whose floors theory knows. Digits: handwritten 8 × 8 digits, changed in several ways. Sensors: halves of a digit, either of which may be missing. Language: a small language model of Llama's form on text in new languages."
+                        <legend>{ tr!("Task") }</legend>
+                        <Choice label={tr!("task")} why={tr!("Domains: linear tasks whose floors theory knows. Digits: handwritten 8 × 8 digits, changed in several ways. Sensors: halves of a digit, either of which may be missing. Language: a small language model of Llama's form on text in new languages.")}
                             options={kinds} {chosen} on_change={on_kind} />
                         { match &config.task {
                             Task::Domains(domains) => domains_form(&form, domains),
@@ -138,28 +125,28 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
                             Task::Text(text) => text_form(&form, text),
                             Task::Custom => html! {},
                         } }
-                        { form.whole("seed", "All random numbers of the run come from this: same seed, same run.", config.seed as usize, limits::SEED,
+                        { form.whole(tr!("seed"), tr!("All random numbers of the run come from this: same seed, same run."), config.seed as usize, limits::SEED,
                             |c, v| c.seed = v as u32) }
                     </fieldset>
                     if config.task.has_projections() {
                         <OwnPart config={config.clone()} brought={props.brought.clone()} bring={props.bring.clone()} dispatch={props.dispatch.clone()} />
                     }
                     <fieldset>
-                        <legend>{ "Training" }</legend>
-                        { form.real("learning rate", "Largest step of the optimiser, reached after warmup.", optimizer.lr, limits::LR, |c, v| c.optimizer.lr = v) }
-                        { form.whole("warmup", "Steps over which the learning rate rises from 0.", schedule.warmup, limits::WARMUP, |c, v| {
+                        <legend>{ tr!("Training") }</legend>
+                        { form.real(tr!("learning rate"), tr!("Largest step of the optimiser, reached after warmup."), optimizer.lr, limits::LR, |c, v| c.optimizer.lr = v) }
+                        { form.whole(tr!("warmup"), tr!("Steps over which the learning rate rises from 0."), schedule.warmup, limits::WARMUP, |c, v| {
                             c.schedule.warmup = v as usize;
                             c.schedule.total = c.schedule.total.max(c.schedule.warmup);
                         }) }
-                        { form.whole("total steps", "Step at which the learning rate has fallen back to 0.", schedule.total, limits::TOTAL, |c, v| {
+                        { form.whole(tr!("total steps"), tr!("Step at which the learning rate has fallen back to 0."), schedule.total, limits::TOTAL, |c, v| {
                             c.schedule.total = v as usize;
                             c.schedule.warmup = c.schedule.warmup.min(c.schedule.total);
                         }) }
-                        { form.real("weight decay", "Share of each weight taken away per step, times the learning rate (AdamW).", optimizer.weight_decay, limits::WEIGHT_DECAY,
+                        { form.real(tr!("weight decay"), tr!("Share of each weight taken away per step, times the learning rate (AdamW)."), optimizer.weight_decay, limits::WEIGHT_DECAY,
                             |c, v| c.optimizer.weight_decay = v) }
-                        { form.real("beta 1", "How slowly the mean of the gradients forgets.", optimizer.beta1, below(limits::BETA), |c, v| c.optimizer.beta1 = v) }
-                        { form.real("beta 2", "How slowly the mean of their squares forgets.", optimizer.beta2, below(limits::BETA), |c, v| c.optimizer.beta2 = v) }
-                        { form.choice::<BackendChoice>("backend", "Auto: WebGPU where there is a GPU, else the CPU.", config.backend,
+                        { form.real(tr!("beta 1"), tr!("How slowly the mean of the gradients forgets."), optimizer.beta1, below(limits::BETA), |c, v| c.optimizer.beta1 = v) }
+                        { form.real(tr!("beta 2"), tr!("How slowly the mean of their squares forgets."), optimizer.beta2, below(limits::BETA), |c, v| c.optimizer.beta2 = v) }
+                        { form.choice::<BackendChoice>(tr!("backend"), tr!("Auto: WebGPU where there is a GPU, else the CPU."), config.backend,
                             |c, i| c.backend = BackendChoice::ALL[i]) }
                     </fieldset>
                 </div>
@@ -179,42 +166,42 @@ fn below(limit: Real) -> Real {
 fn domains_form(form: &Form, task: &Domains) -> Html {
     html! {
         <>
-            { form.whole("dimension", "Inputs and outputs of the frozen layer.", task.dim, limits::DIM, |c, v| domains_of(c, |d| d.dim = v as usize)) }
-            { form.whole("domains", "How many tasks are learned at once; each has its own true change of the weight.", task.domains, limits::DOMAINS,
+            { form.whole(tr!("dimension"), tr!("Inputs and outputs of the frozen layer."), task.dim, limits::DIM, |c, v| domains_of(c, |d| d.dim = v as usize)) }
+            { form.whole(tr!("domains"), tr!("How many tasks are learned at once; each has its own true change of the weight."), task.domains, limits::DOMAINS,
                 |c, v| domains_of(c, |d| d.domains = v as usize)) }
-            { form.whole("layers", "Linear layers, with GELU between them, each changed by every domain; theory has floors for one.", task.depth, limits::DEPTH, |c, v| domains_of(c, |d| d.depth = v as usize)) }
-            { form.whole("true rank", "Rank of each domain's true change.", task.true_rank, limits::TRUE_RANK, |c, v| domains_of(c, |d| d.true_rank = v as usize)) }
-            { form.switch("conflicting", "All domains read the same input directions and want different outputs: no single weight can serve them all.", task.conflict,
+            { form.whole(tr!("layers"), tr!("Linear layers, with GELU between them, each changed by every domain; theory has floors for one."), task.depth, limits::DEPTH, |c, v| domains_of(c, |d| d.depth = v as usize)) }
+            { form.whole(tr!("true rank"), tr!("Rank of each domain's true change."), task.true_rank, limits::TRUE_RANK, |c, v| domains_of(c, |d| d.true_rank = v as usize)) }
+            { form.switch(tr!("conflicting"), tr!("All domains read the same input directions and want different outputs: no single weight can serve them all."), task.conflict,
                 |c, on| domains_of(c, |d| d.conflict = on)) }
-            { form.choice::<Spectrum>("spectrum", "Singular values of a true change: all 1, or 1/i.", task.spectrum,
+            { form.choice::<Spectrum>(tr!("spectrum"), tr!("Singular values of a true change: all 1, or 1/i."), task.spectrum,
                 |c, i| domains_of(c, |d| d.spectrum = Spectrum::ALL[i])) }
-            { form.whole("sequence", "Tokens per sequence.", task.sequence, limits::SEQUENCE, |c, v| domains_of(c, |d| d.sequence = v as usize)) }
-            { form.switch("mixed", "Domains change from token to token within a sequence, so that a gate for the whole sequence cannot follow.", task.mixed,
+            { form.whole(tr!("sequence"), tr!("Tokens per sequence."), task.sequence, limits::SEQUENCE, |c, v| domains_of(c, |d| d.sequence = v as usize)) }
+            { form.switch(tr!("mixed"), tr!("Domains change from token to token within a sequence, so that a gate for the whole sequence cannot follow."), task.mixed,
                 |c, on| domains_of(c, |d| d.mixed = on)) }
-            { form.real("noise", "Standard deviation of what is added to the targets and cannot be learned.", task.noise, limits::NOISE,
+            { form.real(tr!("noise"), tr!("Standard deviation of what is added to the targets and cannot be learned."), task.noise, limits::NOISE,
                 |c, v| domains_of(c, |d| d.noise = v)) }
-            { form.whole("batch", "Sequences per training step.", task.batch, limits::BATCH, |c, v| domains_of(c, |d| d.batch = v as usize)) }
+            { form.whole(tr!("batch"), tr!("Sequences per training step."), task.batch, limits::BATCH, |c, v| domains_of(c, |d| d.batch = v as usize)) }
         </>
     }
 }
 
 fn digits_form(form: &Form, task: &Digits) -> Html {
     let why = |domain: DigitDomain| match domain {
-        DigitDomain::Inverted => "Ink and paper swapped.",
-        DigitDomain::Rotated => "Turned by 90 degrees.",
-        DigitDomain::Permuted => "Pixels shuffled, always in the same way.",
-        DigitDomain::Mirrored => "Left and right swapped.",
-        DigitDomain::Shifted => "Moved aside.",
+        DigitDomain::Inverted => tr!("Ink and paper swapped."),
+        DigitDomain::Rotated => tr!("Turned by 90 degrees."),
+        DigitDomain::Permuted => tr!("Pixels shuffled, always in the same way."),
+        DigitDomain::Mirrored => tr!("Left and right swapped."),
+        DigitDomain::Shifted => tr!("Moved aside."),
     };
     let switches = DigitDomain::ALL.iter().map(|&domain| {
         let set = form.set(move_domain(domain));
-        html! { <Switch label={domain.name()} why={why(domain)} on={task.domains.contains(&domain)} on_change={set} /> }
+        html! { <Switch label={said(domain.name())} why={why(domain)} on={task.domains.contains(&domain)} on_change={set} /> }
     });
     html! {
         <>
             { for switches }
-            { form.whole("batch", "Images per training step.", task.batch, limits::BATCH, |c, v| digits_of(c, |d| d.batch = v as usize)) }
-            { form.whole("pretraining", "Steps in which the base learns the upright digits before it is frozen.", task.pretrain, limits::PRETRAIN,
+            { form.whole(tr!("batch"), tr!("Images per training step."), task.batch, limits::BATCH, |c, v| digits_of(c, |d| d.batch = v as usize)) }
+            { form.whole(tr!("pretraining"), tr!("Steps in which the base learns the upright digits before it is frozen."), task.pretrain, limits::PRETRAIN,
                 |c, v| digits_of(c, |d| d.pretrain = v as usize)) }
         </>
     }
@@ -228,25 +215,25 @@ fn sensors_of(config: &mut Config, change: impl FnOnce(&mut Sensors)) {
 
 fn sensors_form(form: &Form, task: &Sensors) -> Html {
     let why = |pattern: Pattern| match pattern {
-        Pattern::Both => "Trained on images that both sensors tell of.",
-        Pattern::Left => "Trained on images of which the right sensor tells nothing: it is not there.",
-        Pattern::Right => "Trained on images of which the left sensor tells nothing: it is not there.",
-        Pattern::Top => "Trained on images of which both sensors tell the upper half.",
-        Pattern::Bottom => "Trained on images of which both sensors tell the lower half.",
-        Pattern::Noise => "Trained on images of which the right sensor tells noise.",
+        Pattern::Both => tr!("Trained on images that both sensors tell of."),
+        Pattern::Left => tr!("Trained on images of which the right sensor tells nothing: it is not there."),
+        Pattern::Right => tr!("Trained on images of which the left sensor tells nothing: it is not there."),
+        Pattern::Top => tr!("Trained on images of which both sensors tell the upper half."),
+        Pattern::Bottom => tr!("Trained on images of which both sensors tell the lower half."),
+        Pattern::Noise => tr!("Trained on images of which the right sensor tells noise."),
     };
     let switches = Pattern::ALL.iter().map(|&pattern| {
         let set = form.set(move |config, on| sensors_of(config, |task| choose_pattern(task, pattern, on)));
-        html! { <Switch label={pattern.name()} why={why(pattern)} on={task.patterns.contains(&pattern)} on_change={set} /> }
+        html! { <Switch label={said(pattern.name())} why={why(pattern)} on={task.patterns.contains(&pattern)} on_change={set} /> }
     });
     html! {
         <>
-            <span class="note">{ "patterns trained on" }</span>
+            <span class="note">{ tr!("patterns trained on") }</span>
             { for switches }
-            { form.choice::<args::Form>("form", "Tokens: each sensor is a token through the same layers, and the head reads the mean of those that are there. Inputs: both are inputs of one network, 0 where one is missing.",
+            { form.choice::<args::Form>(tr!("form"), tr!("Tokens: each sensor is a token through the same layers, and the head reads the mean of those that are there. Inputs: both are inputs of one network, 0 where one is missing."),
                 task.form, |c, i| sensors_of(c, |s| s.form = args::Form::ALL[i])) }
-            { form.whole("batch", "Images per training step.", task.batch, limits::BATCH, |c, v| sensors_of(c, |s| s.batch = v as usize)) }
-            { form.whole("pretraining", "Steps in which the base learns whole digits before it is frozen.", task.pretrain, limits::PRETRAIN,
+            { form.whole(tr!("batch"), tr!("Images per training step."), task.batch, limits::BATCH, |c, v| sensors_of(c, |s| s.batch = v as usize)) }
+            { form.whole(tr!("pretraining"), tr!("Steps in which the base learns whole digits before it is frozen."), task.pretrain, limits::PRETRAIN,
                 |c, v| sensors_of(c, |s| s.pretrain = v as usize)) }
         </>
     }
@@ -261,18 +248,18 @@ fn text_of(config: &mut Config, change: impl FnOnce(&mut Text)) {
 fn text_form(form: &Form, task: &Text) -> Html {
     let languages = NEW.iter().map(|&(code, name)| {
         let set = form.set(move |c, on| text_of(c, |text| choose_language(text, code, on)));
-        html! { <Switch label={short_name(name)} why={name} on={task.languages.iter().any(|one| one == code)} on_change={set} /> }
+        html! { <Switch label={short_name(name)} why={said(name)} on={task.languages.iter().any(|one| one == code)} on_change={set} /> }
     });
     html! {
         <>
-            <span class="note" tabindex="0" data-why="None of these has the base read, nor a close relative of one. Each batch takes passages from all that are chosen, each as often as another.">
-                { format!("languages: {} chosen, at most {}", task.languages.len(), limits::DOMAINS.max) }
+            <span class="note" tabindex="0" data-why={tr!("None of these has the base read, nor a close relative of one. Each batch takes passages from all that are chosen, each as often as another.")}>
+                { tr!("languages: {} chosen, at most {}", task.languages.len(), limits::DOMAINS.max) }
             </span>
             <div class="languages">{ for languages }</div>
-            { form.switch("let it cheat", "Let MoR1E's gates look at the whole passage, and so at the bytes that are to be predicted. Below the held-out text stands what that is worth: bits in one go beside bits when the same is served byte by byte.",
+            { form.switch(tr!("let it cheat"), tr!("Let MoR1E's gates look at the whole passage, and so at the bytes that are to be predicted. Below the held-out text stands what that is worth: bits in one go beside bits when the same is served byte by byte."),
                 task.cheat, cheat) }
-            { form.whole("passage", "Bytes of a passage; each is read from its own beginning.", task.sequence, limits::PASSAGE, |c, v| text_of(c, |t| t.sequence = v as usize)) }
-            { form.whole("batch", "Passages per training step.", task.batch, limits::BATCH, |c, v| text_of(c, |t| t.batch = v as usize)) }
+            { form.whole(tr!("passage"), tr!("Bytes of a passage; each is read from its own beginning."), task.sequence, limits::PASSAGE, |c, v| text_of(c, |t| t.sequence = v as usize)) }
+            { form.whole(tr!("batch"), tr!("Passages per training step."), task.batch, limits::BATCH, |c, v| text_of(c, |t| t.batch = v as usize)) }
         </>
     }
 }

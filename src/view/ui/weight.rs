@@ -10,6 +10,7 @@ use super::{
     panel::Panel,
     spectrum::Spectrum,
 };
+use crate::lang::tr;
 use crate::protocol::{MergeFrame, MergeMode, Started, Watch, WeightFrame};
 use crate::view::{
     action::Action,
@@ -75,14 +76,15 @@ pub fn Weight(props: &WeightProps) -> Html {
             }
         })
     };
-    let picture = |name: &'static str, what: &'static str, data: &Snap<Matrix>, range: f64| {
+    let picture = |name: &'static str, what: String, data: &Snap<Matrix>, range: f64| {
         let scale = Scale::Diverging { range: range as f32 };
-        let label = format!(
+        let label = tr!(
             "{name}, {} outputs × {} inputs, from {} to {}",
             weight.rows,
             weight.cols,
             tick(-range),
-            tick(range)
+            tick(range),
+            name
         );
         html! {
             <figure>
@@ -111,27 +113,27 @@ pub fn Weight(props: &WeightProps) -> Html {
         Callback::from(move |on| shared.set(on))
     };
     html! {
-        <Panel id="weight" title="Merged weight" {tables} step={props.step} controls={choices(props)}>
+        <Panel id="weight" title={tr!("Merged weight")} {tables} step={props.step} controls={choices(props)}>
             <div class="weight-grid">
                 <div class="maps">
-                    { picture("W0", "The frozen base weight. Rows are outputs, columns inputs; the strongest colours are ± the number.", &pictures.w0, pictures.range) }
+                    { picture("W0", tr!("The frozen base weight. Rows are outputs, columns inputs; the strongest colours are ± the number."), &pictures.w0, pictures.range) }
                     <span class="sign" aria-hidden="true">{ "+" }</span>
-                    { picture("ΔW", "What the adapter adds to the base weight; the strongest colours are ± the number.", &pictures.delta, own) }
+                    { picture("ΔW", tr!("What the adapter adds to the base weight; the strongest colours are ± the number."), &pictures.delta, own) }
                     <span class="sign" aria-hidden="true">{ "=" }</span>
-                    { picture("W0 + ΔW", "The merged weight: what one would ship in place of base and adapter.", &pictures.sum, pictures.range) }
+                    { picture("W0 + ΔW", tr!("The merged weight: what one would ship in place of base and adapter."), &pictures.sum, pictures.range) }
                 </div>
                 <div class="row under">
                     <p class="readout" aria-live={if cursor.is_some() { "polite" } else { "off" }}>{ readout(*cursor, weight) }</p>
                     <span class="spring" />
-                    { Button::quiet("Zoom out", "Show more of the weight.").disabled(zoom.0 <= 1).calls(zoom_to((zoom.0 / 2).max(1))) }
-                    { Button::quiet("Zoom in", "Enlarge the part around the cell last pointed at; arrow keys move on from there.")
+                    { Button::quiet(tr!("Zoom out"), tr!("Show more of the weight.")).disabled(zoom.0 <= 1).calls(zoom_to((zoom.0 / 2).max(1))) }
+                    { Button::quiet(tr!("Zoom in"), tr!("Enlarge the part around the cell last pointed at; arrow keys move on from there."))
                         .disabled(zoom.0 * 2 > most.max(1)).calls(zoom_to(zoom.0 * 2)) }
-                    <Switch label="one scale" why="Show ΔW in the colours of W0 instead of its own, so that sizes can be compared." on={*shared} {on_change} />
+                    <Switch label={tr!("one scale")} why={tr!("Show ΔW in the colours of W0 instead of its own, so that sizes can be compared.")} on={*shared} {on_change} />
                 </div>
                 <div class="facts">
                     <div class="row">
-                        <span class="number" tabindex="0" data-why="‖ΔW‖ / ‖W0‖: size of the change against the size of the base, both as Frobenius norms: the root of the sum of all squared cells.">
-                            { "ΔW is " }<b>{ percent(f64::from(weight.ratio)) }</b>{ " of W0" }
+                        <span class="number" tabindex="0" data-why={tr!("‖ΔW‖ / ‖W0‖: size of the change against the size of the base, both as Frobenius norms: the root of the sum of all squared cells.")}>
+                            { tr!("ΔW is ") }<b>{ percent(f64::from(weight.ratio)) }</b>{ tr!(" of W0") }
                         </span>
                         <span class="spring" />
                         { diverging("−", "+", props.dark) }
@@ -184,7 +186,7 @@ fn readout(cursor: Option<Cell>, weight: &WeightFrame) -> String {
             signed(f64::from(*d)),
             signed(f64::from(w + d)),
         ),
-        None => format!("{} outputs × {} inputs · point at a cell", weight.rows, weight.cols),
+        None => tr!("{} outputs × {} inputs · point at a cell", weight.rows, weight.cols),
     }
 }
 
@@ -213,31 +215,31 @@ fn choices(props: &WeightProps) -> Html {
     let per_domain = matches!(watch.merge, MergeMode::MeanGatePerDomain | MergeMode::TopExpertPerDomain);
     html! {
         <div class="choices">
-            <Choice quiet=true label="Lane of the weight" why="Whose ΔW is shown." options={lanes} chosen={watch.lane}
+            <Choice quiet=true label={tr!("Lane of the weight")} why={tr!("Whose ΔW is shown.")} options={lanes} chosen={watch.lane}
                 on_change={set(|w, lane| w.lane = lane)} />
             if layers.len() > 1 {
-                <Choice quiet=true label="Layer of the weight" why="Which layer's weight is shown." options={layers}
+                <Choice quiet=true label={tr!("Layer of the weight")} why={tr!("Which layer's weight is shown.")} options={layers}
                     chosen={watch.layer} on_change={set(|w, layer| w.layer = layer)} />
             }
             if gated {
-                <Choice quiet=true label="Merge" why={merge_why(watch.merge)} chosen={merge}
+                <Choice quiet=true label={tr!("Merge")} why={merge_why(watch.merge)} chosen={merge}
                     options={MODES.map(|m| AttrValue::from(merge_name(m))).to_vec()}
                     on_change={set(|w, mode| w.merge = MODES[mode])} />
                 if per_domain {
-                    <Choice quiet=true label="Domain of the merge" why="Whose gate makes the weight." chosen={watch.domain}
+                    <Choice quiet=true label={tr!("Domain of the merge")} why={tr!("Whose gate makes the weight.")} chosen={watch.domain}
                         options={options(&mut props.started.domains.iter().cloned())}
                         on_change={set(|w, domain| w.domain = domain)} />
                 }
                 if watch.merge == MergeMode::PerInput {
-                    <Number label="token" whole=true why="Token of the probe batch whose gate makes the weight."
+                    <Number label={tr!("token")} whole=true why={tr!("Token of the probe batch whose gate makes the weight.")}
                         value={(watch.token + 1) as f64} min={1.0} max={props.tokens.unwrap_or(1).max(1) as f64}
                         on_change={set(|w, token| w.token = token - 1).reform(|v: f64| v as usize)} />
                 }
             }
-            { Button::quiet("Save adapter", "The lane as it is now: PEFT's adapter_model.safetensors and adapter_config.json, or, of a method that PEFT has not, its parameters as one safetensors file.")
+            { Button::quiet(tr!("Save adapter"), tr!("The lane as it is now: PEFT's adapter_model.safetensors and adapter_config.json, or, of a method that PEFT has not, its parameters as one safetensors file."))
                 .acts(&props.dispatch, Action::Save { merged: false }) }
             if props.started.config.task.has_projections() && !gated {
-                { Button::quiet("Save merged model", "The language model with the lane merged into its weights, as one model.safetensors under transformers' names.")
+                { Button::quiet(tr!("Save merged model"), tr!("The language model with the lane merged into its weights, as one model.safetensors under transformers' names."))
                     .acts(&props.dispatch, Action::Save { merged: true }) }
             }
         </div>
@@ -248,16 +250,16 @@ fn choices(props: &WeightProps) -> Html {
 fn merge(weight: &WeightFrame, gated: bool) -> Html {
     match &weight.merge {
         MergeFrame::Exact { error } => html! {
-            <p class="proof" tabindex="0" data-why="Largest difference, over the probe batch, between the output of W0 + ΔW as one weight and of base and adapter apart: rounding, no more.">
-                { "merge proof: max |merged(x) − adapted(x)| = " }<b>{ three(f64::from(*error)) }</b>
+            <p class="proof" tabindex="0" data-why={tr!("Largest difference, over the probe batch, between the output of W0 + ΔW as one weight and of base and adapter apart: rounding, no more.")}>
+                { tr!("merge proof: max |merged(x) − adapted(x)| = ") }<b>{ three(f64::from(*error)) }</b>
             </p>
         },
         MergeFrame::Mixture { routed, tokens, modes } => {
             let cell = |value: Option<f32>| value.map_or("–".to_string(), |value| three(f64::from(value)));
-            let row = |name: &str, why: &str, loss: Option<f32>, error: Option<f32>, class: &'static str| {
+            let row = |name: String, why: String, loss: Option<f32>, error: Option<f32>, class: &'static str| {
                 html! {
                     <tr {class}>
-                        <th scope="row" tabindex="0" data-why={why.to_string()}>{ name }</th>
+                        <th scope="row" tabindex="0" data-why={why}>{ name }</th>
                         <td>{ cell(loss) }</td>
                         <td>{ cell(error) }</td>
                     </tr>
@@ -267,15 +269,15 @@ fn merge(weight: &WeightFrame, gated: bool) -> Html {
                 <table class="merges">
                     <caption>
                         if gated {
-                            { "No single weight is exact: the gate makes ΔW depend on x." }
+                            { tr!("No single weight is exact: the gate makes ΔW depend on x.") }
                         }
                     </caption>
                     <thead><tr>
-                        <th scope="col">{ "merge" }</th><th scope="col" data-why={format!("Mean over {tokens} tokens of the training data. (a) is one token's, so it has none.")}>{ "loss" }</th>
-                        <th scope="col" data-why="Largest difference from the routed model's output over the probe batch; for (a) over the chosen token.">{ "max error" }</th>
+                        <th scope="col">{ tr!("merge") }</th><th scope="col" data-why={tr!("Mean over {tokens} tokens of the training data. (a) is one token's, so it has none.", tokens)}>{ tr!("loss") }</th>
+                        <th scope="col" data-why={tr!("Largest difference from the routed model's output over the probe batch; for (a) over the chosen token.")}>{ tr!("max error") }</th>
                     </tr></thead>
                     <tbody>
-                        { row("routed, unmerged", "The model as it trains: every token through its own gate.", Some(*routed), None, "routed") }
+                        { row(tr!("routed, unmerged"), tr!("The model as it trains: every token through its own gate."), Some(*routed), None, "routed") }
                         { for modes.iter().map(|m| row(merge_name(m.mode), merge_why(m.mode), m.loss, Some(m.error),
                             if m.mode == weight.watch.merge { "chosen" } else { "" })) }
                     </tbody>

@@ -5,6 +5,7 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::{control::Button, panel::Panel};
+use crate::lang::tr;
 use crate::protocol::text::WritingFrame;
 use crate::view::{action::Action, format::count, snap::Snap, table::Table};
 
@@ -48,7 +49,7 @@ pub fn Writing(props: &WritingProps) -> Html {
         html! {
             <li>
                 <p class="row"><span {class} />{ name(model, &props.names) }<span class="spring" />
-                    <span class="note">{ format!("from step {}{}", count(text.step), if text.done { "" } else { " …" }) }</span></p>
+                    <span class="note">{ tr!("from step {}{}", count(text.step), if text.done { "" } else { " …" }) }</span></p>
                 <p class="written" dir="auto"><span class="note">{ props.prompt.as_deref() }</span>{ &text.text }</p>
             </li>
         }
@@ -56,34 +57,34 @@ pub fn Writing(props: &WritingProps) -> Html {
     let on = props.prompt.is_some();
     let button = match on {
         false => Button::primary(
-            "Write",
-            "Base and lanes go on from the prompt, a byte at a time, again and again as the lanes train.",
+            tr!("Write"),
+            tr!("Base and lanes go on from the prompt, a byte at a time, again and again as the lanes train."),
         ),
-        true => Button::new("Stop", "All time goes to training and scoring again."),
+        true => Button::new(tr!("Stop"), tr!("All time goes to training and scoring again.")),
     };
     html! {
-        <Panel id="writing" title="Write" {tables} step={props.step}>
+        <Panel id="writing" title={tr!("Write")} {tables} step={props.step}>
             <div class="row">
-                <input class="prompt" ref={node} type="text" dir="auto" aria-label="Prompt" placeholder="Prompt; empty begins a text" {onchange} />
+                <input class="prompt" ref={node} type="text" dir="auto" aria-label={tr!("Prompt")} placeholder={tr!("Prompt; empty begins a text")} {onchange} />
                 { button.calls(write) }
             </div>
             if let Some((_, writing)) = texts {
                 <ol class="texts">{ for writing.iter().enumerate().map(line) }</ol>
             } else if on {
-                <p class="note">{ "The first bytes are being written …" }</p>
+                <p class="note">{ tr!("The first bytes are being written …") }</p>
             } else {
-                <p class="note">{ "Off: writing takes time that training has otherwise. Type a prompt and press Write, and base and lanes go on from it as they train." }</p>
+                <p class="note">{ tr!("Off: writing takes time that training has otherwise. Type a prompt and press Write, and base and lanes go on from it as they train.") }</p>
             }
         </Panel>
     }
 }
 
 fn name(model: usize, names: &[String]) -> String {
-    model.checked_sub(1).map_or("base".into(), |lane| names.get(lane).cloned().unwrap_or_default())
+    model.checked_sub(1).map_or_else(|| tr!("base"), |lane| names.get(lane).cloned().unwrap_or_default())
 }
 
 fn table(writing: &[WritingFrame], names: &[String]) -> Table {
     let row = |(model, text): (usize, &WritingFrame)| vec![name(model, names), count(text.step), text.text.clone()];
-    let head = ["", "from step", "text"].map(String::from).to_vec();
-    Table { caption: "What follows the prompt".into(), head, rows: writing.iter().enumerate().map(row).collect() }
+    let head = vec![String::new(), tr!("from step"), tr!("text")];
+    Table { caption: tr!("What follows the prompt"), head, rows: writing.iter().enumerate().map(row).collect() }
 }

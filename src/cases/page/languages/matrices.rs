@@ -9,6 +9,7 @@ use crate::cases::languages::kinds::kind;
 use crate::cases::languages::measured::Measured;
 use crate::cases::languages::state::Msg;
 use crate::cases::languages::words::{anew, cell, short};
+use crate::lang::{said, tr};
 use crate::view::format::three;
 use crate::view::scale::Scale;
 use crate::view::snap::Snap;
@@ -65,7 +66,7 @@ pub fn Matrices(props: &MatricesProps) -> Html {
     };
     let pointed = cursor.map(|(row, col)| (order[row], order[col])).or(*pinned);
     let said = pointed.map_or_else(
-        || "Point at a cell, or go there with the arrow keys; press it to keep it.".to_owned(),
+        || tr!("Point at a cell, or go there with the arrow keys; press it to keep it."),
         |(of, on)| cell(measured, of, on),
     );
     let names = order.iter().map(|&at| {
@@ -73,7 +74,7 @@ pub fn Matrices(props: &MatricesProps) -> Html {
         html! { <li key={at} class={here.then_some("here")}>{ short(measured, at) }</li> }
     });
     let heat = |name: &str, data: &Snap<Matrix>, scale: Scale| {
-        let label = format!("{name}, {} adapters by {} languages", order.len(), order.len());
+        let label = tr!("{name}, {} adapters by {} languages", order.len(), order.len(), name);
         html! {
             <Heat class="fifty" data={data.clone()} {scale} dark={props.dark} {label} cursor={*cursor} on_cursor={on_cursor.clone()} on_pick={Some(on_pick.clone())} />
         }
@@ -83,26 +84,30 @@ pub fn Matrices(props: &MatricesProps) -> Html {
     html! {
         <section class="panel figure" aria-labelledby="matrices-title">
             <header>
-                <h3 id="matrices-title">{ "Who serves whom" }</h3>
-                <Choice label="order" why="The same for rows and columns of both. Clustering is average linkage: what two languages lose by having each other's adapter, or one minus the cosine of the two changes."
-                    options={By::ALL.iter().map(|(_, name)| AttrValue::from(*name)).collect::<Vec<_>>()}
+                <h3 id="matrices-title">{ tr!("Who serves whom") }</h3>
+                <Choice label={tr!("order")} why={tr!("The same for rows and columns of both. Clustering is average linkage: what two languages lose by having each other's adapter, or one minus the cosine of the two changes.")}
+                    options={By::ALL.iter().map(|(_, name)| AttrValue::from(crate::lang::said(name))).collect::<Vec<_>>()}
                     chosen={By::ALL.iter().position(|(one, _)| one == &*by).unwrap_or(0)} on_change={on_order} />
             </header>
-            <p class="note">{ format!(
-                "In this order, {} of {} neighbours share a script ({:.0} would by chance) and {} a family ({:.0}).",
-                found.scripts, found.pairs, found.scripts_by_chance, found.families, found.families_by_chance,
+            <p class="note">{ tr!(
+                "In this order, {scripts} of {pairs} neighbours share a script ({scripts_by_chance} would by chance) and {families} a family ({families_by_chance}).",
+                scripts = found.scripts,
+                pairs = found.pairs,
+                scripts_by_chance = format!("{:.0}", found.scripts_by_chance),
+                families = found.families,
+                families_by_chance = format!("{:.0}", found.families_by_chance)
             ) }</p>
             <div class="fifties">
                 <ol class="names" aria-hidden="true">{ for names }</ol>
                 <figure>
-                    <figcaption>{ "Bits per byte: adapter by row, on language by column, against none" }</figcaption>
-                    { heat("Bits per byte against none", &data.0, BITS) }
-                    { ramp(["half the bits of none", "twice and more"], BITS, (-1.0, 1.0), dark) }
+                    <figcaption>{ tr!("Bits per byte: adapter by row, on language by column, against none") }</figcaption>
+                    { heat(&tr!("Bits per byte against none"), &data.0, BITS) }
+                    { ramp([&tr!("half the bits of none"), &tr!("twice and more")], BITS, (-1.0, 1.0), dark) }
                 </figure>
                 <figure>
-                    <figcaption>{ "Cosine between the changes ΔW of two adapters" }</figcaption>
-                    { heat("Cosine between changes", &data.1, Scale::Unit) }
-                    { ramp(["0", &format!("{COSINE} and more")], Scale::Unit, (0.0, 1.0), dark) }
+                    <figcaption>{ tr!("Cosine between the changes ΔW of two adapters") }</figcaption>
+                    { heat(&tr!("Cosine between changes"), &data.1, Scale::Unit) }
+                    { ramp(["0", &tr!("{COSINE} and more", COSINE)], Scale::Unit, (0.0, 1.0), dark) }
                 </figure>
             </div>
             <p class="readout" aria-live={if cursor.is_some() { "polite" } else { "off" }}>{ said }</p>
@@ -111,8 +116,8 @@ pub fn Matrices(props: &MatricesProps) -> Html {
                 if of != on {
                     <p>
                         <button type="button" disabled={!props.ready} onclick={props.tell.reform(move |_: MouseEvent| Msg::Compare(of, on))}
-                            data-why="Hands both to Adapters as PEFT's files, with the base: module by module, by angles and interference. Nothing is downloaded.">
-                            { format!("Compare {}'s and {}'s adapter", short(measured, of), short(measured, on)) }
+                            data-why={tr!("Hands both to Adapters as PEFT's files, with the base: module by module, by angles and interference. Nothing is downloaded.")}>
+                            { tr!("Compare {}'s and {}'s adapter", short(measured, of), short(measured, on)) }
                         </button>
                     </p>
                 }
@@ -129,9 +134,9 @@ fn pair(measured: &Measured, of: usize, on: usize) -> Html {
         html! {
             <li>
                 <b>{ kind.name }</b>
-                { format!(" · {}, {} script · {} bits per byte without, {} with its own adapter, English then {} instead of {} · ",
-                    kind.family, kind.script, three(measured.base[at]), three(own), three(measured.english.1[at]), three(measured.english.0)) }
-                <a href={anew(measured, at)} data-why="Opens the lab with this language and the settings the adapter was trained with: watch it, change it, save it.">{ format!("Train {}'s anew", kind.name) }</a>
+                { tr!(" · {}, {} script · {} bits per byte without, {} with its own adapter, English then {} instead of {} · ",
+                    said(kind.family), said(kind.script), three(measured.base[at]), three(own), three(measured.english.1[at]), three(measured.english.0)) }
+                <a href={anew(measured, at)} data-why={tr!("Opens the lab with this language and the settings the adapter was trained with: watch it, change it, save it.")}>{ tr!("Train {}'s anew", kind.name) }</a>
             </li>
         }
     };

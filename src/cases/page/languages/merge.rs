@@ -8,6 +8,7 @@ use crate::cases::languages::state::{Msg, State, Sum};
 use crate::cases::languages::wire::Merging;
 use crate::cases::languages::words::{interference, short};
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::view::axis::path;
 use crate::view::format::three;
 use crate::view::snap::Snap;
@@ -24,22 +25,21 @@ const TOP: f64 = 12.0;
 pub fn merge(state: &State, tell: &Callback<Msg>) -> Html {
     let measured = &state.measured;
     let sum = state.sum;
-    let languages: Vec<AttrValue> =
-        (0..measured.codes.len()).map(|at| AttrValue::from(short(measured, at).to_owned())).collect();
+    let languages: Vec<AttrValue> = (0..measured.codes.len()).map(|at| AttrValue::from(short(measured, at))).collect();
     html! {
         <section class="panel" aria-labelledby="merge-title">
-            <header><h3 id="merge-title">{ "Several at once" }</h3></header>
-            <p class="note">{ "Adapters added to a language's own, measured on its held-out text: factors added (linear), side by side (cat, the sum exactly), or the sum cut to one adapter's rank (svd)." }</p>
+            <header><h3 id="merge-title">{ tr!("Several at once") }</h3></header>
+            <p class="note">{ tr!("Adapters added to a language's own, measured on its held-out text: factors added (linear), side by side (cat, the sum exactly), or the sum cut to one adapter's rank (svd).") }</p>
             <div class="row wrap controls-row">
-                <Choice label="onto" why="The language whose text is read." options={languages} chosen={sum.language}
+                <Choice label={tr!("onto")} why={tr!("The language whose text is read.")} options={languages} chosen={sum.language}
                     on_change={tell.reform(move |language| Msg::Sum(Sum { language, ..sum }))} />
-                <Choice label="others" why="By the cosine between their changes and the language's own." options={vec!["most alike first".into(), "least alike first".into()]}
+                <Choice label={tr!("others")} why={tr!("By the cosine between their changes and the language's own.")} options={[tr!("most alike first"), tr!("least alike first")].map(AttrValue::from).to_vec()}
                     chosen={usize::from(!sum.nearest)} on_change={tell.reform(move |at| Msg::Sum(Sum { nearest: at == 0, ..sum }))} />
-                <Switch label="average" why="Each adapter weighs one share of n, or else as much as it does alone." on={sum.share}
+                <Switch label={tr!("average")} why={tr!("Each adapter weighs one share of n, or else as much as it does alone.")} on={sum.share}
                     on_change={tell.reform(move |share| Msg::Sum(Sum { share, ..sum }))} />
-                <button type="button" disabled={!state.ready() || state.merging} onclick={tell.reform(|_: MouseEvent| Msg::Merge)}>{ "Add and measure" }</button>
+                <button type="button" disabled={!state.ready() || state.merging} onclick={tell.reform(|_: MouseEvent| Msg::Merge)}>{ tr!("Add and measure") }</button>
                 if let (true, Some(merged)) = (state.merging, &state.merged) {
-                    <progress aria-label="Adding and reading" max={merged.of.to_string()} value={merged.done.to_string()} />
+                    <progress aria-label={tr!("Adding and reading")} max={merged.of.to_string()} value={merged.done.to_string()} />
                 }
             </div>
             if let Some(merged) = state.merged.as_ref().filter(|merged| !merged.points.is_empty()) {
@@ -48,8 +48,8 @@ pub fn merge(state: &State, tell: &Callback<Msg>) -> Html {
                     <Curve measured={measured.clone()} merged={merged.clone()} />
                     { table(merged) }
                 </div>
-                <p class="note">{ format!("One adapter is {}'s own. {}Adding and reading took {} s.", short(measured, merged.language),
-                    if top(merged) > 2.0 * merged.base { "What costs more than twice what no adapter does is drawn at the upper edge. " } else { "" },
+                <p class="note">{ tr!("One adapter is {}'s own. {}Adding and reading took {} s.", short(measured, merged.language),
+                    if top(merged) > 2.0 * merged.base { tr!("What costs more than twice what no adapter does is drawn at the upper edge. ") } else { String::new() },
                     three(merged.milliseconds / 1000.0)) }</p>
             }
         </section>
@@ -103,7 +103,7 @@ fn Curve(props: &CurveProps) -> Html {
             <text class="axis" x={tenths(LEFT - 6.0)} y={tenths(y(value) + 4.0)} text-anchor="end">{ format!("{value:.1}") }</text></g>
         }
     });
-    let label = format!(
+    let label = tr!(
         "Bits per byte of {} over how many adapters are added, by three ways; the table below has the values",
         short(measured, merged.language)
     );
@@ -113,7 +113,7 @@ fn Curve(props: &CurveProps) -> Html {
                 <svg aria-hidden="true" width={tenths(width)} height={HEIGHT.to_string()}>
                     { for ticks }
                     <path class="none" d={format!("M{LEFT} {}H{}", tenths(y(merged.base)), tenths(right))} />
-                    <text x={tenths(right - 4.0)} y={tenths(y(merged.base) - 4.0)} text-anchor="end">{ "no adapter" }</text>
+                    <text x={tenths(right - 4.0)} y={tenths(y(merged.base) - 4.0)} text-anchor="end">{ tr!("no adapter") }</text>
                     { for lines }
                     { for counts }
                 </svg>
@@ -136,8 +136,8 @@ fn table(merged: &Merging) -> Html {
     html! {
         <div class="tables">
             <table class="merged">
-                <caption>{ format!("Bits per byte, {:.2} with none", merged.base) }</caption>
-                <thead><tr><th scope="col">{ "adapters" }</th>{ for WAYS.iter().map(|name| html! { <th scope="col">{ *name }</th> }) }</tr></thead>
+                <caption>{ tr!("Bits per byte, {} with none", format!("{:.2}", merged.base)) }</caption>
+                <thead><tr><th scope="col">{ tr!("adapters") }</th>{ for WAYS.iter().map(|name| html! { <th scope="col">{ *name }</th> }) }</tr></thead>
                 <tbody>{ for rows }</tbody>
             </table>
         </div>

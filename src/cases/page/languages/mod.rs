@@ -23,6 +23,7 @@ use crate::host::browser;
 use crate::host::client::{Arrival, Client};
 use crate::host::file::fetch;
 use crate::host::shelf;
+use crate::lang::tr;
 use crate::view::format::three;
 use crate::view::ui::redraw::Redraw;
 
@@ -52,7 +53,7 @@ impl Handle {
                 .borrow()
                 .client
                 .as_ref()
-                .map_or_else(|| Err("it could not be started".into()), |c| c.send(&order));
+                .map_or_else(|| Err(tr!("it could not be started")), |c| c.send(&order));
             if let Err(error) = sent {
                 self.handle(Msg::Gone(error));
             }
@@ -127,7 +128,7 @@ pub fn Languages(props: &LanguagesProps) -> Html {
     });
     let core = handle.core.borrow();
     let state = match &core.state {
-        None => return html! { <p class="loading" role="status">{ "Loading what was measured…" }</p> },
+        None => return html! { <p class="loading" role="status">{ tr!("Loading what was measured…") }</p> },
         Some(Err(problem)) => return html! { <div class="notice" role="alert"><p>{ problem }</p></div> },
         Some(Ok(state)) => state,
     };
@@ -141,7 +142,7 @@ pub fn Languages(props: &LanguagesProps) -> Html {
             if let Some(problem) = &state.problem {
                 <div class="notice" role="alert">
                     <p>{ problem }</p>
-                    <button type="button" class="quiet" onclick={tell.reform(|_: MouseEvent| Msg::Dismiss)}>{ "Dismiss" }</button>
+                    <button type="button" class="quiet" onclick={tell.reform(|_: MouseEvent| Msg::Dismiss)}>{ tr!("Dismiss") }</button>
                 </div>
             }
             { phase(&state.phase, &tell) }
@@ -159,16 +160,16 @@ fn phase(phase: &Phase, tell: &Callback<Msg>) -> Html {
     match phase {
         Phase::Preparing(what) => html! { <p class="phase" role="status">{ format!("{what}…") }</p> },
         Phase::Stopped(reason) => html! {
-            <div class="notice" role="alert"><p>{ format!("Nothing can be read here: {reason}. Opening this case again tries once more; what was measured is below.") }</p></div>
+            <div class="notice" role="alert"><p>{ tr!("Nothing can be read here: {reason}. Opening this case again tries once more; what was measured is below.", reason) }</p></div>
         },
         Phase::Ready { webgpu, name, milliseconds } => html! {
             <div class="row phase wrap">
-                <div class="choices" role="group" aria-label="Backend">
-                    <button type="button" aria-pressed={webgpu.to_string()} onclick={choose(true)}>{ if *webgpu { format!("WebGPU ({name})") } else { "WebGPU".into() } }</button>
+                <div class="choices" role="group" aria-label={tr!("Backend")}>
+                    <button type="button" aria-pressed={webgpu.to_string()} onclick={choose(true)}>{ if *webgpu { tr!("WebGPU ({name})", name) } else { "WebGPU".into() } }</button>
                     <button type="button" aria-pressed={(!webgpu).to_string()} onclick={choose(false)}>{ "CPU" }</button>
                 </div>
                 <p class="note" role="status">
-                    { format!("Base and all adapters are there, made ready in {} s.", three(milliseconds / 1000.0)) }
+                    { tr!("Base and all adapters are there, made ready in {} s.", three(milliseconds / 1000.0)) }
                     if !webgpu && !name.is_empty() { { format!(" {}.", name.trim_end_matches('.')) } }
                 </p>
             </div>

@@ -10,6 +10,7 @@ use crate::cases::languages::state::{Chosen, FIRST, MOST, Msg, State};
 use crate::cases::languages::wire::{Reading, Switched};
 use crate::cases::languages::words::{adapter, reading, short};
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::order::falling;
 use crate::view::format::{count, three};
 use crate::view::scale::Scale;
@@ -30,22 +31,22 @@ pub fn swap(state: &State, dark: bool, tell: &Callback<Msg>) -> Html {
     });
     let samples = measured.samples.clone();
     let sample = samples.iter().position(|sample| *sample == state.text);
-    let mut options: Vec<AttrValue> = vec!["your own text".into()];
-    options.extend((0..samples.len()).map(|at| AttrValue::from(short(measured, at).to_owned())));
+    let mut options: Vec<AttrValue> = vec![tr!("your own text").into()];
+    options.extend((0..samples.len()).map(|at| AttrValue::from(short(measured, at))));
     let pick =
         tell.reform(move |at: usize| Msg::Text(at.checked_sub(1).map(|at| samples[at].clone()).unwrap_or_default()));
     let page = state.chosen == Chosen::Page;
     let own = state.adapter().flatten();
     html! {
         <section class="panel swap" aria-labelledby="swap-title">
-            <header><h3 id="swap-title">{ "Read a text with any of them" }</h3></header>
+            <header><h3 id="swap-title">{ tr!("Read a text with any of them") }</h3></header>
             <div class="halves">
                 <div>
                     <div class="row wrap">
-                        <Choice label="A held-out sentence in" why="Words of each language's text that no adapter was trained on; or type and paste below." options={options}
+                        <Choice label={tr!("A held-out sentence in")} why={tr!("Words of each language's text that no adapter was trained on; or type and paste below.")} options={options}
                             chosen={sample.map_or(0, |at| at + 1)} on_change={pick} />
                     </div>
-                    <textarea aria-label="Text to read" rows="5" value={state.text.clone()} oninput={typed} dir="auto" />
+                    <textarea aria-label={tr!("Text to read")} rows="5" value={state.text.clone()} oninput={typed} dir="auto" />
                     <p class="note">{ read_of(state) }</p>
                     if let Some(reading) = &state.reading {
                         <p class="said" role="status">{ self::reading(measured, reading) }</p>
@@ -58,19 +59,19 @@ pub fn swap(state: &State, dark: bool, tell: &Callback<Msg>) -> Html {
                 </div>
                 <div>
                     <div class="row wrap">
-                        <div class="choices" role="group" aria-label="Who chooses the adapter">
+                        <div class="choices" role="group" aria-label={tr!("Who chooses the adapter")}>
                             <button type="button" aria-pressed={page.to_string()} onclick={tell.reform(|_: MouseEvent| Msg::Choose(Chosen::Page))}
-                                data-why={format!("The adapter with the fewest bits over the first {FIRST} bytes, or none.")}>{ "The page chooses" }</button>
+                                data-why={tr!("The adapter with the fewest bits over the first {FIRST} bytes, or none.", FIRST)}>{ tr!("The page chooses") }</button>
                             <button type="button" aria-pressed={(!page).to_string()} onclick={tell.reform(move |_: MouseEvent| Msg::Choose(Chosen::Own(own)))}
-                                data-why="The adapter that you press in the list.">{ "I choose" }</button>
+                                data-why={tr!("The adapter that you press in the list.")}>{ tr!("I choose") }</button>
                         </div>
-                        <Choice label="adapter" why="Reads the text with this adapter; the base stays as it is." options={all(measured)}
+                        <Choice label={tr!("adapter")} why={tr!("Reads the text with this adapter; the base stays as it is.")} options={all(measured)}
                             chosen={own.map_or(0, |at| at + 1)} on_change={tell.reform(|at: usize| Msg::Choose(Chosen::Own(at.checked_sub(1))))} />
                     </div>
                     if let Some(reading) = &state.reading {
                         { bars(measured, reading, state.adapter(), tell) }
                     } else {
-                        <p class="note">{ if state.text.is_empty() { "Type a text, and every adapter reads it." } else { "The text is read as soon as base and adapters are there." } }</p>
+                        <p class="note">{ if state.text.is_empty() { tr!("Type a text, and every adapter reads it.") } else { tr!("The text is read as soon as base and adapters are there.") } }</p>
                     }
                 </div>
             </div>
@@ -79,16 +80,16 @@ pub fn swap(state: &State, dark: bool, tell: &Callback<Msg>) -> Html {
 }
 
 fn all(measured: &Measured) -> Vec<AttrValue> {
-    let names = (0..measured.codes.len()).map(|at| AttrValue::from(short(measured, at).to_owned()));
-    [AttrValue::from("none, the base alone")].into_iter().chain(names).collect()
+    let names = (0..measured.codes.len()).map(|at| AttrValue::from(short(measured, at)));
+    [AttrValue::from(tr!("none, the base alone"))].into_iter().chain(names).collect()
 }
 
 fn read_of(state: &State) -> String {
     match state.text.len() {
         long if long > MOST => {
-            format!("{} bytes, of which the first {} are read. Nothing leaves this machine.", count(long), count(MOST))
+            tr!("{} bytes, of which the first {} are read. Nothing leaves this machine.", count(long), count(MOST))
         }
-        short => format!("{} bytes. Nothing leaves this machine.", count(short)),
+        short => tr!("{} bytes. Nothing leaves this machine.", count(short)),
     }
 }
 
@@ -96,27 +97,29 @@ fn chosen(state: &State, reading: &Reading) -> String {
     let Some(found) = state.found() else { return String::new() };
     let own = found.unwrap_or(reading.first.len() - 1);
     let bytes = reading.read.min(FIRST);
-    format!(
-        "By the first {bytes} bytes the page chooses {}: {:.2} bits per byte there.",
-        adapter(&state.measured, found),
-        reading.first[own]
+    tr!(
+        "By the first {bytes} bytes the page chooses {adapter}: {bits} bits per byte there.",
+        bytes,
+        adapter = adapter(&state.measured, found),
+        bits = format!("{:.2}", reading.first[own])
     )
 }
 
 fn switch(measured: &Measured, switched: &Switched) -> String {
     let mean = switched.bits.iter().map(|&bits| f64::from(bits)).sum::<f64>() / switched.bits.len().max(1) as f64;
-    format!(
-        "Switched to {} in {} ms: one number written, no weights uploaded, no new pipelines. Reading {} bytes with it took {} ms: {mean:.2} bits per byte.",
-        adapter(measured, switched.adapter),
-        brief(switched.switch),
-        count(switched.bits.len()),
-        three(switched.read),
+    tr!(
+        "Switched to {adapter} in {switch} ms: one number written, no weights uploaded, no new pipelines. Reading {bytes} bytes with it took {read} ms: {mean} bits per byte.",
+        adapter = adapter(measured, switched.adapter),
+        switch = brief(switched.switch),
+        bytes = count(switched.bits.len()),
+        read = three(switched.read),
+        mean = format!("{mean:.2}")
     )
 }
 
 /// Browsers' clocks go in steps of a tenth of a millisecond.
 fn brief(milliseconds: f64) -> String {
-    if milliseconds < 0.1 { "less than 0.1".into() } else { tenths(milliseconds) }
+    if milliseconds < 0.1 { tr!("less than 0.1") } else { tenths(milliseconds) }
 }
 
 /// The cheapest adapters, the base, and the one in use, as bars that can be pressed.
@@ -132,7 +135,7 @@ fn bars(measured: &Measured, reading: &Reading, used: Option<Option<usize>>, tel
     let place = |at: usize| order.iter().position(|&other| other == at).map_or(0, |place| place + 1);
     let row = |at: usize| {
         let own = (at != base).then_some(at);
-        let name = own.map_or_else(|| "no adapter".to_owned(), |at| short(measured, at).to_owned());
+        let name = own.map_or_else(|| tr!("no adapter"), |at| short(measured, at));
         let width = LONG * reading.bits[at] / most;
         html! {
             <li key={at}>
@@ -148,8 +151,8 @@ fn bars(measured: &Measured, reading: &Reading, used: Option<Option<usize>>, tel
     };
     html! {
         <>
-            <ol class="bars" aria-label="Bits per byte by adapter, the cheapest first">{ for rows.iter().copied().map(row) }</ol>
-            <p class="note">{ format!("Bits per byte; fewer are better, and guessing costs 8. All {} have taken {} ms. Press one to read with it.", count(reading.bits.len()), three(reading.milliseconds)) }</p>
+            <ol class="bars" aria-label={tr!("Bits per byte by adapter, the cheapest first")}>{ for rows.iter().copied().map(row) }</ol>
+            <p class="note">{ tr!("Bits per byte; fewer are better, and guessing costs 8. All {} have taken {} ms. Press one to read with it.", count(reading.bits.len()), three(reading.milliseconds)) }</p>
         </>
     }
 }
@@ -180,7 +183,7 @@ fn Passage(props: &PassageProps) -> Html {
     html! {
         <figure>
             <figcaption>
-                <span>{ "Each character by its bits per byte with this adapter" }</span>
+                <span>{ tr!("Each character by its bits per byte with this adapter") }</span>
                 { ramp(["0", "8"], Scale::Unit, (0.0, 1.0), props.dark) }
             </figcaption>
             <p class="tinted" ref={node} dir="auto">

@@ -22,6 +22,7 @@ use crate::host::file::fetch;
 use crate::host::scope::Scope;
 use crate::lab::library::Library;
 use crate::lab::many::Many;
+use crate::lang::tr;
 use crate::peft::draft::stopped;
 use crate::peft::plain::Files;
 use crate::task::text::{Model, Passages, small_model};
@@ -40,7 +41,7 @@ const TEXTS: &str = "lm/texts.json";
 /// # Errors
 /// If this is no dedicated worker.
 pub fn start() -> std::result::Result<(), JsValue> {
-    let scope = Scope::own(|info| Report::Crashed(format!("it failed: {info}")))?;
+    let scope = Scope::own(|info| Report::Crashed(tr!("it failed: {info}", info)))?;
     let desk = Rc::new(Desk::new(scope.clone()));
     scope.listen(move |message| {
         let desk = desk.clone();
@@ -50,7 +51,7 @@ pub fn start() -> std::result::Result<(), JsValue> {
                 Err(error) => {
                     return desk
                         .scope
-                        .send(&Report::Failed(format!("the worker was sent something that is no order: {error}")));
+                        .send(&Report::Failed(tr!("the worker was sent something that is no order: {error}", error)));
                 }
             };
             if let Err(error) = done {
@@ -127,25 +128,25 @@ impl Desk {
 
     async fn load(&self, webgpu: Option<bool>) -> Result<()> {
         let begun = clock::now();
-        let say = |what: &str| self.scope.send(&Report::Preparing(what.to_owned()));
+        let say = |what: String| self.scope.send(&Report::Preparing(what));
         self.many.borrow_mut().clear();
         if self.library.borrow().is_none() {
-            say("Fetching the fifty adapters, 2.9 MB");
+            say(tr!("Fetching the fifty adapters, 2.9 MB"));
             let bytes = fetch("data/lm/adapters.safetensors").await?;
             let library = Library::open(Memory::new("adapters.safetensors", bytes)).await?;
             *self.library.borrow_mut() = Some(Rc::new(library));
         }
-        say("Fetching the base, 0.9 MB");
+        say(tr!("Fetching the base, 0.9 MB"));
         self.model().await?;
-        say("Making base and adapters ready");
+        say(tr!("Making base and adapters ready"));
         let (device, name) = match webgpu {
             Some(false) => (None, String::new()),
             asked => match Device::open().await {
                 Ok(device) if asked.is_none() && device.is_software() => {
-                    (None, format!("The GPU here ({}) is software, which is slower", device.name))
+                    (None, tr!("The GPU here ({}) is software, which is slower", device.name))
                 }
                 Ok(device) => (Some(device.clone()), device.name),
-                Err(Error::Backend { reason, .. }) => (None, format!("WebGPU cannot be used here: {reason}")),
+                Err(Error::Backend { reason, .. }) => (None, tr!("WebGPU cannot be used here: {reason}", reason)),
                 Err(error) => (None, error.to_string()),
             },
         };
@@ -163,7 +164,7 @@ impl Desk {
     }
 
     fn library(&self) -> Result<Rc<Library>> {
-        let missing = || Error::Missing { what: "file", name: "adapters".into(), hint: "reload the page".into() };
+        let missing = || Error::Missing { what: "file", name: "adapters".into(), hint: tr!("reload the page") };
         self.library.borrow().clone().ok_or_else(missing)
     }
 
@@ -303,9 +304,9 @@ impl Desk {
         let begun = clock::now();
         let library = self.library()?;
         let texts: BTreeMap<String, Text> = serde_json::from_slice(&self.file(TEXTS).await?)
-            .map_err(|error| broken(TEXTS, format!("is not understood: {error}")))?;
+            .map_err(|error| broken(TEXTS, tr!("is not understood: {error}", error)))?;
         let code = &library.names[language];
-        let text = texts.get(code).ok_or_else(|| broken(TEXTS, format!("has no text in \"{code}\"")))?;
+        let text = texts.get(code).ok_or_else(|| broken(TEXTS, tr!("has no text in \"{code}\"", code)))?;
         let held = &text.held.as_bytes()[..text.held.len().min(HELD)];
         let adapters: Vec<usize> = [language].into_iter().chain(others).collect();
         let mut merging =

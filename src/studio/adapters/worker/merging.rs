@@ -9,6 +9,7 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::files::blob::File;
 use crate::files::{Checkpoint, Source};
+use crate::lang::tr;
 use crate::peft::merge::Merge;
 use crate::peft::proof::Proven;
 use crate::studio::adapters::wire::{Id, Planned, Report};
@@ -18,7 +19,7 @@ impl Desk {
     fn open_base(&self) -> Result<std::rc::Rc<Checkpoint<File>>> {
         self.base().ok_or_else(|| Error::Data {
             what: "merge".into(),
-            expected: "the base's files to be open".into(),
+            expected: tr!("the base's files to be open"),
             got: "none".into(),
         })
     }
@@ -75,13 +76,14 @@ impl Desk {
                 files.push(&blob);
             }
         }
-        let mut said = vec![format!("Merged: {changed} weights changed, all others as they were."), proof(&proven)];
+        let mut said =
+            vec![tr!("Merged: {changed} weights changed, all others as they were.", changed), proof(&proven)];
         if !not_finite.is_empty() {
-            said.push(format!("Not finite in the base's dtype: {}.", list_of(&not_finite)));
+            said.push(tr!("Not finite in the base's dtype: {}.", list_of(&not_finite)));
         }
         said.extend(merge.notes.iter().map(|note| format!("{note}.")));
         if !merge.left_out.is_empty() {
-            said.push(format!("Not merged: {}.", list_of(&merge.left_out)));
+            said.push(tr!("Not merged: {}.", list_of(&merge.left_out)));
         }
         Ok((Report::Done { saved, said }, files.into()))
     }

@@ -6,6 +6,7 @@ use wasm_bindgen::JsValue;
 use crate::error::Result;
 use crate::files::blob::File;
 use crate::files::{Checkpoint, Source, folder};
+use crate::lang::tr;
 use crate::peft::Adapter;
 use crate::peft::adapter::is_part;
 use crate::peft::overview::outline;
@@ -40,8 +41,9 @@ pub async fn open(files: Vec<(String, JsValue)>) -> Found {
             Role::Tensors => tensors.push((path, file)),
             Role::Config => configs.push((path, file)),
             Role::Index => index = Some(file),
-            Role::Pickle => found.refused.push(format!(
-                "{path}: is one of PyTorch's pickles, which can run code when opened; save it as .safetensors"
+            Role::Pickle => found.refused.push(tr!(
+                "{path}: is one of PyTorch's pickles, which can run code when opened; save it as .safetensors",
+                path
             )),
             Role::Other => found.passed_over.push(path),
         }
@@ -66,7 +68,10 @@ pub async fn open(files: Vec<(String, JsValue)>) -> Found {
     }
     if found.adapters.is_empty() && alone_configs(&configs, &found) {
         found.refused.extend(configs.iter().map(|(path, _)| {
-            format!("{path}: says how an adapter is made, but not its numbers; open adapter_model.safetensors with it")
+            tr!(
+                "{path}: says how an adapter is made, but not its numbers; open adapter_model.safetensors with it",
+                path
+            )
         }));
     }
     match base(parts, index).await {
@@ -139,11 +144,12 @@ pub fn described(base: &Checkpoint<File>) -> Base {
 /// Why files that were handed over opened nothing.
 pub fn nothing(passed_over: &[String]) -> String {
     match passed_over {
-        [] => "There were no files in it. Choose adapter_model.safetensors, and adapter_config.json with it.".into(),
-        [one] => format!("{one} is no part of an adapter that is known here; choose adapter_model.safetensors."),
-        [first, ..] => format!(
+        [] => tr!("There were no files in it. Choose adapter_model.safetensors, and adapter_config.json with it."),
+        [one] => tr!("{one} is no part of an adapter that is known here; choose adapter_model.safetensors.", one),
+        [first, ..] => tr!(
             "None of these {} files ({first}, …) holds an adapter; choose adapter_model.safetensors.",
-            passed_over.len()
+            passed_over.len(),
+            first
         ),
     }
 }

@@ -7,6 +7,7 @@ use wasm_bindgen::prelude::*;
 use crate::error::{Error, Result};
 use crate::files::Sink;
 use crate::files::blob::message;
+use crate::lang::tr;
 
 #[wasm_bindgen(module = "/src/studio/adapters/worker/sink.js")]
 extern "C" {
@@ -30,5 +31,5 @@ impl Sink for Out {
 }
 
 pub fn unwritten(error: &JsValue) -> Error {
-    Error::File { file: "the file".into(), problem: format!("cannot be written: {}", message(error)) }
+    Error::File { file: tr!("the file"), problem: tr!("cannot be written: {}", message(error)) }
 }

@@ -7,6 +7,7 @@ use yew::prelude::*;
 
 use super::profile::Profile;
 use super::table::Figure;
+use crate::lang::tr;
 use crate::peft::view::Norms;
 use crate::studio::adapters::profile::{as_table, concentration, spread, told};
 use crate::studio::adapters::wire::Whole;
@@ -47,11 +48,11 @@ fn Pair(props: &PairProps) -> Html {
             let cursor = cursor.clone();
             Callback::from(move |entry: Option<usize>| cursor.set(entry.map(|entry| At { column, entry })))
         };
-        let label = format!("{} of {} {axis}s", props.what, values.len());
+        let label = tr!("{} of {} {axis}s", props.what, values.len(), axis);
         html! { <Profile values={values.clone()} {axis} {label} cursor={entry} {on_cursor} /> }
     };
     let said = cursor.map_or_else(
-        || "point at a row or column".to_owned(),
+        || tr!("point at a row or column"),
         |at| match at.column {
             true => told("column", at.entry, &props.columns, &props.of),
             false => told("row", at.entry, &props.rows, &props.of),
@@ -85,19 +86,19 @@ pub fn RowsAndColumns(props: &AxesProps) -> Html {
     let options: Vec<AttrValue> = there.iter().map(|(name, _)| AttrValue::from(*name)).collect();
     let controls = html! {
         if options.len() > 1 {
-            <Choice quiet=true label="Weight whose norms are shown" why="Whose rows and columns are measured." {options} chosen={*chosen} on_change={set} />
+            <Choice quiet=true label={tr!("Weight whose norms are shown")} why={tr!("Whose rows and columns are measured.")} {options} chosen={*chosen} on_change={set} />
         }
     };
     let table = {
         let norms = norms.clone();
         Callback::from(move |()| {
-            as_table(format!("Norms of the rows and columns of {name}, largest first"), &norms.rows, &norms.columns)
+            as_table(tr!("Norms of the rows and columns of {name}, largest first", name), &norms.rows, &norms.columns)
         })
     };
     html! {
-        <Figure title="Rows and columns" {controls} {table}>
+        <Figure title={tr!("Rows and columns")} {controls} {table}>
             <Pair rows={Snap::new(norms.rows.clone())} columns={Snap::new(norms.columns.clone())}
-                what={format!("Norms of {name}")} of={format!("‖{name}‖²")} />
+                what={tr!("Norms of {name}", name)} of={format!("‖{name}‖²")} />
             <p>{ concentration(name, &norms) }</p>
         </Figure>
     }
@@ -111,8 +112,8 @@ pub fn Directions(props: &AxesProps) -> Html {
     let Some(direction) = directions.get(at) else {
         return html! {
             <section class="panel" aria-labelledby="directions">
-                <header><h3 id="directions">{ "Singular vectors of ΔW" }</h3></header>
-                <p class="note">{ "They are computed from low-rank factors with finite values, which this module does not have." }</p>
+                <header><h3 id="directions">{ tr!("Singular vectors of ΔW") }</h3></header>
+                <p class="note">{ tr!("They are computed from low-rank factors with finite values, which this module does not have.") }</p>
             </section>
         };
     };
@@ -130,7 +131,7 @@ pub fn Directions(props: &AxesProps) -> Html {
         let (rows, columns) = (rows.clone(), columns.clone());
         Callback::from(move |()| {
             as_table(
-                format!("Entries of singular direction {} of ΔW, the largest by magnitude first", at + 1),
+                tr!("Entries of singular direction {} of ΔW, the largest by magnitude first", at + 1),
                 &rows,
                 &columns,
             )
@@ -138,12 +139,12 @@ pub fn Directions(props: &AxesProps) -> Html {
     };
     let said = spread(at, direction, props.total);
     html! {
-        <Figure title="Singular vectors of ΔW" {table}>
-            <Pair {rows} {columns} what={format!("Direction {}: entries", at + 1)} of="the direction" />
-            <label class="slider wide" data-why="ΔW is a sum of such directions: what it writes (along rows) times what it reads (along columns), times σ.">
-                <span>{ "direction" }</span>
+        <Figure title={tr!("Singular vectors of ΔW")} {table}>
+            <Pair {rows} {columns} what={tr!("Direction {}: entries", at + 1)} of={tr!("the direction")} />
+            <label class="slider wide" data-why={tr!("ΔW is a sum of such directions: what it writes (along rows) times what it reads (along columns), times σ.")}>
+                <span>{ tr!("direction") }</span>
                 <input type="range" min="1" max={directions.len().to_string()} step="1" value={(at + 1).to_string()}
-                    disabled={directions.len() < 2} aria-label="Direction shown" aria-valuetext={said.clone()} {oninput} />
+                    disabled={directions.len() < 2} aria-label={tr!("Direction shown")} aria-valuetext={said.clone()} {oninput} />
                 <output>{ at + 1 }</output>
             </label>
             <p role="status">{ said }</p>

@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use super::save::{DTYPES, dtype};
+use crate::lang::{self, marked, tr};
 use crate::peft::combine::Combination;
 use crate::studio::adapters::combining::{apart, obstacle};
 use crate::studio::adapters::state::{Msg, State};
@@ -11,12 +12,14 @@ use crate::view::ui::control::{Button, Choice, Number};
 
 /// PEFT's names, and what each comes to.
 const WAYS: [(&str, &str); 3] = [
-    ("svd", "The best approximation of the weighted sum of changes at a rank, by singular values."),
-    ("cat", "Factors side by side: the weighted sum exactly, at the sum of the ranks."),
+    ("svd", marked!("The best approximation of the weighted sum of changes at a rank, by singular values.")),
+    ("cat", marked!("Factors side by side: the weighted sum exactly, at the sum of the ranks.")),
     (
         "linear",
-        "Factors added, each times the root of its weight: equal ranks only, and products of one adapter's A with another's B come in. \
-        The distance from the weighted sum is told when it is made.",
+        marked!(
+            "Factors added, each times the root of its weight: equal ranks only, and products of one adapter's A with another's B come in. \
+        The distance from the weighted sum is told when it is made."
+        ),
     ),
 ];
 
@@ -35,7 +38,7 @@ pub fn CombinePart(props: &CombineProps) -> Html {
     let rank = use_state_eq(|| None::<usize>);
     let stored = use_state_eq(|| 0usize);
     if state.adapters.len() < 2 {
-        return html! { <p class="lead-line">{ "Combining takes two adapters of one base: add another above." }</p> };
+        return html! { <p class="lead-line">{ tr!("Combining takes two adapters of one base: add another above.") }</p> };
     }
     let weight = |id: u32| weights.iter().find(|(of, _)| *of == id).map_or(1.0, |(_, weight)| *weight);
     let parts: Vec<(u32, f64)> = state
@@ -58,15 +61,15 @@ pub fn CombinePart(props: &CombineProps) -> Html {
         _ => Combination::Linear,
     };
     let comes = match how {
-        Combination::Svd(_) => format!("modules of rank {kept} or less"),
-        Combination::Cat => format!("modules of rank {sum} or less"),
-        Combination::Linear => "modules of the rank they have".into(),
+        Combination::Svd(_) => tr!("modules of rank {kept} or less", kept),
+        Combination::Cat => tr!("modules of rank {sum} or less", sum),
+        Combination::Linear => tr!("modules of the rank they have"),
     };
     let held: Vec<_> =
         parts.iter().filter_map(|&(id, _)| state.find(id)).map(|a| (a.name.as_str(), a.rows.as_slice())).collect();
     let why_not = obstacle(&held, how);
     let said = match (&why_not, parts.is_empty()) {
-        (_, true) => "Every weight is 0: there is nothing to combine.".to_owned(),
+        (_, true) => tr!("Every weight is 0: there is nothing to combine."),
         (Some(why), _) => why.clone(),
         (None, _) => {
             let more = apart(&held).map_or_else(String::new, |more| format!(" {more}"));
@@ -90,7 +93,7 @@ pub fn CombinePart(props: &CombineProps) -> Html {
         };
         html! {
             <tr key={id}>
-                <td><Number label="" name={format!("Weight of {}", adapter.name)} why="Times this adapter's change; 0 leaves it out, below 0 takes it away." value={weight(id)} min={-100.0} max={100.0} on_change={set} /></td>
+                <td><Number label="" name={tr!("Weight of {}", adapter.name)} why={tr!("Times this adapter's change; 0 leaves it out, below 0 takes it away.")} value={weight(id)} min={-100.0} max={100.0} on_change={set} /></td>
                 <th scope="row">{ &adapter.name }</th>
                 <td class="what-it-is">{ kind(&adapter.rows) }</td>
             </tr>
@@ -106,22 +109,22 @@ pub fn CombinePart(props: &CombineProps) -> Html {
     };
     html! {
         <section class="panel" aria-labelledby="combine">
-            <header><h3 id="combine">{ "Combine into one" }</h3></header>
-            <div class="tables" tabindex="0" role="group" aria-label="Adapters and their weights">
+            <header><h3 id="combine">{ tr!("Combine into one") }</h3></header>
+            <div class="tables" tabindex="0" role="group" aria-label={tr!("Adapters and their weights")}>
                 <table class="parts-of">
-                    <thead><tr><th scope="col">{ "weight" }</th><th scope="col">{ "adapter" }</th><th scope="col" class="what-it-is">{ "holds" }</th></tr></thead>
+                    <thead><tr><th scope="col">{ tr!("weight") }</th><th scope="col">{ tr!("adapter") }</th><th scope="col" class="what-it-is">{ tr!("contains") }</th></tr></thead>
                     <tbody>{ for lines }</tbody>
                 </table>
             </div>
             <div class="form">
-                <Choice label="combination type" why="PEFT's names, as in add_weighted_adapter." options={WAYS.map(|(name, _)| AttrValue::from(name)).to_vec()} chosen={*way} on_change={set(&way)} />
+                <Choice label={tr!("combination type")} why={tr!("PEFT's names, as in add_weighted_adapter.")} options={WAYS.map(|(name, _)| AttrValue::from(name)).to_vec()} chosen={*way} on_change={set(&way)} />
                 if *way == 0 {
-                    <Number label="rank" whole=true why="Directions that each module keeps of the sum." value={kept as f64} min={1.0} max={sum.max(1) as f64} on_change={set_rank} />
+                    <Number label={tr!("rank")} whole=true why={tr!("Directions that each module keeps of the sum.")} value={kept as f64} min={1.0} max={sum.max(1) as f64} on_change={set_rank} />
                 }
-                <Choice label="dtype" why="How the numbers are stored." options={DTYPES.map(AttrValue::from).to_vec()} chosen={*stored} on_change={set(&stored)} />
-                { Button::primary("Combine", "The result is opened beside the others, to be looked into, compared and saved.").named("Combine the adapters").disabled(busy || parts.is_empty() || why_not.is_some()).calls(combine) }
+                <Choice label={tr!("dtype")} why={tr!("How the numbers are stored.")} options={DTYPES.map(|dtype| AttrValue::from(lang::said(dtype))).to_vec()} chosen={*stored} on_change={set(&stored)} />
+                { Button::primary(tr!("Combine"), tr!("The result is opened beside the others, to be looked into, compared and saved.")).named(tr!("Combine the adapters")).disabled(busy || parts.is_empty() || why_not.is_some()).calls(combine) }
             </div>
-            <p class="note">{ WAYS[*way].1 }</p>
+            <p class="note">{ lang::said(WAYS[*way].1) }</p>
             <p role="status" class={why_not.is_some().then_some("warning")}>{ said }</p>
         </section>
     }

@@ -3,6 +3,7 @@
 use yew::prelude::*;
 
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::peft::compare::Comparison;
 use crate::studio::adapters::state::{Msg, State};
 use crate::studio::adapters::wire::{Order, Pair};
@@ -28,7 +29,7 @@ pub fn ComparePart(props: &CompareProps) -> Html {
     });
     let opened = use_state_eq(|| None::<usize>);
     if state.adapters.len() < 2 {
-        return html! { <p class="lead-line">{ "Comparing takes two adapters of one base: add another above." }</p> };
+        return html! { <p class="lead-line">{ tr!("Comparing takes two adapters of one base: add another above.") }</p> };
     }
     let names: Vec<AttrValue> = state.adapters.iter().map(|adapter| AttrValue::from(adapter.name.clone())).collect();
     let last = names.len() - 1;
@@ -47,9 +48,9 @@ pub fn ComparePart(props: &CompareProps) -> Html {
     html! {
         <>
             <div class="row wrap chooser">
-                <Choice label="first" why="One adapter." options={names.clone()} chosen={first} on_change={set(true)} />
-                <Choice label="second" why="The other." options={names.clone()} chosen={second} on_change={set(false)} />
-                { Button::primary("Compare", "Modules of the same name, by their factors.").disabled(busy).calls(compare) }
+                <Choice label={tr!("first")} why={tr!("One adapter.")} options={names.clone()} chosen={first} on_change={set(true)} />
+                <Choice label={tr!("second")} why={tr!("The other.")} options={names.clone()} chosen={second} on_change={set(false)} />
+                { Button::primary(tr!("Compare"), tr!("Modules of the same name, by their factors.")).disabled(busy).calls(compare) }
             </div>
             if let Some(found) = found.filter(|found| !found.pairs.is_empty()) {
                 <p class="lead-line" role="status">{ agreement(&found.pairs) }</p>
@@ -99,19 +100,19 @@ fn table(
             },
         }
     });
-    let head = |name: &str, why: &'static str| html! { <th scope="col" tabindex="0" data-why={why}>{ name }</th> };
+    let head = |name: String, why: String| html! { <th scope="col" tabindex="0" data-why={why}>{ name }</th> };
     html! {
-        <div class="tables modules" tabindex="0" role="group" aria-label="The comparison as a table">
+        <div class="tables modules" tabindex="0" role="group" aria-label={tr!("The comparison as a table")}>
             <table>
                 <thead><tr>
-                    { head("module", "The adapted module. Press one for its angles.") }
-                    { head(&format!("‖ΔW‖ {first}"), "Size of the first one's change.") }
-                    { head(&format!("‖ΔW‖ {second}"), "Size of the second one's change.") }
-                    { head("cosine", "Of the angle between the two changes as vectors: 1 the same, 0 unrelated, −1 opposite.") }
-                    { head("‖sum‖", "Size of both changes together.") }
-                    { head("reads alike", "Root mean square cosine of the principal angles between the input directions: 0 nothing in common, 1 one within the other.") }
-                    { head("writes alike", "The same of the output directions.") }
-                    { head("interference", "Where one reads and writes, how large the other is, over its own size: what each is disturbed by when both are applied.") }
+                    { head(tr!("module"), tr!("The adapted module. Press one for its angles.")) }
+                    { head(format!("‖ΔW‖ {first}"), tr!("Size of the first one's change.")) }
+                    { head(format!("‖ΔW‖ {second}"), tr!("Size of the second one's change.")) }
+                    { head(tr!("cosine"), tr!("Of the angle between the two changes as vectors: 1 the same, 0 unrelated, −1 opposite.")) }
+                    { head(tr!("‖sum‖"), tr!("Size of both changes together.")) }
+                    { head(tr!("reads alike"), tr!("Root mean square cosine of the principal angles between the input directions: 0 nothing in common, 1 one within the other.")) }
+                    { head(tr!("writes alike"), tr!("The same of the output directions.")) }
+                    { head(tr!("interference"), tr!("Where one reads and writes, how large the other is, over its own size: what each is disturbed by when both are applied.")) }
                 </tr></thead>
                 <tbody>{ for rows }</tbody>
             </table>
@@ -133,10 +134,10 @@ fn angles(found: &Comparison) -> Html {
         let degrees: Vec<String> = degrees.collect();
         html! {
             <div>
-                <p class="note">{ format!("{name}: principal angles {}", if degrees.is_empty() { "none".into() } else { degrees.join(", ") }) }</p>
-                <svg class="cosines" role="img" aria-label={format!("{name}: cosines of the principal angles")} width={(cosines.len() * 12).max(12).to_string()} height="32">{ for bars }</svg>
+                <p class="note">{ tr!("{name}: principal angles {}", if degrees.is_empty() { tr!("none") } else { degrees.join(", ") }, name) }</p>
+                <svg class="cosines" role="img" aria-label={tr!("{name}: cosines of the principal angles", name)} width={(cosines.len() * 12).max(12).to_string()} height="32">{ for bars }</svg>
             </div>
         }
     };
-    html! { <>{ list("input directions", &found.read) }{ list("output directions", &found.written) }</> }
+    html! { <>{ list(&tr!("input directions"), &found.read) }{ list(&tr!("output directions"), &found.written) }</> }
 }

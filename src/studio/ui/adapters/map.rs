@@ -6,6 +6,7 @@ use std::rc::Rc;
 use yew::prelude::*;
 
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::peft::overview::{Outlier, Overview};
 use crate::studio::adapters::grid::Grid;
 use crate::studio::adapters::table::{Column, span};
@@ -114,17 +115,19 @@ pub fn Map(props: &MapProps) -> Html {
     let pointed = cursor.and_then(|(kind, layer)| grid.at(kind, layer)).and_then(|row| rows.get(row));
     let said = match (pointed, span(rows, column)) {
         (Some(row), _) => format!("{}  {} {}", row.name, column.name(), column.text(row)),
-        (None, None) => "not known yet".into(),
+        (None, None) => tr!("not known yet"),
         (None, Some(_)) if layers > 1 => {
-            format!("{} layers × {} modules · point at one, press it to look inside", layers, kinds)
+            tr!("{} layers × {} modules · point at one, press it to look inside", layers, kinds)
         }
-        (None, Some(_)) => "point at a module, press it to look inside".into(),
+        (None, Some(_)) => tr!("point at a module, press it to look inside"),
     };
-    let label = format!(
+    let label = tr!(
         "{} of {kinds} modules in {layers} layers, from {} to {}",
         column.name(),
         column.written(low),
-        column.written(high)
+        column.written(high),
+        kinds,
+        layers
     );
     let height = HEAD + kinds as f64 * ROW;
     html! {
@@ -173,7 +176,7 @@ fn legend(low: f64, high: f64, column: Column, dark: bool) -> Html {
         html! { <rect x={(at * 4).to_string()} y="0" width="4" height="8" fill={format!("rgb({r},{g},{b})")} /> }
     });
     if high <= low {
-        return html! { <span class="legend">{ format!("all {}", column.written(low)) }</span> };
+        return html! { <span class="legend">{ tr!("all {}", column.written(low)) }</span> };
     }
     html! {
         <span class="legend">

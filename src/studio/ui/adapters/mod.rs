@@ -25,6 +25,7 @@ use super::browser;
 use crate::host::client::{Arrival, Client};
 use crate::host::download::{give, save};
 use crate::host::shelf;
+use crate::lang::tr;
 use crate::studio::adapters::state::{Msg, Opened, Part, State, update};
 use crate::studio::adapters::wire::{Order, Report};
 use crate::view::ui::redraw::Redraw;
@@ -69,7 +70,7 @@ impl Handle {
                 _ => JsValue::UNDEFINED,
             };
             let client = core.client.as_ref();
-            client.map_or_else(|| Err("it could not be started".into()), |client| client.send_with(order, &beside))
+            client.map_or_else(|| Err(tr!("it could not be started")), |client| client.send_with(order, &beside))
         };
         if let Err(error) = sent {
             self.handle(Msg::Gone(error));
@@ -115,7 +116,10 @@ impl Handle {
                     handle.core.borrow_mut().beside = place;
                     handle.handle(Msg::Merge);
                 }
-                Err(error) => handle.handle(Msg::Say(format!("There is no place for the merged model: {error:?}."))),
+                Err(error) => handle.handle(Msg::Say(tr!(
+                    "There is no place for the merged model: {error}.",
+                    error = format!("{error:?}")
+                ))),
             }
         });
     }
@@ -214,16 +218,16 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
     html! {
         <Opening hidden={!props.shown} empty={state.adapters.is_empty()} stopped={state.stopped} open={(*open).clone()} tell={(*tell).clone()}>
             <div class="intro">
-                <h2 id={props.shown.then_some("studio-title")} tabindex="-1">{ "Adapters" }</h2>
+                <h2 id={props.shown.then_some("studio-title")} tabindex="-1">{ tr!("Adapters") }</h2>
                 if state.adapters.is_empty() {
-                    <p>{ "What a trained LoRA did to its model: which modules it changed most, whether its rank is used, how two of them \
-                         differ. Files are read here, by your browser, piece by piece; nothing is uploaded." }</p>
+                    <p>{ tr!("What a trained LoRA did to its model: which modules it changed most, whether its rank is used, how two of them \
+                         differ. Files are read here, by your browser, piece by piece; nothing is uploaded.") }</p>
                 }
             </div>
             { for state.problems.iter().map(|problem| html! { <div class="notice" role="alert"><p>{ problem }</p></div> }) }
             { for state.notes.iter().map(|note| html! { <div class="notice quiet-note" role="status"><p>{ note }</p></div> }) }
             if !state.problems.is_empty() || !state.notes.is_empty() {
-                <p><button type="button" class="quiet" onclick={tell.reform(|_: MouseEvent| Msg::Dismiss)}>{ "Dismiss" }</button></p>
+                <p><button type="button" class="quiet" onclick={tell.reform(|_: MouseEvent| Msg::Dismiss)}>{ tr!("Dismiss") }</button></p>
             }
             { bar(state, &tell) }
             { part }

@@ -9,6 +9,7 @@ use super::axes::{AxesProps, Directions, RowsAndColumns};
 use super::overview::names;
 use super::spectrum::Bars;
 use super::table::Figure;
+use crate::lang::tr;
 use crate::peft::draft::truncation;
 use crate::peft::intruders::{Direction, Search, Verdict};
 use crate::peft::overview::Overview;
@@ -71,13 +72,13 @@ pub fn ModulePart(props: &ModuleProps) -> Html {
     html! {
         <>
             <div class="row wrap chooser">
-                { Button::new("Previous", "The module before this one.").named("Previous module").disabled(focus.row == 0).calls(go(-1)) }
-                <Choice quiet=true label="Module" why="Which module is shown." options={(*options).clone()} chosen={focus.row}
+                { Button::new(tr!("Previous"), tr!("The module before this one.")).named(tr!("Previous module")).disabled(focus.row == 0).calls(go(-1)) }
+                <Choice quiet=true label={tr!("Module")} why={tr!("Which module is shown.")} options={(*options).clone()} chosen={focus.row}
                     on_change={tell.reform(|row| Msg::Look { row, region: None })} />
-                { Button::new("Next", "The module after this one.").named("Next module").disabled(focus.row + 1 >= adapter.rows.len()).calls(go(1)) }
+                { Button::new(tr!("Next"), tr!("The module after this one.")).named(tr!("Next module")).disabled(focus.row + 1 >= adapter.rows.len()).calls(go(1)) }
             </div>
             <dl class="sums">
-                <div><dt>{ "shape" }</dt><dd>{ format!("{} × {}", count(row.shape.0), count(row.shape.1)) }</dd></div>
+                <div><dt>{ tr!("shape") }</dt><dd>{ format!("{} × {}", count(row.shape.0), count(row.shape.1)) }</dd></div>
                 { for facts.into_iter().map(|column| html! { <div tabindex="0" data-why={column.why()}><dt>{ column.name() }</dt><dd>{ column.text(row) }</dd></div> }) }
             </dl>
             { for row.why.as_ref().map(|why| html! { <div class="notice quiet-note reason" role="status"><p>{ why }</p></div> }) }
@@ -98,14 +99,16 @@ pub fn ModulePart(props: &ModuleProps) -> Html {
 }
 
 /// What has to be known of the numbers.
-fn caveat(row: &Overview) -> Option<&'static str> {
+fn caveat(row: &Overview) -> Option<String> {
     match &row.form {
-        _ if row.not_finite => Some("It holds NaN or infinity, so that there is no spectrum; such cells are grey."),
-        form if form.takes_the_base() && !row.exact => Some(
-            "Its method rescales the sum of base and change, which takes the base; without it these numbers are those of the low-rank part alone.",
-        ),
+        _ if row.not_finite => {
+            Some(tr!("It holds NaN or infinity, so that there is no spectrum; such cells are grey."))
+        }
+        form if form.takes_the_base() && !row.exact => Some(tr!(
+            "Its method rescales the sum of base and change, which takes the base; without it these numbers are those of the low-rank part alone."
+        )),
         form if form.is_whole() && row.norm.is_none() => {
-            Some("The weight is held whole; what it changes takes the base.")
+            Some(tr!("The weight is held whole; what it changes takes the base."))
         }
         _ => None,
     }
@@ -132,7 +135,7 @@ fn Weights(props: &WeightsProps) -> Html {
     let look = props.focus.look.clone();
     let pictures = use_memo(Held(look.clone()), |held| held.0.as_deref().map(pictures));
     let (Some(look), Some(pictures)) = (look, pictures.as_ref().as_ref()) else {
-        return html! { <p class="note reading" role="status">{ if props.focus.waiting { "Reading the weights …" } else { "There is nothing to show." } }</p> };
+        return html! { <p class="note reading" role="status">{ if props.focus.waiting { tr!("Reading the weights …") } else { tr!("There is nothing to show.") } }</p> };
     };
     let top = |at: usize| pictures[at].as_ref().map_or(0.0, |picture| picture.top);
     let shared = top(0).max(top(1)).max(top(2));
@@ -168,12 +171,12 @@ fn Weights(props: &WeightsProps) -> Html {
             tell.emit(Msg::Look { row, region });
         })
     };
-    let figure = |at: usize, name: &'static str, why: &'static str| match &pictures[at] {
+    let figure = |at: usize, name: &'static str, why: String| match &pictures[at] {
         None => Html::default(),
         Some(picture) => {
             let range = range(at);
             let scale = Scale::Diverging { range: range as f32 };
-            let label = format!("{name}, {}, from {} to {}", part(&look), three(-range), three(range));
+            let label = tr!("{name}, {}, from {} to {}", part(&look), three(-range), three(range), name);
             html! {
                 <figure>
                     <figcaption><span data-why={why} tabindex="0">{ name }</span>
@@ -202,22 +205,22 @@ fn Weights(props: &WeightsProps) -> Html {
     let whole = look.region.rows == look.shape.0 && look.region.cols == look.shape.1;
     let controls = html! {
         <>
-            { Button::quiet("Zoom in", "Enlarge the part around the cell last pointed at; pressing a cell does the same.").disabled(near.is_none()).calls(go(near)) }
-            { Button::quiet("Zoom out", "Show more of the weight.").disabled(whole).calls(go(far)) }
+            { Button::quiet(tr!("Zoom in"), tr!("Enlarge the part around the cell last pointed at; pressing a cell does the same.")).disabled(near.is_none()).calls(go(near)) }
+            { Button::quiet(tr!("Zoom out"), tr!("Show more of the weight.")).disabled(whole).calls(go(far)) }
             if pictures[0].is_some() && pictures[1].is_some() {
-                <Switch label="ΔW on its own scale" why="A small change is not seen on the scale of the weight; then it has one of its own, printed above it." on={apart}
+                <Switch label={tr!("ΔW on its own scale")} why={tr!("A small change is not seen on the scale of the weight; then it has one of its own, printed above it.")} on={apart}
                     on_change={Callback::from({ let own = own.clone(); move |on| own.set(Some(on)) })} />
             }
         </>
     };
     html! {
-        <Figure title={if three_of { "W0 + ΔW = merged weight" } else { "ΔW" }} {controls} {table} class="weights">
+        <Figure title={if three_of { tr!("W0 + ΔW = merged weight") } else { "ΔW".into() }} {controls} {table} class="weights">
             <div class="maps">
-                { figure(0, "W0", "The base's weight, as it is stored: rows are outputs, columns inputs, where the base does not say otherwise.") }
+                { figure(0, "W0", tr!("The base's weight, as it is stored: rows are outputs, columns inputs, where the base does not say otherwise.")) }
                 { sign("+") }
-                { figure(1, "ΔW", "What the adapter adds to the base's weight.") }
+                { figure(1, "ΔW", tr!("What the adapter adds to the base's weight.")) }
                 { sign("=") }
-                { figure(2, "W0 + ΔW", "The merged weight: what one would ship in place of base and adapter.") }
+                { figure(2, "W0 + ΔW", tr!("The merged weight: what one would ship in place of base and adapter.")) }
             </div>
             <p class="readout" aria-live={if cursor.is_some() { "polite" } else { "off" }}>{ readout(&look, *cursor, props.focus.waiting) }</p>
         </Figure>
@@ -258,7 +261,7 @@ fn Kept(props: &KeptProps) -> Html {
     let values = &props.row.singular;
     let rank = use_state_eq(|| None::<usize>);
     if values.is_empty() {
-        return html! { <p class="note">{ "There is no spectrum: it takes the base, finite values, or a smaller weight." }</p> };
+        return html! { <p class="note">{ tr!("There is no spectrum: it takes the base, finite values, or a smaller weight.") }</p> };
     }
     let most = values.len();
     let kept_rank = rank.unwrap_or(most).min(most);
@@ -274,8 +277,8 @@ fn Kept(props: &KeptProps) -> Html {
     let table = {
         let (values, errors) = (values.clone(), errors.clone());
         Callback::from(move |()| Table {
-            caption: "Singular values of ΔW, and the error if the rank ended there, as a share of ‖ΔW‖".into(),
-            head: ["", "singular value", "error"].map(String::from).to_vec(),
+            caption: tr!("Singular values of ΔW, and the error if the rank ended there, as a share of ‖ΔW‖"),
+            head: vec![String::new(), tr!("singular value"), tr!("error")],
             rows: values
                 .iter()
                 .enumerate()
@@ -285,11 +288,11 @@ fn Kept(props: &KeptProps) -> Html {
     };
     let said = kept(kept_rank, most, errors[kept_rank]);
     html! {
-        <Figure title="Singular values of ΔW" {table}>
+        <Figure title={tr!("Singular values of ΔW")} {table}>
             <Bars values={values.clone()} kept={kept_rank} />
-            <label class="slider wide" data-why="What the module would be if its rank were cut here, by its singular value decomposition.">
-                <span>{ "keep rank" }</span>
-                <input type="range" min="0" max={most.to_string()} step="1" value={kept_rank.to_string()} aria-label="Rank kept" aria-valuetext={said.clone()} {oninput} />
+            <label class="slider wide" data-why={tr!("What the module would be if its rank were cut here, by its singular value decomposition.")}>
+                <span>{ tr!("keep rank") }</span>
+                <input type="range" min="0" max={most.to_string()} step="1" value={kept_rank.to_string()} aria-label={tr!("Rank kept")} aria-valuetext={said.clone()} {oninput} />
                 <output>{ kept_rank }</output>
             </label>
             <p role="status">{ said }</p>
@@ -303,24 +306,24 @@ fn intruders(focus: &Focus, seeking: bool, row: &Overview, tell: &Callback<Msg>)
     let seconds = each * entries as f64 / 1e6;
     let seek = tell.reform(|()| Msg::Intruders);
     let found = match &focus.intruders {
-        None if seeking => html! { <p class="note" role="status">{ "Decomposing both weights …" }</p> },
+        None if seeking => html! { <p class="note" role="status">{ tr!("Decomposing both weights …") }</p> },
         None => html! {
-            <p class="row">{ Button::new("Look for them", "Leading directions of both weights are computed; a large weight takes some time.").calls(seek) }
+            <p class="row">{ Button::new(tr!("Look for them"), tr!("Leading directions of both weights are computed; a large weight takes some time.")).calls(seek) }
                 if seconds > LONG {
-                    <span class="note">{ format!("a weight of this size took {seconds:.0} s on two cores; it can be cancelled") }</span>
+                    <span class="note">{ tr!("a weight of this size took {} s on two cores; it can be cancelled", format!("{seconds:.0}")) }</span>
                 }
             </p>
         },
         Some(None) => {
-            html! { <p class="note">{ "They cannot be told: the base does not hold this weight, or a value is not finite." }</p> }
+            html! { <p class="note">{ tr!("They cannot be told: the base does not hold this weight, or a value is not finite.") }</p> }
         }
         Some(Some(directions)) => listed(directions),
     };
     html! {
         <section class="panel" aria-labelledby="intruders">
-            <header><h3 id="intruders">{ "Intruder directions" }</h3></header>
-            <p class="note">{ "Leading directions of the merged weight that are like none of the base's (no |cosine| of 0.6): full fine-tuning hardly \
-                makes them, LoRA does, and forgetting goes with them (Shuttleworth et al. 2024)." }</p>
+            <header><h3 id="intruders">{ tr!("Intruder directions") }</h3></header>
+            <p class="note">{ tr!("Leading directions of the merged weight that are like none of the base's (no |cosine| of 0.6): full fine-tuning hardly \
+                makes them, LoRA does, and forgetting goes with them (Shuttleworth et al. 2024).") }</p>
             { found }
         </section>
     }
@@ -330,17 +333,17 @@ fn listed(directions: &[Direction]) -> Html {
     let intruding = directions.iter().filter(|d| d.verdict(THRESHOLD) == Verdict::Intruder).count();
     let rows = directions.iter().enumerate().map(|(at, direction)| {
         let verdict = match direction.verdict(THRESHOLD) {
-            Verdict::Intruder => html! { <b>{ "intruder" }</b> },
-            Verdict::Familiar => html! { "the base's" },
-            Verdict::Unknown => html! { "not certain" },
+            Verdict::Intruder => html! { <b>{ tr!("intruder") }</b> },
+            Verdict::Familiar => html! { tr!("the base's") },
+            Verdict::Unknown => html! { tr!("not certain") },
         };
         html! { <tr><th scope="row">{ at + 1 }</th><td>{ three(direction.singular) }</td><td>{ three(direction.similarity) }</td><td>{ verdict }</td></tr> }
     });
     html! {
         <>
-            <p class="count" role="status">{ format!("{intruding} of the {} leading directions are intruders.", directions.len()) }</p>
+            <p class="count" role="status">{ tr!("{intruding} of the {} leading directions are intruders.", directions.len(), intruding) }</p>
             <table class="intruders">
-                <thead><tr><th scope="col">{ "direction" }</th><th scope="col">{ "singular value" }</th><th scope="col">{ "closest |cosine|" }</th><th scope="col">{ "is" }</th></tr></thead>
+                <thead><tr><th scope="col">{ tr!("direction") }</th><th scope="col">{ tr!("singular value") }</th><th scope="col">{ tr!("closest |cosine|") }</th><th scope="col">{ tr!("is") }</th></tr></thead>
                 <tbody>{ for rows }</tbody>
             </table>
         </>

@@ -7,6 +7,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
+use crate::lang::{marked, said, tr};
 use crate::studio::adapters::state::{Msg, Part, State};
 use crate::studio::adapters::wire::{Base, Id, Order};
 use crate::studio::adapters::words::size;
@@ -50,7 +51,11 @@ pub fn Opening(props: &OpeningProps) -> Html {
         let (open, tell) = (props.open.clone(), props.tell.clone());
         move |what: &'static str, came: Result<JsValue, JsValue>| match came {
             Ok(files) => open.emit(Array::from(&files)),
-            Err(error) => tell.emit(Msg::Say(format!("{what} could not be read: {error:?}."))),
+            Err(error) => tell.emit(Msg::Say(tr!(
+                "{what} could not be read: {error}.",
+                what = said(what),
+                error = format!("{error:?}")
+            ))),
         }
     };
     let ondrop = {
@@ -60,7 +65,7 @@ pub fn Opening(props: &OpeningProps) -> Html {
             over.set(false);
             let arrive = arrive.clone();
             let event = JsValue::from(event);
-            spawn_local(async move { arrive("What was dropped", dropped(&event).await) });
+            spawn_local(async move { arrive(marked!("What was dropped"), dropped(&event).await) });
         })
     };
     let ondragover = {
@@ -76,30 +81,30 @@ pub fn Opening(props: &OpeningProps) -> Html {
     };
     let try_it = Callback::from(move |_: MouseEvent| {
         let arrive = arrive.clone();
-        spawn_local(async move { arrive("The example", example().await) });
+        spawn_local(async move { arrive(marked!("The example"), example().await) });
     });
-    let more = if props.empty { "Open files…" } else { "Add files…" };
+    let more = if props.empty { tr!("Open files…") } else { tr!("Add files…") };
     html! {
         <div class={classes!("adapters", over.then_some("over"))} hidden={props.hidden} {ondrop} {ondragover} {ondragleave}>
             { props.children.clone() }
             <div class={if props.empty { "drop" } else { "add" }} hidden={props.stopped}>
                 if props.empty {
-                    <p class="large">{ "Drop adapter_model.safetensors here" }</p>
-                    <p class="note">{ "With adapter_config.json, which holds its scaling; one adapter, several, or folders of them. With the base's \
+                    <p class="large">{ tr!("Drop adapter_model.safetensors here") }</p>
+                    <p class="note">{ tr!("With adapter_config.json, which holds its scaling; one adapter, several, or folders of them. With the base's \
                         model.safetensors too, or its shards and their index, you see W0 and the merged weight. Of a large file only \
-                        what is shown is read." }</p>
+                        what is shown is read.") }</p>
                 }
                 <div class="row wrap">
                     <button type="button" class={props.empty.then_some("primary")} onclick={picker(&files)}>{ more }</button>
-                    <button type="button" onclick={picker(&folder)}>{ if props.empty { "Open a folder…" } else { "Add a folder…" } }</button>
+                    <button type="button" onclick={picker(&folder)}>{ if props.empty { tr!("Open a folder…") } else { tr!("Add a folder…") } }</button>
                     if props.empty {
-                        <button type="button" onclick={try_it}>{ "Try with a small one" }</button>
+                        <button type="button" onclick={try_it}>{ tr!("Try with a small one") }</button>
                     } else {
-                        <span class="note">{ "or drop them anywhere here: more adapters, or the base" }</span>
+                        <span class="note">{ tr!("or drop them anywhere here: more adapters, or the base") }</span>
                     }
                 </div>
-                <input ref={files} type="file" multiple=true hidden=true accept=".safetensors,.json,.bin,.pt" aria-label="Files of adapters" onchange={onchange.clone()} />
-                <input ref={folder} type="file" webkitdirectory=true hidden=true aria-label="Folder of adapters" {onchange} />
+                <input ref={files} type="file" multiple=true hidden=true accept=".safetensors,.json,.bin,.pt" aria-label={tr!("Files of adapters")} onchange={onchange.clone()} />
+                <input ref={folder} type="file" webkitdirectory=true hidden=true aria-label={tr!("Folder of adapters")} {onchange} />
             </div>
         </div>
     }
@@ -112,7 +117,7 @@ fn rename(id: Id, tell: &Callback<Msg>) -> Callback<Event> {
 /// What is open, and what is being done with it.
 pub fn bar(state: &State, tell: &Callback<Msg>) -> Html {
     if state.adapters.is_empty() {
-        let waiting = if state.opening { "Opening …" } else { "" };
+        let waiting = if state.opening { tr!("Opening …") } else { String::new() };
         return html! { <p class="score" role="status">{ waiting }</p> };
     }
     let part = |part: Part, name: &'static str| {
@@ -125,22 +130,22 @@ pub fn bar(state: &State, tell: &Callback<Msg>) -> Html {
         html! {
             <span class="opened" key={id}>
                 <button type="button" aria-pressed={(index == state.chosen).to_string()} onclick={tell.reform(move |_: MouseEvent| Msg::Choose(index))}>{ &adapter.name }</button>
-                <button type="button" class="quiet" aria-label={format!("Close {}", adapter.name)} onclick={tell.reform(move |_: MouseEvent| Msg::Close(id))}>{ "Close" }</button>
+                <button type="button" class="quiet" aria-label={tr!("Close {}", adapter.name)} onclick={tell.reform(move |_: MouseEvent| Msg::Close(id))}>{ tr!("Close") }</button>
             </span>
         }
     });
     html! {
         <>
-            <div class="row wrap opened-list" role="group" aria-label="Open adapters">
+            <div class="row wrap opened-list" role="group" aria-label={tr!("Open adapters")}>
                 { for open }
                 if let Some(adapter) = state.current() {
-                    <label class="field"><span>{ "Name" }</span>
+                    <label class="field"><span>{ tr!("Name") }</span>
                         <input type="text" value={adapter.name.clone()} onchange={rename(adapter.id, tell)} /></label>
                 }
             </div>
             { base(state.base.as_ref(), state.current().and_then(|a| a.listed.base_name.as_deref()), tell) }
             <div class="controls parts">
-                <div class="tabs" role="group" aria-label="What is shown">
+                <div class="tabs" role="group" aria-label={tr!("What is shown")}>
                     { part(Part::Overview, "Overview") }
                     { part(Part::Module, "Module") }
                     { part(Part::Compare, "Compare") }
@@ -160,14 +165,14 @@ fn base(base: Option<&Base>, wanted: Option<&str>, tell: &Callback<Msg>) -> Html
             let dtype = base.dtype.as_deref().map_or_else(String::new, |dtype| format!(", {dtype}"));
             html! {
                 <p class="note base">
-                    { format!("Base: {}, {}, {} tensors{dtype} ", base.name, size(base.bytes), count(base.tensors)) }
-                    <button type="button" class="quiet" aria-label="Close the base" onclick={tell.reform(|_: MouseEvent| Msg::CloseBase)}>{ "Close" }</button>
+                    { tr!("Base: {}, {}, {} tensors{dtype} ", base.name, size(base.bytes), count(base.tensors), dtype) }
+                    <button type="button" class="quiet" aria-label={tr!("Close the base")} onclick={tell.reform(|_: MouseEvent| Msg::CloseBase)}>{ tr!("Close") }</button>
                 </p>
             }
         }
         None => {
             let of = wanted.map_or_else(String::new, |name| format!(" ({name})"));
-            html! { <p class="note base">{ format!("No base is open. With its model.safetensors{of} you see W0, ‖ΔW‖ / ‖W0‖ and the merged weight.") }</p> }
+            html! { <p class="note base">{ tr!("No base is open. With its model.safetensors{of} you see W0, ‖ΔW‖ / ‖W0‖ and the merged weight.", of) }</p> }
         }
     }
 }
@@ -178,35 +183,35 @@ fn work(state: &State, tell: &Callback<Msg>) -> Html {
         let unmeasured = state.current().is_some_and(|adapter| !adapter.measured && !state.measuring(adapter.id));
         return html! {
             <>
-                <p class="score" role="status">{ if state.opening { "Opening …" } else { "" } }</p>
+                <p class="score" role="status">{ if state.opening { tr!("Opening …") } else { String::new() } }</p>
                 if unmeasured && state.ready {
-                    <button type="button" onclick={tell.reform(|_: MouseEvent| Msg::Measure)}>{ "Measure" }</button>
+                    <button type="button" onclick={tell.reform(|_: MouseEvent| Msg::Measure)}>{ tr!("Measure") }</button>
                 }
             </>
         };
     };
     let what = match &work.order {
-        Order::Measure { base: false, .. } => "Measuring the changes",
-        Order::Measure { .. } => "Measuring with the base",
-        Order::Compare { .. } => "Comparing",
-        Order::Intruders { .. } => "Decomposing both weights",
-        Order::Combine { .. } => "Combining",
-        Order::Merge(_) => "Merging",
-        _ => "Saving",
+        Order::Measure { base: false, .. } => tr!("Measuring the changes"),
+        Order::Measure { .. } => tr!("Measuring with the base"),
+        Order::Compare { .. } => tr!("Comparing"),
+        Order::Intruders { .. } => tr!("Decomposing both weights"),
+        Order::Combine { .. } => tr!("Combining"),
+        Order::Merge(_) => tr!("Merging"),
+        _ => tr!("Saving"),
     };
     let share = if work.of > 0.0 { work.done / work.of } else { 0.0 };
     let of = match work.order {
-        Order::Merge(_) if work.of > 0.0 => format!("{} of {}", size(work.done), size(work.of)),
+        Order::Merge(_) if work.of > 0.0 => tr!("{} of {}", size(work.done), size(work.of)),
         Order::Intruders { .. } => percent(share),
-        _ if work.of > 0.0 => format!("{} of {} modules", count(work.done as usize), count(work.of as usize)),
+        _ if work.of > 0.0 => tr!("{} of {} modules", count(work.done as usize), count(work.of as usize)),
         _ => String::new(),
     };
     html! {
         <div class="under-way">
-            <span role="status">{ what }</span>
+            <span role="status">{ &what }</span>
             <progress max="1" value={share.to_string()} aria-label={what} />
             <span class="note">{ of }</span>
-            <button type="button" onclick={cancel}>{ "Cancel" }</button>
+            <button type="button" onclick={cancel}>{ tr!("Cancel") }</button>
         </div>
     }
 }

@@ -8,6 +8,7 @@ use yew::prelude::*;
 
 use super::map::Map;
 use super::table::Figure;
+use crate::lang::tr;
 use crate::peft::overview::{Overview, totals};
 use crate::studio::adapters::grid::Grid;
 use crate::studio::adapters::state::{Msg, Opened};
@@ -42,7 +43,7 @@ pub fn OverviewPart(props: &OverviewProps) -> Html {
         Callback::from(move |at: usize| columns.get(at).into_iter().for_each(|&chosen| column.set(chosen)))
     };
     let controls = html! {
-        <Choice quiet=true label="Column of the map" why={column.why()} chosen={columns.iter().position(|c| *c == *column).unwrap_or(0)}
+        <Choice quiet=true label={tr!("Column of the map")} why={column.why()} chosen={columns.iter().position(|c| *c == *column).unwrap_or(0)}
             options={columns.iter().map(|c| AttrValue::from(c.name())).collect::<Vec<_>>()} on_change={choose} />
     };
     let table = {
@@ -58,7 +59,7 @@ pub fn OverviewPart(props: &OverviewProps) -> Html {
             { for adapter.problems.iter().map(|problem| html! { <div class="notice" role="alert"><p>{ problem }</p></div> }) }
             { for lacking(&adapter.rows).filter(|_| adapter.with_base && adapter.problems.is_empty()).map(|said| html! { <p class="note" role="status">{ said }</p> }) }
             { sums(adapter) }
-            <Figure title="Map" {controls} {table}>
+            <Figure title={tr!("Map")} {controls} {table}>
                 <Map rows={adapter.rows.clone()} outliers={adapter.outliers.clone()} {grid} column={*column} dark={props.dark} on_pick={pick.clone()} />
             </Figure>
             <Modules adapter={adapter.clone()} on_pick={pick} />
@@ -73,18 +74,18 @@ fn sums(adapter: &Opened) -> Html {
     let sums = totals(&adapter.rows);
     let known = adapter.measured;
     let or_dash = |text: String| if known { text } else { "–".into() };
-    let sum = |name: &'static str, value: String, why: &'static str| {
+    let sum = |name: String, value: String, why: String| {
         html! { <div tabindex="0" data-why={why}><dt>{ name }</dt><dd>{ value }</dd></div> }
     };
     html! {
         <dl class="sums">
-            { sum(if sums.modules == 1 { "module" } else { "modules" }, count(sums.modules), "Adapted modules, and weights held whole.") }
-            { sum("parameters", count(sums.parameters), "Numbers that were trained.") }
-            { sum("file", size(adapter.listed.bytes), "Size of adapter_model.safetensors.") }
-            { sum("‖ΔW‖", or_dash(three(sums.norm)), "Size of the change, all modules together.") }
-            { sum("‖ΔW‖ / ‖W0‖", sums.ratio.map_or("–".into(), percent), "The same against the adapted weights of the base, where all of them are there.") }
-            { sum("effective rank", or_dash(three(sums.effective_rank)), "Mean over the modules: over how many directions a change is spread.") }
-            { sum("rank in use", or_dash(percent(sums.rank_in_use)), "Mean over the modules: directions that hold 99 % of a change, over its rank.") }
+            { sum(if sums.modules == 1 { tr!("module") } else { tr!("modules") }, count(sums.modules), tr!("Adapted modules, and weights held whole.")) }
+            { sum(tr!("parameters"), count(sums.parameters), tr!("Numbers that were trained.")) }
+            { sum(tr!("file"), size(adapter.listed.bytes), tr!("Size of adapter_model.safetensors.")) }
+            { sum("‖ΔW‖".into(), or_dash(three(sums.norm)), tr!("Size of the change, all modules together.")) }
+            { sum("‖ΔW‖ / ‖W0‖".into(), sums.ratio.map_or("–".into(), percent), tr!("The same against the adapted weights of the base, where all of them are there.")) }
+            { sum(tr!("effective rank"), or_dash(three(sums.effective_rank)), tr!("Mean over the modules: over how many directions a change is spread.")) }
+            { sum(tr!("rank in use"), or_dash(percent(sums.rank_in_use)), tr!("Mean over the modules: directions that hold 99 % of a change, over its rank.")) }
         </dl>
     }
 }
@@ -98,7 +99,7 @@ fn as_table(grid: &Grid, rows: &[Overview], column: Column) -> Table {
         std::iter::once(grid.layers[layer].clone()).chain((0..grid.kinds.len()).map(|kind| cell(kind, layer))).collect()
     };
     Table {
-        caption: format!("{} by layer and module", column.name()),
+        caption: tr!("{} by layer and module", column.name()),
         head,
         rows: (0..grid.layers.len()).map(line).collect(),
     }
@@ -108,10 +109,10 @@ fn not_understood(list: &[String]) -> Html {
     if list.is_empty() {
         return Html::default();
     }
-    let things = if list.len() == 1 { "thing was" } else { "things were" };
+    let things = if list.len() == 1 { tr!("thing was") } else { tr!("things were") };
     html! {
         <details class="left" open={list.len() <= 6}>
-            <summary>{ format!("{} {things} not understood, and left out when saved or merged", count(list.len())) }</summary>
+            <summary>{ tr!("{} {things} not understood, and left out when saved or merged", count(list.len()), things) }</summary>
             <ul>{ for list.iter().map(|line| html! { <li>{ line }</li> }) }</ul>
         </details>
     }
@@ -166,8 +167,8 @@ fn Modules(props: &ModulesProps) -> Html {
             html! {
                 <td>
                     if let Some(odd) = odd {
-                        <span class="mark-odd" tabindex="0" data-why={format!("{} robust standard deviations {} the median of its kind.", three(odd.deviations.abs()), if odd.deviations > 0.0 { "above" } else { "below" })}>
-                            { if odd.deviations > 0.0 { "▲ high " } else { "▼ low " } }
+                        <span class="mark-odd" tabindex="0" data-why={tr!("{} robust standard deviations {} the median of its kind.", three(odd.deviations.abs()), if odd.deviations > 0.0 { tr!("above") } else { tr!("below") })}>
+                            { if odd.deviations > 0.0 { tr!("▲ high ") } else { tr!("▼ low ") } }
                         </span>
                     }
                     { column.text(row) }
@@ -185,7 +186,7 @@ fn Modules(props: &ModulesProps) -> Html {
     });
     let said = match (filter.is_empty(), shown.len()) {
         (true, all) => of_them(all, "module"),
-        (false, some) => format!("{} of {}", count(some), of_them(rows.len(), "module")),
+        (false, some) => tr!("{} of {}", count(some), of_them(rows.len(), "module")),
     };
     let show_all = {
         let all = all.clone();
@@ -194,23 +195,23 @@ fn Modules(props: &ModulesProps) -> Html {
     html! {
         <section class="panel" aria-labelledby="modules">
             <header>
-                <h3 id="modules">{ "Modules" }</h3>
-                <label class="field" data-why="Words that the name must hold; one that begins with - it must not."><span>{ "Filter" }</span>
-                    <input type="search" value={filter.words.clone()} placeholder="q_proj -layers.0" oninput={words} /></label>
+                <h3 id="modules">{ tr!("Modules") }</h3>
+                <label class="field" data-why={tr!("Words that the name must hold; one that begins with - it must not.")}><span>{ tr!("Filter") }</span>
+                    <input type="search" value={filter.words.clone()} placeholder={tr!("q_proj -layers.0")} oninput={words} /></label>
                 if !outliers.is_empty() {
-                    <Switch label="outliers only" why="Modules whose ‖ΔW‖ or effective rank is far from the others of their kind." on={filter.outliers} on_change={odd} />
+                    <Switch label={tr!("outliers only")} why={tr!("Modules whose ‖ΔW‖ or effective rank is far from the others of their kind.")} on={filter.outliers} on_change={odd} />
                 }
                 <span class="spring" />
                 <p class="note" role="status">{ said }</p>
             </header>
-            <div class="tables modules" tabindex="0" role="group" aria-label="Modules as a table">
+            <div class="tables modules" tabindex="0" role="group" aria-label={tr!("Modules as a table")}>
                 <table>
                     <thead><tr>{ for heads }</tr></thead>
                     <tbody>{ for lines }</tbody>
                 </table>
             </div>
             if shown.len() > most {
-                <p><button type="button" onclick={show_all}>{ format!("Show all {}", count(shown.len())) }</button></p>
+                <p><button type="button" onclick={show_all}>{ tr!("Show all {}", count(shown.len())) }</button></p>
             }
         </section>
     }

@@ -3,6 +3,7 @@
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
+use crate::lang::{self, marked, tr};
 use crate::peft::draft::truncation;
 use crate::studio::adapters::state::{Msg, Opened};
 use crate::studio::adapters::table::Filter;
@@ -12,7 +13,7 @@ use crate::view::format::{of_them, percent};
 use crate::view::ui::control::{Button, Choice, Number};
 
 /// How numbers may be stored; the first changes nothing.
-pub const DTYPES: [&str; 6] = ["as it is", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2"];
+pub const DTYPES: [&str; 6] = [marked!("as it is"), "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2"];
 
 /// The one chosen, by name.
 pub fn dtype(chosen: usize) -> Option<String> {
@@ -64,41 +65,40 @@ pub fn SavePart(props: &SaveProps) -> Html {
     let change = Change { rank: (*rank < most).then_some(*rank), scale: *scale, dtype: dtype(*stored), drop: dropped };
     let save = props.tell.reform(move |()| Msg::Save(change.clone()));
     let said = match (adapter.measured, error(adapter, *rank, &kept)) {
-        _ if left == 0 => "No module would be left.".to_owned(),
+        _ if left == 0 => tr!("No module would be left."),
         (true, Some(error)) if *rank < most => {
-            format!("{}; rank {} leaves out {} of ‖ΔW‖.", of_them(left, "module"), *rank, percent(error))
+            tr!("{}; rank {} leaves out {} of ‖ΔW‖.", of_them(left, "module"), *rank, percent(error))
         }
         _ => format!("{}.", of_them(left, "module")),
     };
     let to_file = props
         .base
         .as_ref()
-        .map(|base| format!("{} of {}", if base.files == 1 { "A file" } else { "Files" }, size(base.bytes)));
+        .map(|base| tr!("{} of {}", if base.files == 1 { tr!("A file") } else { tr!("Files") }, size(base.bytes)));
     html! {
         <>
             <section class="panel" aria-labelledby="save-adapter">
-                <header><h3 id="save-adapter">{ "Save the adapter" }</h3></header>
+                <header><h3 id="save-adapter">{ tr!("Save the adapter") }</h3></header>
                 <div class="form">
                     if most > 0 {
-                        <Number label="rank" whole=true why="Modules of a larger rank keep their leading directions, this many." value={*rank as f64} min={1.0} max={most as f64} on_change={set_rank} />
+                        <Number label={tr!("rank")} whole=true why={tr!("Modules of a larger rank keep their leading directions, this many.")} value={*rank as f64} min={1.0} max={most as f64} on_change={set_rank} />
                     }
-                    <Number label="times" name="Scale" why="Every module's scaling is multiplied by this." value={*scale} min={-100.0} max={100.0} on_change={set(&scale)} />
-                    <Choice label="dtype" why="How the numbers are stored." options={DTYPES.map(AttrValue::from).to_vec()} chosen={*stored} on_change={set_dtype} />
-                    <label class="field" data-why="Modules whose names hold these words; one that begins with - leaves out those that hold it."><span>{ "only modules with" }</span>
-                        <input type="search" value={filter.words.clone()} placeholder="all, or q_proj -layers.0" oninput={words} /></label>
-                    { Button::primary("Save", "adapter_model.safetensors and adapter_config.json, as PEFT loads them.").named("Save the adapter").disabled(props.busy || left == 0).calls(save) }
+                    <Number label={tr!("times")} name={tr!("Scale")} why={tr!("Every module's scaling is multiplied by this.")} value={*scale} min={-100.0} max={100.0} on_change={set(&scale)} />
+                    <Choice label={tr!("dtype")} why={tr!("How the numbers are stored.")} options={DTYPES.map(|dtype| AttrValue::from(lang::said(dtype))).to_vec()} chosen={*stored} on_change={set_dtype} />
+                    <label class="field" data-why={tr!("Modules whose names hold these words; one that begins with - leaves out those that hold it.")}><span>{ tr!("only modules with") }</span>
+                        <input type="search" value={filter.words.clone()} placeholder={tr!("all, or q_proj -layers.0")} oninput={words} /></label>
+                    { Button::primary(tr!("Save"), tr!("adapter_model.safetensors and adapter_config.json, as PEFT loads them.")).named(tr!("Save the adapter")).disabled(props.busy || left == 0).calls(save) }
                 </div>
                 <p role="status">{ said }</p>
             </section>
             <section class="panel" aria-labelledby="save-merged">
-                <header><h3 id="save-merged">{ "Merge into the base" }</h3></header>
+                <header><h3 id="save-merged">{ tr!("Merge into the base") }</h3></header>
                 if let Some(to_file) = to_file {
-                    <p class="note">{ format!("{to_file}, in the base's dtype: adapted weights changed, all others as they are. Where the browser lets a page write into a file, it goes \
-                        straight to disk; else it is a download.") }</p>
+                    <p class="note">{ tr!("{to_file}, in the base's dtype: adapted weights changed, all others as they are. Where the browser lets a page write into a file, it goes straight to disk; else it is a download.", to_file) }</p>
                     { for props.plan.as_ref().map(summary) }
-                    <p>{ Button::new("Merge and save", "W0 + ΔW for every adapted weight.").disabled(props.busy || !matches!(props.plan, Some(Ok(_)))).calls(props.merge.clone()) }</p>
+                    <p>{ Button::new(tr!("Merge and save"), tr!("W0 + ΔW for every adapted weight.")).disabled(props.busy || !matches!(props.plan, Some(Ok(_)))).calls(props.merge.clone()) }</p>
                 } else {
-                    <p class="note">{ "This takes the base: add its model.safetensors above." }</p>
+                    <p class="note">{ tr!("This takes the base: add its model.safetensors above.") }</p>
                 }
             </section>
         </>
@@ -110,18 +110,18 @@ fn summary(plan: &Result<Planned, String>) -> Html {
     let list = |lines: &[String]| html! { <ul>{ for lines.iter().map(|line| html! { <li>{ line }</li> }) }</ul> };
     match plan {
         Err(why) => {
-            html! { <div class="notice reason" role="status"><p>{ format!("It cannot be merged. {why}.") }</p></div> }
+            html! { <div class="notice reason" role="status"><p>{ tr!("It cannot be merged. {why}.", why) }</p></div> }
         }
         Ok(plan) => html! {
             <>
                 <p class="reason" role="status">{ planned(plan) }</p>
                 if !plan.left_out.is_empty() {
                     <details class="left" open={plan.left_out.len() <= 6}>
-                        <summary>{ "Left out of the merged model" }</summary>{ list(&plan.left_out) }
+                        <summary>{ tr!("Left out of the merged model") }</summary>{ list(&plan.left_out) }
                     </details>
                 }
                 if !plan.notes.is_empty() {
-                    <details class="left" open=true><summary>{ "To know of it" }</summary>{ list(&plan.notes) }</details>
+                    <details class="left" open=true><summary>{ tr!("To know of it") }</summary>{ list(&plan.notes) }</details>
                 }
             </>
         },

@@ -2,6 +2,7 @@
 
 use yew::prelude::*;
 
+use crate::lang::tr;
 use crate::view::table::Table;
 use crate::view::ui::panel;
 
@@ -30,11 +31,11 @@ pub fn Figure(props: &FigureProps) -> Html {
                 <h3>{ &props.title }</h3>
                 { props.controls.clone() }
                 <span class="spring" />
-                <button type="button" class="quiet" aria-pressed={shown.to_string()} aria-label={format!("{} as a table", props.title)}
-                    data-why="Show the same values as a table." onclick={toggle}>{ "Table" }</button>
+                <button type="button" class="quiet" aria-pressed={shown.to_string()} aria-label={tr!("{} as a table", props.title)}
+                    data-why={tr!("Show the same values as a table.")} onclick={toggle}>{ tr!("Table") }</button>
             </header>
             if *shown {
-                <div class="tables" tabindex="0" role="group" aria-label="Table">{ panel::table(&props.table.emit(())) }</div>
+                <div class="tables" tabindex="0" role="group" aria-label={tr!("Table")}>{ panel::table(&props.table.emit(())) }</div>
             } else {
                 { props.children.clone() }
             }
