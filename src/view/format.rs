@@ -58,9 +58,9 @@ pub fn count(value: usize) -> String {
     out
 }
 
-/// So many of a thing: "1 module", "1,024 modules".
-pub fn of_them(number: usize, thing: &str) -> String {
-    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
+/// "1 module", "1,024 modules".
+pub fn modules(number: usize) -> String {
+    tr!("{count} module" | "{count} modules" % number, count = count(number))
 }
 
 /// A share as a percentage of three significant digits: "25.0 %".
@@ -210,7 +210,7 @@ mod tests {
         for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (32_768, "32,768"), (2_363_396, "2,363,396")] {
             assert_eq!(count(value), text);
         }
-        assert_eq!([0, 1, 1024].map(|n| of_them(n, "module")), ["0 modules", "1 module", "1,024 modules"]);
+        assert_eq!([0, 1, 1024].map(modules), ["0 modules", "1 module", "1,024 modules"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::peft::compare::Comparison;
 use crate::peft::overview::{Outlier, Overview, totals};
 use crate::peft::proof::{INPUTS, Proven};
 pub use crate::view::format::size;
-use crate::view::format::{count, of_them, percent, three};
+use crate::view::format::{count, list, modules, percent, three};
 
 /// The first thing to know of an adapter, once it is measured.
 pub fn lead(rows: &[Overview], outliers: &[Outlier]) -> String {
@@ -75,14 +75,14 @@ pub fn kind(rows: &[Overview]) -> String {
     if rows.is_empty() {
         return tr!("An adapter whose shapes are not in its file");
     }
-    let modules = rows.iter().filter(|row| !row.form.is_whole()).count();
-    let whole = rows.len() - modules;
+    let adapted = rows.iter().filter(|row| !row.form.is_whole()).count();
+    let whole = rows.len() - adapted;
     let form = rows.first().map_or("Weights", |row| row.form.title());
     let (least, most) = rows
         .iter()
         .filter(|row| !row.form.is_whole())
         .fold((usize::MAX, 0), |(low, high), row| (low.min(row.rank), high.max(row.rank)));
-    let rank = match (modules, least == most) {
+    let rank = match (adapted, least == most) {
         (0, _) => String::new(),
         (_, true) => tr!(", rank {most}", most),
         (_, false) => tr!(", ranks {least} to {most}", least, most),
@@ -94,16 +94,14 @@ pub fn kind(rows: &[Overview]) -> String {
     };
     let dtypes = distinct(rows.iter().map(|row| row.dtype.name()).collect());
     let parameters = count(totals(rows).parameters);
-    let plural = if modules == 1 { "" } else { "s" };
     tr!(
-        "{form} of {} module{plural}{held}{rank}, {parameters} parameters in {}",
-        count(modules),
-        dtypes.join(" and "),
+        "{form} of {modules}{held}{rank}, {parameters} parameters in {dtypes}",
         form,
-        plural,
+        modules = modules(adapted),
         held,
         rank,
-        parameters
+        parameters,
+        dtypes = list(&dtypes.iter().map(ToString::to_string).collect::<Vec<_>>())
     )
 }
 
@@ -135,7 +133,7 @@ pub fn combined(parts: &[(&str, f64)]) -> String {
 /// What came of a combination; errors are those of its modules.
 pub fn made(name: &str, how: Combination, errors: &[f64]) -> String {
     let worst = errors.iter().fold(0.0f64, |most, &e| e.max(most));
-    let modules = of_them(errors.len(), "module");
+    let modules = modules(errors.len());
     let begun = tr!("Made {name}, {modules}:", name, modules);
     match how {
         Combination::Cat => tr!("{begun} the weighted sum exactly, up to rounding.", begun),
@@ -217,7 +215,7 @@ pub fn agreement(pairs: &[Pair]) -> String {
         1 => tr!(" 1 module is in one of them only, or of another shape."),
         more => tr!(" {more} modules are in one of them only, or of another shape.", more),
     };
-    let modules = of_them(both.len(), "module");
+    let modules = modules(both.len());
     tr!(
         "In {modules} that both adapt, they {verdict}: the mean cosine of ΔW is {}.{most}{apart}",
         three(mean),

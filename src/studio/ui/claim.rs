@@ -111,7 +111,13 @@ fn provenance(record: &Record, how: &str) -> String {
         Where::Cpu => tr!("on the CPU"),
         Where::WebGpu(name) => tr!("on WebGPU ({name})", name),
     };
-    format!("{how} {place}, {} seeds, in {:.1} s", record.seeds.len(), record.seconds)
+    tr!(
+        "{how} {place}, {seeds} seeds, in {seconds} s",
+        how,
+        place,
+        seeds = record.seeds.len(),
+        seconds = format!("{:.1}", record.seconds)
+    )
 }
 
 /// The claimed numbers, those that fail first where there are too many; measured here beside recorded.

@@ -120,7 +120,7 @@ pub fn bar(state: &State, tell: &Callback<Msg>) -> Html {
         let waiting = if state.opening { tr!("Opening …") } else { String::new() };
         return html! { <p class="score" role="status">{ waiting }</p> };
     }
-    let part = |part: Part, name: &'static str| {
+    let part = |part: Part, name: String| {
         html! {
             <button type="button" class="tab" aria-pressed={(state.part == part).to_string()} onclick={tell.reform(move |_: MouseEvent| Msg::Show(part))}>{ name }</button>
         }
@@ -146,11 +146,11 @@ pub fn bar(state: &State, tell: &Callback<Msg>) -> Html {
             { base(state.base.as_ref(), state.current().and_then(|a| a.listed.base_name.as_deref()), tell) }
             <div class="controls parts">
                 <div class="tabs" role="group" aria-label={tr!("What is shown")}>
-                    { part(Part::Overview, "Overview") }
-                    { part(Part::Module, "Module") }
-                    { part(Part::Compare, "Compare") }
-                    { part(Part::Combine, "Combine") }
-                    { part(Part::Save, "Save") }
+                    { part(Part::Overview, tr!("Overview")) }
+                    { part(Part::Module, tr!("Module")) }
+                    { part(Part::Compare, tr!("Compare")) }
+                    { part(Part::Combine, tr!("Combine")) }
+                    { part(Part::Save, tr!("Save")) }
                 </div>
                 <span class="spring" />
                 { work(state, tell) }
@@ -162,7 +162,7 @@ pub fn bar(state: &State, tell: &Callback<Msg>) -> Html {
 fn base(base: Option<&Base>, wanted: Option<&str>, tell: &Callback<Msg>) -> Html {
     match base {
         Some(base) => {
-            let dtype = base.dtype.as_deref().map_or_else(String::new, |dtype| format!(", {dtype}"));
+            let dtype = base.dtype.as_deref().map_or_else(String::new, |dtype| tr!(", ") + dtype);
             html! {
                 <p class="note base">
                     { tr!("Base: {}, {}, {} tensors{dtype} ", base.name, size(base.bytes), count(base.tensors), dtype) }

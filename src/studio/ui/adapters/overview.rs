@@ -14,7 +14,7 @@ use crate::studio::adapters::grid::Grid;
 use crate::studio::adapters::state::{Msg, Opened};
 use crate::studio::adapters::table::{Column, Filter, Sort, arranged};
 use crate::studio::adapters::words::{kind, lacking, lead, size};
-use crate::view::format::{count, of_them, percent, three};
+use crate::view::format::{count, modules, percent, three};
 use crate::view::table::Table;
 use crate::view::ui::control::{Choice, Switch};
 
@@ -185,8 +185,8 @@ fn Modules(props: &ModulesProps) -> Html {
         }
     });
     let said = match (filter.is_empty(), shown.len()) {
-        (true, all) => of_them(all, "module"),
-        (false, some) => tr!("{} of {}", count(some), of_them(rows.len(), "module")),
+        (true, all) => modules(all),
+        (false, some) => tr!("{} of {}", count(some), modules(rows.len())),
     };
     let show_all = {
         let all = all.clone();

@@ -9,7 +9,7 @@ use crate::studio::adapters::state::{Msg, Opened};
 use crate::studio::adapters::table::Filter;
 use crate::studio::adapters::wire::{Base, Change, Planned};
 use crate::studio::adapters::words::{planned, size};
-use crate::view::format::{of_them, percent};
+use crate::view::format::{modules, percent};
 use crate::view::ui::control::{Button, Choice, Number};
 
 /// How numbers may be stored; the first changes nothing.
@@ -67,9 +67,9 @@ pub fn SavePart(props: &SaveProps) -> Html {
     let said = match (adapter.measured, error(adapter, *rank, &kept)) {
         _ if left == 0 => tr!("No module would be left."),
         (true, Some(error)) if *rank < most => {
-            tr!("{}; rank {} leaves out {} of ‖ΔW‖.", of_them(left, "module"), *rank, percent(error))
+            tr!("{}; rank {} leaves out {} of ‖ΔW‖.", modules(left), *rank, percent(error))
         }
-        _ => format!("{}.", of_them(left, "module")),
+        _ => format!("{}.", modules(left)),
     };
     let to_file = props
         .base
