@@ -15,6 +15,7 @@ pub mod error;
 pub mod exec;
 pub mod experiments;
 pub mod files;
+pub mod fixed;
 pub mod graph;
 #[cfg(all(target_arch = "wasm32", feature = "app"))]
 pub mod host;

@@ -243,7 +243,8 @@ fn as_the_reference_was_cast(model: &mut Model, positions: usize) {
             let cosines: Vec<f32> = angles.clone().map(|angle| angle.cos() as f32).collect();
             cosines.into_iter().chain(angles.map(|angle| angle.sin() as f32))
         })
-        .collect();
+        .collect::<Vec<f32>>()
+        .into();
 }
 
 /// A model as people bring it, with the adapter beside it, against what transformers and PEFT make of both.

@@ -18,6 +18,7 @@ const RANKS: &[(&str, u8)] = &[
     ("clock", 0),
     ("decimal", 0),
     ("order", 0),
+    ("fixed", 0),
     ("files", 1),
     ("graph", 1),
     ("op", 1),

@@ -9,6 +9,7 @@ use std::task::Poll;
 use lora_playground::config::{BackendChoice, Config};
 use lora_playground::error::Result;
 use lora_playground::files::Memory;
+use lora_playground::lab::begun::{self, Begun};
 use lora_playground::lang::LANGUAGES;
 use lora_playground::lesson::course::{Course, Phase};
 use lora_playground::lesson::data::{Catalogue, Index, Lesson, Number, Step, Text, Texts, read};
@@ -320,6 +321,9 @@ impl Transport for Walk<'_> {
     }
     async fn open_model(&mut self, parts: Parts<Memory>) -> Result<OwnModel<Memory>> {
         open(parts).await
+    }
+    async fn open_adapter(&mut self, (name, config, weights): (String, Memory, Memory)) -> Result<Begun> {
+        begun::open(name, config, weights).await
     }
 }
 

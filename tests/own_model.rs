@@ -1,11 +1,19 @@
 //! Models and texts as a visitor brings them: told apart, described, refused in words, and trained on.
 #![cfg(not(target_arch = "wasm32"))]
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use lora_playground::args::{Model as Which, Text};
 use lora_playground::config::{Config, Task};
 use lora_playground::error::Result;
-use lora_playground::files::{Memory, Source};
+use lora_playground::files::write::{Planned, Writer, pytorch};
+use lora_playground::files::{Dtype, Memory, Source};
 use lora_playground::lab::Lab;
+use lora_playground::lab::begun::{self, Begun};
+use lora_playground::lab::fit::{self, Timing};
+use lora_playground::net::{Contents, share};
+use lora_playground::task::text::ModelConfig;
 use lora_playground::task::text::own::{Own, open};
 use lora_playground::task::text::{Model, Passages, small_model};
 use pollster::block_on;
@@ -168,13 +176,178 @@ fn a_model_that_is_too_large_is_refused_by_its_header_alone() {
     };
     let mut all: Vec<_> =
         files("llama_gqa").into_iter().filter(|(path, _)| !path.ends_with(".safetensors")).map(whole).collect();
-    let header = r#"{"w":{"dtype":"BF16","shape":[65536,2048],"data_offsets":[0,268435456]}}"#;
+    let header = r#"{"w":{"dtype":"BF16","shape":[1048576,1024],"data_offsets":[0,2147483648]}}"#;
     let head = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
-    let size = head.len() as u64 + 268_435_456;
+    let size = head.len() as u64 + 2_147_483_648;
     all.push(("llama_gqa/model.safetensors".into(), Sparse { name: "model.safetensors".into(), head, size }));
     let problems = block_on(Own::default().take(all, open));
     assert!(
-        problems.len() == 1 && problems[0].contains("134 million parameters; up to 50 million fit"),
+        problems.len() == 1 && problems[0].contains("1074 million parameters; up to 950 million fit"),
         "{problems:?}"
     );
+}
+
+/// Reads in pieces, and the most bytes that were asked for at once.
+struct Counting(Memory, Rc<Cell<usize>>);
+
+impl Source for Counting {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+    async fn read(&self, start: u64, length: usize) -> Result<Vec<u8>> {
+        self.1.set(self.1.get().max(length));
+        self.0.read(start, length).await
+    }
+}
+
+/// A folder whose embedding alone has five million numbers: its weights are read a piece at a time, whole and in order, and are in
+/// memory once, whoever reads them.
+#[test]
+fn weights_are_read_in_pieces_and_held_once() {
+    const SHAPE: (usize, usize) = (80_000, 64);
+    let config = serde_json::json!({
+        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "hidden_size": SHAPE.1, "intermediate_size": 64,
+        "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": SHAPE.0,
+        "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "tie_word_embeddings": true
+    });
+    let mut shapes =
+        vec![("model.embed_tokens".to_owned(), vec![SHAPE.0, SHAPE.1]), ("model.norm".to_owned(), vec![64])];
+    let block =
+        [("self_attn.q_proj", 64), ("self_attn.k_proj", 32), ("self_attn.v_proj", 32), ("self_attn.o_proj", 64)];
+    let block = block.into_iter().chain(["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"].map(|name| (name, 64)));
+    shapes.extend(block.map(|(name, rows)| (format!("model.layers.0.{name}"), vec![rows, 64])));
+    shapes.extend(
+        ["input_layernorm", "post_attention_layernorm"].map(|name| (format!("model.layers.0.{name}"), vec![64])),
+    );
+    let plan: Vec<Planned> = shapes
+        .iter()
+        .map(|(name, shape)| Planned { name: format!("{name}.weight"), dtype: Dtype::F32, shape: shape.clone() })
+        .collect();
+    let mut bytes = Vec::new();
+    block_on(async {
+        let mut writer = Writer::begin(&mut bytes, &plan, &pytorch()).await.unwrap();
+        for (at, tensor) in plan.iter().enumerate() {
+            let count: usize = tensor.shape.iter().product();
+            let values: Vec<f32> = (0..count).map(|k| ((k * 31 + at) % 1009) as f32 / 1e4).collect();
+            writer.values(Dtype::F32, &values).await.unwrap();
+        }
+        writer.end().unwrap();
+    });
+    let most = Rc::new(Cell::new(0));
+    let tokenizer = std::fs::read(format!("{FOLDER}llama_gqa/tokenizer.json")).unwrap();
+    let file = |name: &str, bytes: Vec<u8>| (format!("m/{name}"), Counting(Memory::new(name, bytes), most.clone()));
+    let mut own = Own::default();
+    let all = vec![
+        file("config.json", config.to_string().into_bytes()),
+        file("tokenizer.json", tokenizer),
+        file("model.safetensors", bytes),
+        (
+            "words.txt".into(),
+            Counting(Memory::new("words.txt", "all human beings are born free ".repeat(60).into_bytes()), most.clone()),
+        ),
+    ];
+    assert_eq!(block_on(own.take(all, open)), [""; 0]);
+    most.set(0);
+    let (task, _) = block_on(own.task(&task(&["words"], 32), 1, small)).unwrap();
+    assert!(most.get() > 1 << 20 && most.get() <= 4 << 20, "{} bytes at once", most.get());
+    let table = &task.tensors[0];
+    assert!(table.iter().enumerate().all(|(k, &value)| value == (k * 31 % 1009) as f32 / 1e4));
+    // Whoever runs it reads these very numbers.
+    for buffer in share::<f32>(&task).buffers {
+        if let (name, Contents::Fixed(values)) = buffer {
+            let known = task.tensors.iter().chain(task.base.iter().map(|layer| &layer.weight));
+            assert!(known.into_iter().any(|own| own.is_same(&values)), "{name}");
+        }
+    }
+    let fixed = |(_, contents): &(String, Contents<f32>)| matches!(contents, Contents::Fixed(_));
+    let held =
+        share::<f32>(&task).buffers.iter().filter(|one| fixed(one)).map(|(_, values)| values.len()).sum::<usize>();
+    assert!(held + 8 * 64 > task.network.parameters() - 32 * 16, "{held} of {}", task.network.parameters());
+}
+
+/// An adapter that PEFT saved begins a lane: its settings are the lane's, and the lane's logits are transformers' with it.
+#[test]
+fn an_adapter_begins_a_lane() {
+    for name in ["llama_gqa", "qwen2_bias_sharded"] {
+        let expected: Value =
+            serde_json::from_slice(&std::fs::read(format!("{FOLDER}{name}/expected.json")).unwrap()).unwrap();
+        let content = expected["text"].as_str().unwrap();
+        let mut own = Own::default();
+        let mut all = files(name);
+        all.push(text("mine.txt", &content.repeat(8)));
+        assert_eq!(take(&mut own, all), [""; 0], "{name}");
+        let begun = block_on(adapter(name, |config| config)).unwrap();
+        assert_eq!(begun.on(2).to_text(), "lora.r4.a8.q_proj-v_proj-down_proj.from:adapter");
+        let ids: Vec<u32> = expected["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
+        let (task, _) = block_on(own.task(&task(&["mine"], ids.len()), 1, small)).unwrap();
+        let query =
+            "task=text&model=custom&languages=mine&lanes=lora.r4.a8.q_proj-v_proj-down_proj.from:adapter~lora.r2";
+        let mut lab = Lab::new(Config::from_query(query).unwrap(), task, None).unwrap();
+        block_on(lab.begin_from(0, &begun)).unwrap();
+        let whole = Passages { x: ids.clone(), y: vec![0; ids.len()] };
+        let logits = block_on(lab.logits(Some(0), &whole)).unwrap();
+        let with = expected["with adapter"].as_array().unwrap();
+        for (got, expected) in logits[logits.len() - with.len()..].iter().zip(with) {
+            assert!((f64::from(*got) - expected.as_f64().unwrap()).abs() < 1e-3, "{name}: {got}, not {expected}");
+        }
+        // What a display of a large model reads is the same.
+        let answer = block_on(lab.answer(Some(0), &ids)).unwrap();
+        assert_eq!(answer.output, logits);
+        let refused = block_on(lab.begin_from(1, &begun)).unwrap_err().to_string();
+        assert!(refused.contains("to be lora.r4.a8.q_proj-v_proj-down_proj where it begins from adapter"), "{refused}");
+    }
+}
+
+#[test]
+fn an_adapter_that_is_no_lane_is_refused_by_name() {
+    let refused = |key: &str, value: Value| {
+        let edit = |mut config: Value| {
+            config[key] = value.clone();
+            config
+        };
+        block_on(adapter("llama_gqa", edit)).unwrap_err().to_string()
+    };
+    for (key, value, words) in [
+        ("use_dora", true.into(), "use_dora"),
+        ("rank_pattern", serde_json::json!({ "q_proj": 2 }), "rank is 4, but adapter_config.json says 2"),
+        ("alpha_pattern", serde_json::json!({ "q_proj": 2 }), "alpha_pattern is set"),
+        ("peft_type", "ADALORA".into(), "peft_type"),
+        ("init_lora_weights", "pissa".into(), "init_lora_weights"),
+    ] {
+        let message = refused(key, value);
+        assert!(message.contains(words), "{key}: {message}");
+    }
+}
+
+/// The fixture's adapter, its settings edited.
+async fn adapter(model: &str, edit: impl Fn(Value) -> Value) -> Result<Begun> {
+    let folder = format!("{FOLDER}{model}/adapter");
+    let config: Value =
+        serde_json::from_slice(&std::fs::read(format!("{folder}/adapter_config.json")).unwrap()).unwrap();
+    let config = Memory::new("adapter_config.json", edit(config).to_string().into_bytes());
+    let weights = std::fs::read(format!("{folder}/adapter_model.safetensors")).unwrap();
+    begun::open("adapter".into(), config, Memory::new("adapter_model.safetensors", weights)).await
+}
+
+/// What a run would take is told from the shape alone, and one that does not fit is refused with what to do.
+#[test]
+fn what_a_run_takes_is_told_before_weights_are_read() {
+    let mut own = Own::default();
+    assert_eq!(take(&mut own, files("llama_gqa")), [""; 0]);
+    let config = Config::from_query("task=text&lanes=lora.r4~molora.n2.r2&batch=2&sequence=16").unwrap();
+    let model = own.config().unwrap();
+    let fit = fit::needs(model, &config.lanes, (2, 16), None).unwrap();
+    assert_eq!((fit.refused, fit.gpu.len()), (None, 0));
+    // 600 · 48 for the table, two blocks, norms, and 16 positions' angles.
+    let weights = 600 * 48 + 2 * (2 * 48 * 48 + 2 * 24 * 48 + 3 * 96 * 48) + 5 * 48 + 16 * 12;
+    assert_eq!(fit.page[0].1, 4.0 * f64::from(weights));
+    let large = ModelConfig { layers: 400, hidden: 2048, head_dim: 512, ..model.clone() };
+    let refused = fit::needs(&large, &config.lanes, (2, 16), None).unwrap().refused.unwrap();
+    assert!(refused.contains("of the page's memory, of at most 3.9 GB: take fewer lanes"), "{refused}");
+    let mut timing = Timing::new(model, fit::timed(&config), (2, 16), None);
+    let time = (0..9).find_map(|_| block_on(timing.go_on()).unwrap()).unwrap();
+    assert!(time.layers == 2 && time.layer > 0.0 && time.whole() >= 2.0 * time.layer);
 }

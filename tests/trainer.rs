@@ -7,6 +7,7 @@ use std::task::Poll;
 use lora_playground::config::{BackendChoice, Config, Domains, Lane, Task, Text};
 use lora_playground::error::Result;
 use lora_playground::files::Memory;
+use lora_playground::lab::begun::{self, Begun};
 use lora_playground::optim;
 use lora_playground::protocol::text::{Look, Passage, TextFrame};
 use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Sketch, Started, Watch};
@@ -67,6 +68,9 @@ impl Transport for Script<'_> {
     }
     async fn open_model(&mut self, parts: Parts<Memory>) -> Result<OwnModel<Memory>> {
         open(parts).await
+    }
+    async fn open_adapter(&mut self, (name, config, weights): (String, Memory, Memory)) -> Result<Begun> {
+        begun::open(name, config, weights).await
     }
 }
 

@@ -12,7 +12,7 @@ use common::{assert_close, on};
 use lora_playground::config::Optimizer;
 use lora_playground::exec::Recording;
 use lora_playground::exec::gpu::{Device, Gpu};
-use lora_playground::graph::{Access, Bound, Buffer, Kernel, Pass, Step, Target, Typed, Uniform};
+use lora_playground::graph::{Access, Bound, Buffer, Kernel, Pass, Place, Step, Target, Typed, Uniform};
 use lora_playground::net::{CompiledLane, Shared, compile};
 use lora_playground::op::attention_continued::ATTENTION_CONTINUED;
 use lora_playground::op::cross_entropy::CROSS_ENTROPY;
@@ -77,7 +77,7 @@ impl Bench {
             inputs.iter().map(|&v| v.to_vec()).chain(lens.iter().map(|&len| vec![7.0; len])).collect();
         let step = Step { x_row: ROW as u32, ..Default::default() };
         let cells: Vec<_> = before.iter().cloned().map(RefCell::new).collect();
-        let bound: Vec<_> = cells.iter().collect();
+        let bound: Vec<_> = cells.iter().map(Place::Own).collect();
         (row.run)(&step, &dims.words(), &Bound { kernel: row, buffers: &bound });
         let wanted: Vec<Vec<f32>> = cells.into_iter().map(RefCell::into_inner).collect();
 

@@ -87,6 +87,13 @@ fn check_lane(lane: &Lane, path: &str, task: &Task) -> Result<()> {
             tr!("nothing: task \"{}\" has neither an embedding nor a head", task.kind()),
         ));
     }
+    if let Some(begin) = lane.begin.as_ref().filter(|_| !task.has_projections()) {
+        return Err(refuse(
+            format!("{path}.begin"),
+            &begin.as_str().into(),
+            format_args!("nothing: task \"{}\" has no language model whose adapters could be opened", task.kind()),
+        ));
+    }
     if let (Task::Text(Text { cheat: false, .. }), Some(causal)) = (task, lane.reads_ahead()) {
         let held = lane.settings.get(causal.key).map_or(Value::Null, shown);
         return Err(refuse(

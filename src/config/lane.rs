@@ -38,6 +38,9 @@ pub fn write(lane: &Lane) -> Json {
     if let Some(lr) = lane.lr {
         map.insert("lr".into(), json!(lr));
     }
+    if let Some(begin) = &lane.begin {
+        map.insert("begin".into(), json!(begin));
+    }
     Json::Object(map)
 }
 
@@ -77,7 +80,7 @@ pub fn read(value: &Json, path: &str) -> Result<Lane> {
             keys.push(key);
         }
     }
-    keys.extend(["layers", "targets", "modules_to_save", "lr"]);
+    keys.extend(["layers", "targets", "modules_to_save", "lr", "begin"]);
     let object = Object::new(value, path, &what, &keys)?;
     for setting in &described {
         match setting.key.split_once('.') {
@@ -108,7 +111,17 @@ pub fn read(value: &Json, path: &str) -> Result<Lane> {
         .map(|(key, item)| object::choice(item, || key.clone()))
         .collect::<Result<_>>()?;
     lane.lr = object.get("lr").map(|_| object.real("lr", limits::LR, 0.0)).transpose()?;
+    lane.begin = object.get("begin").map(|begin| read_begin(begin, || object.key("begin"))).transpose()?;
     Ok(lane)
+}
+
+/// An adapter's name, of characters that stand for themselves in links.
+fn read_begin(value: &Json, key: impl Fn() -> String) -> Result<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match value.as_str() {
+        Some(name) if !name.is_empty() && name.chars().all(plain) => Ok(name.to_owned()),
+        _ => Err(refuse(key(), value, "the name of an opened adapter: letters, digits, - and _")),
+    }
 }
 
 /// Takes over the value under `key`, if there is one.

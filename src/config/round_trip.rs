@@ -51,6 +51,7 @@ impl Draw {
                         .filter(|_| task.has_projections() && self.flag())
                         .collect(),
                     lr: self.flag().then(|| self.real()),
+                    begin: (task.has_projections() && self.flag()).then(|| "my-adapter_2".into()),
                     ..lane
                 };
             }

@@ -109,7 +109,7 @@ fn errors_name_key_value_and_range() {
     assert_eq!(
         error(|v| v["lanes"][0]["rnak"] = json!(4)),
         "lanes[0].rnak: 4 is not allowed; there is no such key; method \"lora\" has method, rank, alpha, \
-         rslora, lr_ratio, init, weights, rank_per_layer, layers, targets, modules_to_save, lr"
+         rslora, lr_ratio, init, weights, rank_per_layer, layers, targets, modules_to_save, lr, begin"
     );
     assert_eq!(
         error(|v| v["task"]["true_rank"] = json!(17)),

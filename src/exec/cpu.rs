@@ -3,23 +3,34 @@
 use std::cell::RefCell;
 
 use super::{Recording, Schedules};
-use crate::graph::{Bound, Buffer, PARAMS, Pass, Step, Twin};
-use crate::net::{CompiledLane, Shared};
+use crate::fixed::Fixed;
+use crate::graph::{Bound, Buffer, PARAMS, Pass, Place, Step, Twin};
+use crate::net::{CompiledLane, Contents, Shared};
 
 struct Lane<F> {
     compiled: CompiledLane,
     buffers: Vec<RefCell<Vec<F>>>,
 }
 
+/// A shared buffer: this engine's, or numbers that others read too.
+enum Common<F> {
+    Own(RefCell<Vec<F>>),
+    Fixed(Fixed<F>),
+}
+
 /// Shared buffers and lanes in memory.
 pub struct Cpu<F> {
-    shared: Vec<RefCell<Vec<F>>>,
+    shared: Vec<Common<F>>,
     lanes: Vec<Lane<F>>,
 }
 
 impl<F: Twin> Cpu<F> {
     pub fn new(shared: Shared<F>) -> Self {
-        Self { shared: shared.buffers.into_iter().map(|(_, values)| RefCell::new(values)).collect(), lanes: Vec::new() }
+        let hold = |(_, contents)| match contents {
+            Contents::Own(values) => Common::Own(RefCell::new(values)),
+            Contents::Fixed(values) => Common::Fixed(values),
+        };
+        Self { shared: shared.buffers.into_iter().map(hold).collect(), lanes: Vec::new() }
     }
 
     /// See [`super::Engine::set_lane`].
@@ -72,10 +83,13 @@ impl<F: Twin> Cpu<F> {
         F::run(step, &pass.dims, &Bound { kernel: pass.kernel, buffers: &buffers });
     }
 
-    fn buffer(&self, lane: usize, buffer: Buffer) -> &RefCell<Vec<F>> {
+    fn buffer(&self, lane: usize, buffer: Buffer) -> Place<'_, F> {
         match buffer {
-            Buffer::Shared(index) => &self.shared[index],
-            Buffer::Lane(index) => &self.lanes[lane].buffers[index],
+            Buffer::Shared(index) => match &self.shared[index] {
+                Common::Own(values) => Place::Own(values),
+                Common::Fixed(values) => Place::Fixed(values),
+            },
+            Buffer::Lane(index) => Place::Own(&self.lanes[lane].buffers[index]),
         }
     }
 
@@ -84,17 +98,32 @@ impl<F: Twin> Cpu<F> {
     }
 
     pub fn write_from(&self, lane: usize, buffer: Buffer, first: usize, values: &[f32]) {
-        let mut target = self.buffer(lane, buffer).borrow_mut();
+        let mut target = self.values(lane, buffer);
         target.iter_mut().skip(first).zip(values).for_each(|(t, &v)| *t = F::of(f64::from(v)));
     }
 
     /// Values of a buffer, rounded to f32.
     pub fn read(&self, lane: usize, buffer: Buffer) -> Vec<f32> {
-        self.buffer(lane, buffer).borrow().iter().map(|v| v.f64() as f32).collect()
+        self.read_first(lane, buffer, usize::MAX)
+    }
+
+    /// The first so many, at most all of them.
+    pub fn read_first(&self, lane: usize, buffer: Buffer, len: usize) -> Vec<f32> {
+        let narrow = |values: &[F]| values.iter().take(len).map(|v| v.f64() as f32).collect();
+        match self.buffer(lane, buffer) {
+            Place::Own(values) => narrow(&values.borrow()),
+            Place::Fixed(values) => narrow(values),
+        }
     }
 
     /// Values of a buffer as they are; changing them is how finite differences are taken.
+    ///
+    /// # Panics
+    /// Of a frozen weight, which others read.
     pub fn values(&self, lane: usize, buffer: Buffer) -> std::cell::RefMut<'_, Vec<F>> {
-        self.buffer(lane, buffer).borrow_mut()
+        match self.buffer(lane, buffer) {
+            Place::Own(values) => values.borrow_mut(),
+            Place::Fixed(_) => panic!("{buffer:?} is fixed, and others read it"),
+        }
     }
 }

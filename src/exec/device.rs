@@ -35,6 +35,10 @@ pub(super) struct Compiled {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
 }
+
+/// Values that are written to a buffer at a time.
+const PIECE: usize = 1 << 20;
+
 fn unavailable(reason: impl Into<String>) -> Error {
     Error::Backend { backend: "webgpu", reason: reason.into() }
 }
@@ -95,6 +99,12 @@ impl Device {
     /// Its kernels run on the processor.
     pub fn is_software(&self) -> bool {
         self.target != Target::Gpu
+    }
+
+    /// Bytes of the largest buffer that kernels can be given.
+    pub fn largest_buffer(&self) -> u64 {
+        let limits = self.device.limits();
+        limits.max_buffer_size.min(limits.max_storage_buffer_binding_size)
     }
 
     /// What ended the device, if anything did.
@@ -171,9 +181,21 @@ impl Device {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let label = Some(label);
         match values {
-            Some(values) => {
+            Some(values) if values.len() <= PIECE => {
                 let contents = bytes(values);
                 self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label, contents: &contents, usage })
+            }
+            // Mapped at its creation, a buffer would lie in memory once more until it is unmapped.
+            Some(values) => {
+                let size = 4 * values.len() as u64;
+                let descriptor = wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false };
+                let buffer = self.device.create_buffer(&descriptor);
+                for (at, piece) in values.chunks(PIECE).enumerate() {
+                    self.queue.write_buffer(&buffer, 4 * (at * PIECE) as u64, &bytes(piece));
+                    // What was written is held until it is on its way.
+                    self.queue.submit([]);
+                }
+                buffer
             }
             None => self.device.create_buffer(&wgpu::BufferDescriptor {
                 label,

@@ -225,8 +225,14 @@ impl Gpu {
 
     /// See [`super::Engine::read`]. The copies are queued at once; the future waits for them.
     pub fn read(&self, wanted: &[(usize, Buffer)]) -> impl Future<Output = Result<Vec<Vec<f32>>>> + use<> {
-        let sources: Vec<_> = wanted.iter().map(|&(lane, buffer)| self.buffer(lane, buffer)).collect();
-        let sizes: Vec<u64> = sources.iter().map(|b| b.size()).collect();
+        self.read_first(&wanted.iter().map(|&(lane, buffer)| (lane, buffer, usize::MAX)).collect::<Vec<_>>())
+    }
+
+    /// See [`super::Engine::read_first`].
+    pub fn read_first(&self, wanted: &[(usize, Buffer, usize)]) -> impl Future<Output = Result<Vec<Vec<f32>>>> + use<> {
+        let sources: Vec<_> = wanted.iter().map(|&(lane, buffer, _)| self.buffer(lane, buffer)).collect();
+        let most = wanted.iter().map(|&(.., len)| (len as u64).saturating_mul(4));
+        let sizes: Vec<u64> = sources.iter().zip(most).map(|(b, most)| b.size().min(most)).collect();
         let staging = self.device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
             size: sizes.iter().sum::<u64>().max(4),

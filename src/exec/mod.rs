@@ -132,6 +132,17 @@ impl Engine {
         }
     }
 
+    /// The first so many values of buffers, read in the same way.
+    pub fn read_first(&self, wanted: &[(usize, Buffer, usize)]) -> Reading {
+        match self {
+            Self::Cpu(cpu) => {
+                let values = wanted.iter().map(|&(lane, buffer, len)| cpu.read_first(lane, buffer, len)).collect();
+                Box::pin(std::future::ready(Ok(values)))
+            }
+            Self::Gpu(gpu) => Box::pin(gpu.read_first(wanted)),
+        }
+    }
+
     /// "webgpu" or "cpu".
     pub fn backend(&self) -> &'static str {
         match self {

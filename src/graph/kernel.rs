@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use super::{Buffer, Pass, Step, Update};
+use crate::fixed::Fixed;
 
 /// What a kernel is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,31 +228,59 @@ impl<D> Deref for Typed<D> {
     }
 }
 
+/// Where a buffer lies on the CPU.
+#[derive(Debug)]
+pub enum Place<'a, F> {
+    Own(&'a RefCell<Vec<F>>),
+    /// With others that read it.
+    Fixed(&'a Fixed<F>),
+}
+
+/// A buffer that is being read.
+pub enum Values<'a, F> {
+    Own(Ref<'a, Vec<F>>),
+    Fixed(&'a [F]),
+}
+
+impl<F> Deref for Values<'_, F> {
+    type Target = [F];
+    fn deref(&self) -> &[F] {
+        match self {
+            Self::Own(values) => values,
+            Self::Fixed(values) => values,
+        }
+    }
+}
+
 /// The buffers of one pass on the CPU, by the names of its kernel's bindings.
 pub struct Bound<'a, F> {
     pub kernel: &'static Kernel,
     /// In the order of the bindings.
-    pub buffers: &'a [&'a RefCell<Vec<F>>],
+    pub buffers: &'a [Place<'a, F>],
 }
 
 impl<F> Bound<'_, F> {
     /// # Panics
     /// If there is no such binding, or it is being written.
-    pub fn read(&self, name: &str) -> Ref<'_, Vec<F>> {
-        self.find(name).0.borrow()
+    pub fn read(&self, name: &str) -> Values<'_, F> {
+        match self.find(name).0 {
+            Place::Own(buffer) => Values::Own(buffer.borrow()),
+            Place::Fixed(values) => Values::Fixed(values),
+        }
     }
 
     /// # Panics
     /// If there is no such binding, or it is not for writing, or in use.
     pub fn write(&self, name: &str) -> RefMut<'_, Vec<F>> {
-        let (buffer, access) = self.find(name);
-        assert!(access == Access::Write, "{}: {name} is bound to be read", self.kernel.name);
-        buffer.borrow_mut()
+        match self.find(name) {
+            (Place::Own(buffer), Access::Write) => buffer.borrow_mut(),
+            _ => panic!("{}: {name} is bound to be read", self.kernel.name),
+        }
     }
 
-    fn find(&self, name: &str) -> (&RefCell<Vec<F>>, Access) {
+    fn find(&self, name: &str) -> (&Place<'_, F>, Access) {
         match self.kernel.bindings.iter().zip(self.buffers).find(|((binding, _), _)| *binding == name) {
-            Some((&(_, access), &buffer)) => (buffer, access),
+            Some((&(_, access), buffer)) => (buffer, access),
             None => panic!("{}: no {name} in {:?}", self.kernel.name, self.kernel.bindings),
         }
     }

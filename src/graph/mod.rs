@@ -6,7 +6,7 @@ mod real;
 mod recording;
 mod step;
 
-pub use kernel::{Access, Bound, Constants, Form, Kernel, Target, Typed, Uniform, Updating, Word};
+pub use kernel::{Access, Bound, Constants, Form, Kernel, Place, Target, Typed, Uniform, Updating, Values, Word};
 pub(crate) use kernel::{dims, kernel, wgsl};
 pub use real::{Real, Twin};
 pub use recording::{Arena, Buffer, GRADS, LOSSES, MOMENTS, NOTHING, NOTHING_LEN, PARAMS, Pass, SINK, Tensor};

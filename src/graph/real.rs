@@ -5,6 +5,7 @@ use num_traits::{Float, FromPrimitive, ToPrimitive};
 use wide::{f32x4, i32x4};
 
 use super::{Bound, Step};
+use crate::fixed::Fixed;
 
 /// The element types the twins are written for: f32 to train, f64 to check.
 pub trait Real:
@@ -20,6 +21,10 @@ pub trait Real:
     fn sigmoids(values: &mut [Self]);
     /// `Σ a b`. In f32 eight sums at a time: one after the other, each addition would wait for the last.
     fn dot(a: &[Self], b: &[Self]) -> Self;
+    /// The same numbers in this type, where they are of it already.
+    fn fixed(_: &Fixed) -> Option<Fixed<Self>> {
+        None
+    }
 }
 
 impl Real for f32 {
@@ -45,6 +50,9 @@ impl Real for f32 {
             sums[1] += f32x4::new([a4, a5, a6, a7]) * f32x4::new([b4, b5, b6, b7]);
         }
         (sums[0] + sums[1]).reduce_add() + a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>()
+    }
+    fn fixed(values: &Fixed) -> Option<Fixed<Self>> {
+        Some(values.clone())
     }
 }
 

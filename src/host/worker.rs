@@ -12,29 +12,34 @@ use wasm_bindgen_futures::spawn_local;
 use super::scope::Scope;
 use crate::error::Result;
 use crate::files::blob::File;
+use crate::lab::begun::Begun;
 use crate::lang::tr;
 use crate::protocol::{Command, Event};
 use crate::task::text::own::{OwnModel, Parts};
 use crate::trainer::{self, Transport};
 
-/// Opens a visitor's own model: code that is fetched when it is called.
-pub type OpenModel = fn(Parts<File>) -> LocalBoxFuture<'static, Result<OwnModel<File>>>;
+/// Opens what a visitor brings, a model and an adapter: code that is fetched when it is called.
+#[derive(Clone, Copy)]
+pub struct Open {
+    pub model: fn(Parts<File>) -> LocalBoxFuture<'static, Result<OwnModel<File>>>,
+    pub adapter: fn((String, File, File)) -> LocalBoxFuture<'static, Result<Begun>>,
+}
 
 /// Train at the bidding of the page; to be called once, in a dedicated worker.
 ///
 /// # Errors
 /// If this is no dedicated worker.
-pub fn start(open: OpenModel) -> std::result::Result<(), JsValue> {
+pub fn start(open: Open) -> std::result::Result<(), JsValue> {
     serve(Scope::own(|info| Event::Problem { message: tr!("the trainer failed: {info}", info), fatal: true })?, open);
     Ok(())
 }
 
 /// The same in the page itself, where it may have no worker: `port` leads to the page and has a worker's `setTimeout`.
-pub fn start_here(port: web_sys::DedicatedWorkerGlobalScope, open: OpenModel) {
+pub fn start_here(port: web_sys::DedicatedWorkerGlobalScope, open: Open) {
     serve(Scope::stand_in(port), open);
 }
 
-fn serve(scope: Scope, open: OpenModel) {
+fn serve(scope: Scope, open: Open) {
     let queue = Rc::new(RefCell::new(Queue::default()));
     let (incoming, answering) = (queue.clone(), scope.clone());
     scope.listen(move |message| match message {
@@ -70,7 +75,7 @@ struct Page {
     queue: Rc<RefCell<Queue>>,
     /// What lay beside the command heard last.
     beside: JsValue,
-    open: OpenModel,
+    open: Open,
 }
 
 impl Page {
@@ -121,6 +126,10 @@ impl Transport for Page {
     }
 
     async fn open_model(&mut self, parts: Parts<File>) -> Result<OwnModel<File>> {
-        (self.open)(parts).await
+        (self.open.model)(parts).await
+    }
+
+    async fn open_adapter(&mut self, parts: (String, File, File)) -> Result<Begun> {
+        (self.open.adapter)(parts).await
     }
 }

@@ -65,6 +65,11 @@ impl Change {
         Some(Self::Experts { experts, gated: product.gated })
     }
 
+    /// Whether it is the same for every token, so that a merge of it is exact.
+    pub fn is_exact(&self) -> bool {
+        !matches!(self, Self::Experts { gated: true, .. })
+    }
+
     /// The change of the weight `[outputs, inputs]`; `None` of a mixture, whose change is another for every gate.
     pub fn dense(&self) -> Option<Array2<f64>> {
         match self {

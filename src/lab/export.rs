@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files::Dtype;
 use crate::files::write::{Planned, Writer, pytorch};
+use crate::fixed::Fixed;
 use crate::graph::PARAMS;
 use crate::inspect::merge::{Experts, Merged, Observed};
 use crate::method::description::Widths;
@@ -24,6 +25,8 @@ use crate::tensor::{svd, to_nalgebra};
 
 /// Version of the form in docs/FILES.md.
 const VERSION: &str = "1";
+/// Bytes that a header takes, at most nearly always.
+const ROOM: usize = 1 << 16;
 
 /// A lane's adapter as PEFT's two files. Modules are named as the lab's linear layers are: "layers.0", and those of a language
 /// model as transformers has them, so that PEFT loads the files on `LlamaForCausalLM`.
@@ -177,33 +180,35 @@ pub async fn merged_model(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     let mut forward = Forward::new(task, vec![0.0; task.sequence], task.sequence);
     forward.set_lane(0, own, &lab.config.optimizer);
     forward.run(0, &params);
-    let mut tensors: Vec<(String, Vec<usize>, Vec<f32>)> = Vec::new();
+    // Changes are added while they are written, one at a time: beside the file that is made, the model is in memory once.
+    let change = |at: usize| Change::new(task, own, &forward, (0, at), &params);
+    let mut tensors: Vec<(String, Vec<usize>, Values)> = Vec::new();
     for (site, (at, frozen)) in task.network.sites().iter().zip(task.base.iter().enumerate()) {
-        let mut weight = frozen.weight.clone();
-        if own.adapts(site) {
-            let change = Change::new(task, own, &forward, (0, at), &params).and_then(|change| change.dense());
-            let Some(change) = change else {
-                return refused("lane", "one that has an exact merge", own.title());
-            };
-            weight.iter_mut().zip(&change).for_each(|(w, &d)| *w = (f64::from(*w) + d) as f32);
+        let adapted = own.adapts(site);
+        if adapted && !change(at).is_some_and(|change| change.is_exact()) {
+            return refused("lane", "one that has an exact merge", own.title());
         }
+        let weight = Values::Frozen(frozen.weight.clone(), adapted.then_some(at));
         tensors.push((format!("{}.weight", site.name), vec![site.outputs, site.inputs], weight));
         // A model without biases has zeros for them here.
         if frozen.bias.iter().any(|&bias| bias != 0.0) {
-            tensors.push((format!("{}.bias", site.name), vec![site.outputs], frozen.bias.clone()));
+            tensors.push((format!("{}.bias", site.name), vec![site.outputs], Values::Own(frozen.bias.clone())));
         }
     }
     let whole = whole(lab, lane).await?;
     for (tensor, values) in task.network.tensors().iter().zip(&task.tensors) {
         let own = |(module, _): &&(SavedModule, _)| tensor.name == format!("{}.weight", module.module());
-        let values = whole.iter().find(own).map_or(values, |(_, weight)| &weight.values);
+        let values = match whole.iter().find(own) {
+            Some((_, weight)) => Values::Own(weight.values.clone()),
+            None => Values::Frozen(values.clone(), None),
+        };
         let shape = match tensor.rows {
             1 => vec![tensor.cols],
             rows => vec![rows, tensor.cols],
         };
         // Tables that are computed have no file's name.
         if tensor.name.ends_with(".weight") {
-            tensors.push((tensor.name.clone(), shape, values.clone()));
+            tensors.push((tensor.name.clone(), shape, values));
         }
     }
     let head = format!("{}.weight", SavedModule::Head.module());
@@ -211,17 +216,33 @@ pub async fn merged_model(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
         let (rows, trained) = (task.network.outputs(), whole.iter().find(|(module, _)| *module == SavedModule::Head));
         let values =
             trained.map_or_else(|| task.table(SavedModule::Head).to_vec(), |(_, weight)| weight.values.clone());
-        tensors.push((head, vec![rows, values.len() / rows], values));
+        tensors.push((head, vec![rows, values.len() / rows], Values::Own(values)));
     }
     let info = |(name, shape, _): &(String, Vec<usize>, _)| TensorInfo { name: name.clone(), shape: shape.clone() };
     let plan: Vec<Planned> = tensors.iter().map(info).map(planned).collect();
-    let mut bytes = Vec::new();
+    let size: usize = plan.iter().map(|tensor| 4 * tensor.shape.iter().product::<usize>()).sum();
+    let mut bytes = Vec::with_capacity(size + ROOM);
     let mut writer = Writer::begin(&mut bytes, &plan, &pytorch()).await?;
     for (_, _, values) in &tensors {
-        writer.values(Dtype::F32, values).await?;
+        match values {
+            Values::Own(values) => writer.values(Dtype::F32, values).await?,
+            Values::Frozen(frozen, at) => match at.and_then(change).and_then(|change| change.dense()) {
+                None => writer.values(Dtype::F32, frozen).await?,
+                Some(change) => {
+                    let sum = |(&w, &d): (&f32, &f64)| (f64::from(w) + d) as f32;
+                    writer.values(Dtype::F32, &frozen.iter().zip(&change).map(sum).collect::<Vec<_>>()).await?;
+                }
+            },
+        }
     }
     writer.end()?;
     Ok(bytes)
+}
+
+/// What a tensor of a merged model holds: values, or the base's, with a lane's change at that site.
+enum Values {
+    Own(Vec<f32>),
+    Frozen(Fixed, Option<usize>),
 }
 
 fn adapted(lab: &Lab, lane: usize) -> impl Iterator<Item = (usize, &LinearSite)> {

@@ -1,9 +1,11 @@
 //! A run without a page: a configuration's lanes training on one task, their tensors at hand. The JavaScript API,
 //! the page's worker, native tests and the benchmark all stand on it. Knows nothing of any of them.
 
+pub mod begun;
 pub mod change;
 mod continued;
 pub mod export;
+pub mod fit;
 pub mod forward;
 pub mod generate;
 pub mod library;
@@ -137,6 +139,14 @@ impl Lab {
     pub fn lose_device(&self) {
         if let Engine::Gpu(gpu) = &self.engine {
             gpu.device().destroy();
+        }
+    }
+
+    /// The device that it trains on, if it is no CPU.
+    pub fn device(&self) -> Option<&Device> {
+        match &self.engine {
+            Engine::Gpu(gpu) => Some(gpu.device()),
+            Engine::Cpu(_) => None,
         }
     }
 

@@ -59,8 +59,24 @@ pub struct Prepared {
 
 impl Plan {
     /// # Errors
-    /// `Error::Config` or `Error::Data` naming what does not fit.
+    /// `Error::Config` or `Error::Data` naming what does not fit: a lane that begins from an adapter too, which is not at hand here.
     pub fn new(config: Config, source: Source) -> Result<Self> {
+        match config.lanes.iter().enumerate().find_map(|(at, lane)| Some((at, lane.begin.clone()?))) {
+            None => Self::beginning(config, source),
+            Some((at, begin)) => Err(Error::Config {
+                key: format!("lanes[{at}].begin"),
+                value: format!("\"{begin}\""),
+                allowed: "nothing: adapters are opened in the page's language task; elsewhere set a lane's tensors"
+                    .into(),
+            }),
+        }
+    }
+
+    /// The same for one who gives lanes the adapters that they begin from.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn beginning(config: Config, source: Source) -> Result<Self> {
         config.validate()?;
         let data = match (&config.task, source) {
             (Task::Domains(task), _) => Data::Ready(Box::new(domains(task, config.seed.into())?)),
@@ -146,7 +162,7 @@ async fn pretrain(
     }
     for (site, layer) in lab.task.network.sites().iter().zip(&mut base) {
         let delta = lab.tensor(0, &format!("{}.delta", site.name)).await?;
-        layer.weight.iter_mut().zip(delta).for_each(|(w, d)| *w += d);
+        layer.weight.to_mut().iter_mut().zip(delta).for_each(|(w, d)| *w += d);
     }
     Ok((base, lab.into_device()))
 }

@@ -55,7 +55,7 @@ pub async fn start(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     for (l, (site, base)) in task.network.sites().iter().zip(&task.base).enumerate() {
         // A language model's base is transformers'.
         if !is_text {
-            tensors.push((format!("{}.base.weight", site.name), vec![site.outputs, site.inputs], base.weight.clone()));
+            tensors.push((format!("{}.base.weight", site.name), vec![site.outputs, site.inputs], base.weight.to_vec()));
             tensors.push((format!("{}.base.bias", site.name), vec![site.outputs], base.bias.clone()));
         }
         if own.adapts(site) {

@@ -2,9 +2,10 @@
 //! submissions. Knows nothing of texts or of what is shown.
 
 use super::Lab;
+use super::forward::{Answer, LayerGates};
 use crate::error::{Error, Result};
 use crate::exec::{Reading, Recording};
-use crate::graph::{Buffer, LOSSES, Step};
+use crate::graph::{Buffer, LOSSES, Step, Tensor};
 use crate::net::SharedBuffers;
 use crate::op::pad;
 use crate::task::UNCOUNTED;
@@ -70,6 +71,31 @@ impl Lab {
         let mut logits = tensor.gather(&reading.await?.swap_remove(0));
         logits.truncate(passages.x.len() * self.task.network.outputs());
         Ok(logits)
+    }
+
+    /// What a lane, or the base alone, makes of one passage at rest, by the engine that trains it: what a display of a large
+    /// network would take long for, and hold its buffers for.
+    ///
+    /// # Errors
+    /// As [`Lab::score`].
+    pub async fn answer(&mut self, lane: Option<usize>, passage: &[u32]) -> Result<Answer> {
+        let place = self.place(lane)?;
+        self.load(&Passages { x: passage.to_vec(), y: vec![UNCOUNTED; passage.len()] })?;
+        self.engine.run(place, Recording::Output, self.on_spare())?;
+        let (rows, outputs) = (passage.len(), self.task.network.outputs());
+        let compiled = self.engine.compiled(place);
+        let gates: Vec<_> = compiled.gates().map(|(layer, buffer, tensor)| (layer, buffer, tensor.clone())).collect();
+        let mut wanted = vec![(place, compiled.output_tensor.0, rows * pad(outputs))];
+        wanted.extend(gates.iter().map(|&(_, buffer, _)| (place, buffer, usize::MAX)));
+        let mut values = self.engine.read_first(&wanted).await?.into_iter();
+        let output = values.next().unwrap_or_default();
+        let output = output.chunks_exact(pad(outputs)).flat_map(|row| &row[..outputs]).copied().collect();
+        let of = |((layer, _, tensor), values): ((usize, Buffer, Tensor), Vec<f32>)| {
+            let (experts, mut own) = (tensor.shape[2], tensor.gather(&values));
+            own.truncate(rows * experts);
+            LayerGates { layer, experts, values: own, parts: None }
+        };
+        Ok(Answer { output, gates: gates.into_iter().zip(values).map(of).collect() })
     }
 
     /// A lane's place in the engine. The base alone stands behind the lanes.

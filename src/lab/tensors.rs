@@ -47,7 +47,7 @@ impl Lab {
     pub async fn tensor(&self, lane: usize, name: &str) -> Result<Vec<f32>> {
         let step = self.step_record(None, self.step, 0);
         match self.find(lane, name)? {
-            Source::Weight(l) => Ok(self.task.base[l].weight.clone()),
+            Source::Weight(l) => Ok(self.task.base[l].weight.to_vec()),
             Source::Bias(l) => Ok(self.task.base[l].bias.clone()),
             Source::Output => {
                 self.engine.run(lane, Recording::Output, step)?;

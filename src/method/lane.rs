@@ -22,22 +22,24 @@ pub struct Lane {
     pub modules_to_save: Vec<SavedModule>,
     /// In place of the optimiser's learning rate.
     pub lr: Option<f64>,
+    /// The opened adapter that it begins from, by name; of a language model.
+    pub begin: Option<String>,
 }
 
 impl PartialEq for Lane {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.method, other.method)
-            && (&self.settings, &self.layers, &self.targets, &self.modules_to_save, self.lr)
-                == (&other.settings, &other.layers, &other.targets, &other.modules_to_save, other.lr)
+            && (&self.settings, &self.layers, &self.targets, &self.modules_to_save, self.lr, &self.begin)
+                == (&other.settings, &other.layers, &other.targets, &other.modules_to_save, other.lr, &other.begin)
     }
 }
 
 impl std::fmt::Debug for Lane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { method, settings, layers, targets, modules_to_save, lr } = self;
+        let Self { method, settings, layers, targets, modules_to_save, lr, begin } = self;
         write!(
             f,
-            "{} {settings:?} layers {layers:?} targets {targets:?} saves {modules_to_save:?} lr {lr:?}",
+            "{} {settings:?} layers {layers:?} targets {targets:?} saves {modules_to_save:?} lr {lr:?} from {begin:?}",
             method.name
         )
     }
@@ -47,7 +49,7 @@ impl From<&'static Method> for Lane {
     /// With every setting at its default, on every layer.
     fn from(method: &'static Method) -> Self {
         let settings = Settings::defaults(&list::settings(method));
-        Self { method, settings, layers: None, targets: None, modules_to_save: Vec::new(), lr: None }
+        Self { method, settings, layers: None, targets: None, modules_to_save: Vec::new(), lr: None, begin: None }
     }
 }
 

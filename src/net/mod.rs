@@ -23,7 +23,7 @@ mod shared;
 pub use compile::{compile, continuation, kernels};
 pub use gathering::{Bank, Gathering, gathering};
 pub use lane::{CompiledLane, CompiledSite};
-pub use shared::{Shared, SharedBuffers, share};
+pub use shared::{Contents, Shared, SharedBuffers, share};
 
 /// Losses a lane keeps on the device before they must be read: steps per submission.
 pub const LOSS_SLOTS: usize = 256;

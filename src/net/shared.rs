@@ -1,9 +1,12 @@
 //! What all lanes share: the pool of batches, the targets and the frozen base, in the padded layout of the
 //! kernels. What reads the data themselves has a frozen product that never changes and is made once, here.
 
+use std::ops::Deref;
+
 use ndarray::linalg::general_mat_mul;
 
 use super::constant::{is_constant, left_out_of_target};
+use crate::fixed::Fixed;
 use crate::graph::{Buffer, NOTHING, NOTHING_LEN, Real};
 use crate::op::{pad, view, view_mut};
 use crate::order::sorted;
@@ -12,11 +15,27 @@ use crate::task::{LossKind, Network, Targets, TaskData, UNCOUNTED};
 
 /// Values of the shared buffers, by the number in their [`Buffer`], and the sizes every lane needs.
 pub struct Shared<F> {
-    pub buffers: Vec<(String, Vec<F>)>,
+    pub buffers: Vec<(String, Contents<F>)>,
     /// Padded and real tokens per batch.
     pub tokens: usize,
     pub real_tokens: usize,
     pub batches: usize,
+}
+
+/// What a shared buffer holds: numbers of its own, or frozen ones that lie in the task's data as kernels read them.
+pub enum Contents<F> {
+    Own(Vec<F>),
+    Fixed(Fixed<F>),
+}
+
+impl<F> Deref for Contents<F> {
+    type Target = [F];
+    fn deref(&self) -> &[F] {
+        match self {
+            Self::Own(values) => values,
+            Self::Fixed(values) => values,
+        }
+    }
 }
 
 impl<F> Shared<F> {
@@ -86,20 +105,22 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
         }
     };
     let own = SharedBuffers::new(&task.network);
-    let mut filled = vec![(NOTHING, "nothing".to_owned(), vec![F::zero(); NOTHING_LEN])];
+    let mut filled = vec![(NOTHING, "nothing".to_owned(), Contents::Own(vec![F::zero(); NOTHING_LEN]))];
     for (l, (site, frozen)) in task.network.sites().iter().zip(&task.base).enumerate() {
-        let (weight, base) = layer(task, l, &frozen.weight, &x);
+        let weight = fixed(&frozen.weight, site.inputs, pad(site.outputs));
+        let base = base(task, l, &weight, &x);
         if left_out_of_target(&task.network, task.loss) == Some(l) {
             without(&mut target, &base);
         }
         filled.push((own.weight[l], format!("{}.base.weight", site.name), weight));
-        filled.push((own.base[l], format!("{}.base", site.name), base));
+        filled.push((own.base[l], format!("{}.base", site.name), Contents::Own(base)));
     }
     for ((shape, values), &buffer) in task.network.tensors().iter().zip(&task.tensors).zip(&own.tensors) {
-        filled.push((buffer, shape.name.clone(), rows(values, shape.cols, pad(shape.rows), |row| row)));
+        filled.push((buffer, shape.name.clone(), fixed(values, shape.cols, pad(shape.rows))));
     }
-    filled.push((own.no_bias, "no bias".to_owned(), vec![F::zero(); pad(task.network.outputs())]));
-    filled.extend([(own.x, "x".to_owned(), x), (own.target, "target".to_owned(), target)]);
+    let no_bias = vec![F::zero(); pad(task.network.outputs())];
+    let named = |name: &str, buffer, values| (buffer, name.to_owned(), Contents::Own(values));
+    filled.extend([named("no bias", own.no_bias, no_bias), named("x", own.x, x), named("target", own.target, target)]);
     debug_assert!(matches!(
         (task.loss, &task.y),
         (LossKind::Mse, Targets::Dense(_)) | (LossKind::CrossEntropy, Targets::Classes(_))
@@ -120,21 +141,27 @@ fn pool(task: &TaskData) -> (usize, impl Fn(usize) -> usize + use<>) {
     (tokens * (task.batches + task.spare), move |row: usize| row / real_tokens * tokens + row % real_tokens)
 }
 
-/// Weight and base of a site with this weight `[outputs, inputs]`, as the kernels read them; `x` is the padded pool.
-fn layer<F: Real>(task: &TaskData, l: usize, weight: &[f32], x: &[F]) -> (Vec<F>, Vec<F>) {
+/// The base of a site with this weight, padded as the kernels read it; `x` is the padded pool.
+fn base<F: Real>(task: &TaskData, l: usize, weight: &[F], x: &[F]) -> Vec<F> {
     let layer = &task.network.sites()[l];
     let (i, o) = (pad(layer.inputs), pad(layer.outputs));
-    let w = rows(weight, layer.inputs, o, |r| r);
     let bias = rows::<F>(&task.base[l].bias, layer.outputs, 1, |r| r);
     if !is_constant(&task.network, l) {
-        return (w, bias);
+        return bias;
     }
     let pool = x.len() / i;
     let mut y = vec![F::zero(); pool * o];
     let mut out = view_mut(&mut y, 0, pool, o, o);
     out.assign(&view(&bias, 0, pool, o, 0));
-    general_mat_mul(F::one(), &view(x, 0, pool, i, i), &view(&w, 0, o, i, i).t(), F::one(), &mut out);
-    (w, y)
+    general_mat_mul(F::one(), &view(x, 0, pool, i, i), &view(weight, 0, o, i, i).t(), F::one(), &mut out);
+    y
+}
+
+/// Frozen rows `width` wide as the kernels read them, `count` of them: the very ones where nothing is to be padded.
+fn fixed<F: Real>(values: &Fixed, width: usize, count: usize) -> Contents<F> {
+    let whole = width == pad(width) && values.len() == count * width;
+    let same = if whole { F::fixed(values) } else { None };
+    same.map_or_else(|| Contents::Own(rows(values, width, count, |row| row)), Contents::Fixed)
 }
 
 /// The same of a frozen weight that one lane has to itself, and the target where that is another with it.
@@ -142,7 +169,9 @@ pub(super) fn frozen(task: &TaskData, l: usize, weight: &[f32]) -> (Vec<f32>, Ve
     let (pool, place) = pool(task);
     let constant = is_constant(&task.network, l);
     let x = if constant { rows(&task.x, task.network.inputs(), pool, &place) } else { vec![] };
-    let (weight, base) = layer(task, l, weight, &x);
+    let site = &task.network.sites()[l];
+    let weight = rows(weight, site.inputs, pad(site.outputs), |row| row);
+    let base = base(task, l, &weight, &x);
     let target = match &task.y {
         Targets::Dense(y) if left_out_of_target(&task.network, task.loss) == Some(l) => {
             let mut target = rows(y, task.network.sites()[l].outputs, pool, place);

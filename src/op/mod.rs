@@ -104,7 +104,7 @@ fn times_transposed<F: Real>(
 mod testing {
     use std::cell::RefCell;
 
-    use crate::graph::{Bound, Kernel, Step, Typed, Uniform};
+    use crate::graph::{Bound, Kernel, Place, Step, Typed, Uniform};
     use crate::rng::Rng;
 
     /// What a kernel's twin writes, in f64, given its inputs and the lengths of its outputs, which hold other numbers before.
@@ -112,7 +112,7 @@ mod testing {
         let row: &'static Kernel = kernel;
         let outputs = lens.iter().map(|&len| vec![7.0; len]);
         let cells: Vec<_> = inputs.iter().map(|v| v.to_vec()).chain(outputs).map(RefCell::new).collect();
-        let bound: Vec<_> = cells.iter().collect();
+        let bound: Vec<_> = cells.iter().map(Place::Own).collect();
         (row.check)(&Step { x_row: 2, ..Default::default() }, &dims.words(), &Bound { kernel: row, buffers: &bound });
         cells.into_iter().skip(inputs.len()).map(RefCell::into_inner).collect()
     }

@@ -31,6 +31,10 @@ pub enum Bring {
     /// Let a text go, by its name, or the model.
     DropText(String),
     DropModel,
+    /// Leave how long a step takes unmeasured.
+    StopMeasuring,
+    /// Let an adapter go, by its name.
+    DropAdapter(String),
 }
 
 /// How a language model's text is measured.

@@ -14,6 +14,7 @@ use super::{adapters, ui, worker};
 use crate::error::Error;
 use crate::files::blob::File;
 use crate::host;
+use crate::lab::begun::{self, Begun};
 use crate::task::text::own::{OwnModel, Parts, open};
 
 /// Why a part of the engine does not run.
@@ -40,14 +41,35 @@ fn opening(parts: Parts<File>) -> Result<Opening, SplitLoaderError> {
 
 fn open_model(parts: Parts<File>) -> Opening {
     Box::pin(async move {
-        let unfetched =
-            "the part of the engine that opens it could not be fetched; try again when there is a connection";
         match opening(parts).await {
             Ok(opened) => opened.await,
-            Err(_) => Err(Error::File { file: "the model".into(), problem: unfetched.into() }),
+            Err(_) => Err(unfetched("the model")),
         }
     })
 }
+
+type Beginning = LocalBoxFuture<'static, Result<Begun, Error>>;
+
+#[wasm_split(own, fallible)]
+fn beginning((name, config, weights): (String, File, File)) -> Result<Beginning, SplitLoaderError> {
+    Ok(Box::pin(begun::open(name, config, weights)))
+}
+
+fn open_adapter(parts: (String, File, File)) -> Beginning {
+    Box::pin(async move {
+        match beginning(parts).await {
+            Ok(opened) => opened.await,
+            Err(_) => Err(unfetched("the adapter")),
+        }
+    })
+}
+
+fn unfetched(what: &str) -> Error {
+    let problem = "the part of the engine that opens it could not be fetched; try again when there is a connection";
+    Error::File { file: what.into(), problem: problem.into() }
+}
+
+const OPEN: host::worker::Open = host::worker::Open { model: open_model, adapter: open_adapter };
 
 /// Train at the bidding of the page; to be called once, in a dedicated worker.
 ///
@@ -55,13 +77,13 @@ fn open_model(parts: Parts<File>) -> Opening {
 /// If this is no dedicated worker.
 #[wasm_bindgen]
 pub fn trainer_worker() -> Result<(), JsValue> {
-    host::worker::start(open_model)
+    host::worker::start(OPEN)
 }
 
 /// The same in the page itself, where it may have no worker: `port` leads to the page and has a worker's `setTimeout`.
 #[wasm_bindgen]
 pub fn trainer_here(port: web_sys::DedicatedWorkerGlobalScope) {
-    host::worker::start_here(port, open_model);
+    host::worker::start_here(port, OPEN);
 }
 
 #[wasm_split(studio, fallible)]

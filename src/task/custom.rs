@@ -56,7 +56,7 @@ pub fn custom(
         x,
         y: Targets::Dense(y),
         row_domains,
-        base: vec![BaseLayer { weight, bias }],
+        base: vec![BaseLayer { weight: weight.into(), bias }],
         tensors: Vec::new(),
         domain_names: vec!["data".into()],
         // Nothing is known of the target beyond the arrays: losses are shown as they are.
@@ -106,7 +106,7 @@ mod tests {
     fn absent_base_is_zero() {
         let task = custom(SHAPE, vec![1.0; 24], vec![2.0; 30], None, None).unwrap();
         assert_eq!((task.rows(), task.batch_rows()), (6, 6));
-        assert_eq!(task.base[0].weight, [0.0; 20]);
+        assert_eq!(*task.base[0].weight, [0.0; 20]);
         assert_eq!(task.base[0].bias, [0.0; 5]);
     }
 

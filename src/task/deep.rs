@@ -53,7 +53,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
         x,
         y: Targets::Dense(y),
         row_domains,
-        base: stored.into_iter().map(|weight| BaseLayer { weight, bias: vec![0.0; dim] }).collect(),
+        base: stored.into_iter().map(|weight| BaseLayer { weight: weight.into(), bias: vec![0.0; dim] }).collect(),
         tensors: Vec::new(),
         domain_names: names(config),
         energy,

@@ -117,7 +117,7 @@ impl DigitsTask {
             .map(|layer| {
                 let bound = 1.0 / libm::sqrt(layer.inputs as f64);
                 let mut draw = |n| (0..n).map(|_| rng.uniform(-bound, bound) as f32).collect::<Vec<f32>>();
-                BaseLayer { weight: draw(layer.outputs * layer.inputs), bias: draw(layer.outputs) }
+                BaseLayer { weight: draw(layer.outputs * layer.inputs).into(), bias: draw(layer.outputs) }
             })
             .collect();
         self.data(&[None], base, stream::PRETRAINING)

@@ -71,7 +71,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
         x,
         y: Targets::Dense(y),
         row_domains,
-        base: vec![BaseLayer { weight, bias: vec![0.0; dim] }],
+        base: vec![BaseLayer { weight: weight.into(), bias: vec![0.0; dim] }],
         tensors: Vec::new(),
         domain_names: names(config),
         // E‖T z‖² = ‖T‖² for standard normal z.

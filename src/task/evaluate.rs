@@ -8,6 +8,7 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 
 use super::network::{FrozenTensor, Heads, Network, Node, Wire};
 use super::{BaseLayer, TaskData};
+use crate::fixed::Fixed;
 use crate::tensor::widened;
 
 /// A network with what its nodes need beside the sites' weights.
@@ -15,7 +16,7 @@ use crate::tensor::widened;
 pub struct Plain<'a> {
     pub network: &'a Network,
     /// Values of its frozen tensors.
-    pub tensors: &'a [Vec<f32>],
+    pub tensors: &'a [Fixed],
     /// Tokens per sequence.
     pub sequence: usize,
 }
@@ -162,8 +163,8 @@ mod tests {
         let back = network.linear("down", inner, 2);
         let output = network.add(x, back);
         let base = [
-            BaseLayer { weight: vec![1.0, -2.0], bias: vec![0.5] },
-            BaseLayer { weight: vec![3.0, 1.0], bias: vec![0.0, 1.0] },
+            BaseLayer { weight: vec![1.0, -2.0].into(), bias: vec![0.5] },
+            BaseLayer { weight: vec![3.0, 1.0].into(), bias: vec![0.0, 1.0] },
         ];
         let rows = array![[1.0, 0.25], [0.0, 0.0]];
         let got = evaluate(&network, output, &rows, frozen(&network, &base));

@@ -33,6 +33,12 @@ pub fn domains(config: &crate::args::Domains, seed: u64) -> crate::error::Result
 use ndarray::Array2;
 
 use crate::args::SavedModule;
+use crate::fixed::Fixed;
+
+/// Multiply-adds of one display's evaluation, at most: some tenths of a second on a page's CPU.
+const EVALUATED: usize = 1 << 31;
+/// Rows that are evaluated at once of the largest network.
+const FEWEST: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossKind {
@@ -46,7 +52,7 @@ pub enum LossKind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct BaseLayer {
     /// `[outputs, inputs]`, row-major.
-    pub weight: Vec<f32>,
+    pub weight: Fixed,
     /// `[outputs]`.
     pub bias: Vec<f32>,
 }
@@ -86,7 +92,7 @@ pub struct TaskData {
     /// One per site of the network.
     pub base: Vec<BaseLayer>,
     /// Values of the network's frozen tensors, `[rows, cols]` each.
-    pub tensors: Vec<Vec<f32>>,
+    pub tensors: Vec<Fixed>,
     pub domain_names: Vec<String>,
     /// Expected squared target change per output element, noise left out; 1 where the loss is cross-entropy.
     /// Losses divided by it are shares of the target's energy; of text it is ln 2, so that they are bits per token.
@@ -118,6 +124,11 @@ pub struct Probe {
     pub row_domains: Vec<u8>,
 }
 
+/// Rows that a display evaluates at once, at most: of a large network few, for while it does nothing trains.
+pub fn rows_at_once(network: &Network) -> usize {
+    (EVALUATED / network.parameters().max(1)).max(FEWEST)
+}
+
 impl TaskData {
     /// Tokens in one batch.
     pub fn batch_rows(&self) -> usize {
@@ -128,6 +139,16 @@ impl TaskData {
     pub fn table(&self, module: SavedModule) -> &[f32] {
         let own = self.network.modules().find(|(of, _)| *of == module);
         own.map_or(&[], |(_, table)| &self.tensors[table.index()])
+    }
+
+    /// As many rows of the pool, from its first on, as were asked for and can be evaluated at once: whole batches, or else whole
+    /// sequences.
+    pub fn rows_of_pool(&self, wanted: usize) -> usize {
+        let (batch, most) = (self.batch_rows(), rows_at_once(&self.network));
+        match most >= batch {
+            true => wanted.min(most).div_ceil(batch).min(self.batches) * batch,
+            false => (most / self.sequence).max(1) * self.sequence,
+        }
     }
 
     /// Tokens in the pool.

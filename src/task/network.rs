@@ -299,6 +299,11 @@ impl Network {
         self.sites.iter().map(|site| site.layer + 1).max().unwrap_or(0)
     }
 
+    pub fn parameters(&self) -> usize {
+        let sites = self.sites.iter().map(|site| site.outputs * site.inputs);
+        sites.chain(self.tensors.iter().map(|tensor| tensor.rows * tensor.cols)).sum()
+    }
+
     pub fn output(&self) -> Wire {
         Wire(self.nodes.len() - 1)
     }

@@ -49,7 +49,8 @@ pub fn frame(
         held.push(own);
         outs.push(now.iter().map(|&v| v as f32).collect());
     }
-    let weight = probe.own_weight(at, layer).unwrap_or_else(|| base.weight.clone());
+    let own = probe.own_weight(at, layer);
+    let weight: &[f32] = own.as_deref().unwrap_or(&base.weight);
     let product = weight.chunks_exact(site.inputs).zip(&base.bias);
     let frozen: Vec<f32> = product.map(|(row, &b)| row.iter().zip(&x).fold(b, |sum, (&w, &x)| sum + w * x)).collect();
     let added: Vec<f32> = now.iter().map(|v| (drawing.scaling * v) as f32).collect();
@@ -76,7 +77,15 @@ pub fn frame(
         tokens: probe.rows(),
         gate: drawing.gate.iter().map(values).collect(),
         // As `Vector` has them.
-        vectors: vec![x, weight, frozen, added, y, mean, drawing.behind.as_ref().map_or_else(Vec::new, values)],
+        vectors: vec![
+            x,
+            weight.to_vec(),
+            frozen,
+            added,
+            y,
+            mean,
+            drawing.behind.as_ref().map_or_else(Vec::new, values),
+        ],
         values: held,
         outs,
     })

@@ -25,7 +25,7 @@ use crate::protocol::{
     FlowFrame, Frame, GateFrame, LaneFrame, LayerInfo, MergeFrame, RanksFrame, Started, Watch, WeightFrame,
 };
 use crate::task::network::LinearSite;
-use crate::task::{Images, TaskData, floors};
+use crate::task::{Images, TaskData, floors, rows_at_once};
 
 /// Milliseconds between a lane's accuracies while training.
 const ACCURACY: f64 = 1000.0;
@@ -276,7 +276,8 @@ impl Display {
         if let Some(kept) = kept {
             return (Some(kept.frame.clone()), flow);
         }
-        let pool = match lane.is_gated() {
+        let measured = rows_at_once(&lab.task.network) >= lab.task.sequence;
+        let pool = match lane.is_gated() && measured {
             true => Some(self.pool.get_or_insert_with(|| Pool::new(&lab.task))),
             false => None,
         };

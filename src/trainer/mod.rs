@@ -2,7 +2,9 @@
 //! done. Knows nothing of how commands and events travel, which is its transport's business.
 
 mod accuracy;
+mod bring;
 mod characters;
+mod fitting;
 mod flow;
 mod frame;
 mod gates;
@@ -24,14 +26,16 @@ use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::files::Source;
 use crate::lab;
+use crate::lab::begun::Begun;
 use crate::lab::prepare::{Plan, Prepared, Progress, Source as Given};
 use crate::lang::{said, tr};
 use crate::net::kernels;
 use crate::order::Few;
-use crate::protocol::text::Bring;
 use crate::protocol::{Command, Event};
 use crate::task::text::own::{OwnModel, Parts};
 use crate::task::text::{Own, Tokenizer, small, small_model};
+use bring::Adapters;
+use fitting::Fitting;
 use run::Run;
 use state::{Becoming, Effect, State};
 
@@ -52,6 +56,8 @@ pub trait Transport {
     fn files(&mut self, paths: &[String]) -> Result<Vec<Self::File>>;
     /// [`open`](crate::task::text::own::open), wherever its code lies.
     fn open_model(&mut self, parts: Parts<Self::File>) -> impl Future<Output = Result<OwnModel<Self::File>>>;
+    /// [`open`](crate::lab::begun::open), wherever its code lies: name, adapter_config.json, weights.
+    fn open_adapter(&mut self, parts: (String, Self::File, Self::File)) -> impl Future<Output = Result<Begun>>;
 }
 
 /// Serve `transport` until it ends.
@@ -66,7 +72,8 @@ pub async fn run<T: Transport>(mut transport: T) {
             }
         }
         let wanted = |run: &Run| trainer.state.busy() || run.in_flight() || run.reads(&trainer.state);
-        let busy = trainer.run.as_ref().is_some_and(wanted);
+        let measures = trainer.fitting.as_ref().is_some_and(Fitting::measures);
+        let busy = measures || trainer.run.as_ref().is_some_and(wanted);
         if !busy {
             match transport.next().await {
                 None => return,
@@ -88,12 +95,14 @@ struct Trainer<F> {
     files: Few<String, Vec<u8>>,
     /// What a visitor has brought.
     own: Own<F>,
+    adapters: Adapters,
+    fitting: Option<Fitting>,
 }
 
 impl<F> Default for Trainer<F> {
     fn default() -> Self {
         let (state, files, own) = (State::default(), Few::default(), Own::default());
-        Self { state, run: None, spare: None, csv: None, files, own }
+        Self { state, run: None, spare: None, csv: None, files, own, adapters: Adapters::default(), fitting: None }
     }
 }
 
@@ -134,31 +143,6 @@ impl<F: Source> Trainer<F> {
         }
     }
 
-    async fn bring(&mut self, what: Bring, transport: &mut impl Transport<File = F>) {
-        let problems = match what {
-            Bring::Open(paths) => match transport.files(&paths) {
-                Ok(files) => {
-                    let named = paths.into_iter().zip(files).collect();
-                    self.own.take(named, async |parts| transport.open_model(parts).await).await
-                }
-                Err(error) => vec![error.to_string()],
-            },
-            Bring::HoldOut(share) => {
-                self.own.hold_out(share);
-                vec![]
-            }
-            Bring::DropText(name) => {
-                self.own.drop_text(&name);
-                vec![]
-            }
-            Bring::DropModel => {
-                self.own.drop_model();
-                vec![]
-            }
-        };
-        transport.emit(Event::Brought(Box::new(self.own.about(problems))));
-    }
-
     /// See [`Run::change`].
     async fn change(&mut self, lane: usize, to: Becoming, transport: &mut impl Transport) {
         let Some(run) = &mut self.run else { return };
@@ -173,6 +157,7 @@ impl<F: Source> Trainer<F> {
 
     /// What the run's own script asks for at this step, then a piece of the run.
     async fn turn(&mut self, transport: &mut impl Transport<File = F>) {
+        self.measure(transport).await;
         while let Some(edit) = self.state.due() {
             self.command(edit.command(), transport).await;
         }
@@ -212,6 +197,9 @@ impl<F: Source> Trainer<F> {
                 Given::Custom(Box::new(task))
             }
             Task::Text(text) => {
+                let own = self.run.as_ref().and_then(|run| run.lab.device());
+                self.check_fit(&config, own.or(self.spare.as_ref()).filter(|_| choice != BackendChoice::Cpu))?;
+                self.fitting.iter_mut().for_each(Fitting::stop);
                 transport.emit(Event::Stage(tr!("reading your own model and text")));
                 transport.sleep(0).await;
                 let file = async |name: &str| kept(&mut self.files, name, transport).await;
@@ -221,12 +209,13 @@ impl<F: Source> Trainer<F> {
             }
             Task::Domains(_) | Task::Custom => Given::None,
         };
-        let plan = Plan::new(config, source)?;
+        self.adapters.check(&config, &source)?;
+        let plan = Plan::beginning(config, source)?;
         self.spare = self.run.take().and_then(|run| run.lab.into_device()).or(self.spare.take());
         let device = if choice == BackendChoice::Cpu { None } else { self.spare.take() };
         let stage = if device.is_some() { tr!("compiling shaders") } else { tr!("setting up the lanes") };
         transport.emit(Event::Stage(stage));
-        let Prepared { lab, images } = match build(plan.clone(), device, transport).await {
+        let Prepared { mut lab, images } = match build(plan.clone(), device, transport).await {
             Err(Error::DeviceLost(_)) => {
                 let fresh = Device::open().await.ok();
                 if fresh.is_none() {
@@ -236,6 +225,7 @@ impl<F: Source> Trainer<F> {
             }
             other => other?,
         };
+        self.adapters.begin(&mut lab).await?;
         let run = Run::new(lab, images, texts, fallback);
         self.state.begin(frame::shape(&run.lab), total, paused, then);
         transport.emit(Event::Begins(Box::new(run.lab.config.clone())));

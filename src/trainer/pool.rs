@@ -33,12 +33,14 @@ struct Moments {
 
 impl Pool {
     pub fn new(task: &TaskData) -> Self {
-        let (network, batch) = (&task.network, task.batch_rows());
+        let network = &task.network;
         let sites = network.sites();
         let linear = sites.len() == 1 && matches!(task.loss, LossKind::Mse) && !network.gelu_follows(0);
         let inputs = sites.iter().map(|site| site.inputs).max().unwrap_or(1);
-        let rows = if linear { task.rows() } else { (ROWS_PER_INPUT * inputs).min(ROWS).max(batch) };
-        let rows = rows.div_ceil(batch).min(task.batches) * batch;
+        let rows = match linear {
+            true => task.rows(),
+            false => task.rows_of_pool((ROWS_PER_INPUT * inputs).min(ROWS).max(task.batch_rows())),
+        };
         let x = task.x[..rows * network.inputs()].to_vec();
         let row_domains = task.row_domains[..rows].to_vec();
         let y = match &task.y {

@@ -87,8 +87,7 @@ struct Sweep {
 impl Cuts {
     pub fn new(lab: &Lab) -> Self {
         let task = &lab.task;
-        let batch = task.batch_rows();
-        let rows = ROWS.div_ceil(batch).min(task.batches) * batch;
+        let rows = task.rows_of_pool(ROWS);
         let mut forward = Forward::new(task, task.x[..rows * task.network.inputs()].to_vec(), task.sequence);
         let ranked = |l: usize| Some((l, lab.lane(l).method.extras.cut?, whole_rank(lab.lane(l))?));
         let lanes: Vec<(usize, Cut, usize)> = (0..lab.lane_count()).filter_map(ranked).collect();

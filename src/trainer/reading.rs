@@ -16,6 +16,7 @@ use crate::lab::generate::{Generation, Sampling};
 use crate::order::falling;
 use crate::protocol::Event;
 use crate::protocol::text::{Look, Passage, PassageFrame, PassageGates, Read, TextFrame, TextInfo, WritingFrame};
+use crate::task::rows_at_once;
 use crate::task::text::{Texts, Tokenizer};
 
 /// While training, at most one part in this many of the time is for reading; until every lane has been read, more.
@@ -42,8 +43,8 @@ pub struct Reading {
     serving: Serving,
     /// Scores and what is served take turns.
     serves: bool,
-    /// Base first, then each lane, on one passage.
-    forward: Forward,
+    /// Base first, then each lane, on one passage. Of a large model there is none: what trains it reads it.
+    forward: Option<Forward>,
     lanes: Vec<Lane>,
     /// The passage as it was last told.
     told: Option<Told>,
@@ -75,7 +76,8 @@ struct Writing {
 impl Reading {
     pub fn new(lab: &Lab, texts: Texts, tokenizer: Tokenizer) -> Self {
         let sequence = lab.task.sequence;
-        let forward = Forward::new(&lab.task, vec![0.0; sequence], sequence);
+        let small = rows_at_once(&lab.task.network) >= sequence;
+        let forward = small.then(|| Forward::new(&lab.task, vec![0.0; sequence], sequence));
         let held = Held::new(lab, &texts, measured(lab, &tokenizer));
         let serving = Serving::new(lab, held.trained_passages());
         let mut reading = Self {
@@ -105,7 +107,6 @@ impl Reading {
 
     /// Lanes are new, or their ranks.
     fn set_lanes(&mut self, lab: &Lab) {
-        self.forward.set_lane(0, &Lane::base(), &lab.config.optimizer);
         for lane in (0..self.lanes.len()).filter(|&lane| self.lanes[lane] != *lab.lane(lane)) {
             self.held.forget(lane);
             self.serving.forget(lane);
@@ -113,8 +114,10 @@ impl Reading {
             self.ready.held = Some(self.held.frame(self.serving.scores()));
         }
         self.lanes = (0..lab.lane_count()).map(|lane| lab.lane(lane).clone()).collect();
-        for (index, lane) in self.lanes.iter().enumerate() {
-            self.forward.set_lane(1 + index, lane, &lab.config.optimizer);
+        if let Some(forward) = &mut self.forward {
+            for (index, lane) in std::iter::once(&Lane::base()).chain(&self.lanes).enumerate() {
+                forward.set_lane(index, lane, &lab.config.optimizer);
+            }
         }
         self.told = None;
     }
@@ -189,19 +192,15 @@ impl Reading {
     }
 
     /// Base and lanes on the passage that is looked at.
-    async fn read_passage(&mut self, lab: &Lab, state: &State) -> Result<()> {
+    async fn read_passage(&mut self, lab: &mut Lab, state: &State) -> Result<()> {
         let Some(look) = state.look().cloned() else { return Ok(()) };
         let (step, begun) = (lab.step(), clock::now());
-        let params = lab.parameters().await?;
         let tokens = self.tokens(&look.passage);
-        let mut x = vec![self.texts.begin as f32; self.sequence];
+        let mut x = vec![self.texts.begin; self.sequence];
         for (at, &token) in tokens.iter().enumerate().take(self.sequence - 1) {
-            x[at + 1] = token as f32;
+            x[at + 1] = token;
         }
-        self.forward.set_x(&x);
-        let base = self.forward.run(0, &[]);
-        let answers: Vec<Answer> =
-            params.iter().enumerate().map(|(lane, own)| self.forward.run(1 + lane, own)).collect();
+        let (base, answers) = self.answers(lab, &x).await?;
         let gates = answers.iter().enumerate().filter_map(|(lane, answer)| {
             let own = answer.gates.iter().find(|gates| gates.layer == look.site)?;
             let values = own.values[..tokens.len() * own.experts].to_vec();
@@ -218,6 +217,22 @@ impl Reading {
         let at = clock::now();
         self.told = Some(Told { look, step, at, took: at - begun });
         Ok(())
+    }
+
+    /// What base and lanes make of these tokens.
+    async fn answers(&mut self, lab: &mut Lab, x: &[u32]) -> Result<(Answer, Vec<Answer>)> {
+        let Some(forward) = &mut self.forward else {
+            let base = lab.answer(None, x).await?;
+            let mut answers = Vec::new();
+            for lane in 0..lab.lane_count() {
+                answers.push(lab.answer(Some(lane), x).await?);
+            }
+            return Ok((base, answers));
+        };
+        let params = lab.parameters().await?;
+        forward.set_x(&x.iter().map(|&token| token as f32).collect::<Vec<_>>());
+        let base = forward.run(0, &[]);
+        Ok((base, params.iter().enumerate().map(|(lane, own)| forward.run(1 + lane, own)).collect()))
     }
 
     /// Tokens of a passage, at most as many as a passage has.

@@ -1,7 +1,7 @@
 //! The weight under inspection: the change a lane made to a layer, its spectrum, and how far a merge of it is from
 //! what the lane computes. Knows nothing of training.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis};
 
 use super::pool::Pool;
 use crate::inspect::merge::{Experts, Merged, Observed};
@@ -23,7 +23,7 @@ const MODES: [MergeMode; 5] = [
 ];
 
 /// Everything about the watched layer. `probe` holds the lane under its own index and has just evaluated it, `pool` holds the
-/// watched one.
+/// watched one: without it, of a network too large for that, merges are not measured.
 pub fn frame(
     task: &TaskData,
     lane: &Lane,
@@ -32,28 +32,40 @@ pub fn frame(
     (probe, answer): (&Forward, &Answer),
     pool: Option<&Pool>,
 ) -> Option<WeightFrame> {
-    let change = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
+    let whole = Change::new(task, lane, probe, (watch.lane, watch.layer), params)?;
     let spec = &task.network.sites()[watch.layer];
     let widths = Widths { inputs: spec.inputs, outputs: spec.outputs };
     let readers = match (lane.method.change)(&lane.settings_at(spec.layer), widths) {
         description::Change::Product(product) => product.readers,
         description::Change::Dense(_) => None,
     };
-    let experts = experts_frame(&change, readers);
+    let experts = experts_frame(&whole, readers);
     let finite = params.iter().all(|p| p.is_finite());
-    let (delta, merge) = match &change {
+    let (delta, merge) = match &whole {
         Change::Dense(delta) => (delta.clone(), exact(task, watch, delta, probe)),
         Change::Experts { experts, gated: false } => {
             let delta = experts.weighted(Array1::ones(1).view());
             let merge = exact(task, watch, &delta, probe);
             (delta, merge)
         }
-        Change::Experts { experts, .. } if finite => mixture(task, watch, experts, answer, params, probe, pool?)?,
+        Change::Experts { experts, .. } if finite => match pool {
+            Some(pool) => mixture(task, watch, experts, answer, params, probe, pool)?,
+            None => (unmeasured(watch.layer, experts, answer)?, nothing_merged()),
+        },
         Change::Experts { .. } => {
             let spec = &task.network.sites()[watch.layer];
             let shape = (spec.outputs, spec.inputs);
-            (Array2::from_elem(shape, f64::NAN), MergeFrame::Mixture { routed: f32::NAN, tokens: 0, modes: Vec::new() })
+            (Array2::from_elem(shape, f64::NAN), nothing_merged())
         }
+    };
+    // Of one product, the product's: a large layer's own would take seconds.
+    let singular = match &whole {
+        Change::Experts { gated: false, .. } => {
+            let mut values = whole.spectrum(&Array1::ones(1));
+            values.resize(delta.nrows().min(delta.ncols()), 0.0);
+            values
+        }
+        _ => singular_values(&delta).into_iter().map(|s| s as f32).collect(),
     };
     let w0 = &task.base[watch.layer].weight;
     let norm = libm::sqrt(w0.iter().map(|&w| f64::from(w).powi(2)).sum());
@@ -63,13 +75,24 @@ pub fn frame(
         experts,
         rows: delta.nrows(),
         cols: delta.ncols(),
-        w0: w0.clone(),
-        singular: singular_values(&delta).into_iter().map(|s| s as f32).collect(),
+        w0: w0.to_vec(),
+        singular,
         delta: delta.iter().map(|&d| d as f32).collect(),
         // Against a base of zeros every change is infinitely large; there is no ratio to tell then.
         ratio: if norm > 0.0 { (change / norm) as f32 } else { 0.0 },
         merge,
     })
+}
+
+fn nothing_merged() -> MergeFrame {
+    MergeFrame::Mixture { routed: f32::NAN, tokens: 0, modes: Vec::new() }
+}
+
+/// The change with the probe's mean gate, of a network too large for merges to be measured.
+fn unmeasured(layer: usize, experts: &Experts, answer: &Answer) -> Option<Array2<f64>> {
+    let gates = answer.gates.iter().find(|gates| gates.layer == layer)?;
+    let mean = matrix(&gates.values, gates.experts).mean_axis(Axis(0))?;
+    Some(experts.weighted(mean.view()))
 }
 
 /// A mixture's experts by themselves.

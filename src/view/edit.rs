@@ -4,7 +4,7 @@ use crate::args::{Model, Named, Pattern, Sensors, Text, limits};
 use crate::config::{Config, Lane, Schedule, Task};
 use crate::lang::marked;
 use crate::method::description::Method;
-use crate::task::text::own::About;
+use crate::task::text::own::{About, AboutAdapter};
 
 /// Lanes the page has room and colours for.
 pub const LANES: usize = 4;
@@ -100,7 +100,22 @@ pub fn on_own(config: &Config, about: &About) -> Option<Config> {
     let languages: Vec<String> = about.texts.iter().map(|text| text.name.clone()).collect();
     let longest = about.model.as_ref().map_or(usize::MAX, |model| model.positions);
     let own = Text { model: Model::Custom, languages, sequence: text.sequence.min(longest), ..text.clone() };
-    (!own.languages.is_empty()).then(|| Config { task: Task::Text(own), ..config.clone() })
+    let mut lanes = config.lanes.clone();
+    for adapter in &about.adapters {
+        lanes = beginning(&lanes, adapter);
+    }
+    (!own.languages.is_empty()).then(|| Config { task: Task::Text(own), lanes, ..config.clone() })
+}
+
+/// Lanes with one first that begins from an opened adapter, where none does; the last makes room.
+pub fn beginning(lanes: &[Lane], adapter: &AboutAdapter) -> Vec<Lane> {
+    let mut all = lanes.to_vec();
+    if all.iter().all(|lane| lane.begin.as_ref() != Some(&adapter.name)) {
+        let usual = lane_for(&Task::Text(Text::default()), adapter.lane.method);
+        all.insert(0, Lane { lr: usual.lr, ..adapter.lane.clone() });
+        all.truncate(LANES);
+    }
+    all
 }
 
 /// Lets gates look at whole passages, or no longer; lanes that have the choice follow.

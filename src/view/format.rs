@@ -129,6 +129,9 @@ fn placed(lane: &Lane, others: &[&Lane]) -> Vec<String> {
     if !saved.is_empty() && others.iter().any(|other| other.modules_to_save != lane.modules_to_save) {
         said.push(format!("+ {}", saved.join(", ")));
     }
+    if let Some(begin) = lane.begin.as_ref().filter(|_| others.iter().any(|other| other.begin != lane.begin)) {
+        said.push(tr!("from {begin}", begin));
+    }
     said
 }
 

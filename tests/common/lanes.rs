@@ -150,7 +150,7 @@ pub fn three_layers() -> TaskData {
         .sites()
         .iter()
         .map(|l| BaseLayer {
-            weight: normals(l.inputs * l.outputs, 0.5, &mut rng),
+            weight: normals(l.inputs * l.outputs, 0.5, &mut rng).into(),
             bias: normals(l.outputs, 0.3, &mut rng),
         })
         .collect();
@@ -179,7 +179,7 @@ pub fn mean_of_tokens() -> TaskData {
             .sites()
             .iter()
             .map(|l| BaseLayer {
-                weight: normals(l.inputs * l.outputs, 0.5, &mut rng),
+                weight: normals(l.inputs * l.outputs, 0.5, &mut rng).into(),
                 bias: normals(l.outputs, 0.3, &mut rng),
             })
             .collect(),
@@ -206,7 +206,7 @@ pub fn residual() -> TaskData {
         .sites()
         .iter()
         .map(|site| BaseLayer {
-            weight: normals(site.inputs * site.outputs, 0.2, &mut rng),
+            weight: normals(site.inputs * site.outputs, 0.2, &mut rng).into(),
             bias: normals(site.outputs, 0.2, &mut rng),
         })
         .collect();

@@ -62,7 +62,7 @@ pub fn accuracy(output: &[f32], classes: &[u32]) -> f64 {
 pub fn merged_base(lab: &Lab, lane: usize) -> Vec<BaseLayer> {
     let add = |(l, layer): (usize, &BaseLayer)| {
         let delta = pollster::block_on(lab.tensor(lane, &format!("layers.{l}.delta"))).unwrap();
-        let weight = layer.weight.iter().zip(&delta).map(|(w, d)| w + d).collect();
+        let weight = layer.weight.iter().zip(&delta).map(|(w, d)| w + d).collect::<Vec<_>>().into();
         BaseLayer { weight, bias: layer.bias.clone() }
     };
     lab.task.base.iter().enumerate().map(add).collect()

@@ -1,8 +1,12 @@
 // A visitor's own text and model on the page: opened through its file inputs, trained on, read and written; files that cannot
 // be opened, which harm nothing.
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { llama } from "./llama.mjs";
+import { SMOLLM, writeModel } from "./model.mjs";
 import { openSite, status, trained } from "./page.mjs";
 
 const OWN = "tests/fixtures/lm/own";
@@ -82,6 +86,116 @@ describe("a visitor's own model and text", () => {
       });
     });
   }
+
+  // What the page shows of a passage is held against a Llama in plain numbers, and that against what transformers and PEFT computed.
+  it("begins a lane from an adapter that PEFT saved", async () => {
+    const of = `${OWN}/llama_gqa`;
+    const expected = JSON.parse(readFileSync(`${of}/expected.json`, "utf8"));
+    const models = [[llama(of), "logits of the last token"], [llama(of, `${of}/adapter`), "with adapter"]];
+    for (const [model, key] of models) {
+      const far = Math.max(...model.logits(expected.ids).at(-1).map((value, i) => Math.abs(value - expected[key][i])));
+      assert.ok(far < 1e-4, `${key}: ${far}`);
+    }
+    // A passage on the page begins with the token that marks it.
+    const bits = models.map(([model]) => model.bits([0, ...expected.ids.slice(0, -1)], expected.ids));
+    await visiting(async (page) => {
+      await open(page, [...folder("llama_gqa"), ...["adapter_config.json", "adapter_model.safetensors"].map((name) => `${of}/adapter/${name}`)]);
+      await open(page, [text("mine.txt", expected.text.repeat(12))]);
+      await page.getByText(/Adapter adapter: LoRA r4, on q_proj, v_proj, down_proj, .* numbers/).waitFor({ timeout: 120_000 });
+      await button(page, "Train on these").click();
+      await page.locator(".task summary").filter({ hasText: "language · mine" }).waitFor();
+      await page.locator(".task summary").click();
+      assert.match(page.url(), /lanes=lora\.r4\.a8\.[^~]*q_proj-v_proj-down_proj[^~]*from:adapter~/);
+      await page.getByLabel("Text to read").selectOption("typed in");
+      await page.getByLabel("Text to be read").fill(expected.text);
+      await page.locator("#text").getByText(/typed in · [1-9]\d* tokens · step 0/).waitFor({ timeout: 30_000 });
+      await button(page, "Text as a table").click();
+      const rows = await page.locator("#text table").filter({ hasText: "Bits that each character cost" }).locator("tbody tr").all();
+      let compared = 0;
+      for (const row of rows) {
+        const [shown, ...read] = await row.locator("th, td").allInnerTexts();
+        // Where a character takes several tokens their bits are one number.
+        if (!/^[ -~]*$/.test(shown)) break;
+        for (const model of [0, 1]) assert.ok(Math.abs(Number(read[model]) - bits[model][compared]) < 0.0051, `${shown}: ${read[model]}, not ${bits[model][compared]}`);
+        compared += 1;
+      }
+      assert.ok(compared >= 15, `${compared} tokens`);
+      const apart = bits[0].slice(0, compared).filter((value, i) => Math.abs(value - bits[1][i]) > 0.05).length;
+      assert.ok(apart > compared / 2, "the adapter changes what is read");
+      await button(page, "Text as a table").click();
+      await button(page, "Run").click();
+      await trained(page, 20);
+      await button(page, "Pause").click();
+      await button(page, "Reset").click();
+      await page.locator("#text").getByText(/typed in · [1-9]\d* tokens · step 0/).waitFor({ timeout: 30_000 });
+    }, "?task=text&paused=true&backend=cpu&lanes=lora.r4.lr0.01~molora.n2.r2.lr0.02");
+  });
+
+  it("says what an adapter lacks to begin a lane", async () => {
+    await visiting(async (page) => {
+      const adapter = `${OWN}/llama_gqa/adapter`;
+      await open(page, [`${adapter}/adapter_model.safetensors`]);
+      await page.getByRole("alert").filter({ hasText: "adapter_config.json and adapter_model.safetensors; open its whole folder" }).waitFor();
+      const config = { ...JSON.parse(readFileSync(`${adapter}/adapter_config.json`, "utf8")), use_dora: true };
+      await open(page, [{ name: "adapter_config.json", mimeType: "application/json", buffer: Buffer.from(JSON.stringify(config)) },
+        { name: "adapter_model.safetensors", mimeType: "application/octet-stream", buffer: readFileSync(`${adapter}/adapter_model.safetensors`) }]);
+      await page.getByRole("alert").filter({ hasText: /cannot begin a lane: .*use_dora/ }).waitFor();
+    });
+    const page = await site.visit("?task=text&lanes=lora.r4.from:notes");
+    await page.getByText(/there is no adapter "notes"; this run begins from a person's own adapter, which no link carries/).waitFor({ timeout: 30_000 });
+    await page.context().close();
+  });
+
+  // SmolLM-135M's dimensions but for the number of blocks; the whole of it is bench/large.mjs.
+  for (const backend of ["cpu", "webgpu"]) {
+    it(`says what a large model takes before it is read, and trains it, on ${backend}`, async () => {
+      const dir = mkdtempSync(join(tmpdir(), "own-"));
+      try {
+        const { files } = writeModel(dir, { ...SMOLLM, layers: 2 }, 3);
+        await visiting(async (page) => {
+          await open(page, files);
+          await page.getByText(/2 layers of width 576, 9 heads \(3 for keys and values\), 49,152 tokens, 35\.4 million parameters in BF16/).waitFor();
+          await page.locator(".own-fit").getByText(/For 1 lane of 1 × 32 tokens, it takes .* weights, as 32-bit numbers 14\d MB.*Nothing of its weights is read yet\./).waitFor();
+          await page.getByText(/A step of 1 lane takes about .* in each of 2 layers, .* in the head, timed on one layer\./).waitFor({ timeout: 240_000 });
+          await open(page, [text("mine.txt", RHYME)]);
+          await button(page, "Train on these").click();
+          await page.locator(".task summary").filter({ hasText: "language · mine" }).waitFor();
+          await page.locator(".task summary").click();
+          await button(page, "Run").click();
+          await trained(page, 2, 240_000);
+          await button(page, "Pause").click();
+          await page.locator("#text").getByText(/\d+ tokens · step/).waitFor({ timeout: 240_000 });
+          await page.getByRole("img", { name: /^ΔW, 576 outputs × 576 inputs/ }).waitFor({ timeout: 120_000 });
+        }, `?task=text&paused=true&backend=${backend}&batch=1&sequence=32&lanes=lora.r8.lr0.001`);
+      } finally {
+        rmSync(dir, { recursive: true, force: true });
+      }
+    });
+  }
+
+  it("refuses what does not fit, with the numbers, and can leave the time of a step unmeasured", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "own-"));
+    try {
+      const { files } = writeModel(dir, { ...SMOLLM, layers: 2 });
+      await visiting(async (page) => {
+        await open(page, files);
+        await open(page, [text("mine.txt", RHYME)]);
+        await page.getByRole("alert").filter({ hasText: /It takes .* GB of the page's memory, of at most 3\.9 GB: take fewer lanes, fewer or shorter passages, or a smaller model\./ }).waitFor();
+        assert.equal(await button(page, "Train on these").count(), 0);
+      }, "?task=text&paused=true&backend=cpu&batch=64&sequence=64&lanes=lora.r8~lora.r4~lora.r2~lora.r1");
+      await visiting(async (page) => {
+        await open(page, files);
+        await button(page, "Cancel timing a step").click();
+        await page.getByText("Timing a step on one layer").waitFor({ state: "detached" });
+        assert.equal(await page.getByText(/timed on one layer/).count(), 0);
+        await button(page, "Remove the model").click();
+        await page.getByText("the page's small one, 467,808 parameters").waitFor();
+        assert.equal(await page.locator(".own-fit").count(), 0);
+      }, "?task=text&paused=true&backend=cpu&batch=8&sequence=128&lanes=lora.r8");
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
 
   it("says why files cannot be opened, and keeps the run", async () => {
     await visiting(async (page) => {

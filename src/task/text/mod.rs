@@ -2,6 +2,7 @@
 //! texts, or given. Knows no adapters.
 
 pub mod config;
+pub mod fit;
 pub mod languages;
 mod model;
 pub mod own;

@@ -5,6 +5,7 @@ use super::config::ModelConfig;
 use crate::args::Projection;
 use crate::error::Result;
 use crate::files::{Checkpoint, Source, broken};
+use crate::fixed::Fixed;
 use crate::task::BaseLayer;
 use crate::task::network::{Heads, Network};
 
@@ -12,6 +13,8 @@ const EMBEDDING: &str = "model.embed_tokens.weight";
 const HEAD: &str = "lm_head.weight";
 const NORM: &str = "model.norm.weight";
 const ROTARY: &str = "rotary";
+/// Values that are read at a time.
+const PIECE: u64 = 1 << 20;
 
 /// A frozen model.
 #[derive(Clone, Debug)]
@@ -21,7 +24,7 @@ pub struct Model {
     /// By site.
     pub base: Vec<BaseLayer>,
     /// By frozen tensor of the network.
-    pub tensors: Vec<Vec<f32>>,
+    pub tensors: Vec<Fixed>,
 }
 
 impl Model {
@@ -39,17 +42,39 @@ impl Model {
                 true => read(weights, &format!("{}.bias", site.name), &[site.outputs]).await?,
                 false => vec![0.0; site.outputs],
             };
-            base.push(BaseLayer { weight, bias });
+            base.push(BaseLayer { weight: weight.into(), bias });
         }
         let mut tensors = Vec::new();
         for shape in network.tensors() {
-            tensors.push(match shape.name.as_str() {
+            let values = match shape.name.as_str() {
                 ROTARY => rotary(&config, positions),
                 name if shape.rows == 1 => read(weights, name, &[shape.cols]).await?,
                 name => read(weights, name, &[shape.rows, shape.cols]).await?,
-            });
+            };
+            tensors.push(values.into());
         }
         Ok(Self { network: with_positions(&config, positions), config, base, tensors })
+    }
+}
+
+impl Model {
+    /// A model of that shape whose weights are all zero: what can be timed before any are read.
+    pub fn zeros(config: ModelConfig, positions: usize) -> Self {
+        let shape = Self::shape(config, positions);
+        let zeros = |count: usize| Fixed::from(vec![0.0; count]);
+        let sites = shape.network.sites().iter();
+        let base =
+            sites.map(|site| BaseLayer { weight: zeros(site.outputs * site.inputs), bias: vec![0.0; site.outputs] });
+        let tensors = shape.network.tensors().iter().map(|tensor| zeros(tensor.rows * tensor.cols));
+        Self { base: base.collect(), tensors: tensors.collect(), ..shape }
+    }
+
+    /// The same without weights: what can be recorded, and not run.
+    pub fn shape(config: ModelConfig, positions: usize) -> Self {
+        let network = with_positions(&config, positions);
+        let base = network.sites().iter().map(|_| BaseLayer { weight: Fixed::default(), bias: Vec::new() }).collect();
+        let tensors = network.tensors().iter().map(|_| Fixed::default()).collect();
+        Self { config, network, base, tensors }
     }
 }
 
@@ -150,6 +175,7 @@ fn check_names<S: Source>(config: &ModelConfig, network: &Network, weights: &Che
     }
 }
 
+/// A tensor's values, read a piece at a time: a file is never held beside what it becomes.
 async fn read<S: Source>(weights: &Checkpoint<S>, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
     if let Some(info) = weights.find(name)
         && info.shape != shape
@@ -157,12 +183,17 @@ async fn read<S: Source>(weights: &Checkpoint<S>, name: &str, shape: &[usize]) -
         let problem = format!("tensor {name} has shape {:?}; config.json asks for {shape:?}", info.shape);
         return Err(broken(&weights.file(), problem));
     }
-    let tensor = weights.read(name).await?;
-    match tensor.values.iter().position(|value| !value.is_finite()) {
-        Some(at) => {
-            let problem = format!("tensor {name} holds {} at element {at}; weights must be numbers", tensor.values[at]);
-            Err(broken(&weights.file(), problem))
+    let count: usize = shape.iter().product();
+    let mut values = Vec::with_capacity(count);
+    while values.len() < count {
+        let from = values.len() as u64;
+        let piece = weights.read_values(name, from..from + PIECE).await?;
+        if let Some(at) = piece.iter().position(|value| !value.is_finite()) {
+            let (value, at) = (piece[at], from as usize + at);
+            let problem = format!("tensor {name} holds {value} at element {at}; weights must be numbers");
+            return Err(broken(&weights.file(), problem));
         }
-        None => Ok(tensor.values),
+        values.extend(piece);
     }
+    Ok(values)
 }

@@ -4,19 +4,21 @@
 use serde::{Deserialize, Serialize};
 
 use super::config::ModelConfig;
+use super::fit::Fit;
 use super::model::Model;
 use super::passages::{Texts, on_texts};
 use super::tokenizer::Tokenizer;
 use crate::args::{Text, limits};
 use crate::error::{Error, Result};
 use crate::files::{Checkpoint, Source, broken, folder};
+use crate::method::Lane;
 use crate::task::TaskData;
 
 /// Longest `config.json`, `tokenizer.json`, index or text that is read.
 const LONGEST: u64 = 64 << 20;
-/// Parameters of the largest model that is opened: frozen weights are held as 32-bit numbers, by the run and by each of the
-/// displays that evaluate it, and a page has 4 GB.
-const MOST: usize = 50_000_000;
+/// Parameters of the largest model that is opened: frozen weights are held as 32-bit numbers, and a page has 4 GB of memory, of
+/// which a run takes a tenth at least. Whether a run fits is another matter, and told for each.
+const MOST: usize = 950_000_000;
 /// Tokens of a model without a `tokenizer.json` are bytes, where it has so many.
 const BYTES: usize = 256;
 
@@ -55,8 +57,20 @@ pub struct About {
     pub texts: Vec<AboutText>,
     /// Share of each text that is held out.
     pub held: f32,
+    /// Adapters that lanes can begin from.
+    pub adapters: Vec<AboutAdapter>,
+    /// What a run on the model would take; `None` of the small one.
+    pub fit: Option<Fit>,
     /// What could not be opened, each with why and what to do.
     pub problems: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AboutAdapter {
+    pub name: String,
+    /// The lane that begins from it.
+    pub lane: Lane,
+    pub parameters: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -101,6 +115,12 @@ enum Role {
     Index,
     Text,
     Other,
+}
+
+/// Whether a file is part of an adapter as PEFT saves one, by its path.
+pub fn is_adapter(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    name == "adapter_config.json" || name == "adapter_model.safetensors"
 }
 
 /// Beside a model's `config.json` a text is part of the model (`merges.txt`, `README.md`), not one to train on.
@@ -237,7 +257,13 @@ impl<S: Source> Own<S> {
             dtype: weights.dtype().map(|dtype| dtype.name().to_owned()),
             reads_bytes: matches!(tokenizer, Tokenizer::Bytes),
         });
-        About { model, texts: self.texts.iter().map(text).collect(), held: self.held, problems }
+        let texts = self.texts.iter().map(text).collect();
+        About { model, texts, held: self.held, adapters: Vec::new(), fit: None, problems }
+    }
+
+    /// The shape of its model, if it has one of its own.
+    pub fn config(&self) -> Option<&ModelConfig> {
+        self.model.as_ref().map(|model| &model.config)
     }
 
     /// How its model, or the small one, cuts text.
@@ -321,7 +347,7 @@ pub async fn open<S: Source>(parts: Parts<S>) -> Result<OwnModel<S>> {
     if parameters > MOST {
         let [has, most] = [parameters, MOST].map(|count| format!("{:.0} million", count as f64 / 1e6));
         let problem = format!(
-            "holds {has} parameters; up to {most} fit into a page's memory beside their displays: take a smaller model, or the package's Lab, which has no displays"
+            "holds {has} parameters; up to {most} fit into a page's 4 GB of memory as the 32-bit numbers that they are held as: take a smaller model"
         );
         return Err(broken(&weights.file(), problem));
     }

@@ -7,12 +7,14 @@ use crate::args::Text;
 use crate::error::{Error, Result};
 use crate::order::Few;
 use crate::rng::{Rng, stream};
-use crate::task::{LossKind, Probe, Targets, TaskData, UNCOUNTED};
+use crate::task::{LossKind, Probe, Targets, TaskData, UNCOUNTED, rows_at_once};
 
 /// Distinct batches that are drawn before they come again.
 const BATCHES: usize = 512;
 /// Passages of each language that are only looked at.
 const PROBE_PASSAGES: usize = 2;
+/// Tokens of such a passage of the largest model.
+const PROBE_TOKENS: usize = 8;
 
 /// Tokens by language, as trained on and as held out.
 #[derive(Clone, Debug, Default)]
@@ -90,17 +92,29 @@ pub fn on_texts(model: Model, text: &Text, texts: &Texts, seed: u64) -> Result<T
         pool.push(&tokens[at..at + sequence], texts.begin);
         row_domains.extend(std::iter::repeat_n(language as u8, sequence));
     }
+    let (passages, looked) = probe_shape(&model, texts.train.len(), sequence);
     let (mut probe, mut probe_domains) = (Passages::default(), Vec::new());
     for (language, (code, train)) in texts.train.iter().enumerate() {
         let held = texts.held.iter().find(|(other, _)| other == code).map_or(train, |(_, held)| held);
-        for passage in held.chunks_exact(sequence).take(PROBE_PASSAGES) {
+        for passage in held.chunks_exact(looked).take(passages) {
             probe.push(passage, texts.begin);
-            probe_domains.extend(std::iter::repeat_n(language as u8, sequence));
+            probe_domains.extend(std::iter::repeat_n(language as u8, looked));
         }
     }
     let names = texts.train.iter().map(|(code, _)| languages::name(code).to_owned()).collect();
     let batch = (text.batch, sequence, BATCHES);
-    Ok(task(model, batch, pool, row_domains, names, (probe, probe_domains)))
+    let mut task = task(model, batch, pool, row_domains, names, (probe, probe_domains));
+    task.probe.sequence = looked;
+    Ok(task)
+}
+
+/// Passages of each language that are only looked at, and their tokens: of a large model one, cut short.
+fn probe_shape(model: &Model, languages: usize, sequence: usize) -> (usize, usize) {
+    let most = rows_at_once(&model.network) / languages;
+    match most >= PROBE_PASSAGES * sequence {
+        true => (PROBE_PASSAGES, sequence),
+        false => (1, most.clamp(PROBE_TOKENS.min(sequence), sequence)),
+    }
 }
 
 /// Training on one batch as it is given, `x` and `y [batch, sequence]`; a target of −1 is not counted.

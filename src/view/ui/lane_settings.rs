@@ -82,6 +82,10 @@ impl LaneSettings<'_> {
                 <span class="switches">{ for projections }</span>
                 <span class="switches"><span class="note">{ tr!("blocks") }</span>{ for layers }</span>
                 <span class="switches"><span class="note">{ tr!("trains whole") }</span>{ for tables }</span>
+                if let Some(begin) = &self.lane.begin {
+                    <Switch label={tr!("begins from {begin}", begin)} on=true on_change={changes(Box::new(|lane, _| Lane { begin: None, ..lane }))}
+                        why={tr!("The run begins with this opened adapter's weights; switched off, with fresh ones.")} />
+                }
             </>
         }
     }

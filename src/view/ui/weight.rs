@@ -254,6 +254,9 @@ fn merge(weight: &WeightFrame, gated: bool) -> Html {
                 { tr!("merge proof: max |merged(x) − adapted(x)| = ") }<b>{ three(f64::from(*error)) }</b>
             </p>
         },
+        MergeFrame::Mixture { tokens: 0, .. } if weight.delta.iter().all(|d| d.is_finite()) => html! {
+            <p class="note">{ tr!("ΔW with the mean gate of the tokens looked at. No single weight is exact, and how far each merge is from the model is not measured on one of this size: it would stop training for minutes.") }</p>
+        },
         MergeFrame::Mixture { routed, tokens, modes } => {
             let cell = |value: Option<f32>| value.map_or("–".to_string(), |value| three(f64::from(value)));
             let row = |name: String, why: String, loss: Option<f32>, error: Option<f32>, class: &'static str| {
