@@ -8,6 +8,7 @@ use crate::args::{Named, Projection};
 use crate::error::{Error, Result};
 use crate::files::{Source, broken};
 use crate::graph::PARAMS;
+use crate::lang::tr;
 use crate::method::{Lane, USUAL};
 use crate::order::distinct;
 use crate::peft::Adapter;
@@ -43,7 +44,7 @@ struct Factors {
 /// `Error::File` naming what is not understood, or cannot be said as a lane.
 pub async fn open<S: Source>(name: String, config: S, weights: S) -> Result<Begun> {
     if config.size() > LONGEST {
-        let problem = format!("holds {} bytes, which is no adapter's settings; open PEFT's file", config.size());
+        let problem = tr!("holds {} bytes, which is no adapter's settings; open PEFT's file", config.size());
         return Err(broken(config.name(), problem));
     }
     let text = config.read(0, config.size() as usize).await?;
@@ -51,26 +52,24 @@ pub async fn open<S: Source>(name: String, config: S, weights: S) -> Result<Begu
     let file = adapter.file.file();
     let refused = |problem: String| Err(broken(&file, problem));
     let Some(settings) = adapter.config.as_ref() else {
-        return refused(
-            "has no adapter_config.json beside it, which says rank and alpha; open its whole folder".into(),
-        );
+        return refused(tr!("has no adapter_config.json beside it, which says rank and alpha; open its whole folder"));
     };
     if let Some(problem) = other(settings).or_else(|| adapter.remarks().into_iter().next()) {
-        return refused(format!("cannot begin a lane: {problem}"));
+        return refused(tr!("cannot begin a lane: {problem}", problem));
     }
     if let Some(whole) = adapter.whole.first() {
-        return refused(format!("cannot begin a lane: it holds {} whole (modules_to_save)", whole.name));
+        return refused(tr!("cannot begin a lane: it holds {} whole (modules_to_save)", whole.name));
     }
     let Some(first) = adapter.modules.first() else {
-        return refused("holds no adapted module".into());
+        return refused(tr!("holds no adapted module"));
     };
     let mut places = Vec::new();
     for module in &adapter.modules {
         if let Some(problem) = odd(module, first) {
-            return refused(format!("cannot begin a lane: {}: {problem}", module.name));
+            return refused(tr!("cannot begin a lane: {}: {problem}", module.name, problem));
         }
         let Some(place) = place(&module.name) else {
-            let problem = format!("adapts {}, which is no projection of a Llama's or Qwen2's block", module.name);
+            let problem = tr!("adapts {}, which is no projection of a Llama's or Qwen2's block", module.name);
             return refused(problem);
         };
         places.push(place);
@@ -80,9 +79,10 @@ pub async fn open<S: Source>(name: String, config: S, weights: S) -> Result<Begu
         Projection::ALL.iter().copied().filter(|one| places.iter().any(|(_, other)| other == one)).collect();
     for &layer in &layers {
         if let Some(lacks) = targets.iter().find(|&&one| !places.contains(&(layer, one))) {
-            let problem = format!(
+            let problem = tr!(
                 "cannot begin a lane: block {layer} lacks {}, which other blocks have; a lane adapts the same projections in each",
-                lacks.name()
+                lacks.name(),
+                layer
             );
             return refused(problem);
         }
@@ -115,30 +115,31 @@ fn other(settings: &AdapterConfig) -> Option<String> {
         })
     };
     if !matches!(settings.peft_type, PeftType::Lora) {
-        return Some(format!(
+        return Some(tr!(
             "its peft_type is {}, and a lane begins from factors A and B as they are",
             settings.raw.get("peft_type").map_or(String::new(), Value::to_string)
         ));
     }
     if settings.dora {
-        return Some("use_dora is true; open it in Adapters, or train it as DoRA from the beginning".into());
+        return Some(tr!("use_dora is true; open it in Adapters, or train it as DoRA from the beginning"));
     }
     if let Some(key) = ["alpha_pattern", "lora_bias", "fan_in_fan_out"].into_iter().find(|key| is_set(key)) {
-        return Some(format!(
-            "{key} is set, and a lane has one rank and scaling for all of its layers, without biases"
+        return Some(tr!(
+            "{key} is set, and a lane has one rank and scaling for all of its layers, without biases",
+            key
         ));
     }
     (settings.init != Init::Base)
-        .then(|| "init_lora_weights changes the base's weights, which a lane would not have".into())
+        .then(|| tr!("init_lora_weights changes the base's weights, which a lane would not have"))
 }
 
 /// What a module has that others, or lanes, have not.
 fn odd(module: &Module, first: &Module) -> Option<String> {
     if module.kind != Kind::Linear || module.described.is_some() || module.magnitudes.is_some() || module.transposed {
-        return Some("it is no plain low-rank change of a linear layer".into());
+        return Some(tr!("it is no plain low-rank change of a linear layer"));
     }
     if module.rank != first.rank {
-        return Some(format!("its rank is {}, that of {} is {}; a lane has one", module.rank, first.name, first.rank));
+        return Some(tr!("its rank is {}, that of {} is {}; a lane has one", module.rank, first.name, first.rank));
     }
     None
 }
@@ -169,12 +170,12 @@ impl Begun {
             if widths != Some(own.widths) {
                 let (inputs, outputs) = own.widths;
                 return Err(Error::Data {
-                    what: format!("adapter \"{}\"", self.name),
+                    what: tr!("adapter \"{}\"", self.name),
                     expected: match widths {
-                        Some((i, o)) => format!("{} of {i} → {o}, as the model has it", own.module),
-                        None => format!("modules that the model has, which is without {}", own.module),
+                        Some((i, o)) => tr!("{} of {i} → {o}, as the model has it", own.module, i, o),
+                        None => tr!("modules that the model has, which is without {}", own.module),
                     },
-                    got: format!("{inputs} → {outputs}; open the model that it was trained on"),
+                    got: tr!("{inputs} → {outputs}; open the model that it was trained on", inputs, outputs),
                 });
             }
         }
@@ -187,7 +188,7 @@ impl Begun {
         let own = Lane { begin: None, lr: None, ..self.on(network.layers()) };
         Err(Error::Data {
             what: "lane".into(),
-            expected: format!(
+            expected: tr!(
                 "to be {} where it begins from adapter \"{}\"; change it once it trains, or begin fresh",
                 own.to_text(),
                 self.name

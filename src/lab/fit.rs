@@ -155,8 +155,6 @@ pub fn timed(config: &Config) -> Config {
 pub fn check(fit: &Fit) -> Result<()> {
     match &fit.refused {
         None => Ok(()),
-        Some(why) => {
-            Err(Error::Data { what: "the model".into(), expected: "one that fits here".into(), got: why.clone() })
-        }
+        Some(why) => Err(Error::Data { what: tr!("the model"), expected: tr!("one that fits here"), got: why.clone() }),
     }
 }

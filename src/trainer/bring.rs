@@ -8,6 +8,7 @@ use crate::files::{Source, broken, folder};
 use crate::lab::Lab;
 use crate::lab::begun::Begun;
 use crate::lab::prepare::Source as Given;
+use crate::lang::tr;
 use crate::order::grouped;
 use crate::protocol::Event;
 use crate::protocol::text::Bring;
@@ -45,7 +46,7 @@ impl Adapters {
         self.0.iter().find(|begun| begun.name == name).ok_or_else(|| Error::Missing {
             what: "adapter",
             name: name.to_owned(),
-            hint: "this run begins from a person's own adapter, which no link carries: open it in the menu Task".into(),
+            hint: tr!("this run begins from a person's own adapter, which no link carries: open it in the menu Task"),
         })
     }
 
@@ -122,8 +123,10 @@ impl<F: Source> Trainer<F> {
                     transport.open_adapter((self.adapters.name(&place), config, weights)).await
                 }
                 Err(_) => Err(broken(
-                    "the adapter",
-                    "is not whole: it takes adapter_config.json and adapter_model.safetensors; open its whole folder",
+                    &tr!("the adapter"),
+                    tr!(
+                        "is not whole: it takes adapter_config.json and adapter_model.safetensors; open its whole folder"
+                    ),
                 )),
             };
             match opened {

@@ -11,6 +11,7 @@ use super::tokenizer::Tokenizer;
 use crate::args::{Text, limits};
 use crate::error::{Error, Result};
 use crate::files::{Checkpoint, Source, broken, folder};
+use crate::lang::tr;
 use crate::method::Lane;
 use crate::task::TaskData;
 
@@ -144,7 +145,7 @@ fn title(path: &str) -> String {
 
 async fn whole<S: Source>(file: &S) -> Result<Vec<u8>> {
     if file.size() > LONGEST {
-        let problem = format!("holds {} bytes, more than the {LONGEST} that can be read here", file.size());
+        let problem = tr!("holds {} bytes, more than the {LONGEST} that can be read here", file.size(), LONGEST);
         return Err(broken(file.name(), problem));
     }
     file.read(0, file.size() as usize).await
@@ -152,7 +153,7 @@ async fn whole<S: Source>(file: &S) -> Result<Vec<u8>> {
 
 async fn json<S: Source>(file: &S) -> Result<serde_json::Value> {
     let bytes = whole(file).await?;
-    serde_json::from_slice(&bytes).map_err(|error| broken(file.name(), format!("is no JSON: {error}")))
+    serde_json::from_slice(&bytes).map_err(|error| broken(file.name(), tr!("is no JSON: {error}", error)))
 }
 
 impl<S: Source> Own<S> {
@@ -183,17 +184,18 @@ impl<S: Source> Own<S> {
             }
         }
         if known == 0 && all > 0 {
-            problems.push("There is nothing to train in these files: a model is config.json with its .safetensors and tokenizer.json, a text is a .txt.".into());
+            problems.push(tr!("There is nothing to train in these files: a model is config.json with its .safetensors and tokenizer.json, a text is a .txt."));
         }
         let model = match (config, weights.is_empty(), tokenizer.is_some() || index.is_some()) {
             (None, true, false) => None,
             (Some(config), false, _) => Some(open(Parts { config, tokenizer, index, weights }).await),
             (Some(_), true, _) | (None, true, true) => {
-                Some(Err(broken("the model", "has no .safetensors file among these; open its whole folder")))
+                Some(Err(broken(&tr!("the model"), tr!("has no .safetensors file among these; open its whole folder"))))
             }
-            (None, false, _) => {
-                Some(Err(broken("the model", "has no config.json beside its weights; open its whole folder")))
-            }
+            (None, false, _) => Some(Err(broken(
+                &tr!("the model"),
+                tr!("has no config.json beside its weights; open its whole folder"),
+            ))),
         };
         match model {
             None => {}
@@ -206,7 +208,7 @@ impl<S: Source> Own<S> {
     async fn take_text(&mut self, name: &str, file: S) -> Result<()> {
         let text = String::from_utf8(whole(&file).await?).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            broken(file.name(), format!("is no UTF-8 text from byte {at} on; save it as UTF-8"))
+            broken(file.name(), tr!("is no UTF-8 text from byte {at} on; save it as UTF-8", at))
         })?;
         let (most, count) = (limits::DOMAINS.max, self.texts.len());
         match self.texts.iter_mut().find(|(other, _)| other == name) {
@@ -214,7 +216,7 @@ impl<S: Source> Own<S> {
             None if count >= most => {
                 return Err(broken(
                     file.name(),
-                    format!("is one more text than the {most} that can be trained on at once"),
+                    tr!("is one more text than the {most} that can be trained on at once", most),
                 ));
             }
             None => self.texts.push((name.to_owned(), text)),
@@ -291,16 +293,15 @@ impl<S: Source> Own<S> {
         let mut texts = Texts { begin: tokenizer.begin(), ..Texts::default() };
         for name in &text.languages {
             let Some((_, own)) = self.texts.iter().find(|(other, _)| other == name) else {
-                let hint =
-                    "this run is on a person's own text, which no link carries: open it in the menu Task".to_owned();
+                let hint = tr!("this run is on a person's own text, which no link carries: open it in the menu Task");
                 return Err(Error::Missing { what: "text", name: name.clone(), hint });
             };
             let (train, held) = self.split(own);
             let held = tokenizer.encode(held);
             if held.len() < text.sequence {
                 return Err(Error::Data {
-                    what: format!("text \"{name}\""),
-                    expected: format!(
+                    what: tr!("text \"{name}\"", name),
+                    expected: tr!(
                         "a held-out part of at least one passage of {} tokens; hold more out, bring a longer text, or take shorter passages",
                         text.sequence
                     ),
@@ -330,13 +331,15 @@ pub async fn open<S: Source>(parts: Parts<S>) -> Result<OwnModel<S>> {
         None if config.vocabulary == BYTES => Tokenizer::Bytes,
         None => {
             return Err(broken(
-                "the model",
-                "has no tokenizer.json beside it, which says how text is cut into its tokens; open its whole folder",
+                &tr!("the model"),
+                tr!(
+                    "has no tokenizer.json beside it, which says how text is cut into its tokens; open its whole folder"
+                ),
             ));
         }
     };
     if tokenizer.last() as usize >= config.vocabulary {
-        let problem = format!("has token {}, but config.json's vocab_size is {}", tokenizer.last(), config.vocabulary);
+        let problem = tr!("has token {}, but config.json's vocab_size is {}", tokenizer.last(), config.vocabulary);
         return Err(broken("tokenizer.json", problem));
     }
     let weights = match index {
@@ -346,8 +349,10 @@ pub async fn open<S: Source>(parts: Parts<S>) -> Result<OwnModel<S>> {
     let parameters: usize = weights.tensors().map(|info| info.count()).fold(0, usize::saturating_add);
     if parameters > MOST {
         let [has, most] = [parameters, MOST].map(|count| format!("{:.0} million", count as f64 / 1e6));
-        let problem = format!(
-            "holds {has} parameters; up to {most} fit into a page's 4 GB of memory as the 32-bit numbers that they are held as: take a smaller model"
+        let problem = tr!(
+            "holds {has} parameters; up to {most} fit into a page's 4 GB of memory as the 32-bit numbers that they are held as: take a smaller model",
+            has,
+            most
         );
         return Err(broken(&weights.file(), problem));
     }

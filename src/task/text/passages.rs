@@ -5,6 +5,7 @@ use super::languages;
 use super::model::Model;
 use crate::args::Text;
 use crate::error::{Error, Result};
+use crate::lang::tr;
 use crate::order::Few;
 use crate::rng::{Rng, stream};
 use crate::task::{LossKind, Probe, Targets, TaskData, UNCOUNTED, rows_at_once};
@@ -74,13 +75,13 @@ pub fn on_texts(model: Model, text: &Text, texts: &Texts, seed: u64) -> Result<T
     // A passage ends before its text does: as in the reference, one token is always left behind it.
     if let Some((code, tokens)) = texts.train.iter().find(|(_, tokens)| tokens.len() <= sequence) {
         return Err(Error::Data {
-            what: format!("text \"{code}\""),
-            expected: format!("more than the {sequence} tokens of a passage"),
+            what: tr!("text \"{code}\"", code),
+            expected: tr!("more than the {sequence} tokens of a passage", sequence),
             got: tokens.len().to_string(),
         });
     }
     if texts.train.is_empty() {
-        let (expected, got) = ("a text of at least one language".into(), "none".into());
+        let (expected, got) = (tr!("a text of at least one language"), "none".into());
         return Err(Error::Data { what: "texts.train".into(), expected, got });
     }
     let mut rng = Rng::new(seed, stream::DATA);
@@ -124,28 +125,28 @@ fn probe_shape(model: &Model, languages: usize, sequence: usize) -> (usize, usiz
 pub fn given(model: Model, (batch, sequence): (usize, usize), x: &[i32], y: &[i32]) -> Result<TaskData> {
     for (what, size) in [("batch", batch), ("sequence", sequence)] {
         if size == 0 {
-            return Err(Error::Data { what: format!("shape.{what}"), expected: "at least 1".into(), got: "0".into() });
+            return Err(Error::Data { what: format!("shape.{what}"), expected: tr!("at least 1"), got: "0".into() });
         }
     }
     check_length(&model, sequence)?;
     let count = batch.saturating_mul(sequence);
     for (what, values, least) in [("x", x, 0), ("y", y, -1)] {
         if values.len() != count {
-            let expected = format!("{batch} × {sequence} = {count} tokens");
+            let expected = tr!("{batch} × {sequence} = {count} tokens", batch, sequence, count);
             return Err(Error::Data { what: what.into(), expected, got: values.len().to_string() });
         }
         let vocabulary = model.config.vocabulary;
         let outside = |&value: &i32| value < least || value >= 0 && value as usize >= vocabulary;
         if let Some(at) = values.iter().position(outside) {
             let expected = match least {
-                0 => format!("a token from 0 to {}", vocabulary - 1),
-                _ => format!("a token from 0 to {}, or -1 for one that is not counted", vocabulary - 1),
+                0 => tr!("a token from 0 to {}", vocabulary - 1),
+                _ => tr!("a token from 0 to {}, or -1 for one that is not counted", vocabulary - 1),
             };
             return Err(Error::Data { what: format!("{what}[{at}]"), expected, got: values[at].to_string() });
         }
     }
     if y.iter().all(|&token| token < 0) {
-        let (expected, got) = ("at least one token to predict".into(), "-1 everywhere".into());
+        let (expected, got) = (tr!("at least one token to predict"), tr!("-1 everywhere"));
         return Err(Error::Data { what: "y".into(), expected, got });
     }
     let class = |&token: &i32| u32::try_from(token).unwrap_or(UNCOUNTED);
@@ -194,7 +195,7 @@ fn check_length(model: &Model, sequence: usize) -> Result<()> {
     }
     Err(Error::Data {
         what: "sequence".into(),
-        expected: format!("at most the model's max_position_embeddings, {most}"),
+        expected: tr!("at most the model's max_position_embeddings, {most}", most),
         got: sequence.to_string(),
     })
 }
@@ -204,7 +205,7 @@ fn check_tokens(what: &str, tokens: &[u32], model: &Model) -> Result<()> {
     match tokens.iter().position(|&token| token as usize >= vocabulary) {
         Some(at) => Err(Error::Data {
             what: format!("{what}[{at}]"),
-            expected: format!("a token from 0 to {}", vocabulary - 1),
+            expected: tr!("a token from 0 to {}", vocabulary - 1),
             got: tokens[at].to_string(),
         }),
         None => Ok(()),

@@ -140,7 +140,7 @@ fn lanes(count: usize) -> String {
 /// How long a step takes, and how that is known.
 fn step_time(fit: &Fit, time: &StepTime) -> String {
     let of = |milliseconds: f64| match milliseconds {
-        short if short < 1000.0 => format!("{} ms", three(short)),
+        short if short < 1000.0 => tr!("{} ms", three(short)),
         long => format!("{} s", three(long / 1e3)),
     };
     tr!(
