@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::lanes::{language_model, lora, mean_of_tokens, one_layer, random_params, residual, three_layers, variants};
+use common::lanes::{
+    distilled, language_model, lora, mean_of_tokens, molora, one_layer, random_params, residual, three_layers, variants,
+};
 use lora_playground::config::{Lane, Named, Optimizer, SavedModule};
 use lora_playground::exec::Recording;
 use lora_playground::exec::Schedules;
@@ -189,6 +191,15 @@ fn embedding_and_head() {
 fn three_layers_with_cross_entropy() {
     for (name, lane) in differentiable() {
         check(name, &three_layers(), &lane);
+    }
+}
+
+/// Against classes and a teacher's expectations, where some rows have no class. Only the loss is another than above, so that a dense
+/// lane and two of low rank will do.
+#[test]
+fn three_layers_with_a_teacher() {
+    for lane in [Lane::from(&FULL), lora(4, 6.0), molora(5, 2, 3.0)] {
+        check(&format!("{lane:?}"), &distilled(), &lane);
     }
 }
 

@@ -16,6 +16,7 @@ use lora_playground::graph::{Access, Bound, Buffer, Kernel, Pass, Place, Step, T
 use lora_playground::net::{CompiledLane, Shared, compile};
 use lora_playground::op::attention_continued::ATTENTION_CONTINUED;
 use lora_playground::op::cross_entropy::CROSS_ENTROPY;
+use lora_playground::op::distil::DISTIL;
 use lora_playground::op::embedding::{EMBEDDING, EMBEDDING_BACKWARD};
 use lora_playground::op::mean::MEAN;
 use lora_playground::op::rms_norm::{RMS_NORM, RMS_NORM_BACKWARD};
@@ -23,7 +24,7 @@ use lora_playground::op::rotate::ROTATE;
 use lora_playground::op::running_mean::{RUNNING_MEAN, RUNNING_MEAN_BACKWARD, RUNNING_MEAN_CONTINUED};
 use lora_playground::op::swiglu::{SWIGLU, SWIGLU_BACKWARD};
 use lora_playground::op::{
-    attention, attention_continued, cross_entropy, embedding, mean, pad, rms_norm, rotate, running_mean, swiglu,
+    attention, attention_continued, cross_entropy, distil, embedding, mean, pad, rms_norm, rotate, running_mean, swiglu,
 };
 use lora_playground::rng::Rng;
 use pollster::block_on;
@@ -231,6 +232,21 @@ impl Bench {
             let labels: Vec<f32> =
                 (0..ROW + tokens).map(|t| if t % 4 == 1 { -1.0 } else { (t * 7 % classes) as f32 }).collect();
             self.check(&CROSS_ENTROPY, dims, &[&y, &labels], &[tokens * outputs, tokens]);
+            let pool = ROW + tokens;
+            let aim: Vec<f32> = self.matrix(pool, classes, pool, outputs).iter().map(|v| 5.0 * v).collect();
+            for (temperature, mix) in [(1.0, 1.0), (2.0, 0.75), (0.5, 0.25)] {
+                let (tokens32, outputs32) = (tokens as u32, outputs as u32);
+                let dims = distil::Dims {
+                    tokens: tokens32,
+                    outputs: outputs32,
+                    real_tokens: real32,
+                    real_outputs: classes as u32,
+                    loss_at: 0,
+                    temperature,
+                    mix,
+                };
+                self.check(&DISTIL, dims, &[&y, &aim, &labels], &[tokens * outputs, tokens]);
+            }
         }
 
         for shape in [

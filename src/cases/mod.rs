@@ -4,4 +4,5 @@
 pub mod languages;
 #[cfg(all(target_arch = "wasm32", feature = "studio"))]
 mod page;
+pub mod personal;
 pub mod sensors;

@@ -1,16 +1,14 @@
 //! What a lane has trained, as files: LoRA as PEFT stores it, any method in the form of docs/FILES.md, and a mixture's
 //! merges as plain LoRA. Knows nothing of where the files go.
 
-use std::collections::BTreeMap;
-
 use ndarray::{Array1, Array2, Axis};
 
 use super::Lab;
 use super::change::Change;
 use super::forward::Forward;
+pub use super::saved::parameters;
 use super::tensors::TensorInfo;
 use crate::args::{Named, SavedModule};
-use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files::Dtype;
 use crate::files::write::{Planned, Writer, pytorch};
@@ -23,17 +21,19 @@ use crate::protocol::MergeMode;
 use crate::task::network::LinearSite;
 use crate::tensor::{svd, to_nalgebra};
 
-/// Version of the form in docs/FILES.md.
-const VERSION: &str = "1";
 /// Bytes that a header takes, at most nearly always.
 const ROOM: usize = 1 << 16;
 
-/// A lane's adapter as PEFT's two files. Modules are named as the lab's linear layers are: "layers.0", and those of a language
+/// A lane's adapter as PEFT's two files, in F32. Modules are named as the lab's linear layers are: "layers.0", and those of a language
 /// model as transformers has them, so that PEFT loads the files on `LlamaForCausalLM`.
 ///
 /// # Errors
 /// `Error::Missing` if there is no such lane; `Error::Data` where PEFT has no such adapter.
 pub async fn peft(lab: &Lab, lane: usize) -> Result<Files> {
+    peft_as(lab, lane, Dtype::F32).await
+}
+
+async fn peft_as(lab: &Lab, lane: usize, dtype: Dtype) -> Result<Files> {
     lab.check_lane(lane)?;
     let own = lab.lane(lane);
     let Some(peft) = own.method.extras.peft.filter(|peft| (peft.allowed)(&own.settings)) else {
@@ -72,7 +72,7 @@ pub async fn peft(lab: &Lab, lane: usize) -> Result<Files> {
     for (module, weight) in whole(lab, lane).await? {
         modules.push(Stored { name: format!("{}.weight", module.module()), ..weight });
     }
-    store(&modules, &shared, (peft.kind, config), &targets).await
+    store(&modules, &shared, (peft.kind, config), &targets, dtype).await
 }
 
 /// Weights that a lane trained whole, as they are now: the base's with its change. A head that the base ties to its embedding is
@@ -88,17 +88,18 @@ async fn whole(lab: &Lab, lane: usize) -> Result<Vec<(SavedModule, Stored)>> {
     Ok(all)
 }
 
-/// A lane as files by name: PEFT's two, or, of a method that PEFT has not, its parameters in the form of docs/FILES.md.
+/// A lane as files by name, its numbers stored as `dtype`: PEFT's two, or, of a method that PEFT has not, its parameters in the
+/// form of docs/FILES.md.
 ///
 /// # Errors
 /// As [`peft`] and [`parameters`].
-pub async fn files(lab: &Lab, lane: usize) -> Result<Vec<(String, Vec<u8>)>> {
+pub async fn files(lab: &Lab, lane: usize, dtype: Dtype) -> Result<Vec<(String, Vec<u8>)>> {
     lab.check_lane(lane)?;
     let own = lab.lane(lane);
     if own.method.extras.peft.is_none_or(|peft| !(peft.allowed)(&own.settings)) {
-        return Ok(vec![(format!("{}.safetensors", own.method.name), parameters(lab, lane).await?)]);
+        return Ok(vec![(format!("{}.safetensors", own.method.name), parameters(lab, lane, dtype).await?)]);
     }
-    let files = peft(lab, lane).await?;
+    let files = peft_as(lab, lane, dtype).await?;
     Ok(vec![
         ("adapter_model.safetensors".into(), files.adapter),
         ("adapter_config.json".into(), files.config.into_bytes()),
@@ -129,33 +130,6 @@ fn keep_largest(shared: &mut Vec<Stored>, tensor: Stored) -> Result<()> {
         *held = tensor;
     }
     Ok(())
-}
-
-/// A lane's parameters, whatever its method, as one safetensors file in the form of docs/FILES.md.
-///
-/// # Errors
-/// `Error::Missing` if there is no such lane.
-pub async fn parameters(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
-    lab.check_lane(lane)?;
-    let own = Config { lanes: vec![lab.lane(lane).clone()], ..lab.config.clone() };
-    let metadata = BTreeMap::from([
-        ("format".to_owned(), "lora-playground".to_owned()),
-        ("version".to_owned(), VERSION.to_owned()),
-        ("config".to_owned(), own.to_json()),
-        ("step".to_owned(), lab.step().to_string()),
-    ]);
-    let mut plan = Vec::new();
-    for (l, _) in adapted(lab, lane) {
-        plan.extend(lab.held(lane, l).map(planned));
-    }
-    plan.extend(lab.saved(lane).map(|(_, tensor)| planned(tensor)));
-    let mut bytes = Vec::new();
-    let mut writer = Writer::begin(&mut bytes, &plan, &metadata).await?;
-    for tensor in &plan {
-        writer.values(Dtype::F32, &lab.tensor(lane, &tensor.name).await?).await?;
-    }
-    writer.end()?;
-    Ok(bytes)
 }
 
 fn planned(TensorInfo { name, shape }: TensorInfo) -> Planned {
@@ -330,6 +304,7 @@ mod tests {
     use pollster::block_on;
 
     use super::*;
+    use crate::config::Config;
     use crate::files::{Checkpoint, Memory};
     use crate::lab::open;
     use crate::peft::{Adapter, Loaded};
@@ -355,11 +330,12 @@ mod tests {
     #[test]
     fn every_lane_has_files() {
         let lab = trained();
-        let names =
-            |lane| -> Vec<String> { block_on(files(&lab, lane)).unwrap().into_iter().map(|(name, _)| name).collect() };
+        let names = |lane| -> Vec<String> {
+            block_on(files(&lab, lane, Dtype::F32)).unwrap().into_iter().map(|(name, _)| name).collect()
+        };
         assert_eq!(names(0), ["adapter_model.safetensors", "adapter_config.json"]);
         assert_eq!([names(1), names(2)], [["molora.safetensors"], ["mor1e.safetensors"]]);
-        assert!(block_on(files(&lab, 9)).is_err());
+        assert!(block_on(files(&lab, 9, Dtype::F32)).is_err());
     }
 
     fn change(files: &Files) -> Vec<f64> {
@@ -391,7 +367,7 @@ mod tests {
     fn every_method_is_read_again() {
         let lab = trained();
         for lane in 0..4 {
-            let bytes = block_on(parameters(&lab, lane)).unwrap();
+            let bytes = block_on(parameters(&lab, lane, Dtype::F32)).unwrap();
             let file = block_on(Checkpoint::open(vec![Memory::new("lane", bytes)])).unwrap();
             let metadata = &file.shards[0].header.metadata;
             let config = Config::from_json(&metadata["config"]).unwrap();

@@ -187,6 +187,7 @@ pub fn on(task: &TaskData, x: Vec<f32>, (sequences, sequence): (usize, usize)) -
         domain_names: Vec::new(),
         energy: task.energy,
         pool_energy: task.pool_energy,
+        soft: None,
         noise_variance: 0.0,
         true_rank: None,
         teacher: None,

@@ -112,6 +112,11 @@ impl Generation {
         self.written
     }
 
+    /// What was drawn.
+    pub fn drawn(&self) -> &[u32] {
+        &self.tokens[self.tokens.len() - self.written..]
+    }
+
     /// The tokens that what follows is told from. A passage begins with the token that marks it; of a long text its end is read,
     /// which moves on by half a passage at a time: where it begins elsewhere, all of it has to be read anew.
     fn seen(&self) -> Vec<u32> {

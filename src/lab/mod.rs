@@ -16,9 +16,11 @@ pub mod prepare;
 pub mod python;
 pub mod ranks;
 mod resize;
+pub mod saved;
 pub mod score;
 pub mod served;
 mod snapshot;
+pub mod student;
 mod tensors;
 
 pub use snapshot::Snapshot;
@@ -58,6 +60,8 @@ pub struct Lab {
     /// Which half of the loss slots the next submission fills.
     half: usize,
     in_flight: VecDeque<Flight>,
+    /// Of the buffers that all lanes share.
+    shared_bytes: usize,
 }
 
 struct LaneState {
@@ -105,6 +109,7 @@ impl Lab {
         }
         let shared = share::<f32>(&task);
         let tokens = shared.tokens;
+        let shared_bytes = shared.buffers.iter().map(|(_, values)| size_of_val(&values[..])).sum();
         let mut engine = match device {
             Some(device) => Engine::Gpu(Box::new(Gpu::new(device, shared))),
             None => Engine::Cpu(Cpu::new(shared)),
@@ -124,7 +129,8 @@ impl Lab {
             lanes.push(LaneState { lane, losses: Vec::new(), diverged: None, stale: true, resizes: 0, since: 0 });
         }
         set_base(&mut engine, &task, &config.optimizer, lanes.len())?;
-        Ok(Self { config, task, engine, tokens, step: 0, lanes, pace: 0.05, half: 0, in_flight: VecDeque::new() })
+        let in_flight = VecDeque::new();
+        Ok(Self { config, task, engine, tokens, step: 0, lanes, pace: 0.05, half: 0, in_flight, shared_bytes })
     }
 
     /// The device, to build the next run on.

@@ -18,7 +18,7 @@ use crate::method::site::LayerSite;
 use crate::op::adamw::LOSS_PARTS;
 use crate::op::{PAD, pad};
 use crate::task::network::{Network, Node, Wire};
-use crate::task::{LossKind, TaskData};
+use crate::task::{LossKind, Soft, TaskData};
 
 /// Compile `lane` on `task`'s base network.
 pub fn compile(task: &TaskData, lane: &Lane, optimizer: &Optimizer) -> CompiledLane {
@@ -35,15 +35,16 @@ pub fn continuation(task: &TaskData, lane: &Lane) -> CompiledLane {
 }
 
 fn of_batch(task: &TaskData, batch: Batch, lane: &Lane, optimizer: &Optimizer) -> CompiledLane {
-    let counted = loss::counted(&task.y, batch);
-    network(&task.network, (task.loss, counted), batch, lane, optimizer, &|site| own_weight(task, lane, site))
+    let compared = Compared { loss: task.loss, counted: loss::counted(&task.y, batch), soft: task.soft.as_ref() };
+    network(&task.network, compared, batch, lane, optimizer, &|site| own_weight(task, lane, site))
 }
 
 /// The kernels that training `lane` takes on a network of one layer under MSE, with dims that mean nothing but for what
 /// pipelines are made with: what a device may compile while the data are still being made.
 pub fn kernels(lane: &Lane) -> Vec<Pass> {
     let (task, batch) = (Network::stack(&[PAD, PAD]), Batch { sequences: PAD, sequence: 1, positions: 0 });
-    network(&task, (LossKind::Mse, PAD), batch, lane, &Optimizer::default(), &|_| None).train
+    let compared = Compared { loss: LossKind::Mse, counted: PAD, soft: None };
+    network(&task, compared, batch, lane, &Optimizer::default(), &|_| None).train
 }
 
 /// A frozen weight of the lane's own, as the kernels read it, with its base and, where that is another with it, the target.
@@ -60,9 +61,19 @@ fn own_weight(task: &TaskData, lane: &Lane, site: usize) -> Option<OwnWeight> {
     })
 }
 
+/// What the output is compared with.
+#[derive(Clone, Copy)]
+struct Compared<'a> {
+    loss: LossKind,
+    /// Tokens of a batch that have a target.
+    counted: usize,
+    /// A teacher's expectations, which training is against; losses of texts that are looked at are not.
+    soft: Option<&'a Soft>,
+}
+
 fn network(
     network: &Network,
-    (loss, counted): (LossKind, usize),
+    Compared { loss, counted, soft }: Compared,
     batch: Batch,
     lane: &Lane,
     optimizer: &Optimizer,
@@ -83,7 +94,10 @@ fn network(
     let mut forward = forward(&mut recorder);
     rewrite::constant_products(network, &mut forward);
     let mut step = forward.clone();
-    step.push(loss::compare(loss, counted, &mut recorder));
+    step.push(match soft {
+        Some(soft) => loss::distil(soft, &mut recorder),
+        None => loss::compare(loss, counted, &mut recorder),
+    });
     step.extend(backward(&gradients, &mut recorder));
     rewrite::loss_in_last_layer(network, &mut step);
     rewrite::gelu_in_layer_backward(&mut step);
@@ -105,7 +119,11 @@ fn network(
     recorder.arena.seal();
     let padded = recorder.arena.len_of(PARAMS);
     // A training step is the same passes with AdamW in those, or after those, that leave a parameter's whole gradient.
-    let loss_scale = 1.0 / loss::elements(loss, counted, batch, network.outputs()) as f32;
+    let elements = match soft {
+        Some(_) => batch.real_tokens(),
+        None => loss::elements(loss, counted, batch, network.outputs()),
+    };
+    let loss_scale = 1.0 / elements as f32;
     let update = Update {
         elements: padded as u32,
         loss_at: loss_at as u32,

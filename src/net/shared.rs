@@ -58,6 +58,8 @@ pub struct SharedBuffers {
     tensors: Vec<Buffer>,
     /// Zeros for what adds a bias and has none, as many as the network has outputs.
     pub no_bias: Buffer,
+    /// A teacher's logits for every row of the pool, where the task has them.
+    pub soft: Buffer,
 }
 
 /// A site's frozen weight `[outputs, inputs]`, its base, and the target, which is without that where it is left out.
@@ -78,7 +80,7 @@ impl SharedBuffers {
         let (x, target) = (next(), next());
         let (weight, base) = network.sites().iter().map(|_| (next(), next())).unzip();
         let tensors = network.tensors().iter().map(|_| next()).collect();
-        Self { x, target, weight, base, tensors, no_bias: next() }
+        Self { x, target, weight, base, tensors, no_bias: next(), soft: next() }
     }
 
     pub fn tensor(&self, tensor: FrozenTensor) -> Buffer {
@@ -121,6 +123,9 @@ pub fn share<F: Real>(task: &TaskData) -> Shared<F> {
     let no_bias = vec![F::zero(); pad(task.network.outputs())];
     let named = |name: &str, buffer, values| (buffer, name.to_owned(), Contents::Own(values));
     filled.extend([named("no bias", own.no_bias, no_bias), named("x", own.x, x), named("target", own.target, target)]);
+    if let Some(soft) = &task.soft {
+        filled.push(named("soft", own.soft, rows(&soft.logits, task.network.outputs(), pool, &place)));
+    }
     debug_assert!(matches!(
         (task.loss, &task.y),
         (LossKind::Mse, Targets::Dense(_)) | (LossKind::CrossEntropy, Targets::Classes(_))

@@ -14,6 +14,7 @@ pub mod balance;
 pub mod budget;
 pub mod cross_entropy;
 pub mod diagonal;
+pub mod distil;
 pub mod embedding;
 pub mod flex;
 pub mod gate;

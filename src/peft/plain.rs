@@ -58,7 +58,7 @@ pub async fn write(modules: &[Plain], rank: usize, alpha: f64, rslora: bool) -> 
         "bias": "none",
     });
     let targets: Vec<&str> = modules.iter().map(|m| m.name.as_str()).collect();
-    store(&tensors, &[], ("LORA", config), &targets).await
+    store(&tensors, &[], ("LORA", config), &targets, Dtype::F32).await
 }
 
 /// One tensor of an adapter file.
@@ -70,7 +70,7 @@ pub struct Stored {
     pub values: Vec<f32>,
 }
 
-/// Tensors as PEFT stores them, in F32: those of modules, and those that a file has once, for all; with the adapter's kind
+/// Tensors as PEFT stores them: those of modules, and those that a file has once, for all; with the adapter's kind
 /// and the keys of its configuration, and the modules it targets.
 ///
 /// # Errors
@@ -80,6 +80,7 @@ pub async fn store(
     shared: &[Stored],
     (kind, config): (&str, Value),
     targets: &[&str],
+    dtype: Dtype,
 ) -> Result<Files> {
     let mut plan = Vec::new();
     for (prefix, tensor) in shared.iter().map(|t| (SHARED, t)).chain(modules.iter().map(|t| (PREFIX, t))) {
@@ -91,12 +92,12 @@ pub async fn store(
             });
         }
         let name = format!("{prefix}{}", tensor.name);
-        plan.push(Planned { name, dtype: Dtype::F32, shape: tensor.shape.clone() });
+        plan.push(Planned { name, dtype, shape: tensor.shape.clone() });
     }
     let mut adapter = Vec::new();
     let mut writer = Writer::begin(&mut adapter, &plan, &pytorch()).await?;
     for tensor in shared.iter().chain(modules) {
-        writer.values(Dtype::F32, &tensor.values).await?;
+        writer.values(dtype, &tensor.values).await?;
     }
     writer.end()?;
     let mut document = json!({

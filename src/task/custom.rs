@@ -62,6 +62,7 @@ pub fn custom(
         // Nothing is known of the target beyond the arrays: losses are shown as they are.
         energy: 1.0,
         pool_energy: 1.0,
+        soft: None,
         noise_variance: 0.0,
         true_rank: None,
         teacher: None,

@@ -58,6 +58,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
         domain_names: names(config),
         energy,
         pool_energy: energy,
+        soft: None,
         noise_variance: config.noise * config.noise,
         true_rank: Some(config.true_rank),
         teacher: None,

@@ -182,6 +182,7 @@ impl DigitsTask {
             domain_names: domains.iter().map(|&d| said(name(d))).collect(),
             energy: 1.0,
             pool_energy: 1.0,
+            soft: None,
             noise_variance: 0.0,
             true_rank: None,
             teacher: None,

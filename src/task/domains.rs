@@ -77,6 +77,7 @@ pub fn domains(config: &Domains, seed: u64) -> Result<TaskData> {
         // E‖T z‖² = ‖T‖² for standard normal z.
         energy: square / dim as f64,
         pool_energy,
+        soft: None,
         noise_variance: config.noise * config.noise,
         true_rank: Some(config.true_rank),
         teacher: Some(changes),

@@ -30,6 +30,8 @@ pub fn domains(config: &crate::args::Domains, seed: u64) -> crate::error::Result
     }
 }
 
+use std::sync::Arc;
+
 use ndarray::Array2;
 
 use crate::args::SavedModule;
@@ -69,6 +71,17 @@ pub enum Targets {
     Classes(Vec<u32>),
 }
 
+/// What a teacher expects at every row of the pool: learned beside the classes, or instead of them.
+#[derive(Clone, Debug)]
+pub struct Soft {
+    /// Its logits, `[rows, outputs]`; students that learn one after the other hold them together.
+    pub logits: Arc<[f32]>,
+    /// By which its logits and the student's are divided.
+    pub temperature: f64,
+    /// The teacher's share of the loss, λ; the classes have the rest. Rows that are [`UNCOUNTED`] have the teacher's alone.
+    pub mix: f64,
+}
+
 /// A pool of fixed batches, visited in order and over again, with the base network it is learned on.
 ///
 /// A row is one token: row `(batch · batch_sequences + sequence) · sequence + token`.
@@ -87,6 +100,8 @@ pub struct TaskData {
     pub x: Vec<f32>,
     /// `[rows, the network's outputs]` or `[rows]`.
     pub y: Targets,
+    /// A teacher's expectations, of classes.
+    pub soft: Option<Soft>,
     /// `[rows]`, indices into `domain_names`.
     pub row_domains: Vec<u8>,
     /// One per site of the network.

@@ -128,6 +128,7 @@ impl SensorsTask {
             domain_names: patterns.iter().map(|&pattern| said(name(pattern))).collect(),
             energy: 1.0,
             pool_energy: 1.0,
+            soft: None,
             noise_variance: 0.0,
             true_rank: None,
             teacher: None,

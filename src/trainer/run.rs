@@ -13,6 +13,7 @@ use crate::clock;
 use crate::config::{Edit, What};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
+use crate::files::Dtype;
 use crate::lab::{Lab, Snapshot, export};
 use crate::lang::{marked, said, tr};
 use crate::protocol::{Event, Started};
@@ -244,7 +245,7 @@ impl Run {
     /// A lane as files by name: its adapter, or a language model with it merged in.
     pub async fn files(&self, lane: usize, merged: bool) -> Result<Vec<(String, Vec<u8>)>> {
         match merged {
-            false => export::files(&self.lab, lane).await,
+            false => export::files(&self.lab, lane, Dtype::F32).await,
             true => Ok(vec![("model.safetensors".into(), export::merged_model(&self.lab, lane).await?)]),
         }
     }

@@ -8,7 +8,7 @@ use lora_playground::net::CompiledLane;
 use lora_playground::rng::Rng;
 use lora_playground::task::custom::{Shape, custom};
 use lora_playground::task::text::given;
-use lora_playground::task::{BaseLayer, LossKind, Network, Targets, TaskData};
+use lora_playground::task::{BaseLayer, LossKind, Network, Soft, Targets, TaskData, UNCOUNTED};
 
 /// With a term that evens the use of experts: a coefficient that f32 holds exactly, large enough to matter.
 fn balanced(lane: Lane, kind: &'static str) -> Lane {
@@ -105,6 +105,9 @@ pub fn cases() -> Vec<(String, TaskData, Lane)> {
     for lane in [Lane::from(&FULL), molora(4, 2, 4.0), mor1e(5, 1.5, "pooled")] {
         all.push((format!("mean of tokens, {lane:?}"), mean_of_tokens(), lane));
     }
+    for lane in [Lane::from(&FULL), molora(4, 2, 4.0)] {
+        all.push((format!("distilled, {lane:?}"), distilled(), lane));
+    }
     let lanes = [lora(8, 16.0), mor1e(4, 1.5, "running"), Lane::from(&FULL), molora(4, 2, 4.0), molora(4, 8, 4.0)];
     for (i, lane) in lanes.into_iter().enumerate() {
         // As many tokens as kernels take in several turns, and a few.
@@ -164,6 +167,17 @@ pub fn three_layers() -> TaskData {
         row_domains: vec![0; 30],
         ..one_layer()
     }
+}
+
+/// The same beside a teacher's expectations; every fourth row has no class.
+pub fn distilled() -> TaskData {
+    let task = three_layers();
+    let Targets::Classes(mut classes) = task.y else { panic!("classes") };
+    classes.iter_mut().step_by(4).for_each(|class| *class = UNCOUNTED);
+    let logits = normals(30 * 5, 2.0, &mut Rng::new(16, 1));
+    // A higher temperature makes the loss larger, and a finite difference of it less exact.
+    let soft = Soft { logits: logits.into(), temperature: 0.75, mix: 0.5 };
+    TaskData { y: Targets::Classes(classes), soft: Some(soft), ..three_layers() }
 }
 
 /// 11 → 9, GELU, the mean of a sequence's rows, → 5, cross-entropy; every row of a sequence has its sequence's class.

@@ -27,6 +27,7 @@ const views = {
   sweeps: ["#sweeps", (page, t) => page.getByRole("heading", { name: t("Sweeps") }).waitFor()],
   adapters: ["#adapters", (page) => page.locator("#studio").getByRole("heading").first().waitFor()],
   cases: ["#cases", (page, t) => page.getByRole("heading", { name: t("Cases from practice") }).waitFor()],
+  "a personal model": ["#cases/personal", (page) => page.locator(".students").waitFor({ timeout: 60_000 })],
   "a missing sensor": ["#cases/sensors", (page) => page.locator(".by-pattern").first().waitFor()],
   languages: ["#cases/languages", (page) => page.locator(".bars").waitFor()],
   lessons: ["#lesson", (page) => page.getByRole("link", { name: /What rank costs|秩的代价/ }).waitFor()],

@@ -478,7 +478,7 @@ describe("the page, with WebGPU", () => {
     assert.ok(total(sizes.filter(studio)) <= 390_000, said);
     // All lessons in both languages with the column that shows them; what the studio has, too, is counted there.
     assert.ok(total(sizes.filter((one) => lessons(one) && !studio(one))) <= 120_000, said);
-    assert.ok(total(sizes.filter(cases)) <= 240_000, said);
+    assert.ok(total(sizes.filter(cases)) <= 250_000, said);
     await visiting("", {}, async (page) => {
       const asked = () => new Set(page.asked.filter((url) => url.endsWith(".wasm")).map((url) => url.split("/").at(-1)));
       await trained(page, 1);

@@ -34,6 +34,11 @@ fn languages() -> Result<(), Failed> {
     super::languages::worker::start().map_err(|_| Failed::Scope)
 }
 
+#[wasm_split(cases, fallible)]
+fn personal() -> Result<(), Failed> {
+    super::personal::worker::start().map_err(|_| Failed::Scope)
+}
+
 /// Starts the cases in `root`. Called once, by the page's script.
 ///
 /// # Errors
@@ -51,4 +56,13 @@ pub async fn start_cases(root: web_sys::Element) -> Result<(), JsValue> {
 #[wasm_bindgen]
 pub async fn languages_worker() -> Result<(), JsValue> {
     Ok(languages().await?)
+}
+
+/// Trains personal models at the bidding of the page; to be called once, in a dedicated worker.
+///
+/// # Errors
+/// If this is no dedicated worker, or if the cases' part of the engine cannot be fetched.
+#[wasm_bindgen]
+pub async fn personal_worker() -> Result<(), JsValue> {
+    Ok(personal().await?)
 }

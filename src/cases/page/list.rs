@@ -4,6 +4,7 @@
 use yew::prelude::*;
 
 use super::languages::Languages;
+use super::personal::Personal;
 use super::sensors::Sensors;
 use crate::lang::marked;
 
@@ -36,6 +37,14 @@ pub static CASES: &[Case] = &[
         ),
         fetched: marked!("4.7 MB: the base, fifty adapters, held-out text"),
         show: |Shown { shown, dark }| html! { <Languages {shown} {dark} /> },
+    },
+    Case {
+        id: "personal",
+        title: "Under 200 KB, on this device",
+        sentence: "A model of one’s own from some pages of text: which adapters fit a budget, what a teacher is worth, and what the file \
+                   that comes of it can do.",
+        fetched: "1.9 MB: the base, texts in fifty-five languages",
+        show: |Shown { shown, .. }| html! { <Personal {shown} /> },
     },
     Case {
         id: "sensors",

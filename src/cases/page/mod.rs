@@ -4,6 +4,7 @@
 mod entries;
 mod languages;
 mod list;
+mod personal;
 mod sensors;
 
 use yew::prelude::*;

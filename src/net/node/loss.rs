@@ -3,9 +3,10 @@
 use super::{Batch, Operation, Recorder, Value};
 use crate::graph::{LOSSES, Pass};
 use crate::op::cross_entropy::{self, CROSS_ENTROPY};
+use crate::op::distil::{self, DISTIL};
 use crate::op::mse::{self, MSE};
 use crate::op::pad;
-use crate::task::{LossKind, Targets, UNCOUNTED};
+use crate::task::{LossKind, Soft, Targets, UNCOUNTED};
 
 /// Mean squared error.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +60,23 @@ pub fn compare(loss: LossKind, counted: usize, recorder: &mut Recorder) -> Opera
             Operation::Pass(CROSS_ENTROPY.pass(dims, &buffers))
         }
     }
+}
+
+/// The same against a teacher's expectations, over all tokens.
+pub fn distil(soft: &Soft, recorder: &mut Recorder) -> Operation {
+    let (batch, output) = (recorder.batch, recorder.network.output());
+    let dims = distil::Dims {
+        tokens: batch.tokens() as u32,
+        outputs: pad(recorder.network.outputs()) as u32,
+        real_tokens: batch.real_tokens() as u32,
+        real_outputs: recorder.network.outputs() as u32,
+        loss_at: recorder.loss_at as u32,
+        temperature: soft.temperature as f32,
+        mix: soft.mix as f32,
+    };
+    let [y, dy] = [Value::Output(output), Value::Gradient(output)].map(|value| recorder.buffer(value));
+    let (aim, labels) = (recorder.shared.soft, recorder.shared.target);
+    Operation::Pass(DISTIL.pass(dims, &[("y", y), ("aim", aim), ("labels", labels), ("dy", dy), ("losses", LOSSES)]))
 }
 
 impl Mse {

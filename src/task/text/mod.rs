@@ -13,6 +13,6 @@ mod tokenizer;
 pub use config::ModelConfig;
 pub use model::Model;
 pub use own::Own;
-pub use passages::{Passages, Texts, given, on_texts};
+pub use passages::{Passages, Texts, drawn, given, on_passages, on_texts};
 pub use small::{small, small_model};
 pub use tokenizer::Tokenizer;

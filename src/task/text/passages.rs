@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::lang::tr;
 use crate::order::Few;
 use crate::rng::{Rng, stream};
-use crate::task::{LossKind, Probe, Targets, TaskData, UNCOUNTED, rows_at_once};
+use crate::task::{LossKind, Probe, Soft, Targets, TaskData, UNCOUNTED, rows_at_once};
 
 /// Distinct batches that are drawn before they come again.
 const BATCHES: usize = 512;
@@ -84,15 +84,8 @@ pub fn on_texts(model: Model, text: &Text, texts: &Texts, seed: u64) -> Result<T
         let (expected, got) = (tr!("a text of at least one language"), "none".into());
         return Err(Error::Data { what: "texts.train".into(), expected, got });
     }
-    let mut rng = Rng::new(seed, stream::DATA);
-    let (mut pool, mut row_domains) = (Passages::default(), Vec::new());
-    for _ in 0..BATCHES * text.batch {
-        let language = rng.below(texts.train.len());
-        let tokens = &texts.train[language].1;
-        let at = rng.below(tokens.len() - sequence);
-        pool.push(&tokens[at..at + sequence], texts.begin);
-        row_domains.extend(std::iter::repeat_n(language as u8, sequence));
-    }
+    let train: Vec<&[u32]> = texts.train.iter().map(|(_, tokens)| &tokens[..]).collect();
+    let (pool, row_domains) = drawn(&train, (BATCHES * text.batch, sequence), texts.begin, seed);
     let (passages, looked) = probe_shape(&model, texts.train.len(), sequence);
     let (mut probe, mut probe_domains) = (Passages::default(), Vec::new());
     for (language, (code, train)) in texts.train.iter().enumerate() {
@@ -116,6 +109,39 @@ fn probe_shape(model: &Model, languages: usize, sequence: usize) -> (usize, usiz
         true => (PROBE_PASSAGES, sequence),
         false => (1, most.clamp(PROBE_TOKENS.min(sequence), sequence)),
     }
+}
+
+/// So many passages of so many tokens drawn at random, each text as often as any other, and the text of each row. Texts are
+/// longer than a passage.
+pub fn drawn(texts: &[&[u32]], (count, sequence): (usize, usize), begin: u32, seed: u64) -> (Passages, Vec<u8>) {
+    let mut rng = Rng::new(seed, stream::DATA);
+    let (mut pool, mut row_texts) = (Passages::default(), Vec::new());
+    for _ in 0..count {
+        let text = rng.below(texts.len());
+        let tokens = texts[text];
+        let at = rng.below(tokens.len() - sequence);
+        pool.push(&tokens[at..at + sequence], begin);
+        row_texts.extend(std::iter::repeat_n(text as u8, sequence));
+    }
+    (pool, row_texts)
+}
+
+/// Training on passages that have been drawn, so many a batch of so many tokens, or on what a teacher expects of them.
+///
+/// # Errors
+/// `Error::Data` where a passage is too long for the model, or a token outside its vocabulary.
+pub fn on_passages(
+    model: Model,
+    (batch, sequence): (usize, usize),
+    (pool, row_texts): (Passages, Vec<u8>),
+    soft: Option<Soft>,
+) -> Result<TaskData> {
+    check_length(&model, sequence)?;
+    check_tokens("passages", &pool.x, &model)?;
+    let batches = pool.x.len() / (batch * sequence);
+    let none = (Passages::default(), Vec::new());
+    let names = (0..=row_texts.iter().copied().max().unwrap_or(0)).map(|text| format!("text {text}")).collect();
+    Ok(TaskData { soft, ..task(model, (batch, sequence, batches), pool, row_texts, names, none) })
 }
 
 /// Training on one batch as it is given, `x` and `y [batch, sequence]`; a target of −1 is not counted.
@@ -180,6 +206,7 @@ fn task(
         domain_names,
         energy: std::f64::consts::LN_2,
         pool_energy: std::f64::consts::LN_2,
+        soft: None,
         noise_variance: 0.0,
         true_rank: None,
         teacher: None,
