@@ -40,10 +40,12 @@ pub static CASES: &[Case] = &[
     },
     Case {
         id: "personal",
-        title: "Under 200 KB, on this device",
-        sentence: "A model of one’s own from some pages of text: which adapters fit a budget, what a teacher is worth, and what the file \
-                   that comes of it can do.",
-        fetched: "1.9 MB: the base, texts in fifty-five languages",
+        title: marked!("Under 200 KB, on this device"),
+        sentence: marked!(
+            "A model of one’s own from some pages of text: which adapters fit a budget, what a teacher is worth, and what the file \
+                   that comes of it can do."
+        ),
+        fetched: marked!("1.9 MB: the base, texts in fifty-five languages"),
         show: |Shown { shown, .. }| html! { <Personal {shown} /> },
     },
     Case {

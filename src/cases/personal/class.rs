@@ -12,6 +12,7 @@ use crate::lab::Lab;
 use crate::lab::export::files;
 use crate::lab::saved::reread;
 use crate::lab::student::{Course, Pool, Reads, pool, student};
+use crate::lang::tr;
 use crate::method::Lane;
 use crate::task::Soft;
 use crate::task::text::{Model, Passages};
@@ -126,8 +127,8 @@ impl Class {
         let begun = clock::now();
         let lane = students::teacher().ok_or_else(|| Error::Missing {
             what: "method",
-            name: "of the teacher".into(),
-            hint: "reload the page".into(),
+            name: tr!("of the teacher"),
+            hint: tr!("reload the page"),
         })?;
         let course = course(steps, 0.001);
         let mut lab = self.begin(pool(&read.taught(), &course, 0)?, None, lane, &course, plan.text.language())?;
@@ -159,7 +160,7 @@ impl Class {
         let lane = self.students.get(student).cloned().ok_or_else(|| Error::Missing {
             what: "student",
             name: student.to_string(),
-            hint: format!("they are numbered 0 to {}", self.students.len() - 1),
+            hint: tr!("they are numbered 0 to {}", self.students.len() - 1),
         })?;
         let name = students::name(&lane);
         let course = course(plan.steps, 0.01);
@@ -185,7 +186,7 @@ impl Class {
             }
         }
         let Some((kept, parameters)) = kept else {
-            let (expected, got) = ("a loss that is a number".into(), "none; take fewer steps".into());
+            let (expected, got) = (tr!("a loss that is a number"), tr!("none; take fewer steps"));
             return Err(Error::Data { what: name, expected, got });
         };
         lab.put(0, &parameters)?;

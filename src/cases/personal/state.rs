@@ -3,6 +3,7 @@
 use super::students::CHOSEN;
 use super::text::{Chosen, LEAST};
 use super::wire::{Bounds, Doing, Order, Plan, Report, Run, Sized, Unlabelled, Way};
+use crate::lang::tr;
 use crate::task::text::languages::{NEW, OLD};
 
 /// Ranges of what can be chosen.
@@ -100,7 +101,7 @@ pub enum Msg {
 impl Default for State {
     fn default() -> Self {
         Self {
-            phase: Phase::Preparing("The worker is being started".into()),
+            phase: Phase::Preparing(tr!("The worker is being started")),
             students: Vec::new(),
             own: false,
             language: 0,
@@ -154,18 +155,18 @@ impl State {
     /// What is missing before anything can be trained, in words.
     pub fn missing(&self) -> Option<String> {
         if self.own && self.text.len() < LEAST {
-            return Some(format!(
+            return Some(tr!(
                 "Your text has {} bytes; it takes {LEAST} to train on, to choose by and to hold out.",
                 self.text.len()
             ));
         }
         if self.students.is_empty() {
-            return Some("Files of the students are written first, to measure them.".into());
+            return Some(tr!("Files of the students are written first, to measure them."));
         }
         if self.trained().is_empty() {
-            return Some("No student is chosen that fits the budget.".into());
+            return Some(tr!("No student is chosen that fits the budget."));
         }
-        (!self.ways.contains(&true)).then(|| "No way of training is chosen.".into())
+        (!self.ways.contains(&true)).then(|| tr!("No way of training is chosen."))
     }
 
     /// Whether there is text beside one's own that the teacher has read.
@@ -235,7 +236,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Order> {
         }
         Msg::Save(run) => return vec![Order::Save { run }],
         Msg::Backend(webgpu) => {
-            state.phase = Phase::Preparing("Being made ready".into());
+            state.phase = Phase::Preparing(tr!("Being made ready"));
             return vec![Order::Load { webgpu: Some(webgpu) }];
         }
         Msg::Problem(problem) => state.problem = Some(problem),
@@ -282,7 +283,7 @@ fn report_came(state: &mut State, report: Report) -> Vec<Order> {
                 state.work = None;
             }
             if number.is_none() && !state.ready() {
-                state.phase = Phase::Stopped("what it needs could not be loaded".into());
+                state.phase = Phase::Stopped(tr!("what it needs could not be loaded"));
             }
         }
         Report::Crashed(reason) => return update(state, Msg::Gone(reason)),

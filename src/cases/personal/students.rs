@@ -1,6 +1,7 @@
 //! Students that are offered: lanes in a link's words, each at a rate of its own. What they are, what they hold and what their files
 //! are follows from their methods' descriptions. Knows nothing of texts.
 
+use crate::lang::tr;
 use crate::method::Lane;
 use crate::method::description::Widths;
 use crate::task::Network;
@@ -35,7 +36,7 @@ pub fn teacher() -> Option<Lane> {
 
 /// What a student is called: its title with its sizes, and the setting that tells it from another of its kind.
 pub fn name(lane: &Lane) -> String {
-    let width = lane.settings.maybe_whole("hidden").map_or_else(String::new, |width| format!(", gate {width}"));
+    let width = lane.settings.maybe_whole("hidden").map_or_else(String::new, |width| tr!(", gate {width}", width));
     format!("{}{width}", lane.sized_title())
 }
 

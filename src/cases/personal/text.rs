@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::files::broken;
 use crate::lab::student::Reads;
+use crate::lang::tr;
 use crate::task::text::Tokenizer;
 
 /// Bytes of a passage.
@@ -51,7 +52,7 @@ pub type All = BTreeMap<String, Both>;
 /// # Errors
 /// `Error::File` where it is no such file.
 pub fn read(file: &[u8]) -> Result<All> {
-    serde_json::from_slice(file).map_err(|error| broken(FILE, format!("is not understood: {error}")))
+    serde_json::from_slice(file).map_err(|error| broken(FILE, tr!("is not understood: {error}", error)))
 }
 
 /// Tokens of each part.
@@ -70,7 +71,7 @@ impl Parts {
     /// # Errors
     /// `Error::Data` for a text that is too short; `Error::File` for a language that is not there.
     pub fn of(chosen: &Chosen, all: &All) -> Result<Self> {
-        let find = |code: &str| all.get(code).ok_or_else(|| broken(FILE, format!("has no text in \"{code}\"")));
+        let find = |code: &str| all.get(code).ok_or_else(|| broken(FILE, tr!("has no text in \"{code}\"", code)));
         let encode = |text: &str| Tokenizer::Bytes.encode(text);
         let remembered = encode(&find(REMEMBERED)?.held);
         let (text, held, public) = match chosen {
@@ -83,8 +84,8 @@ impl Parts {
                 let public = language.as_deref().map(find).transpose()?;
                 let tokens = encode(text);
                 if tokens.len() < LEAST {
-                    let expected = format!("at least {LEAST} bytes, to be cut into three parts; type or paste more");
-                    return Err(Error::Data { what: "your text".into(), expected, got: tokens.len().to_string() });
+                    let expected = tr!("at least {LEAST} bytes, to be cut into three parts; type or paste more");
+                    return Err(Error::Data { what: tr!("your text"), expected, got: tokens.len().to_string() });
                 }
                 let read = &tokens[..tokens.len().min(MOST)];
                 let (text, held) = read.split_at(read.len() - read.len() / 4);

@@ -2,6 +2,7 @@
 
 use super::text::Chosen;
 use super::wire::{Doing, Run, Sized, Unlabelled, Way};
+use crate::lang::tr;
 use crate::task::text::languages::name;
 use crate::view::format::{count, three};
 
@@ -10,20 +11,20 @@ pub fn kilobytes(bytes: usize) -> String {
     format!("{:.1} KB", bytes as f64 / 1000.0)
 }
 
-pub fn way(way: Way) -> &'static str {
+pub fn way(way: Way) -> String {
     match way {
-        Way::Plain => "plain",
-        Way::Distilled => "distilled",
-        Way::All => "plain, all text",
-        Way::AllDistilled => "distilled, all text",
+        Way::Plain => tr!("plain"),
+        Way::Distilled => tr!("distilled"),
+        Way::All => tr!("plain, all text"),
+        Way::AllDistilled => tr!("distilled, all text"),
     }
 }
 
-pub fn beside(unlabelled: Unlabelled) -> &'static str {
+pub fn beside(unlabelled: Unlabelled) -> String {
     match unlabelled {
-        Unlabelled::None => "",
-        Unlabelled::Written => " + the teacher's writing",
-        Unlabelled::Public => " + public text",
+        Unlabelled::None => String::new(),
+        Unlabelled::Written => tr!(" + the teacher's writing"),
+        Unlabelled::Public => tr!(" + public text"),
     }
 }
 
@@ -38,11 +39,11 @@ pub fn trained(run: &Run) -> String {
 
 pub fn doing(doing: &Doing, students: &[Sized]) -> String {
     match doing {
-        Doing::Teacher => "The teacher reads the public text".into(),
-        Doing::Writing => "The teacher writes".into(),
-        Doing::Expecting => "What the teacher expects is computed".into(),
+        Doing::Teacher => tr!("The teacher reads the public text"),
+        Doing::Writing => tr!("The teacher writes"),
+        Doing::Expecting => tr!("What the teacher expects is computed"),
         Doing::Training { student, way: how } => {
-            let name = students.get(*student).map_or("A student", |student| &student.name);
+            let name = students.get(*student).map_or_else(|| tr!("A student"), |student| student.name.clone());
             format!("{name}, {}", way(*how))
         }
     }
@@ -51,10 +52,10 @@ pub fn doing(doing: &Doing, students: &[Sized]) -> String {
 /// What the runs are of.
 pub fn text_of(chosen: &Chosen) -> String {
     match chosen {
-        Chosen::Prepared { language, bytes } => format!("{} bytes of {}", count(*bytes), name(language)),
-        Chosen::Own { text, language: None } => format!("your {} bytes", count(text.len())),
+        Chosen::Prepared { language, bytes } => tr!("{} bytes of {}", count(*bytes), name(language)),
+        Chosen::Own { text, language: None } => tr!("your {} bytes", count(text.len())),
         Chosen::Own { text, language: Some(code) } => {
-            format!("your {} bytes, with public text in {}", count(text.len()), name(code))
+            tr!("your {} bytes, with public text in {}", count(text.len()), name(code))
         }
     }
 }
@@ -63,22 +64,23 @@ pub fn text_of(chosen: &Chosen) -> String {
 pub fn found(runs: &[Run], budget: f64) -> Option<String> {
     let under: Vec<&Run> = runs.iter().filter(|run| run.bytes as f64 <= 1000.0 * budget).collect();
     let best = under.iter().min_by(|a, b| a.bits.total_cmp(&b.bits))?;
-    let mut text = format!(
-        "Best under {} KB: {}, {}, {:.2} bits per byte in {}; the base has {:.2}, the teacher {:.2}.",
-        three(budget),
-        best.name,
-        trained(best),
-        best.bits,
-        kilobytes(best.bytes),
-        best.bounds.base,
-        best.bounds.teacher
+    let two = |bits: f64| format!("{bits:.2}");
+    let mut text = tr!(
+        "Best under {budget} KB: {name}, {how}, {bits} bits per byte in {size}; the base has {base}, the teacher {teacher}.",
+        budget = three(budget),
+        name = best.name,
+        how = trained(best),
+        bits = two(best.bits),
+        size = kilobytes(best.bytes),
+        base = two(best.bounds.base),
+        teacher = two(best.bounds.teacher)
     );
     if let Some((name, plain, distilled)) = pair(runs) {
         let gain = plain - distilled;
         text += &match gain {
-            gain if gain > 0.05 => format!(" The teacher saves {name} {gain:.2} bits."),
-            gain if gain < -0.05 => format!(" The teacher costs {name} {:.2} bits.", -gain),
-            _ => format!(" The teacher makes no difference to {name}, to 0.05 bits."),
+            gain if gain > 0.05 => tr!(" The teacher saves {name} {bits} bits.", name, bits = two(gain)),
+            gain if gain < -0.05 => tr!(" The teacher costs {name} {bits} bits.", name, bits = two(-gain)),
+            _ => tr!(" The teacher makes no difference to {name}, to 0.05 bits.", name),
         };
     }
     Some(text)
@@ -96,8 +98,9 @@ fn pair(runs: &[Run]) -> Option<(String, f64, f64)> {
 /// Whether a file says what was trained, in words.
 pub fn proof(run: &Run) -> String {
     let off = (run.reread - run.bits).abs();
+    let read = format!("{:.3}", run.reread);
     match off < 0.005 {
-        true => format!("{:.3} bits read again from the file", run.reread),
-        false => format!("{:.3} bits read again from the file, {} from what was trained", run.reread, three(off)),
+        true => tr!("{read} bits read again from the file", read),
+        false => tr!("{read} bits read again from the file, {off} from what was trained", read, off = three(off)),
     }
 }

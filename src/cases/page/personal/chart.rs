@@ -5,6 +5,7 @@ use yew::prelude::*;
 use crate::cases::personal::wire::{Bounds, Run, Way};
 use crate::cases::personal::words::trained;
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::order::{falling, sorted};
 use crate::view::axis::{LogAxis, spread};
 use crate::view::ui::size::use_size;
@@ -31,7 +32,7 @@ pub struct ChartProps {
 pub fn Chart(props: &ChartProps) -> Html {
     let node = use_node_ref();
     let (width, _) = use_size(&node);
-    let label = format!(
+    let label = tr!(
         "Bits per byte of held-out text over kilobytes of file, {} runs; the table below has the values",
         props.runs.len()
     );
@@ -89,11 +90,11 @@ fn drawn(props: &ChartProps, width: f64) -> Html {
         <svg aria-hidden="true" width={tenths(width)} height={HEIGHT.to_string()}>
             { for marks }
             { for sizes }
-            <text class="axis" x={tenths(right)} y={tenths(BOTTOM + 32.0)} text-anchor="end">{ "KB of file" }</text>
-            { line(bounds.base, "base", false) }
-            { line(bounds.teacher, "teacher, a whole model", true) }
+            <text class="axis" x={tenths(right)} y={tenths(BOTTOM + 32.0)} text-anchor="end">{ tr!("KB of file") }</text>
+            { line(bounds.base, &tr!("base"), false) }
+            { line(bounds.teacher, &tr!("teacher, a whole model"), true) }
             <path class="budget" d={format!("M{} {TOP}V{BOTTOM}", tenths(at))} />
-            <text x={tenths(at - 5.0)} y={tenths(TOP + 10.0)} text-anchor="end">{ "budget" }</text>
+            <text x={tenths(at - 5.0)} y={tenths(TOP + 10.0)} text-anchor="end">{ tr!("budget") }</text>
             { for points.iter().map(mark) }
             { for students(&points, (LEFT, right)) }
             { for ways(&points, right) }

@@ -19,6 +19,7 @@ use crate::cases::personal::wire::Report;
 use crate::host::browser;
 use crate::host::client::{Arrival, Client};
 use crate::host::download::give;
+use crate::lang::tr;
 use crate::view::format::three;
 use crate::view::ui::redraw::Redraw;
 
@@ -40,7 +41,7 @@ impl Handle {
         let orders = update(&mut self.core.borrow_mut().state, msg);
         for order in orders {
             let client = self.core.borrow();
-            let sent = client.client.as_ref().map_or_else(|| Err("it could not be started".into()), |c| c.send(&order));
+            let sent = client.client.as_ref().map_or_else(|| Err(tr!("it could not be started")), |c| c.send(&order));
             drop(client);
             if let Err(error) = sent {
                 self.handle(Msg::Gone(error));
@@ -53,7 +54,7 @@ impl Handle {
     }
 
     fn start(&self) {
-        self.core.borrow_mut().state.phase = Phase::Preparing("The worker is being started".into());
+        self.core.borrow_mut().state.phase = Phase::Preparing(tr!("The worker is being started"));
         let handle = self.clone();
         let on_arrival = move |arrival| {
             handle.handle(match arrival {
@@ -109,13 +110,13 @@ pub fn Personal(props: &PersonalProps) -> Html {
     html! {
         <>
             <p class="said">
-                { "Write-ups promise a model of one’s own in 200 KB, trained on one’s own device, with a teacher to help where the text is short. Bring a text, \
-                   or take a prepared one; see which adapters fit, train them here, and take away a file whose size and loss are measured." }
+                { tr!("Write-ups promise a model of one’s own in 200 KB, trained on one’s own device, with a teacher to help where the text is short. Bring a text, \
+                   or take a prepared one; see which adapters fit, train them here, and take away a file whose size and loss are measured.") }
             </p>
             if let Some(problem) = &state.problem {
                 <div class="notice" role="alert">
                     <p>{ problem }</p>
-                    <button type="button" class="quiet" onclick={tell.reform(|_: MouseEvent| Msg::Dismiss)}>{ "Dismiss" }</button>
+                    <button type="button" class="quiet" onclick={tell.reform(|_: MouseEvent| Msg::Dismiss)}>{ tr!("Dismiss") }</button>
                 </div>
             }
             { phase(&state.phase, state.work.is_some(), &tell) }
@@ -135,16 +136,16 @@ fn phase(phase: &Phase, busy: bool, tell: &Callback<Msg>) -> Html {
     match phase {
         Phase::Preparing(what) => html! { <p class="phase" role="status">{ format!("{what}…") }</p> },
         Phase::Stopped(reason) => html! {
-            <div class="notice" role="alert"><p>{ format!("Nothing can be trained here: {reason}. Opening this case again tries once more.") }</p></div>
+            <div class="notice" role="alert"><p>{ tr!("Nothing can be trained here: {reason}. Opening this case again tries once more.", reason) }</p></div>
         },
         Phase::Ready { webgpu, name, milliseconds } => html! {
             <div class="row phase wrap">
-                <div class="choices" role="group" aria-label="Backend">
-                    <button type="button" disabled={busy} aria-pressed={webgpu.to_string()} onclick={choose(true)}>{ if *webgpu { format!("WebGPU ({name})") } else { "WebGPU".into() } }</button>
-                    <button type="button" disabled={busy} aria-pressed={(!webgpu).to_string()} onclick={choose(false)}>{ "CPU" }</button>
+                <div class="choices" role="group" aria-label={tr!("Backend")}>
+                    <button type="button" disabled={busy} aria-pressed={webgpu.to_string()} onclick={choose(true)}>{ if *webgpu { tr!("WebGPU ({name})", name) } else { "WebGPU".into() } }</button>
+                    <button type="button" disabled={busy} aria-pressed={(!webgpu).to_string()} onclick={choose(false)}>{ tr!("CPU") }</button>
                 </div>
                 <p class="note" role="status">
-                    { format!("Base and texts are there, and every student’s file was written once to measure it, in {} s.", three(milliseconds / 1000.0)) }
+                    { tr!("Base and texts are there, and every student’s file was written once to measure it, in {} s.", three(milliseconds / 1000.0)) }
                     if !webgpu && !name.is_empty() { { format!(" {}.", name.trim_end_matches('.')) } }
                 </p>
             </div>

@@ -6,6 +6,7 @@ use super::chart::Chart;
 use crate::cases::personal::state::{Msg, State};
 use crate::cases::personal::wire::Run;
 use crate::cases::personal::words::{found, kilobytes, proof, text_of, trained};
+use crate::lang::tr;
 use crate::view::format::{size, three};
 use crate::view::ui::control::Button;
 
@@ -13,8 +14,8 @@ pub fn runs(state: &State, tell: &Callback<Msg>) -> Html {
     let Some(bounds) = state.runs.last().map(|run| run.bounds) else {
         return html! {
             <section class="panel" aria-labelledby="personal-runs">
-                <header><h3 id="personal-runs">{ "Bits against bytes" }</h3></header>
-                <p class="note">{ "No run yet. Each will be a point: bits per byte of text that no student has seen, over the bytes of its file." }</p>
+                <header><h3 id="personal-runs">{ tr!("Bits against bytes") }</h3></header>
+                <p class="note">{ tr!("No run yet. Each will be a point: bits per byte of text that no student has seen, over the bytes of its file.") }</p>
             </section>
         };
     };
@@ -22,28 +23,28 @@ pub fn runs(state: &State, tell: &Callback<Msg>) -> Html {
     html! {
         <section class="panel" aria-labelledby="personal-runs">
             <header>
-                <h3 id="personal-runs">{ "Bits against bytes" }</h3>
-                <p class="note">{ format!("Of {of}; lower is better, and further left is smaller.") }</p>
+                <h3 id="personal-runs">{ tr!("Bits against bytes") }</h3>
+                <p class="note">{ tr!("Of {of}; lower is better, and further left is smaller.", of) }</p>
             </header>
             if let Some(found) = found(&state.runs, state.budget) {
                 <p class="said" role="status">{ found }</p>
             }
             <Chart runs={state.runs.clone()} {bounds} budget={state.budget} />
             <p class="note">
-                { format!("The base forgets: English costs it {:.2} bits per byte, the teacher {:.2}, each student what its row says. The teacher took {} s.",
-                    bounds.base_english, bounds.teacher_english, three(bounds.seconds)) }
+                { tr!("The base forgets: English costs it {base} bits per byte, the teacher {teacher}, each student what its row says. The teacher took {seconds} s.",
+                    base = format!("{:.2}", bounds.base_english), teacher = format!("{:.2}", bounds.teacher_english), seconds = three(bounds.seconds)) }
             </p>
             <div class="tables">
                 <table class="personal-runs">
                     <thead>
                         <tr>
-                            <th scope="col">{ "student" }</th><th scope="col">{ "trained" }</th><th scope="col">{ "file" }</th>
-                            <th scope="col" data-why="Bits per byte of the held-out text.">{ "bits" }</th>
-                            <th scope="col" data-why="Bits per byte of English, which the base has read.">{ "English" }</th>
-                            <th scope="col" data-why="Steps after which the part of the text that chooses was read best.">{ "kept at" }</th>
-                            <th scope="col">{ "time" }</th>
-                            <th scope="col" data-why="All buffers of the run: data, base, adapter, gradients, moments, and what the teacher expects.">{ "memory" }</th>
-                            <th scope="col">{ "its file" }</th>
+                            <th scope="col">{ tr!("student") }</th><th scope="col">{ tr!("trained") }</th><th scope="col">{ tr!("file") }</th>
+                            <th scope="col" data-why={tr!("Bits per byte of the held-out text.")}>{ tr!("bits") }</th>
+                            <th scope="col" data-why={tr!("Bits per byte of English, which the base has read.")}>{ tr!("English") }</th>
+                            <th scope="col" data-why={tr!("Steps after which the part of the text that chooses was read best.")}>{ tr!("kept at") }</th>
+                            <th scope="col">{ tr!("time") }</th>
+                            <th scope="col" data-why={tr!("All buffers of the run: data, base, adapter, gradients, moments, and what the teacher expects.")}>{ tr!("memory") }</th>
+                            <th scope="col">{ tr!("its file") }</th>
                         </tr>
                     </thead>
                     <tbody>{ for state.runs.iter().map(|run| row(run, state.budget, tell)) }</tbody>
@@ -64,12 +65,12 @@ fn row(run: &Run, budget: f64, tell: &Callback<Msg>) -> Html {
             <td>{ kilobytes(run.bytes) }</td>
             <td>{ format!("{:.2}", run.bits) }</td>
             <td>{ format!("{:.2}", run.english) }</td>
-            <td>{ format!("{} of {}", run.kept, run.steps) }</td>
+            <td>{ tr!("{} of {}", run.kept, run.steps) }</td>
             <td>{ format!("{} s", three(run.seconds)) }</td>
             <td>{ size(run.memory as f64) }</td>
             <td>
                 <span class="proof">{ proof(run) }</span>
-                { Button::quiet("Save", "Writes the very files that were read again.").named(format!("Save {}, {}: {}", run.name, trained(run), names.join(", ")))
+                { Button::quiet(tr!("Save"), tr!("Writes the very files that were read again.")).named(tr!("Save {}, {}: {}", run.name, trained(run), names.join(", ")))
                     .calls(tell.reform(move |()| Msg::Save(id))) }
             </td>
         </tr>

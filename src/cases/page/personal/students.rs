@@ -6,6 +6,7 @@ use crate::cases::personal::state::{BUDGET, Msg, State};
 use crate::cases::personal::wire::Sized;
 use crate::cases::personal::words::kilobytes;
 use crate::decimal::tenths;
+use crate::lang::tr;
 use crate::view::format::{count, three};
 use crate::view::ui::control::Number;
 
@@ -17,21 +18,21 @@ pub fn students(state: &State, tell: &Callback<Msg>) -> Html {
     let fitting = (0..state.students.len()).filter(|&at| state.fits(at)).count();
     html! {
         <section class="panel" aria-labelledby="personal-students">
-            <header><h3 id="personal-students">{ "What fits" }</h3></header>
+            <header><h3 id="personal-students">{ tr!("What fits") }</h3></header>
             <div class="row wrap">
-                <Number label="budget, KB" why="Of all files that Save writes, in kilobytes of 1,000 bytes." value={state.budget} min={BUDGET.0} max={BUDGET.1}
+                <Number label={tr!("budget, KB")} why={tr!("Of all files that Save writes, in kilobytes of 1,000 bytes.")} value={state.budget} min={BUDGET.0} max={BUDGET.1}
                     on_change={tell.reform(Msg::Budget)} />
-                <div class="choices" role="group" aria-label="Numbers in the file">
-                    <button type="button" aria-pressed={state.half.to_string()} onclick={half(true)} data-why="Half the bytes of those that it was trained with. Ternary and binary ones are packed.">{ "F16" }</button>
-                    <button type="button" aria-pressed={(!state.half).to_string()} onclick={half(false)} data-why="As it was trained.">{ "F32" }</button>
+                <div class="choices" role="group" aria-label={tr!("Numbers in the file")}>
+                    <button type="button" aria-pressed={state.half.to_string()} onclick={half(true)} data-why={tr!("Half the bytes of those that it was trained with. Ternary and binary ones are packed.")}>{ "F16" }</button>
+                    <button type="button" aria-pressed={(!state.half).to_string()} onclick={half(false)} data-why={tr!("As it was trained.")}>{ "F32" }</button>
                 </div>
             </div>
             if state.students.is_empty() {
-                <p class="note">{ "Sizes are measured on files, which are written as soon as the base is there." }</p>
+                <p class="note">{ tr!("Sizes are measured on files, which are written as soon as the base is there.") }</p>
             } else {
-                <p class="note">{ format!("{fitting} of {} fit. Sizes are those of the files, header and configuration included.", state.students.len()) }</p>
+                <p class="note">{ tr!("{fitting} of {} fit. Sizes are those of the files, header and configuration included.", state.students.len(), fitting) }</p>
                 <table class="students">
-                    <thead><tr><th scope="col">{ "student" }</th><th scope="col">{ "trained" }</th><th scope="col">{ "file" }</th><th scope="col" class="of-budget">{ "of the budget" }</th><th scope="col">{ "opens in" }</th></tr></thead>
+                    <thead><tr><th scope="col">{ tr!("student") }</th><th scope="col">{ tr!("trained") }</th><th scope="col">{ tr!("file") }</th><th scope="col" class="of-budget">{ tr!("of the budget") }</th><th scope="col">{ tr!("opens in") }</th></tr></thead>
                     <tbody>{ for state.students.iter().enumerate().map(|(at, student)| row(state, at, student, tell)) }</tbody>
                 </table>
             }
@@ -45,11 +46,8 @@ fn row(state: &State, at: usize, student: &Sized, tell: &Callback<Msg>) -> Html 
     let budget = 1000.0 * state.budget;
     let scale = LONG / most.max(budget);
     let over = bytes as f64 - budget;
-    let why = if fits {
-        "Trained when it is chosen.".to_owned()
-    } else {
-        format!("{} KB over the budget.", three(over / 1000.0))
-    };
+    let why =
+        if fits { tr!("Trained when it is chosen.") } else { tr!("{} KB over the budget.", three(over / 1000.0)) };
     html! {
         <tr key={at} class={if fits { "" } else { "over" }} data-why={why}>
             <th scope="row">
@@ -66,7 +64,7 @@ fn row(state: &State, at: usize, student: &Sized, tell: &Callback<Msg>) -> Html 
                     <path d={format!("M{0} 0V12", tenths(scale * budget))} />
                 </svg>
             </td>
-            <td>{ if student.peft { "PEFT" } else { "this page" } }</td>
+            <td>{ if student.peft { tr!("PEFT") } else { tr!("this page") } }</td>
         </tr>
     }
 }

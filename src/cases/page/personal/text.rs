@@ -9,6 +9,7 @@ use yew::prelude::*;
 use crate::cases::personal::state::{Msg, OWN, State};
 use crate::cases::personal::text::MOST;
 use crate::files::blob::File;
+use crate::lang::tr;
 use crate::task::text::languages::{NEW, OLD};
 use crate::view::format::count;
 use crate::view::ui::control::{Button, Choice, Number};
@@ -19,10 +20,10 @@ pub fn text(state: &State, tell: &Callback<Msg>) -> Html {
     html! {
         <section class="panel" aria-labelledby="personal-text">
             <header>
-                <h3 id="personal-text">{ "The text" }</h3>
-                <div class="choices" role="group" aria-label="Whose text">
-                    <button type="button" aria-pressed={(!state.own).to_string()} onclick={choose(false)}>{ "Prepared" }</button>
-                    <button type="button" aria-pressed={state.own.to_string()} onclick={choose(true)}>{ "Your own" }</button>
+                <h3 id="personal-text">{ tr!("The text") }</h3>
+                <div class="choices" role="group" aria-label={tr!("Whose text")}>
+                    <button type="button" aria-pressed={(!state.own).to_string()} onclick={choose(false)}>{ tr!("Prepared") }</button>
+                    <button type="button" aria-pressed={state.own.to_string()} onclick={choose(true)}>{ tr!("Your own") }</button>
                 </div>
             </header>
             if state.own {
@@ -42,13 +43,13 @@ fn prepared(state: &State, tell: &Callback<Msg>) -> Html {
     html! {
         <>
             <div class="row wrap">
-                <Choice label="language" why="The Universal Declaration of Human Rights in it. The base has read none of the first fifty." options={languages().collect::<Vec<_>>()}
+                <Choice label={tr!("language")} why={tr!("The Universal Declaration of Human Rights in it. The base has read none of the first fifty.")} options={languages().collect::<Vec<_>>()}
                     chosen={state.language} on_change={tell.reform(Msg::Language)} />
-                <Number label="own part, bytes" why="Its beginning stands for a visitor's own text; all of it is the public text that a teacher reads." value={state.bytes as f64}
+                <Number label={tr!("own part, bytes")} why={tr!("Its beginning stands for a visitor's own text; all of it is the public text that a teacher reads.")} value={state.bytes as f64}
                     min={OWN.0} max={OWN.1} whole=true on_change={tell.reform(|bytes: f64| Msg::Bytes(bytes as usize))} />
             </div>
             <p class="note">
-                { format!("Of {} bytes three quarters are trained on, and the last one chooses the step at which a student is kept. Held out are the declaration’s last articles.", count(state.bytes)) }
+                { tr!("Of {} bytes three quarters are trained on, and the last one chooses the step at which a student is kept. Held out are the declaration’s last articles.", count(state.bytes)) }
             </p>
         </>
     }
@@ -89,20 +90,20 @@ fn Own(props: &OwnProps) -> Html {
             spawn_local(async move {
                 match pick::dropped(&dropped).await {
                     Ok(files) => take(Array::from(&files), tell),
-                    Err(_) => tell.emit(Msg::Problem("What was dropped could not be read; open it as a file.".into())),
+                    Err(_) => tell.emit(Msg::Problem(tr!("What was dropped could not be read; open it as a file."))),
                 }
             });
         })
     };
-    let options: Vec<AttrValue> = [AttrValue::from("nothing else")].into_iter().chain(languages()).collect();
+    let options: Vec<AttrValue> = [AttrValue::from(tr!("nothing else"))].into_iter().chain(languages()).collect();
     html! {
         <>
-            <textarea aria-label="Your text" rows="7" dir="auto" placeholder="Type or paste some pages, or drop a .txt here." value={props.text.clone()} oninput={typed}
+            <textarea aria-label={tr!("Your text")} rows="7" dir="auto" placeholder={tr!("Type or paste some pages, or drop a .txt here.")} value={props.text.clone()} oninput={typed}
                 {ondrop} ondragover={Callback::from(|event: DragEvent| event.prevent_default())} />
             <div class="row wrap">
-                { Button::new("Open a .txt…", "A text from disk, in UTF-8, in place of what stands here.").calls(press) }
-                <input ref={node} type="file" hidden=true accept=".txt,.md,.text" aria-label="A text file" {onchange} />
-                <Choice label="teacher also reads" why="Public text of a language: the Universal Declaration of Human Rights, some 9 KB." options={options}
+                { Button::new(tr!("Open a .txt…"), tr!("A text from disk, in UTF-8, in place of what stands here.")).calls(press) }
+                <input ref={node} type="file" hidden=true accept=".txt,.md,.text" aria-label={tr!("A text file")} {onchange} />
+                <Choice label={tr!("teacher also reads")} why={tr!("Public text of a language: the Universal Declaration of Human Rights, some 9 KB.")} options={options}
                     chosen={props.beside.map_or(0, |at| at + 1)} on_change={tell.reform(|at: usize| Msg::Beside(at.checked_sub(1)))} />
             </div>
             <p class="note">{ read_of(props.text.len()) }</p>
@@ -111,14 +112,17 @@ fn Own(props: &OwnProps) -> Html {
 }
 
 fn read_of(bytes: usize) -> String {
-    let parts = "Of what is read, the last quarter is held out; of the rest a quarter chooses the step, and no student learns it.";
+    let parts = tr!(
+        "Of what is read, the last quarter is held out; of the rest a quarter chooses the step, and no student learns it."
+    );
     match bytes {
-        long if long > MOST => format!(
+        long if long > MOST => tr!(
             "{} bytes, of which the first {} are read. {parts} Nothing leaves this machine.",
             count(long),
-            count(MOST)
+            count(MOST),
+            parts
         ),
-        short => format!("{} bytes. {parts} Nothing leaves this machine.", count(short)),
+        short => tr!("{} bytes. {parts} Nothing leaves this machine.", count(short), parts),
     }
 }
 
@@ -132,7 +136,7 @@ fn take(files: Array, tell: Callback<Msg>) {
             Ok(Ok(text)) => Msg::Text(text),
             Ok(Err(error)) => {
                 let at = error.utf8_error().valid_up_to();
-                Msg::Problem(format!("{name}: is no UTF-8 text from byte {at} on; save it as UTF-8."))
+                Msg::Problem(tr!("{name}: is no UTF-8 text from byte {at} on; save it as UTF-8.", name, at))
             }
             Err(error) => Msg::Problem(error.to_string()),
         });

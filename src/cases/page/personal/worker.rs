@@ -18,6 +18,7 @@ use crate::exec::gpu::Device;
 use crate::files::{Checkpoint, Memory};
 use crate::host::file::fetch;
 use crate::host::scope::Scope;
+use crate::lang::tr;
 use crate::peft::draft::stopped;
 use crate::task::text::small_model;
 
@@ -29,7 +30,7 @@ const CONFIG: &str = "lm/config.json";
 /// # Errors
 /// If this is no dedicated worker.
 pub fn start() -> std::result::Result<(), JsValue> {
-    let scope = Scope::own(|info| Report::Crashed(format!("it failed: {info}")))?;
+    let scope = Scope::own(|info| Report::Crashed(tr!("it failed: {info}", info)))?;
     let desk = Rc::new(Desk {
         scope: scope.clone(),
         files: RefCell::default(),
@@ -44,7 +45,7 @@ pub fn start() -> std::result::Result<(), JsValue> {
         spawn_local(async move {
             match message {
                 Ok((order, _)) => desk.carry_out(order).await,
-                Err(error) => desk.fail(None, format!("the worker was sent something that is no order: {error}")),
+                Err(error) => desk.fail(None, tr!("the worker was sent something that is no order: {error}", error)),
             }
         });
     });
@@ -115,28 +116,28 @@ impl Desk {
 
     async fn load(&self, webgpu: Option<bool>) -> Result<()> {
         let begun = clock::now();
-        let say = |what: &str| self.scope.send(&Report::Preparing(what.to_owned()));
-        say("Fetching the base, 0.9 MB");
+        let say = |what: String| self.scope.send(&Report::Preparing(what));
+        say(tr!("Fetching the base, 0.9 MB"));
         let weights = self.file(WEIGHTS).await?;
         let model =
             small_model(async |name: &str| self.file(if name == WEIGHTS { WEIGHTS } else { CONFIG }).await).await?;
-        say("Fetching the texts, 0.9 MB");
+        say(tr!("Fetching the texts, 0.9 MB"));
         let texts = text::read(&self.file(FILE).await?)?;
         let (device, name) = match webgpu {
             Some(false) => (None, String::new()),
             asked => match Device::open().await {
                 Ok(device) if asked.is_none() && device.is_software() => {
-                    (None, format!("The GPU here ({}) is software, which is slower", device.name))
+                    (None, tr!("The GPU here ({}) is software, which is slower", device.name))
                 }
                 Ok(device) => (Some(device.clone()), device.name),
-                Err(Error::Backend { reason, .. }) => (None, format!("WebGPU cannot be used here: {reason}")),
+                Err(Error::Backend { reason, .. }) => (None, tr!("WebGPU cannot be used here: {reason}", reason)),
                 Err(error) => (None, error.to_string()),
             },
         };
         let on_gpu = device.is_some();
         let weights = Checkpoint::open(vec![Memory::new("model.safetensors", weights)]).await?;
         let class = Class::new(model, weights, texts, device);
-        say("Writing every student's file");
+        say(tr!("Writing every student's file"));
         let students = class.sizes().await?;
         *self.class.borrow_mut() = Some(Rc::new(class));
         // What was trained on another backend stays there.
@@ -146,7 +147,7 @@ impl Desk {
     }
 
     async fn train(&self, number: u32, plan: &Plan) -> Result<()> {
-        let missing = || Error::Missing { what: "file", name: WEIGHTS.into(), hint: "reload the page".into() };
+        let missing = || Error::Missing { what: "file", name: WEIGHTS.into(), hint: tr!("reload the page") };
         let class = self.class.borrow().clone().ok_or_else(missing)?;
         let told = Cell::new(f64::NEG_INFINITY);
         let hear = async |doing: Doing, done: usize, of: usize| {
@@ -188,7 +189,7 @@ impl Desk {
     fn give(&self, run: usize) {
         let runs = self.runs.borrow();
         let Some(files) = runs.get(run) else {
-            return self.fail(None, "this run's files are not there any more; train it again".into());
+            return self.fail(None, tr!("this run's files are not there any more; train it again"));
         };
         let pairs: Array =
             files.iter().map(|(name, bytes)| Array::of2(&name.into(), &Uint8Array::from(&bytes[..]))).collect();
