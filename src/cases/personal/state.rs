@@ -157,7 +157,8 @@ impl State {
         if self.own && self.text.len() < LEAST {
             return Some(tr!(
                 "Your text has {} bytes; it takes {LEAST} to train on, to choose by and to hold out.",
-                self.text.len()
+                self.text.len(),
+                LEAST
             ));
         }
         if self.students.is_empty() {

@@ -84,7 +84,7 @@ impl Parts {
                 let public = language.as_deref().map(find).transpose()?;
                 let tokens = encode(text);
                 if tokens.len() < LEAST {
-                    let expected = tr!("at least {LEAST} bytes, to be cut into three parts; type or paste more");
+                    let expected = tr!("at least {LEAST} bytes, to be cut into three parts; type or paste more", LEAST);
                     return Err(Error::Data { what: tr!("your text"), expected, got: tokens.len().to_string() });
                 }
                 let read = &tokens[..tokens.len().min(MOST)];
