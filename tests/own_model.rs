@@ -280,11 +280,11 @@ fn an_adapter_begins_a_lane() {
         all.push(text("mine.txt", &content.repeat(8)));
         assert_eq!(take(&mut own, all), [""; 0], "{name}");
         let begun = block_on(adapter(name, |config| config)).unwrap();
-        assert_eq!(begun.on(2).to_text(), "lora.r4.a8.q_proj-v_proj-down_proj.from:adapter");
+        assert_eq!(begun.on(2).to_text(), "lora.r4.a8.q_proj-v_proj-down_proj.from_adapter");
         let ids: Vec<u32> = expected["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
         let (task, _) = block_on(own.task(&task(&["mine"], ids.len()), 1, small)).unwrap();
         let query =
-            "task=text&model=custom&languages=mine&lanes=lora.r4.a8.q_proj-v_proj-down_proj.from:adapter~lora.r2";
+            "task=text&model=custom&languages=mine&lanes=lora.r4.a8.q_proj-v_proj-down_proj.from_adapter~lora.r2";
         let mut lab = Lab::new(Config::from_query(query).unwrap(), task, None).unwrap();
         block_on(lab.begin_from(0, &begun)).unwrap();
         let whole = Passages { x: ids.clone(), y: vec![0; ids.len()] };

@@ -45,7 +45,7 @@ impl Lane {
             parts.push(format!("lr{}", decimal::plain(lr)));
         }
         if let Some(begin) = &self.begin {
-            parts.push(format!("from:{begin}"));
+            parts.push(format!("from_{begin}"));
         }
         parts.join(".")
     }
@@ -96,7 +96,7 @@ pub fn read_lane(text: &str, path: &str, errors: &mut Vec<Error>) -> Json {
 
 /// Key and value of one part; a choice with a number gives the object that holds both.
 fn read_part<'a>(part: &str, described: &[&'a Setting]) -> Option<(&'a str, Json)> {
-    if let Some(name) = part.strip_prefix("from:") {
+    if let Some(name) = part.strip_prefix("from_") {
         return Some(("begin", name.into()));
     }
     let end = part.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(part.len());
@@ -145,7 +145,7 @@ fn words(name: &str, described: &[&Setting]) -> String {
             _ => Some(tr!("{} ({}) with a number", setting.link, setting.key)),
         })
         .collect();
-    words.push(tr!("l with layers as in l0-2, projections as in q_proj-v_proj, what trains whole as in embed_tokens-lm_head, lr with its own learning rate, from: with the name of an opened adapter"));
+    words.push(tr!("l with layers as in l0-2, projections as in q_proj-v_proj, what trains whole as in embed_tokens-lm_head, lr with its own learning rate, from_ with the name of an opened adapter"));
     tr!("a part of {name} is {}", words.join(", "), name)
 }
 

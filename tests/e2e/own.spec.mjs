@@ -105,7 +105,7 @@ describe("a visitor's own model and text", () => {
       await button(page, "Train on these").click();
       await page.locator(".task summary").filter({ hasText: "language · mine" }).waitFor();
       await page.locator(".task summary").click();
-      assert.match(page.url(), /lanes=lora\.r4\.a8\.[^~]*q_proj-v_proj-down_proj[^~]*from:adapter~/);
+      assert.match(page.url(), /lanes=lora\.r4\.a8\.[^~]*q_proj-v_proj-down_proj[^~]*from_adapter~/);
       await page.getByLabel("Text to read").selectOption("typed in");
       await page.getByLabel("Text to be read").fill(expected.text);
       await page.locator("#text").getByText(/typed in · [1-9]\d* tokens · step 0/).waitFor({ timeout: 30_000 });
@@ -141,7 +141,7 @@ describe("a visitor's own model and text", () => {
         { name: "adapter_model.safetensors", mimeType: "application/octet-stream", buffer: readFileSync(`${adapter}/adapter_model.safetensors`) }]);
       await page.getByRole("alert").filter({ hasText: /cannot begin a lane: .*use_dora/ }).waitFor();
     });
-    const page = await site.visit("?task=text&lanes=lora.r4.from:notes");
+    const page = await site.visit("?task=text&lanes=lora.r4.from_notes");
     await page.getByText(/there is no adapter "notes"; this run begins from a person's own adapter, which no link carries/).waitFor({ timeout: 30_000 });
     await page.context().close();
   });
