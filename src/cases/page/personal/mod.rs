@@ -142,7 +142,7 @@ fn phase(phase: &Phase, busy: bool, tell: &Callback<Msg>) -> Html {
             <div class="row phase wrap">
                 <div class="choices" role="group" aria-label={tr!("Backend")}>
                     <button type="button" disabled={busy} aria-pressed={webgpu.to_string()} onclick={choose(true)}>{ if *webgpu { tr!("WebGPU ({name})", name) } else { "WebGPU".into() } }</button>
-                    <button type="button" disabled={busy} aria-pressed={(!webgpu).to_string()} onclick={choose(false)}>{ tr!("CPU") }</button>
+                    <button type="button" disabled={busy} aria-pressed={(!webgpu).to_string()} onclick={choose(false)}>{ "CPU" }</button>
                 </div>
                 <p class="note" role="status">
                     { tr!("Base and texts are there, and every student’s file was written once to measure it, in {} s.", three(milliseconds / 1000.0)) }
