@@ -26,7 +26,7 @@ fn memory() -> String {
     format!("{now:.0} MiB held, at most {most:.0}")
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+pub fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let folder = PathBuf::from(arguments.next().ok_or("which folder?")?);
     let backend = if arguments.next().as_deref() == Some("webgpu") { "webgpu" } else { "cpu" };
