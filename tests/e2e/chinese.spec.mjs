@@ -28,7 +28,7 @@ const views = {
   "the lab": ["", (page) => trained(page, 60)],
   digits: ["task=digits&pretrain=50", (page) => trained(page, 20)],
   sensors: ["task=sensors&pretrain=50", (page) => trained(page, 20)],
-  language: ["task=text", async (page) => {
+  language: ["task=text&backend=cpu&batch=2&sequence=32", async (page) => {
     await trained(page, 2, 120_000);
     await page.locator("#held th[scope=row]").first().waitFor({ timeout: 90_000 });
   }],
