@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { openSite } from "./page.mjs";
+import { inLanguage } from "./words.mjs";
 
 const FRAME = { width: 640, height: 400 };
 
@@ -69,12 +70,14 @@ describe("a figure in a frame of 640 × 400", () => {
   }
 
   it("has the run's buttons, its sentence, a caption with the way back, and its theme", { timeout: 60_000 }, async () => {
+    const t = inLanguage("zh");
     const page = await site.visit("?embed=loss&seed=3&theme=dark&lang=zh&paused", { viewport: FRAME, colorScheme: "light" });
-    await page.getByRole("button", { name: "Step", exact: true }).click();
-    await page.getByText(/^step 1 ·/).waitFor();
-    await page.getByRole("button", { name: "Run", exact: true }).click();
-    await page.getByText(/^Now:/).first().waitFor();
-    await page.getByRole("button", { name: "Pause", exact: true }).click();
+    await page.getByRole("button", { name: t("Step"), exact: true }).click();
+    await page.getByText(/^第 1 步 ·/).waitFor();
+    await page.getByRole("button", { name: t("Run"), exact: true }).click();
+    await page.getByText(/^现在：/).first().waitFor();
+    await page.getByRole("button", { name: t("Pause"), exact: true }).click();
+    assert.equal(await page.evaluate(() => document.documentElement.lang), "zh-Hans");
     assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
     const back = page.getByRole("link", { name: /LoRA Playground/ });
     assert.equal(await back.getAttribute("href"), `${site.server.origin}/some/sub-path/?seed=3`);
