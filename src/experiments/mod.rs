@@ -16,6 +16,7 @@ mod inputs;
 mod intruders;
 mod languages;
 mod merging;
+mod personal;
 mod prose;
 mod ranks;
 mod rates;
@@ -103,8 +104,9 @@ type Group = fn() -> Vec<Experiment>;
 pub fn all() -> Vec<Experiment> {
     let basics = [floors::all, routing::all, start::all, merging::all, rates::all, spectra::all, sizes::all];
     let variants = [allocation::all, ranks::all, squares::all, starts::all, dora::all, bits::all];
-    let routed = [balance::all, collapse::all, intruders::all, digits::all, languages::all, sensors::all];
-    let groups: [&[Group]; 3] = [&basics, &variants, &routed];
+    let routed = [balance::all, collapse::all, intruders::all, digits::all];
+    let practice = [languages::all, sensors::all, personal::all];
+    let groups: [&[Group]; 4] = [&basics, &variants, &routed, &practice];
     groups.concat().iter().flat_map(|group| group()).collect()
 }
 

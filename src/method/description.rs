@@ -66,7 +66,7 @@ pub struct Extras {
     pub cut: Option<Cut>,
     /// As a PEFT adapter.
     pub peft: Option<Peft>,
-    /// Whether lab/python.rs's script can go on with it.
+    /// Whether the scripts of `lab::python` have it.
     pub scripted: fn(&Settings) -> bool,
     /// What its gate reads, of a method with one.
     pub reads: fn(&Settings) -> Reads,

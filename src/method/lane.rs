@@ -157,13 +157,23 @@ impl Lane {
         }
     }
 
-    /// Whether lab/python.rs's script can go on with it: the method, with nothing that a modifier adds.
+    /// Whether `train.py` of `lab::python` can go on with it: the method, with nothing that a modifier adds but a balance.
     pub fn is_scripted(&self) -> bool {
-        let modified = list::modifiers(self.method)
-            .filter(|modifier| modifier.name != "balance")
+        self.is_modified_by(&["balance"])
+    }
+
+    /// Whether `load.py` of `lab::python` reads what it is saved as.
+    pub fn is_loaded(&self) -> bool {
+        self.is_modified_by(&["balance", "quantised"])
+    }
+
+    /// Whether the scripts have its method, and nothing else modifies it.
+    fn is_modified_by(&self, modifiers: &[&str]) -> bool {
+        let others = list::modifiers(self.method)
+            .filter(|modifier| !modifiers.contains(&modifier.name))
             .flat_map(|modifier| modifier.settings)
             .any(|setting| self.settings.get(setting.key) != Some(&setting.default));
-        (self.method.extras.scripted)(&self.settings) && !modified && self.modules_to_save.is_empty()
+        (self.method.extras.scripted)(&self.settings) && !others && self.modules_to_save.is_empty()
     }
 
     /// What its slider moves, and where that is.

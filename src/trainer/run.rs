@@ -14,6 +14,7 @@ use crate::config::{Edit, What};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::files::Dtype;
+use crate::lab::python::loader;
 use crate::lab::{Lab, Snapshot, export};
 use crate::lang::{marked, said, tr};
 use crate::protocol::{Event, Started};
@@ -245,7 +246,11 @@ impl Run {
     /// A lane as files by name: its adapter, or a language model with it merged in.
     pub async fn files(&self, lane: usize, merged: bool) -> Result<Vec<(String, Vec<u8>)>> {
         match merged {
-            false => export::files(&self.lab, lane, Dtype::F32).await,
+            false => {
+                let mut files = export::files(&self.lab, lane, Dtype::F32).await?;
+                files.extend(loader(&self.lab, lane));
+                Ok(files)
+            }
             true => Ok(vec![("model.safetensors".into(), export::merged_model(&self.lab, lane).await?)]),
         }
     }

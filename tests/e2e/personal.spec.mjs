@@ -96,15 +96,18 @@ describe("a personal model", () => {
     await page.context().close();
   });
 
-  it("learns a text of one's own, and gives up without leaving anything half done", { timeout: 300_000 }, async () => {
+  it("learns a text of one's own on WebGPU, gives up without leaving anything half done, and saves a script beside what PEFT has not", { timeout: 300_000 }, async () => {
     const page = await open();
+    await page.getByRole("button", { name: /^WebGPU/ }).click();
+    await page.getByText("every student’s file was written once").waitFor({ timeout: 120_000 });
+    assert.equal(await page.getByRole("button", { name: /^WebGPU \(/ }).getAttribute("aria-pressed"), "true");
     await page.getByRole("button", { name: "Your own" }).click();
     await page.getByLabel("Your text").fill("Habari");
     await page.getByText("Your text has 6 bytes; it takes 600").waitFor();
     assert.equal(await train(page).isDisabled(), true);
     await page.locator("input[type=file][accept^='.txt']").setInputFiles({ name: "own.txt", mimeType: "text/plain", buffer: Buffer.from(texts.swh.train.slice(0, 1500)) });
     await page.waitForFunction(() => document.querySelector("textarea").value.length === 1500);
-    await only(page, "LoRA r1");
+    await only(page, "binary LoRA r8");
     await page.getByRole("checkbox", { name: "distilled", exact: true }).setChecked(false);
     await page.getByLabel("steps").fill("20");
     await page.getByLabel("steps").press("Tab");
@@ -119,6 +122,13 @@ describe("a personal model", () => {
     const [run] = await rows(page);
     assert.ok(run.bits > 1 && run.bits < 8 && Math.abs(run.reread - run.bits) < 0.01, JSON.stringify(run));
     await page.getByText(/^Of your 1,500 bytes/).waitFor();
+    const downloads = [];
+    page.on("download", (download) => downloads.push(download));
+    await page.getByRole("button", { name: "Save binary LoRA r8, plain: lora.safetensors, load.py" }).click();
+    while (downloads.length < 2) await page.waitForTimeout(50);
+    const saved = Object.fromEntries(await Promise.all(downloads.map(async (one) => [one.suggestedFilename(), readFileSync(await one.path())])));
+    assert.equal((saved["lora.safetensors"].length / 1000).toFixed(1), run.kb.toFixed(1));
+    assert.match(saved["load.py"].toString(), /python load\.py lora\.safetensors MODEL/);
     // A file that is no text is said to be none, and harms nothing.
     await page.locator("input[type=file][accept^='.txt']").setInputFiles({ name: "broken.txt", mimeType: "text/plain", buffer: Buffer.from([0x61, 0xff, 0x62]) });
     await page.getByRole("alert").getByText("broken.txt: is no UTF-8 text from byte 1 on").waitFor();

@@ -1,6 +1,7 @@
 //! The page's part for cases: a list of them, and the one that the address asks for. What has been opened is kept while another
 //! is shown. Knows nothing of what a case does.
 
+mod device;
 mod entries;
 mod languages;
 mod list;

@@ -10,6 +10,7 @@ use crate::exec::gpu::Device;
 use crate::files::{Checkpoint, Dtype, Memory};
 use crate::lab::Lab;
 use crate::lab::export::files;
+use crate::lab::python::loader;
 use crate::lab::saved::reread;
 use crate::lab::student::{Course, Pool, Reads, pool, student};
 use crate::lang::tr;
@@ -191,7 +192,8 @@ impl Class {
         };
         lab.put(0, &parameters)?;
         let seconds = (clock::now() - begun) / 1000.0;
-        let files = files(&lab, 0, dtype(plan.half)).await?;
+        let mut files = files(&lab, 0, dtype(plan.half)).await?;
+        let script = loader(&lab, 0);
         let (bits, english) = (lab.bits(Some(0), &looked.held).await?, lab.bits(Some(0), &looked.english).await?);
         let memory = lab.bytes();
         drop(lab);
@@ -215,7 +217,10 @@ impl Class {
             reread: reader.bits(&looked.held).await?,
             seconds,
             memory,
+            script: script.is_some(),
         };
+        // The same for every file of its method, it is no part of the adapter's bytes.
+        files.extend(script);
         Ok((run, files))
     }
 

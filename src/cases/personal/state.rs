@@ -352,6 +352,7 @@ mod tests {
             reread: 3.7,
             seconds: 2.0,
             memory: 1,
+            script: false,
         };
         update(&mut state, Msg::Report(Report::Ran { number: 1, run: Box::new(run.clone()) }));
         assert_eq!(state.work.as_ref().unwrap().runs, (1, 4));

@@ -183,4 +183,6 @@ pub struct Run {
     pub seconds: f64,
     /// Bytes of all buffers while training.
     pub memory: usize,
+    /// `load.py` is saved beside the files.
+    pub script: bool,
 }

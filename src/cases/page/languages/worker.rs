@@ -14,6 +14,7 @@ use crate::cases::languages::kinds::kind;
 use crate::cases::languages::merging::{COUNTS, WAYS, alone, sums};
 use crate::cases::languages::state::FIRST;
 use crate::cases::languages::wire::{Merging, Order, Reading, Report, Switched};
+use crate::cases::page::device::choose;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
@@ -139,17 +140,7 @@ impl Desk {
         say(tr!("Fetching the base, 0.9 MB"));
         self.model().await?;
         say(tr!("Making base and adapters ready"));
-        let (device, name) = match webgpu {
-            Some(false) => (None, String::new()),
-            asked => match Device::open().await {
-                Ok(device) if asked.is_none() && device.is_software() => {
-                    (None, tr!("The GPU here ({}) is software, which is slower", device.name))
-                }
-                Ok(device) => (Some(device.clone()), device.name),
-                Err(Error::Backend { reason, .. }) => (None, tr!("WebGPU cannot be used here: {reason}", reason)),
-                Err(error) => (None, error.to_string()),
-            },
-        };
+        let (device, name) = choose(webgpu).await;
         let on_gpu = device.is_some();
         *self.device.borrow_mut() = device;
         // What a text takes first is made now.

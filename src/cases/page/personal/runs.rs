@@ -6,6 +6,7 @@ use super::chart::Chart;
 use crate::cases::personal::state::{Msg, State};
 use crate::cases::personal::wire::Run;
 use crate::cases::personal::words::{found, kilobytes, proof, text_of, trained};
+use crate::lab::python::LOADER;
 use crate::lang::tr;
 use crate::view::format::{size, three};
 use crate::view::ui::control::Button;
@@ -54,10 +55,19 @@ pub fn runs(state: &State, tell: &Callback<Msg>) -> Html {
     }
 }
 
+/// What pressing Save does.
+fn saves(run: &Run) -> String {
+    match run.script {
+        true => tr!("Writes the very file that was read again, and load.py, which puts it onto the model in Python."),
+        false => tr!("Writes the very files that were read again: PEFT's folder."),
+    }
+}
+
 fn row(run: &Run, budget: f64, tell: &Callback<Msg>) -> Html {
     let id = run.id;
     let over = run.bytes as f64 > 1000.0 * budget;
-    let names: Vec<&str> = run.files.iter().map(|(name, _)| name.as_str()).collect();
+    let script = run.script.then_some(LOADER);
+    let names: Vec<&str> = run.files.iter().map(|(name, _)| name.as_str()).chain(script).collect();
     html! {
         <tr key={id} class={if over { "over" } else { "" }}>
             <th scope="row">{ &run.name }</th>
@@ -70,7 +80,7 @@ fn row(run: &Run, budget: f64, tell: &Callback<Msg>) -> Html {
             <td>{ size(run.memory as f64) }</td>
             <td>
                 <span class="proof">{ proof(run) }</span>
-                { Button::quiet(tr!("Save"), tr!("Writes the very files that were read again.")).named(tr!("Save {}, {}: {}", run.name, trained(run), names.join(", ")))
+                { Button::quiet(tr!("Save"), saves(run)).named(tr!("Save {}, {}: {}", run.name, trained(run), names.join(", ")))
                     .calls(tell.reform(move |()| Msg::Save(id))) }
             </td>
         </tr>

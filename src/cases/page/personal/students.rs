@@ -20,7 +20,7 @@ pub fn students(state: &State, tell: &Callback<Msg>) -> Html {
         <section class="panel" aria-labelledby="personal-students">
             <header><h3 id="personal-students">{ tr!("What fits") }</h3></header>
             <div class="row wrap">
-                <Number label={tr!("budget, KB")} why={tr!("Of all files that Save writes, in kilobytes of 1,000 bytes.")} value={state.budget} min={BUDGET.0} max={BUDGET.1}
+                <Number label={tr!("budget, KB")} why={tr!("Of the adapter's files, in kilobytes of 1,000 bytes; load.py, the same for every run, is not counted.")} value={state.budget} min={BUDGET.0} max={BUDGET.1}
                     on_change={tell.reform(Msg::Budget)} />
                 <div class="choices" role="group" aria-label={tr!("Numbers in the file")}>
                     <button type="button" aria-pressed={state.half.to_string()} onclick={half(true)} data-why={tr!("Half the bytes of those that it was trained with. Ternary and binary ones are packed.")}>{ "F16" }</button>

@@ -9,12 +9,12 @@ use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
+use crate::cases::page::device::choose;
 use crate::cases::personal::class::{Class, Files, Teacher};
 use crate::cases::personal::text::{self, FILE};
 use crate::cases::personal::wire::{Doing, Order, Plan, Report};
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::exec::gpu::Device;
 use crate::files::{Checkpoint, Memory};
 use crate::host::file::fetch;
 use crate::host::scope::Scope;
@@ -123,17 +123,7 @@ impl Desk {
             small_model(async |name: &str| self.file(if name == WEIGHTS { WEIGHTS } else { CONFIG }).await).await?;
         say(tr!("Fetching the texts, 0.9 MB"));
         let texts = text::read(&self.file(FILE).await?)?;
-        let (device, name) = match webgpu {
-            Some(false) => (None, String::new()),
-            asked => match Device::open().await {
-                Ok(device) if asked.is_none() && device.is_software() => {
-                    (None, tr!("The GPU here ({}) is software, which is slower", device.name))
-                }
-                Ok(device) => (Some(device.clone()), device.name),
-                Err(Error::Backend { reason, .. }) => (None, tr!("WebGPU cannot be used here: {reason}", reason)),
-                Err(error) => (None, error.to_string()),
-            },
-        };
+        let (device, name) = choose(webgpu).await;
         let on_gpu = device.is_some();
         let weights = Checkpoint::open(vec![Memory::new("model.safetensors", weights)]).await?;
         let class = Class::new(model, weights, texts, device);

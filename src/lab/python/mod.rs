@@ -1,5 +1,5 @@
 //! Going on in Python: a script that trains a lane's adapter with PyTorch, PEFT and Accelerate, and the values it starts
-//! from. Knows nothing of where they go.
+//! from; and one that puts what was saved onto a model of transformers. Knows nothing of where they go.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,12 @@ use crate::files::Dtype;
 use crate::files::write::{Planned, Writer};
 use crate::task::{LossKind, Targets};
 
-const SCRIPT: &str = include_str!("python.py");
+/// What the script is saved as that puts a file onto a model.
+pub const LOADER: &str = "load.py";
+const TRAIN: &str = include_str!("train.py");
+const LOAD: &str = include_str!("load.py");
+/// What both have.
+const METHODS: &str = include_str!("methods.py");
 
 /// `train.py` for one lane of `config`.
 ///
@@ -33,7 +38,19 @@ pub fn script(config: &Config, lane: usize) -> Result<String> {
         });
     }
     let own = Config { lanes: vec![chosen.clone()], ..config.clone() };
-    Ok(SCRIPT.replace("@CONFIG@", &format!("{:#}", own.to_value())))
+    let train = TRAIN.replace("@METHODS@", METHODS.trim_end());
+    Ok(train.replace("@CONFIG@", &format!("{:#}", own.to_value())))
+}
+
+/// `load.py`, by name, for the file that a language model's lane is saved as (`export::parameters`); `None` where PEFT opens what is
+/// saved, and for what the script has not.
+pub fn loader(lab: &Lab, lane: usize) -> Option<(String, Vec<u8>)> {
+    let own = lab.lane(lane);
+    let is_peft = own.method.extras.peft.is_some_and(|peft| (peft.allowed)(&own.settings));
+    let is_text = lab.task.network.modules().next().is_some();
+    let text = LOAD.replace("@METHODS@", METHODS.trim_end());
+    (is_text && !is_peft && own.is_loaded())
+        .then(|| (LOADER.to_owned(), text.replace("@FILE@", &format!("{}.safetensors", own.method.name)).into_bytes()))
 }
 
 /// `start.safetensors`, which `train.py` reads: data, base network, and a lane's parameters as they are now. Before the
@@ -98,7 +115,7 @@ mod tests {
         let json = &text[from..from + text[from..].find("\n\"\"\")").unwrap()];
         let own = Config::from_json(json).unwrap();
         assert_eq!((own.lanes.len(), &own.lanes[0]), (1, &config.lanes[1]));
-        assert!(!text.contains("@CONFIG@"));
+        assert!(!text.contains("@CONFIG@") && text.contains("class MoLoRA"));
         assert!(script(&config, 9).unwrap_err().to_string().contains("no lane \"9\""));
         let config = Config::from_query("all&lanes=mor1e.n8.prototype").unwrap();
         assert!(script(&config, 0).unwrap_err().to_string().starts_with("lanes[0]: mor1e.n8.prototype is not allowed"));
