@@ -290,7 +290,7 @@ impl<'a> Class<'a> {
 
     /// A student before its first step.
     fn begin(&self, lane: &Lane) -> Result<Lab> {
-        let course = Course { batch: 1, batches: 1, ..course(1, 0.01, self.seed) };
+        let course = Course { batch: 1, batches: 1, warmup: 0, ..course(1, 0.01, self.seed) };
         let read = pool(&[Reads { tokens: &self.own, labelled: true }], &course, 0)?;
         student(self.model.clone(), (&[LANGUAGE.to_owned()], read), None, lane.clone(), &course, self.inputs.device())
     }
