@@ -181,7 +181,7 @@ impl State {
         effects
     }
 
-    fn problem(&mut self, message: String) {
+    pub fn problem(&mut self, message: String) {
         if self.problems.last() != Some(&message) {
             self.problems.push(message);
         }

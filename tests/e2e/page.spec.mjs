@@ -467,31 +467,34 @@ describe("the page, with WebGPU", () => {
     const own = of("own", /^$/);
     // What only frames in other pages fetch, and what those pages do.
     const embeds = of("embed", /embed(ded)?\.(d\.ts|js|css)$/);
+    // What draws a picture that is to be saved, and the page that previews an embed.
+    const asked = ([path]) => /(picture\.js|preview\.(html|css|js))$/.test(path);
     // The texts of another language than English.
     const catalogues = ([path]) => path.includes("locales");
     assert.ok(sizes.every(([path]) => !/chunk_/.test(path) || needs[path.match(/chunk_\d+/)[0]]), JSON.stringify(needs));
-    const first = total(sizes.filter((one) => !studio(one) && !lessons(one) && !cases(one) && !embeds(one) && !own(one) && !catalogues(one)));
+    const first = total(sizes.filter((one) => !studio(one) && !lessons(one) && !cases(one) && !embeds(one) && !own(one) && !asked(one) && !catalogues(one)));
     assert.ok(sizes.filter(catalogues).every(([, size]) => size <= 60_000), said);
     assert.ok(total(sizes.filter((one) => own(one) && !studio(one))) <= 60_000, said);
     assert.ok(total(sizes.filter(embeds)) <= 40_000, said);
+    assert.ok(total(sizes.filter(asked)) <= 10_000, said);
     assert.ok(first <= 820_000, said);
     assert.ok(total(sizes.filter(studio)) <= 390_000, said);
     // All lessons in both languages with the column that shows them; what the studio has, too, is counted there.
     assert.ok(total(sizes.filter((one) => lessons(one) && !studio(one))) <= 120_000, said);
     assert.ok(total(sizes.filter(cases)) <= 260_000, said);
     await visiting("", {}, async (page) => {
-      const asked = () => new Set(page.asked.filter((url) => url.endsWith(".wasm")).map((url) => url.split("/").at(-1)));
+      const fetched = () => new Set(page.asked.filter((url) => url.endsWith(".wasm")).map((url) => url.split("/").at(-1)));
       await trained(page, 1);
-      assert.deepEqual([...asked()], ["lora-playground_bg.wasm"]);
+      assert.deepEqual([...fetched()], ["lora-playground_bg.wasm"]);
       await page.evaluate(() => (location.hash = "#experiments"));
       await page.getByRole("button", { name: "CPU", exact: true, disabled: false }).waitFor({ timeout: 20_000 });
       await page.evaluate(() => (location.hash = "#adapters"));
       await button(page, "Try with a small one").waitFor({ timeout: 20_000 });
-      const parts = [...asked()].filter((name) => !name.startsWith("chunk_"));
+      const parts = [...fetched()].filter((name) => !name.startsWith("chunk_"));
       assert.deepEqual(parts, ["lora-playground_bg.wasm", "split_studio.wasm"]);
       await page.evaluate(() => (location.hash = "#cases"));
       await page.getByRole("heading", { name: "Cases from practice" }).waitFor();
-      assert.ok(asked().has("split_cases.wasm") && !page.asked.some((url) => url.includes("languages.json")));
+      assert.ok(fetched().has("split_cases.wasm") && !page.asked.some((url) => url.includes("languages.json")));
       assert.equal(page.asked.filter((url) => url.endsWith("_bg.wasm")).length, 1);
     });
   });

@@ -1,4 +1,5 @@
-//! A panel's frame: its heading, its picture, and on demand the same values as a table. Knows nothing of the content.
+//! A panel's frame: its heading, its picture, and on demand the same values as a table. Knows nothing of the content, nor of
+//! how a picture is saved: a click on what has `data-picture` asks the page for that.
 
 use yew::prelude::*;
 
@@ -39,10 +40,14 @@ pub fn Panel(props: &PanelProps) -> Html {
                 { props.controls.clone() }
                 <span class="spring" />
                 if shown.is_some() {
-                    <button type="button" class="quiet" onclick={open.clone()}
+                    <button type="button" class="quiet" data-tool="" onclick={open.clone()}
                         data-why={tr!("Fill the table with the values of this moment.")}>{ tr!("Refresh") }</button>
                 }
-                <button type="button" class="quiet" aria-pressed={shown.is_some().to_string()}
+                <details class="picture" name="picture" data-tool="">
+                    <summary aria-label={tr!("Picture of {}", props.title)} data-why={tr!("Save what is seen here, with the run's link and its sentence, as a drawing or in pixels.")}>{ tr!("Picture") }</summary>
+                    <div class="menu">{ for PICTURES.iter().map(|&form| picture_button(&props.title, form)) }</div>
+                </details>
+                <button type="button" class="quiet" data-tool="" aria-pressed={shown.is_some().to_string()}
                     aria-label={tr!("{} as a table", props.title)}
                     data-why={tr!("Show the same values as a table, as they are at this step.")}
                     onclick={if shown.is_some() { close } else { open }}>{ tr!("Table") }</button>
@@ -56,6 +61,15 @@ pub fn Panel(props: &PanelProps) -> Html {
                 { props.children.clone() }
             }
         </section>
+    }
+}
+
+/// The forms in which what is seen can be saved, as files' names end and as people call them.
+const PICTURES: [(&str, &str); 2] = [("svg", "SVG"), ("png", "PNG")];
+
+fn picture_button(of: &str, (form, label): (&'static str, &'static str)) -> Html {
+    html! {
+        <button type="button" class="quiet" data-picture={form} aria-label={tr!("Save {of} as {label}", of, label)}>{ label }</button>
     }
 }
 
