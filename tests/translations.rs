@@ -72,7 +72,7 @@ fn collect(tokens: TokenStream, file: &str, said: &mut Said) {
     }
 }
 
-/// Texts of the page's scripts and of index.html.
+/// Texts of the page's scripts and documents.
 fn of_page(said: &mut Said) {
     for name in ["www/boot.js", "www/embedded.js"] {
         let script = fs::read_to_string(root().join(name)).unwrap();
@@ -81,13 +81,15 @@ fn of_page(said: &mut Said) {
             said.entry(text.into()).or_insert((name.into(), false));
         }
     }
-    let html = fs::read_to_string(root().join("index.html")).unwrap();
-    for part in html.split(" data-t>").skip(1) {
-        said.entry(part.split('<').next().unwrap().into()).or_insert(("index.html".into(), false));
-    }
-    for part in html.split(" data-t-label").collect::<Vec<_>>().split_last().map_or(&[][..], |(_, before)| before) {
-        let label = part.rsplit("aria-label=\"").next().unwrap();
-        said.entry(label.split('"').next().unwrap().into()).or_insert(("index.html".into(), false));
+    for name in ["index.html", "www/preview.html"] {
+        let html = fs::read_to_string(root().join(name)).unwrap();
+        for part in html.split(" data-t>").skip(1) {
+            said.entry(part.split('<').next().unwrap().into()).or_insert((name.into(), false));
+        }
+        for part in html.split(" data-t-label").collect::<Vec<_>>().split_last().map_or(&[][..], |(_, before)| before) {
+            let label = part.rsplit("aria-label=\"").next().unwrap();
+            said.entry(label.split('"').next().unwrap().into()).or_insert((name.into(), false));
+        }
     }
 }
 

@@ -33,15 +33,31 @@ describe("a run taken elsewhere", () => {
       await page.getByLabel("Form", { exact: true }).selectOption(form);
       await page.getByLabel("Panel to share").selectOption("loss");
       await page.getByLabel("Theme to share").selectOption("dark");
+      await page.getByLabel("Language to share").selectOption("English");
       written[form] = await text.inputValue();
+      // The preview shows the very lines, and what they make in a page; nothing of it is fetched before it is asked for.
+      assert.equal(page.asked.some((url) => /preview|embed=/.test(url)), false);
+      const [preview] = await Promise.all([page.context().waitForEvent("page"), page.getByRole("link", { name: "Preview" }).click()]);
+      const figure = preview.frameLocator("iframe");
+      await figure.getByText(/^step [1-9]/).waitFor({ timeout: 60_000 });
+      assert.deepEqual([await figure.locator("html").getAttribute("data-theme"), await figure.locator("html").getAttribute("lang")], ["dark", "en"]);
+      assert.equal(await preview.locator("pre").innerText(), written[form]);
+      await preview.close();
     }
-    assert.match(await page.getByRole("link", { name: "See it" }).getAttribute("href"), /seed=5&lanes=full~lora.r2&embed=loss&theme=dark$/);
     for (const body of Object.values(written)) {
       const frame = await shown(page, body);
       await frame.getByText(/^step [1-9]/).waitFor({ timeout: 60_000 });
       assert.equal(await frame.locator("html").getAttribute("data-theme"), "dark");
       assert.match(await frame.getByRole("link", { name: /LoRA Playground/ }).getAttribute("href"), /\?seed=5&lanes=full~lora\.r2$/);
     }
+    await page.context().close();
+  });
+
+  it("is previewed only as a figure of this playground", { timeout: 60_000 }, async () => {
+    const page = await site.visit(`preview.html#${encodeURIComponent('<iframe src="https://example.org/?embed=loss"></iframe><img src="x">')}`);
+    await page.getByText("There is nothing to show here").waitFor();
+    assert.equal(await page.locator("iframe, img").count(), 0);
+    assert.equal(page.asked.some((url) => url.includes("example.org")), false);
     await page.context().close();
   });
 

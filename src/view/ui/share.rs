@@ -5,9 +5,9 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::control::{Button, Choice};
-use crate::lang::tr;
+use crate::lang::{LANGUAGES, tr};
 use crate::view::action::Action;
-use crate::view::snippet::{FORMS, THEMES, address, snippet};
+use crate::view::snippet::{FORMS, Shown, THEMES, preview, snippet};
 
 #[derive(Properties, PartialEq)]
 pub struct ShareBoxProps {
@@ -21,14 +21,18 @@ pub struct ShareBoxProps {
 
 #[component]
 pub fn ShareBox(props: &ShareBoxProps) -> Html {
-    let (form, panel, theme) = (use_state_eq(|| 0usize), use_state_eq(|| 1usize), use_state_eq(|| 0usize));
+    let (form, panel) = (use_state_eq(|| 0usize), use_state_eq(|| 1usize));
+    let (theme, lang) = (use_state_eq(|| 0usize), use_state_eq(|| 0usize));
     let set = |state: &UseStateHandle<usize>| {
         let state = state.clone();
         Callback::from(move |chosen| state.set(chosen))
     };
     let name = props.panels.get(*panel).cloned().unwrap_or_default();
-    let theme_name = THEMES.get(*theme).copied().unwrap_or_default();
-    let text = snippet(*form, &props.link, &name, theme_name);
+    // The first of the choices is the reader's own.
+    let code = lang.checked_sub(1).and_then(|chosen| LANGUAGES.get(chosen)).map(|(code, ..)| *code);
+    let shown = Shown { panel: &name, theme: THEMES.get(*theme).copied().unwrap_or_default(), lang: code };
+    let text = snippet(*form, &props.link, shown);
+    let own = std::iter::once("auto").chain(LANGUAGES.iter().map(|(_, _, name)| *name));
     let said = match (*form, props.copied) {
         (0, true) => tr!("Link copied."),
         (0, false) => tr!("Copy this link:"),
@@ -49,10 +53,12 @@ pub fn ShareBox(props: &ShareBoxProps) -> Html {
                 <Choice quiet=true label={tr!("Panel to share")} why={tr!("Which panel is shown there.")} options={props.panels.clone()} chosen={*panel} on_change={set(&panel)} />
                 <Choice quiet=true label={tr!("Theme to share")} why={tr!("Its colours there; auto is what the reader's system has.")} options={THEMES.map(AttrValue::from).to_vec()}
                     chosen={*theme} on_change={set(&theme)} />
+                <Choice quiet=true label={tr!("Language to share")} why={tr!("Its language there; auto is what the reader's browser asks for.")} options={own.map(AttrValue::from).collect::<Vec<_>>()}
+                    chosen={*lang} on_change={set(&lang)} />
             }
-            <input type="text" readonly=true value={text} {onfocus} aria-label={if *form == 0 { tr!("Link to this run") } else { tr!("For a page of yours") }} />
+            <input type="text" readonly=true value={text.clone()} {onfocus} aria-label={if *form == 0 { tr!("Link to this run") } else { tr!("For a page of yours") }} />
             if *form > 0 {
-                <a href={address(&props.link, &name, theme_name)} target="_blank" rel="noopener">{ tr!("See it") }</a>
+                <a href={preview(&props.link, &text, crate::lang::code())} target="_blank" rel="noopener" data-why={tr!("Opens a page that holds what stands here, and trains there.")}>{ tr!("Preview") }</a>
             }
             { Button::quiet(tr!("Close"), tr!("Put this away.")).acts(&props.dispatch, Action::CloseShare) }
         </div>
