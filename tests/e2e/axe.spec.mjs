@@ -1,4 +1,4 @@
-// Every view, light and dark, wide and on a phone, in English and Chinese, as axe sees it: nothing that it calls a fault of any kind.
+// Every view, light and dark, wide and on a phone, in English and Chinese (each two of these together), as axe sees it: nothing that it calls a fault of any kind.
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
@@ -35,8 +35,8 @@ const views = {
 };
 
 const [wide, phone] = [{ width: 1440, height: 900 }, { width: 390, height: 844 }];
-// Colours do not depend on the language, so that two looks of the other do.
-const looks = [["en", "light", wide], ["en", "light", phone], ["en", "dark", wide], ["en", "dark", phone], ["zh", "light", wide], ["zh", "dark", phone]];
+// Every language in either theme and at either width, and every theme at either width.
+const looks = [["en", "light", wide], ["en", "dark", phone], ["zh", "dark", wide], ["zh", "light", phone]];
 
 describe("axe finds nothing", () => {
   let site;

@@ -116,7 +116,7 @@ fn mark(point: &Point) -> Html {
     }
 }
 
-/// Each student's name above the highest of its points, and higher where another stands there.
+/// Each student's name above the highest of its points; where another stands there, to one side, or higher.
 fn students<'a>(points: &'a [Point], (left, right): (f64, f64)) -> Vec<Html> {
     let mut tops: Vec<&'a Point> = Vec::new();
     for point in points {
@@ -129,17 +129,18 @@ fn students<'a>(points: &'a [Point], (left, right): (f64, f64)) -> Vec<Html> {
     let mut placed: Vec<(f64, f64, f64)> = Vec::new();
     let place = |point: &Point| {
         let half = CHARACTER * point.run.name.chars().count() as f64 / 2.0;
-        let x = point.x.clamp(left + half, (right - half).max(left + half));
-        let mut y = point.y - RADIUS - 6.0;
-        let covers = |y: f64, others: &[(f64, f64, f64)]| {
+        let beside = half - RADIUS;
+        let at = |aside: f64| (point.x + aside).clamp(left + half, (right - half).max(left + half));
+        let covers = |x: f64, y: f64, others: &[(f64, f64, f64)]| {
             let point = |p: &Point| (p.x - x).abs() < half + RADIUS && p.y > y - LINE && p.y < y + RADIUS;
             let name =
                 |&(other, width, at): &(f64, f64, f64)| (other - x).abs() < half + width && (at - y).abs() < LINE;
             others.iter().any(name) || points.iter().any(point)
         };
-        while covers(y, &placed) && y > TOP + LINE {
-            y -= LINE;
-        }
+        let lines = (0..).map(|line| point.y - RADIUS - 6.0 - LINE * f64::from(line)).take_while(|&y| y > TOP);
+        let places = lines.flat_map(|y| [0.0, -beside, beside].map(|aside| (at(aside), y)));
+        let above = (at(0.0), point.y - RADIUS - 6.0);
+        let (x, y) = places.into_iter().find(|&(x, y)| !covers(x, y, &placed)).unwrap_or(above);
         placed.push((x, half, y));
         html! { <text class="who" x={tenths(x)} y={tenths(y)} text-anchor="middle">{ &point.run.name }</text> }
     };

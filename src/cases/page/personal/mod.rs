@@ -123,8 +123,8 @@ pub fn Personal(props: &PersonalProps) -> Html {
             <div class="halves personal-halves">
                 { text::text(state, &tell) }
                 { students::students(state, &tell) }
+                { train::train(state, &tell) }
             </div>
-            { train::train(state, &tell) }
             { runs::runs(state, &tell) }
         </>
     }

@@ -6,6 +6,7 @@ use crate::cases::personal::state::{BUDGET, Msg, State};
 use crate::cases::personal::wire::Sized;
 use crate::cases::personal::words::kilobytes;
 use crate::decimal::tenths;
+use crate::lab::python::LOADER;
 use crate::lang::tr;
 use crate::view::format::{count, three};
 use crate::view::ui::control::Number;
@@ -32,7 +33,7 @@ pub fn students(state: &State, tell: &Callback<Msg>) -> Html {
             } else {
                 <p class="note">{ tr!("{fitting} of {} fit. Sizes are those of the files, header and configuration included.", state.students.len(), fitting) }</p>
                 <table class="students">
-                    <thead><tr><th scope="col">{ tr!("student") }</th><th scope="col">{ tr!("trained") }</th><th scope="col">{ tr!("file") }</th><th scope="col" class="of-budget">{ tr!("of the budget") }</th><th scope="col">{ tr!("opens in") }</th></tr></thead>
+                    <thead><tr><th scope="col">{ tr!("student") }</th><th scope="col">{ tr!("trained") }</th><th scope="col">{ tr!("file") }</th><th scope="col" class="of-budget">{ tr!("of the budget") }</th><th scope="col" data-why={tr!("PEFT, or transformers through the script that is saved beside the file.")}>{ tr!("opens with") }</th></tr></thead>
                     <tbody>{ for state.students.iter().enumerate().map(|(at, student)| row(state, at, student, tell)) }</tbody>
                 </table>
             }
@@ -64,7 +65,7 @@ fn row(state: &State, at: usize, student: &Sized, tell: &Callback<Msg>) -> Html 
                     <path d={format!("M{0} 0V12", tenths(scale * budget))} />
                 </svg>
             </td>
-            <td>{ if student.peft { tr!("PEFT") } else { tr!("this page") } }</td>
+            <td>{ if student.peft { tr!("PEFT") } else { LOADER.to_owned() } }</td>
         </tr>
     }
 }

@@ -68,7 +68,7 @@ pub fn train(state: &State, tell: &Callback<Msg>) -> Html {
 fn progress(state: &State, work: &Work) -> Html {
     let what = match (&work.doing, work.stopping) {
         (_, true) => tr!("Stopping after this step"),
-        (None, _) => "Beginning".into(),
+        (None, _) => tr!("Beginning"),
         (Some(what), _) => doing(what, &state.students),
     };
     html! {
