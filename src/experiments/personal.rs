@@ -77,19 +77,15 @@ fn teacher() -> Config {
 fn size() -> Experiment {
     let students = students();
     let names = students.clone().map(|(name, _)| name);
-    let of =
-        |names: &[&str], what: &str| -> Vec<_> { names.iter().map(|name| shown(format!("{name}: {what}"))).collect() };
+    let sizes = names.map(|name| shown(format!("{name}: KB of its file, F16"))).to_vec();
     let trained = &names[..TRAINED];
+    let bits = trained.iter().zip(FOUND).map(|(name, bits)| near(format!("{name}: bits per byte"), bits, WITHIN));
     Experiment {
         id: "personal-size",
         setups: vec![teacher(), setup(students.map(|(_, lane)| lane).to_vec(), STUDENT, 0.01)],
         quantities: [
-            trained
-                .iter()
-                .zip(FOUND)
-                .map(|(name, bits)| near(format!("{name}: bits per byte"), bits, WITHIN))
-                .collect(),
-            files,
+            bits.collect(),
+            sizes,
             vec![
                 quantity("LoRA r1 − MoR1E 2, gate 4: bits", Expected::AtMost(0.1)),
                 quantity("file of LoRA r1 / of MoR1E 2, gate 4", Expected::AtMost(0.3)),
