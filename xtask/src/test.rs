@@ -18,10 +18,10 @@ pub fn test(args: &[String]) -> Result {
     let mut report = Report::default();
 
     report.stage("format", "a second", || run(&mut command("cargo fmt --all --check")));
-    report.stage("clippy, native", "half a minute", || {
+    report.stage("clippy, native", "one or two minutes", || {
         run(&mut command("cargo clippy --locked --workspace --all-targets -- -D warnings"))
     });
-    report.stage("native tests", "two minutes", native);
+    report.stage("native tests", "a quarter of an hour on two cores", native);
     if !fast {
         match browser_tools() {
             Ok(browser) => in_browser(&mut report, &browser),
@@ -39,15 +39,15 @@ fn browser_tools() -> Result<Browser> {
 
 fn in_browser(report: &mut Report, browser: &Browser) {
     for product in ["studio", "api"] {
-        report.stage(&format!("clippy, wasm with the {product}"), "half a minute", || {
+        report.stage(&format!("clippy, wasm with the {product}"), "a minute", || {
             run(&mut clippy_wasm(&format!("--no-default-features --features {product}")))
         });
     }
-    report.stage("wasm tests in Chromium", "two minutes", || wasm_pack(browser));
-    let page = report.stage("release page", "two minutes", page::build);
+    report.stage("wasm tests in Chromium", "six minutes", || wasm_pack(browser));
+    let page = report.stage("release page", "three minutes", page::build);
     let package = report.stage("npm package", "a minute", package::package);
     if page && package {
-        report.stage("end to end in Chromium", "three minutes", || end_to_end(browser));
+        report.stage("end to end in Chromium", "half an hour or more", || end_to_end(browser));
     } else {
         report.failed.push("end to end in Chromium (nothing to test: a build failed)".into());
     }
