@@ -1,5 +1,5 @@
 // Screenshots of the page, to be looked at: light and dark, desktop and phone, soon after the start and after 2000 steps,
-// each panel by itself; the studio, before and after a measurement, and a sweep; fifty languages; and each part of an adapter's.
+// each panel by itself; figures in frames; the studio, before and after a measurement, and a sweep; fifty languages; and each part of an adapter's.
 //
 //   node bench/shots.mjs DIR
 import { mkdir } from "node:fs/promises";
@@ -88,6 +88,22 @@ for (const colorScheme of ["light", "dark"]) {
     await heat.click({ position: { x: 0.42 * width, y: 0.38 * width } });
     await take(page, `languages-${size}-${colorScheme}`, { fullPage: true });
     if (page.errors.length) console.log(`  errors on this visit: ${page.errors.join(" | ")}`);
+    await page.context().close();
+  }
+}
+// Figures as they stand in other people's pages: of a run, of an experiment, of an adapter.
+const EMBEDS = {
+  loss: ["?embed=loss", (page) => trained(page, 400, 120_000)],
+  gates: ["?embed=gates", (page) => trained(page, 400, 120_000)],
+  experiment: ["?embed=experiment:dylora", (page) => page.locator(".drawn svg circle").first().waitFor()],
+  adapter: ["?embed=adapter:map", (page) => page.locator(".map text").nth(20).waitFor()],
+};
+for (const [figure, [query, there]] of Object.entries(EMBEDS)) {
+  for (const colorScheme of ["light", "dark"]) {
+    const page = await site.visit(query, { viewport: { width: 640, height: 400 }, colorScheme, deviceScaleFactor: 2 });
+    await there(page);
+    await page.waitForTimeout(500);
+    await take(page, `embed-${figure}-${colorScheme}`);
     await page.context().close();
   }
 }

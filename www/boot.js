@@ -11,6 +11,8 @@ const parts = {
 const element = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const embedded = query.has("embed");
+// A figure of the studio alone, which needs no lab.
+const ofStudio = /^(experiment|adapter):/.test(query.get("embed"));
 const root = document.documentElement;
 if (/^(light|dark)$/.test(query.get("theme"))) root.dataset.theme = query.get("theme");
 
@@ -78,13 +80,29 @@ document.addEventListener("click", async ({ target }) => {
   }
 });
 
+// A panel is to be saved as a picture.
+document.addEventListener("click", async ({ target }) => {
+  const form = target.closest?.("[data-picture]")?.dataset.picture;
+  if (!form) return;
+  const menu = target.closest("details");
+  try {
+    const { save } = await import("./picture.js");
+    menu.open = false;
+    await save(target.closest("section"), form);
+  } catch (error) {
+    menu.open = true;
+    target.textContent = t("not loaded; once more?");
+    console.error(error);
+  }
+});
+
 async function startLab() {
   // In another site's page, and where a frame may have no workers.
   if (embedded || self.origin === "null") {
     root.classList.toggle("embedded", embedded);
     root.classList.toggle("fits", embedded && query.get("height") !== "auto");
-    const [{ start }] = await Promise.all([import("./embedded.js"), embedded && dressed("embed.css")]);
-    return start(load, query, embedded);
+    const [{ start, startFigure }] = await Promise.all([import("./embedded.js"), embedded && dressed("embed.css")]);
+    return ofStudio ? startFigure(load, query, element("app")) : start(load, query, embedded);
   }
   // The trainer's worker loads its script while the engine is fetched and compiled.
   const worker = new Worker("worker.js?trainer", { type: "module" });

@@ -4,6 +4,9 @@
 export type Panel =
   | "lanes" | "loss" | "gates" | "method" | "weight" | "experts" | "ranks" | "digits" | "text" | "held" | "map" | "writing";
 
+/** Figures of the studio, each alone in its frame: an experiment's by its name, and an adapter's. */
+export type StudioFigure = `experiment:${string}` | "adapter:map" | "adapter:spectrum";
+
 /** A configuration: a link's query (`"lanes=full~lora.r8&seed=2"`) or a document, as the npm package has it. */
 export type Configuration = string | { version: 1; lanes: object[]; [key: string]: unknown };
 

@@ -4,18 +4,70 @@ const NAME = "lora-playground";
 const VERSION = 1;
 const PATIENCE = 15_000;
 
-// Starts the lab with a trainer of its own, with another frame's, or, in a frame that may have no workers, with one in here.
-export async function start(load, query, embedded) {
+// What is said to the page around, and whether a message is of it and meant for the playground.
+function talk(query) {
   const around = window.parent === window ? null : window.parent;
   // The page around, where it has said who it is; one without an origin, as a file, cannot be told from others.
   const host = /^https?:\/\//.test(query.get("host") ?? "") ? query.get("host") : "*";
-  const say = (message) => around?.postMessage({ from: NAME, version: VERSION, ...message }, host);
+  return {
+    say: (message) => around?.postMessage({ from: NAME, version: VERSION, ...message }, host),
+    meant: ({ source, origin, data }) => around && source === around && (host === "*" || origin === host) && data?.to === NAME,
+  };
+}
+
+function tellHeight(query, say) {
+  if (query.get("height") !== "auto") return;
+  const tell = () => say({ type: "size", height: Math.ceil(document.body.getBoundingClientRect().height) });
+  new ResizeObserver(tell).observe(document.body);
+}
+
+// What PEFT saved in a folder of this page's own site: its policy allows no other.
+async function adapter(folder) {
+  const base = new URL(`${folder}/`, document.baseURI);
+  if (base.origin !== location.origin) throw new Error(`${base.origin} is another site than the playground's, ${location.origin}: put the folder there`);
+  return Promise.all(
+    ["adapter_model.safetensors", "adapter_config.json"].map(async (name) => {
+      const response = await fetch(new URL(name, base));
+      if (!response.ok) throw new Error(`${response.url}: status ${response.status}`);
+      return [name, new File([await response.blob()], name)];
+    }),
+  );
+}
+
+// Shows a figure of the studio, which has no run: only its theme can be changed, for which it is drawn anew.
+export async function startFigure(load, query, root) {
+  const { say, meant } = talk(query);
+  const { dataset } = document.documentElement;
+  if (!dataset.theme) {
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const follow = () => (dataset.theme = dark.matches ? "dark" : "light");
+    dark.addEventListener("change", follow);
+    follow();
+  }
+  addEventListener("message", (event) => {
+    if (!meant(event)) return;
+    const { type, theme, id } = event.data;
+    if (type === "theme" && /^(light|dark)$/.test(theme)) {
+      query.set("theme", theme);
+      location.replace(`?${query}`);
+    } else say({ type: "error", message: `${type}: this figure is of what was measured, and has no run; it takes theme alone, light or dark`, stopped: false, id });
+  });
+  say({ type: "hello" });
+  const glue = await load();
+  await glue.start_studio(root, query.get("embed"), query.get("adapter") ? adapter(query.get("adapter")) : undefined);
+  tellHeight(query, say);
+}
+
+// Starts the lab with a trainer of its own, with another frame's, or, in a frame that may have no workers, with one in here.
+export async function start(load, query, embedded) {
+  const { say, meant } = talk(query);
 
   let trainer, hear, join;
   const joined = new Promise((resolve) => (join = resolve));
   const early = [];
-  addEventListener("message", ({ source, origin, data, ports }) => {
-    if (!around || source !== around || (host !== "*" && origin !== host) || data?.to !== NAME) return;
+  addEventListener("message", (event) => {
+    if (!meant(event)) return;
+    const { data, ports } = event;
     if (data.type === "join" && ports[0]) return join(ports[0]);
     if (data.type === "share" && ports[0]) return share(trainer, ports[0]);
     if (hear) ask(data);
@@ -47,10 +99,7 @@ export async function start(load, query, embedded) {
   if (!embedded) return;
   hear = await glue.start_embed((text) => say(JSON.parse(text)));
   early.forEach(ask);
-  if (query.get("height") === "auto") {
-    const tell = () => say({ type: "size", height: Math.ceil(document.body.getBoundingClientRect().height) });
-    new ResizeObserver(tell).observe(document.body);
-  }
+  tellHeight(query, say);
 }
 
 function worker() {

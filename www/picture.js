@@ -24,8 +24,46 @@ function make(name, attributes = {}, ...inside) {
   return element;
 }
 
+// Of an address, what says how the page shows a run and not which run it is.
+const SHOWN = new Set(["embed", "paused", "lang", "theme", "host", "height", "join"]);
+
+// The run as the page tells it: its step, what it is, its sentence and its address.
+function told() {
+  const said = (selector) => document.querySelector(selector)?.textContent ?? "";
+  const step = said(".status").split(" · ")[0];
+  const title = document.querySelector("#app .title")?.firstChild?.textContent ?? "";
+  const query = location.search.slice(1).split("&").filter((pair) => pair && !SHOWN.has(pair.split("=")[0]));
+  const link = location.origin + location.pathname + (query.length ? `?${query.join("&")}` : "");
+  return { step, link, lines: [["LoRA Playground", step, title].join(" · "), said("#app .now")] };
+}
+
+// Puts what is seen of `panel` on the visitor's disk, as "svg" or as "png", which has two pixels for one.
+export async function save(panel, form) {
+  const { step, lines, link } = told();
+  const svg = draw(panel, lines, link);
+  const content = form === "png" ? await inPixels(svg, 2) : new Blob([svg], { type: "image/svg+xml" });
+  const anchor = document.createElement("a");
+  anchor.href = URL.createObjectURL(content);
+  anchor.download = `${panel.id}-${step.replace(/\D/g, "") || 0}.${form}`;
+  anchor.click();
+  // Browsers read it after the click has returned.
+  setTimeout(() => URL.revokeObjectURL(anchor.href), 60_000);
+}
+
+async function inPixels(svg, scale) {
+  const picture = new Image();
+  picture.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(svg)}`;
+  await picture.decode();
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width: picture.width * scale, height: picture.height * scale });
+  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
+  const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+  if (!blob) throw new Error("this browser could not draw the picture");
+  return blob;
+}
+
 // The SVG document of `panel`, with the lines of its caption and the address of what it shows.
-export function draw(panel, lines, link) {
+function draw(panel, lines, link) {
   const frame = panel.getBoundingClientRect();
   const body = getComputedStyle(document.body);
   const base = { "font-family": body.fontFamily, "font-size": body.fontSize };

@@ -5,7 +5,6 @@ pub mod desk;
 mod embed;
 mod lead;
 mod notices;
-mod picture;
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -105,12 +104,6 @@ impl Handle {
         }
     }
 
-    /// Something went wrong beside the run, which goes on.
-    fn say(&self, problem: String) {
-        self.core.borrow_mut().state.problem(problem);
-        self.redraw.now();
-    }
-
     fn carry_out(&self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
@@ -185,11 +178,7 @@ fn App(props: &AppProps) -> Html {
                 let handle = handle.clone();
                 move |value| handle.handle(wrap(value))
             };
-            let listeners = (
-                browser::on_visibility(tell(Msg::Visible)),
-                browser::on_theme(tell(Msg::Dark)),
-                picture::on_ask(&handle),
-            );
+            let listeners = (browser::on_visibility(tell(Msg::Visible)), browser::on_theme(tell(Msg::Dark)));
             move || drop(listeners)
         });
     }

@@ -181,7 +181,7 @@ impl State {
         effects
     }
 
-    pub fn problem(&mut self, message: String) {
+    fn problem(&mut self, message: String) {
         if self.problems.last() != Some(&message) {
             self.problems.push(message);
         }

@@ -26,11 +26,3 @@ export function give(name, content) {
   // Browsers read it after the click has returned.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
-
-// What is seen of an element, as an SVG document or as a picture in pixels; what draws it is fetched when it is asked for.
-export async function savePicture(element, form, name, lines, link) {
-  const { draw } = await import(new URL("picture.js", document.baseURI));
-  const svg = draw(element, lines, link);
-  if (form === "png") await savePng(`${name}.png`, svg, 2);
-  else save(`${name}.svg`, "image/svg+xml", svg);
-}

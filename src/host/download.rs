@@ -1,7 +1,6 @@
 //! Files on their way to the visitor's disk. Knows nothing of what they hold.
 
 use wasm_bindgen::prelude::*;
-use web_sys::Element;
 
 #[wasm_bindgen(module = "/src/host/download.js")]
 extern "C" {
@@ -12,13 +11,4 @@ extern "C" {
     /// An SVG document as a picture of `scale` times its size.
     #[wasm_bindgen(js_name = savePng, catch)]
     pub async fn save_png(name: &str, svg: &str, scale: f64) -> Result<(), JsValue>;
-    /// What is seen of an element, over lines that say what it is of and the address of that; `form` is "svg" or "png".
-    #[wasm_bindgen(js_name = savePicture, catch)]
-    pub async fn save_picture(
-        of: &Element,
-        form: &str,
-        name: &str,
-        lines: Vec<String>,
-        link: &str,
-    ) -> Result<(), JsValue>;
 }

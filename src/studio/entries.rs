@@ -86,9 +86,15 @@ pub fn trainer_here(port: web_sys::DedicatedWorkerGlobalScope) {
     host::worker::start_here(port, OPEN);
 }
 
+/// The address's name of a figure, and the files that it is of, on their way.
+type Figure = (String, Option<js_sys::Promise>);
+
 #[wasm_split(studio, fallible)]
-fn page(root: web_sys::Element) -> Result<(), Failed> {
-    ui::start(root);
+fn page((root, figure): (web_sys::Element, Option<Figure>)) -> Result<(), Failed> {
+    match figure {
+        None => ui::start(root),
+        Some((name, files)) => ui::embed::start(root, &name, files.map(JsValue::from)),
+    }
     Ok(())
 }
 
@@ -102,14 +108,18 @@ fn adapters() -> Result<(), Failed> {
     adapters::worker::start().map_err(|_| Failed::Scope)
 }
 
-/// Starts the studio in `root`. Called once, by the page's script.
+/// Starts the studio in `root`, or one `figure` of it alone (`ui::embed`), perhaps of `files`. Called once, by the page's script.
 ///
 /// # Errors
 /// If its part of the engine cannot be fetched.
 #[wasm_bindgen]
-pub async fn start_studio(root: web_sys::Element) -> Result<(), JsValue> {
+pub async fn start_studio(
+    root: web_sys::Element,
+    figure: Option<String>,
+    files: Option<js_sys::Promise>,
+) -> Result<(), JsValue> {
     console_error_panic_hook::set_once();
-    Ok(page(root).await?)
+    Ok(page((root, figure.map(|name| (name, files)))).await?)
 }
 
 /// Experiments and sweeps at the bidding of the studio's page; to be called once, in a dedicated worker.

@@ -38,6 +38,9 @@ const PANELS = {
   text: ["?embed=text", (page) => page.locator("#text .passage .tint").first().waitFor({ timeout: 120_000 })],
   held: ["?embed=held&paused", (page) => page.locator("#held td.tint").first().waitFor({ timeout: 120_000 })],
   map: ["?embed=map", canvas("map")],
+  "an experiment's figure": ["?embed=experiment:dylora", (page) => page.locator(".drawn svg circle").first().waitFor({ timeout: 60_000 })],
+  "an adapter's map": ["?embed=adapter:map", (page) => page.locator(".map rect").nth(20).waitFor({ timeout: 60_000 })],
+  "an adapter's spectrum": ["?embed=adapter:spectrum&adapter=data/adapter/example", (page) => page.locator(".singular .kept").nth(3).waitFor({ timeout: 60_000 })],
   writing: ["?embed=writing", (page) => page.locator("#writing input").waitFor({ timeout: 60_000 })],
 };
 
@@ -86,6 +89,26 @@ describe("a figure in a frame of 640 × 400", () => {
     await page.emulateMedia({ colorScheme: "dark" });
     await page.emulateMedia({ colorScheme: "light" });
     assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+    await page.context().close();
+  });
+
+  it("says what is wrong with a figure of the studio, and takes a theme but no command of a run", { timeout: 60_000 }, async () => {
+    const page = await site.visit("?embed=experiment:rank", { viewport: FRAME });
+    await page.getByText(/there is no figure "experiment:rank"; there are adapter:map, .*top-k/).waitFor();
+    await page.goto(`${site.server.origin}/some/sub-path/?embed=adapter:map&adapter=https://example.org/mine`);
+    await page.getByText(/https:\/\/example\.org is another site/).waitFor();
+    await page.goto(`${site.server.origin}/some/sub-path/preview.html#${encodeURIComponent('<lora-playground panels="experiment:dylora" theme="light"></lora-playground>')}`);
+    const frame = page.frameLocator("iframe");
+    await frame.locator(".drawn svg circle").first().waitFor();
+    const said = await page.evaluate(() => new Promise((done) => {
+      const element = document.querySelector("lora-playground");
+      element.addEventListener("error", ({ detail }) => done(detail.message));
+      element.run();
+    }));
+    assert.match(said, /^run: this figure is of what was measured/);
+    await page.evaluate(() => document.querySelector("lora-playground").setAttribute("theme", "dark"));
+    await frame.locator("html[data-theme=dark] .drawn svg circle").first().waitFor();
+    assert.equal(page.asked.some((url) => url.includes("example.org/mine/")), false);
     await page.context().close();
   });
 

@@ -57,7 +57,7 @@ pub fn caption(state: &State) -> Html {
 }
 
 /// The status without the GPU's name, for which there is no room.
-pub(super) fn short(state: &State) -> String {
+fn short(state: &State) -> String {
     match &state.run.started {
         Some(started) if !state.run.lanes.is_empty() => {
             let device = if started.backend == "webgpu" { "WebGPU" } else { "CPU" };

@@ -81,7 +81,7 @@ pub fn claim(state: &State, index: usize, words: &Words, open: bool, ask: &Callb
 }
 
 /// The verdict, told by word and by shape.
-fn verdict(verdict: Verdict) -> Html {
+pub fn verdict(verdict: Verdict) -> Html {
     let (class, mark) = match verdict {
         Verdict::Holds => ("verdict holds", "●"),
         Verdict::DoesNotHold => ("verdict fails", "✕"),
@@ -105,7 +105,7 @@ fn progress(running: &Running) -> Html {
 }
 
 /// Where and how long.
-fn provenance(record: &Record, how: &str) -> String {
+pub fn provenance(record: &Record, how: &str) -> String {
     let place = match &record.place {
         Where::Nowhere => tr!("on the CPU (nothing is trained)"),
         Where::Cpu => tr!("on the CPU"),

@@ -7,6 +7,7 @@ mod chart;
 mod claim;
 mod claims;
 mod details;
+pub mod embed;
 mod files;
 mod sweep_form;
 mod sweeps;
@@ -129,18 +130,6 @@ impl Handle {
         }
     }
 
-    /// What is said of the experiments, and what was measured of them before.
-    async fn told(&self) -> crate::error::Result<Told> {
-        let claims = match lang::code() {
-            "en" => "data/claims.json".into(),
-            code => format!("data/claims.{code}.json"),
-        };
-        let prose = Prose::read(&fetch(&claims).await?)?;
-        let recorded = fetch("data/recorded.json").await?;
-        let experiments = self.core.borrow().state.experiments.clone();
-        Ok((Rc::new(prose), Rc::from(record::read(&experiments, &recorded))))
-    }
-
     /// The address asks for a view, and perhaps one experiment.
     fn go(&self, place: Place) {
         if place == Place::Elsewhere {
@@ -161,13 +150,25 @@ impl Handle {
             if matches!(core.place, Place::Experiments(_)) && !matches!(core.state.prose, Some(Ok(_))) {
                 let handle = self.clone();
                 spawn_local(async move {
-                    let told = handle.told().await;
+                    let experiments = handle.core.borrow().state.experiments.clone();
+                    let told = told(&experiments).await;
                     handle.handle(Msg::Prose(told.map_err(|error| error.to_string())));
                 });
             }
         }
         self.redraw.now();
     }
+}
+
+/// What is said of the experiments, and what was measured of them before.
+async fn told(experiments: &[Experiment]) -> crate::error::Result<Told> {
+    let claims = match lang::code() {
+        "en" => "data/claims.json".into(),
+        code => format!("data/claims.{code}.json"),
+    };
+    let prose = Prose::read(&fetch(&claims).await?)?;
+    let recorded = fetch("data/recorded.json").await?;
+    Ok((Rc::new(prose), Rc::from(record::read(experiments, &recorded))))
 }
 
 fn named(experiments: &[Experiment], place: &Place) -> Option<usize> {

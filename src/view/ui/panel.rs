@@ -1,5 +1,5 @@
 //! A panel's frame: its heading, its picture, and on demand the same values as a table. Knows nothing of the content, nor of
-//! how a picture is saved: a click on what has `data-picture` asks the page for that.
+//! how a picture is saved: a click on what has `data-picture` asks the page's script for that.
 
 use yew::prelude::*;
 

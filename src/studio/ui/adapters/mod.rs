@@ -4,6 +4,7 @@
 mod axes;
 mod combine;
 mod compare;
+pub mod figure;
 mod map;
 mod module;
 mod open;
@@ -142,11 +143,11 @@ pub struct AdaptersProps {
     pub dark: bool,
 }
 
-/// Kept while another part of the studio is shown: what is open stays open.
-#[component]
-pub fn Adapters(props: &AdaptersProps) -> Html {
+/// The state and its worker, for as long as the component is there.
+#[hook]
+fn use_handle() -> Rc<Handle> {
     let trigger = use_force_update();
-    let handle = use_memo((), |()| {
+    use_memo((), |()| {
         let core = Core { state: State::default(), client: None, beside: JsValue::UNDEFINED };
         let handle = Handle {
             core: Rc::new(RefCell::new(core)),
@@ -154,7 +155,13 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
         };
         handle.start();
         handle
-    });
+    })
+}
+
+/// Kept while another part of the studio is shown: what is open stays open.
+#[component]
+pub fn Adapters(props: &AdaptersProps) -> Html {
+    let handle = use_handle();
     {
         let handle = handle.clone();
         use_effect_with((), move |()| {

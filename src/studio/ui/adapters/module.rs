@@ -251,13 +251,13 @@ fn pictures(look: &Look) -> [Option<Picture>; 3] {
 }
 
 #[derive(Properties, PartialEq)]
-struct KeptProps {
-    row: Rc<Overview>,
+pub struct KeptProps {
+    pub row: Rc<Overview>,
 }
 
 /// The spectrum, and what a rank would keep of it.
 #[component]
-fn Kept(props: &KeptProps) -> Html {
+pub fn Kept(props: &KeptProps) -> Html {
     let values = &props.row.singular;
     let rank = use_state_eq(|| None::<usize>);
     if values.is_empty() {

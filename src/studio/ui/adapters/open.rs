@@ -17,7 +17,7 @@ use crate::view::ui::pick::{chosen, dropped};
 #[wasm_bindgen(module = "/src/studio/ui/adapters/places.js")]
 extern "C" {
     #[wasm_bindgen(catch)]
-    async fn example() -> Result<JsValue, JsValue>;
+    pub async fn example() -> Result<JsValue, JsValue>;
 }
 
 #[derive(Properties, PartialEq)]

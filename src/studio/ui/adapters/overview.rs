@@ -32,11 +32,39 @@ pub struct OverviewProps {
 #[component]
 pub fn OverviewPart(props: &OverviewProps) -> Html {
     let adapter = &props.adapter;
+    let pick = props.tell.reform(|row: usize| Msg::Look { row, region: None });
+    html! {
+        <>
+            <p class="lead-line">
+                <span class="soft">{ format!("{}. ", kind(&adapter.rows)) }</span>
+                if adapter.measured { { lead(&adapter.rows, &adapter.outliers) } }
+            </p>
+            { for adapter.problems.iter().map(|problem| html! { <div class="notice" role="alert"><p>{ problem }</p></div> }) }
+            { for lacking(&adapter.rows).filter(|_| adapter.with_base && adapter.problems.is_empty()).map(|said| html! { <p class="note" role="status">{ said }</p> }) }
+            { sums(adapter) }
+            <MapFigure adapter={adapter.clone()} dark={props.dark} on_pick={pick.clone()} />
+            <Modules adapter={adapter.clone()} on_pick={pick} />
+            { for adapter.listed.said.iter().map(|what| html! { <p class="note reason">{ what }</p> }) }
+            { not_understood(&adapter.listed.not_understood) }
+        </>
+    }
+}
+
+#[derive(Properties, PartialEq)]
+pub struct MapFigureProps {
+    pub adapter: Opened,
+    pub dark: bool,
+    pub on_pick: Callback<usize>,
+}
+
+/// The map of a column of choice.
+#[component]
+pub fn MapFigure(props: &MapFigureProps) -> Html {
+    let adapter = &props.adapter;
     let column = use_state_eq(|| Column::Norm);
     let grid = use_memo((adapter.id, adapter.rows.len()), |_| {
         Grid::new(adapter.listed.rows.iter().map(|row| row.name.as_str()))
     });
-    let pick = props.tell.reform(|row: usize| Msg::Look { row, region: None });
     let columns = Column::measured();
     let choose = {
         let (column, columns) = (column.clone(), columns.clone());
@@ -51,21 +79,9 @@ pub fn OverviewPart(props: &OverviewProps) -> Html {
         Callback::from(move |()| as_table(&grid, &rows, column))
     };
     html! {
-        <>
-            <p class="lead-line">
-                <span class="soft">{ format!("{}. ", kind(&adapter.rows)) }</span>
-                if adapter.measured { { lead(&adapter.rows, &adapter.outliers) } }
-            </p>
-            { for adapter.problems.iter().map(|problem| html! { <div class="notice" role="alert"><p>{ problem }</p></div> }) }
-            { for lacking(&adapter.rows).filter(|_| adapter.with_base && adapter.problems.is_empty()).map(|said| html! { <p class="note" role="status">{ said }</p> }) }
-            { sums(adapter) }
-            <Figure title={tr!("Map")} {controls} {table}>
-                <Map rows={adapter.rows.clone()} outliers={adapter.outliers.clone()} {grid} column={*column} dark={props.dark} on_pick={pick.clone()} />
-            </Figure>
-            <Modules adapter={adapter.clone()} on_pick={pick} />
-            { for adapter.listed.said.iter().map(|what| html! { <p class="note reason">{ what }</p> }) }
-            { not_understood(&adapter.listed.not_understood) }
-        </>
+        <Figure title={tr!("Map")} {controls} {table}>
+            <Map rows={adapter.rows.clone()} outliers={adapter.outliers.clone()} {grid} column={*column} dark={props.dark} on_pick={props.on_pick.clone()} />
+        </Figure>
     }
 }
 
