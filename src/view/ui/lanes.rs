@@ -187,7 +187,7 @@ fn size(frame: Option<&LaneFrame>) -> Html {
                 </span>
             }
             <span class="size" tabindex="0" data-why={why}>
-                <b>{ count(frame.parameters) }</b>{ " · " }{ percent(share) }
+                <b>{ count(frame.parameters) }</b>{ " · " }{ tr!("{} of W0", percent(share)) }
             </span>
         </>
     }
