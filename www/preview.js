@@ -6,7 +6,9 @@ const KNOWN = { iframe: ["src", "title", "width", "height"], "lora-playground": 
 const HERE = new URL("./", location.href).href;
 
 function show() {
-  const lines = decodeURIComponent(location.hash.slice(1));
+  let lines = location.hash.slice(1);
+  // What cannot be read is shown as it came, and makes nothing.
+  try { lines = decodeURIComponent(lines); } catch { /* a lone "%" */ }
   document.querySelector("pre").textContent = lines;
   const given = new DOMParser().parseFromString(lines, "text/html").querySelector(Object.keys(KNOWN).join());
   const sound = given && (given.localName !== "iframe" || given.src.startsWith(HERE));
