@@ -36,7 +36,7 @@ pub async fn peft(lab: &Lab, lane: usize) -> Result<Files> {
 async fn peft_as(lab: &Lab, lane: usize, dtype: Dtype) -> Result<Files> {
     lab.check_lane(lane)?;
     let own = lab.lane(lane);
-    let Some(peft) = own.method.extras.peft.filter(|peft| (peft.allowed)(&own.settings)) else {
+    let Some(peft) = own.peft() else {
         return Err(Error::Data {
             what: format!("lane {lane}"),
             expected: "a method that PEFT has; mixtures are saved in a form of their own, or merged".into(),
@@ -96,7 +96,7 @@ async fn whole(lab: &Lab, lane: usize) -> Result<Vec<(SavedModule, Stored)>> {
 pub async fn files(lab: &Lab, lane: usize, dtype: Dtype) -> Result<Vec<(String, Vec<u8>)>> {
     lab.check_lane(lane)?;
     let own = lab.lane(lane);
-    if own.method.extras.peft.is_none_or(|peft| !(peft.allowed)(&own.settings)) {
+    if own.peft().is_none() {
         return Ok(vec![(format!("{}.safetensors", own.method.name), parameters(lab, lane, dtype).await?)]);
     }
     let files = peft_as(lab, lane, dtype).await?;

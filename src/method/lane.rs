@@ -1,7 +1,7 @@
 //! One lane: a method with its settings, and the layers it adapts. Everything that others need to know of it follows from
 //! the method's description. Knows nothing of documents or of how it trains.
 
-use super::description::{Causal, Change, Method, Reach, Widths};
+use super::description::{Causal, Change, Method, Peft, Reach, Widths};
 use super::full::FULL;
 use super::modifier::description::Mark;
 use super::modifier::list;
@@ -159,21 +159,26 @@ impl Lane {
 
     /// Whether `train.py` of `lab::python` can go on with it: the method, with nothing that a modifier adds but a balance.
     pub fn is_scripted(&self) -> bool {
-        self.is_modified_by(&["balance"])
+        self.is_plain_but_for(&["balance"])
     }
 
     /// Whether `load.py` of `lab::python` reads what it is saved as.
     pub fn is_loaded(&self) -> bool {
-        self.is_modified_by(&["balance", "quantised"])
+        self.is_plain_but_for(&["balance", "quantised"])
     }
 
-    /// Whether the scripts have its method, and nothing else modifies it.
-    fn is_modified_by(&self, modifiers: &[&str]) -> bool {
+    /// Whether the scripts have its method, and no modifier but these changes it.
+    fn is_plain_but_for(&self, modifiers: &[&str]) -> bool {
         let others = list::modifiers(self.method)
             .filter(|modifier| !modifiers.contains(&modifier.name))
             .flat_map(|modifier| modifier.settings)
             .any(|setting| self.settings.get(setting.key) != Some(&setting.default));
         (self.method.extras.scripted)(&self.settings) && !others && self.modules_to_save.is_empty()
+    }
+
+    /// Its form as a PEFT adapter, where PEFT has one for its settings.
+    pub fn peft(&self) -> Option<Peft> {
+        self.method.extras.peft.filter(|peft| (peft.allowed)(&self.settings))
     }
 
     /// What its slider moves, and where that is.

@@ -14,7 +14,7 @@ const views = {
   "the lab": ["", (page) => trained(page, 20)],
   digits: ["?task=digits&pretrain=50", (page) => trained(page, 5)],
   sensors: ["?task=sensors&pretrain=50", (page) => trained(page, 5)],
-  language: ["?task=text&lanes=lora.r2~mor1e.e4", (page) => trained(page, 2)],
+  language: ["?task=text&lanes=lora.r2~mor1e.n4.running", (page) => trained(page, 2)],
   "own files": ["?task=text&paused=true", async (page, t) => {
     await page.locator("#loss").waitFor();
     await page.locator(".task summary").click();

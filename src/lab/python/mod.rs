@@ -46,10 +46,9 @@ pub fn script(config: &Config, lane: usize) -> Result<String> {
 /// saved, and for what the script has not.
 pub fn loader(lab: &Lab, lane: usize) -> Option<(String, Vec<u8>)> {
     let own = lab.lane(lane);
-    let is_peft = own.method.extras.peft.is_some_and(|peft| (peft.allowed)(&own.settings));
     let is_text = lab.task.network.modules().next().is_some();
     let text = LOAD.replace("@METHODS@", METHODS.trim_end());
-    (is_text && !is_peft && own.is_loaded())
+    (is_text && own.peft().is_none() && own.is_loaded())
         .then(|| (LOADER.to_owned(), text.replace("@FILE@", &format!("{}.safetensors", own.method.name)).into_bytes()))
 }
 
