@@ -251,7 +251,7 @@ pub struct LaneFrame {
     pub lane: Lane,
     /// Trainable parameters.
     pub parameters: usize,
-    /// Frozen parameters of the adapted layers, which `parameters` is a share of.
+    /// Frozen weights of the adapted layers, biases left out, which `parameters` is a share of.
     pub base_parameters: usize,
     /// How `parameters` comes about, with the values in it: "2 · 64 · 8".
     pub formula: String,
@@ -341,8 +341,8 @@ pub struct WeightFrame {
     pub delta: Vec<f32>,
     /// Singular values of `delta`, largest first.
     pub singular: Vec<f32>,
-    /// ‖ΔW‖ / ‖W0‖, Frobenius.
-    pub ratio: f32,
+    /// ‖ΔW‖ / ‖W0‖, Frobenius; `None` where W0 is 0.
+    pub ratio: Option<f32>,
     pub merge: MergeFrame,
     /// The mixture's experts, where there are any.
     pub experts: Option<ExpertsFrame>,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use lora_playground::config::{BackendChoice, Config};
-use lora_playground::error::Result;
+use lora_playground::error::{Error, Result};
 use lora_playground::files::Memory;
 use lora_playground::lab::begun::{self, Begun};
 use lora_playground::lang::LANGUAGES;
@@ -16,6 +16,7 @@ use lora_playground::lesson::data::{Catalogue, Index, Lesson, Number, Step, Text
 use lora_playground::lesson::script::scene;
 use lora_playground::lesson::words::{length, names};
 use lora_playground::protocol::{Command, Event};
+use lora_playground::task::table::{self, Table};
 use lora_playground::task::text::own::{OwnModel, Parts, open};
 use lora_playground::trainer::{Transport, run};
 use lora_playground::view::action::Action;
@@ -324,6 +325,10 @@ impl Transport for Walk<'_> {
     }
     async fn open_adapter(&mut self, (name, config, weights): (String, Memory, Memory)) -> Result<Begun> {
         begun::open(name, config, weights).await
+    }
+
+    async fn open_table(&mut self, file: Memory) -> std::result::Result<Table, Vec<Error>> {
+        table::open(file).await
     }
 }
 

@@ -17,7 +17,8 @@ use lora_playground::method::description::{Start, Widths};
 use lora_playground::method::match_size::lane_count;
 use lora_playground::net::compile;
 use lora_playground::protocol::MergeMode;
-use lora_playground::task::floors::static_floor;
+use lora_playground::task::floors::{floors, static_floor};
+use lora_playground::task::table::Table;
 use lora_playground::task::{Network, Targets, TaskData, domains};
 use ndarray::Array2;
 use pollster::block_on;
@@ -63,6 +64,33 @@ fn rank_floor_is_the_eckart_young_tail() {
         let theory = static_floor(lab.task.teacher.as_ref().unwrap(), rank);
         assert!((theory - floor).abs() < 6e-5, "the floor of rank {rank} is computed as {theory}");
         assert_share(&format!("LoRA r{rank}"), share(&lab, lane), floor, 0.005);
+    }
+}
+
+/// Of a table whose inputs are correlated: y1 = 3 a, y2 = c + 2 a b, of whose mean square, (9 + 1 + 4) / 2, least squares leaves 4 / 2
+/// and the best change of rank 1 half of 1 more.
+#[test]
+fn single_weights_on_a_table_end_at_what_least_squares_leaves() {
+    let sign = |row: usize, bit: usize| if row >> bit & 1 == 1 { 1.0 } else { -1.0 };
+    let row = |row: usize| {
+        let (a, b, c) = (sign(row, 0), sign(row, 1), sign(row, 2));
+        [a + 0.2 * b, b + 0.3 * c, 0.1 * a + c, 3.0 * a, c + 2.0 * a * b].map(|value| value.to_string()).join(",")
+    };
+    let csv: Vec<String> = std::iter::once("a,b,c,y1,y2".into()).chain((0..8).map(row)).collect();
+    let mut table = Table::read("table.csv", csv.join("\n").as_bytes()).unwrap();
+    table.standardise(false);
+    let task = table.task().unwrap();
+    let mut config = Config { task: Task::Custom, lanes: vec![(&FULL).into(), lora(1, 2.0)], ..Default::default() };
+    config.optimizer.lr = 0.05;
+    config.schedule.total = STEPS;
+    let told = floors(&config.task, &config.lanes, &task);
+    let labels: Vec<_> = told.iter().map(|floor| floor.label.as_str()).collect();
+    assert_eq!(labels, ["floor, any single W", "floor, rank 1"]);
+    let mut lab = Lab::new(config, task, None).unwrap();
+    block_on(lab.train(STEPS)).unwrap();
+    for (lane, left) in [2.0, 2.5].into_iter().enumerate() {
+        assert!((told[lane].share - left / 7.0).abs() < 1e-6, "{:?}", told[lane]);
+        assert_share(&told[lane].label, share(&lab, lane), left / 7.0, 0.001);
     }
 }
 

@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::task::Poll;
 
 use lora_playground::config::{BackendChoice, Config, Domains, Lane, Task, Text};
-use lora_playground::error::Result;
+use lora_playground::error::{Error, Result};
 use lora_playground::files::Memory;
 use lora_playground::lab::begun::{self, Begun};
 use lora_playground::optim;
 use lora_playground::protocol::text::{Look, Passage, TextFrame};
 use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Sketch, Started, Watch};
+use lora_playground::task::table::{self, Table};
 use lora_playground::task::text::own::{OwnModel, Parts, open};
 use lora_playground::trainer::{Transport, run};
 use lora_playground::view::ranks::Budget;
@@ -71,6 +72,10 @@ impl Transport for Script<'_> {
     }
     async fn open_adapter(&mut self, (name, config, weights): (String, Memory, Memory)) -> Result<Begun> {
         begun::open(name, config, weights).await
+    }
+
+    async fn open_table(&mut self, file: Memory) -> std::result::Result<Table, Vec<Error>> {
+        table::open(file).await
     }
 }
 
@@ -184,7 +189,7 @@ fn whole_run(backend: BackendChoice) {
     let weight = last.weight.as_ref().unwrap();
     let MergeFrame::Exact { error } = weight.merge else { panic!("LoRA merges exactly") };
     assert!(error < 1e-4, "{error:e}");
-    assert!(weight.ratio > 0.0 && weight.singular[11] > 1e-4 && weight.singular[12] < 1e-4);
+    assert!(weight.ratio.is_some_and(|ratio| ratio > 0.0) && weight.singular[11] > 1e-4 && weight.singular[12] < 1e-4);
     // Merges of the mixture: all five, of a model that has learned something.
     let mixture = frames(&events).filter_map(|f| f.weight.as_ref()).rfind(|w| w.watch.lane == 2).unwrap();
     let MergeFrame::Mixture { routed, modes, .. } = &mixture.merge else { panic!("a mixture does not merge exactly") };

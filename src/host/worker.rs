@@ -10,11 +10,12 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
 use super::scope::Scope;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::blob::File;
 use crate::lab::begun::Begun;
 use crate::lang::tr;
 use crate::protocol::{Command, Event};
+use crate::task::table::Table;
 use crate::task::text::own::{OwnModel, Parts};
 use crate::trainer::{self, Transport};
 
@@ -23,6 +24,7 @@ use crate::trainer::{self, Transport};
 pub struct Open {
     pub model: fn(Parts<File>) -> LocalBoxFuture<'static, Result<OwnModel<File>>>,
     pub adapter: fn((String, File, File)) -> LocalBoxFuture<'static, Result<Begun>>,
+    pub table: fn(File) -> LocalBoxFuture<'static, std::result::Result<Table, Vec<Error>>>,
 }
 
 /// Train at the bidding of the page; to be called once, in a dedicated worker.
@@ -131,5 +133,9 @@ impl Transport for Page {
 
     async fn open_adapter(&mut self, parts: (String, File, File)) -> Result<Begun> {
         (self.open.adapter)(parts).await
+    }
+
+    async fn open_table(&mut self, file: File) -> std::result::Result<Table, Vec<Error>> {
+        (self.open.table)(file).await
     }
 }

@@ -84,7 +84,7 @@ impl Measure {
                 let most = values.first().copied().unwrap_or(0.0);
                 Some(values.iter().filter(|&&value| value > NOTHING * most).count() as f64)
             }
-            &Self::Ratio(at) => Some(watched(run, at)?.ratio.into()),
+            &Self::Ratio(at) => watched(run, at)?.ratio.map(f64::from),
             &Self::Bits(at, language) => {
                 // Scores come between steps, and are of the step that they were taken at.
                 let score = run.text.held.as_ref()?.lanes.get(at)?.as_ref()?;

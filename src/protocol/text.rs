@@ -35,6 +35,11 @@ pub enum Bring {
     StopMeasuring,
     /// Let an adapter go, by its name.
     DropAdapter(String),
+    /// Take so many of a table's last columns as targets.
+    Aim(usize),
+    /// Whether a table's columns are standardised.
+    Standardise(bool),
+    DropTable,
 }
 
 /// How a language model's text is measured.

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::files::blob::File;
 use crate::host;
 use crate::lab::begun::{self, Begun};
+use crate::task::table::{self, Table};
 use crate::task::text::own::{OwnModel, Parts, open};
 
 /// Why a part of the engine does not run.
@@ -64,12 +65,28 @@ fn open_adapter(parts: (String, File, File)) -> Beginning {
     })
 }
 
+type Reading = LocalBoxFuture<'static, Result<Table, Vec<Error>>>;
+
+#[wasm_split(own, fallible)]
+fn reading(file: File) -> Result<Reading, SplitLoaderError> {
+    Ok(Box::pin(table::open(file)))
+}
+
+fn open_table(file: File) -> Reading {
+    Box::pin(async move {
+        match reading(file).await {
+            Ok(opened) => opened.await,
+            Err(_) => Err(vec![unfetched("the table")]),
+        }
+    })
+}
+
 fn unfetched(what: &str) -> Error {
     let problem = "the part of the engine that opens it could not be fetched; try again when there is a connection";
     Error::File { file: what.into(), problem: problem.into() }
 }
 
-const OPEN: host::worker::Open = host::worker::Open { model: open_model, adapter: open_adapter };
+const OPEN: host::worker::Open = host::worker::Open { model: open_model, adapter: open_adapter, table: open_table };
 
 /// Train at the bidding of the page; to be called once, in a dedicated worker.
 ///

@@ -7,10 +7,13 @@
 //!
 //! *Routed* lanes (MoLoRA, MoR1E) add `Σ gᵢ(x) BᵢAᵢx`. Whatever the gates do, that lies in the span of the experts'
 //! outputs, of dimension N·R at most, so the eigenvalues of `mean T_k T_kᵀ` beyond the N·R largest are lost.
+//!
+//! Of numbers of a visitor's own no true change is known, but what least squares makes of them is: floors of static lanes.
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use super::regression::{Regression, regression};
 use super::{TaskData, domains};
 use crate::args::{Domains, Task};
 use crate::lang::tr;
@@ -60,16 +63,24 @@ struct Spectra {
     total: f64,
 }
 
-/// One entry per distinct floor; lanes that share it are named together. Empty where the task has no true change.
+/// One entry per distinct floor; lanes that share it are named together. Empty where nothing is proved of the task.
 pub fn floors(config: &Task, lanes: &[Lane], task: &TaskData) -> Vec<Floor> {
-    let (Task::Domains(domains), Some(teacher)) = (config, &task.teacher) else {
-        return Vec::new();
-    };
-    let spectra = Spectra::new(teacher);
+    match (config, &task.teacher) {
+        (Task::Domains(domains), Some(teacher)) => {
+            let spectra = Spectra::new(teacher);
+            gathered(lanes, task, |lane| spectra.floor(lane, domains, task.network.inputs()))
+        }
+        (Task::Custom, _) => regression(task)
+            .map_or_else(Vec::new, |regression| gathered(lanes, task, |lane| regression.floor(lane, task))),
+        _ => Vec::new(),
+    }
+}
+
+fn gathered(lanes: &[Lane], task: &TaskData, floor: impl Fn(&Lane) -> Option<Floor>) -> Vec<Floor> {
     let noise = task.noise_variance / task.energy;
     let mut floors: Vec<Floor> = Vec::new();
     for (index, lane) in lanes.iter().enumerate() {
-        let Some(mut floor) = spectra.floor(lane, domains, task.network.inputs()) else {
+        let Some(mut floor) = floor(lane) else {
             continue;
         };
         if noise > 0.0 {
@@ -89,7 +100,7 @@ pub fn floors(config: &Task, lanes: &[Lane], task: &TaskData) -> Vec<Floor> {
 }
 
 /// The least share of the target's energy that one weight of each of these ranks can leave, noise included, as `floors` has it
-/// for single lanes. Empty where the task has no true change or the network more than one layer.
+/// for single lanes. Empty where nothing is proved of the task.
 pub fn rank_floors(config: &Task, task: &TaskData, ranks: &[usize]) -> Vec<f64> {
     match (config, &task.teacher) {
         (Task::Domains(Domains { depth: 1, .. }), Some(teacher)) => {
@@ -97,6 +108,9 @@ pub fn rank_floors(config: &Task, task: &TaskData, ranks: &[usize]) -> Vec<f64> 
             let noise = task.noise_variance / task.energy;
             ranks.iter().map(|&rank| spectra.fixed(rank) + noise).collect()
         }
+        (Task::Custom, _) => regression(task).map_or_else(Vec::new, |regression| {
+            ranks.iter().map(|&rank| regression.left(rank) / task.energy).collect()
+        }),
         _ => Vec::new(),
     }
 }
@@ -169,14 +183,7 @@ impl Spectra {
                 kept
             ),
         };
-        Floor {
-            lanes: Vec::new(),
-            share,
-            noise: 0.0,
-            binds: Some(if any { Binds::AnyWeight } else { Binds::Rank(rank) }),
-            label: if any { tr!("floor, any single W") } else { tr!("floor, rank {rank}", rank) },
-            why,
-        }
+        single(share, rank, any, why)
     }
 
     fn routed_lane(&self, domains: &Domains, experts: usize, rank: usize, top_k: usize) -> Option<Floor> {
@@ -209,6 +216,47 @@ impl Spectra {
         };
         let label = tr!("floor, {experts} × rank {rank}, routed", experts, rank);
         Some(Floor { lanes: Vec::new(), share: bound, noise: 0.0, binds: Some(Binds::Routed), label, why })
+    }
+}
+
+impl Regression {
+    /// The mean square that the best change of a rank leaves.
+    fn left(&self, rank: usize) -> f64 {
+        (self.total - self.gains.iter().take(rank).sum::<f64>()).max(0.0)
+    }
+
+    /// The floor of a lane that is one weight, not yet naming it.
+    fn floor(&self, lane: &Lane, task: &TaskData) -> Option<Floor> {
+        let Reach::Single { rank } = lane.reach_at(0) else { return None };
+        let rank = rank.unwrap_or(usize::MAX);
+        let (least, share) = (self.left(usize::MAX) / task.energy, self.left(rank) / task.energy);
+        let any = share - least < SAME;
+        let why = if any {
+            tr!(
+                "Least squares: no single weight leaves less than {} of these numbers' targets, whatever its rank.",
+                number(share)
+            )
+        } else {
+            tr!(
+                "Reduced-rank regression: of what least squares finds in these numbers, the {rank} directions worth most; they leave {}, and all directions {}.",
+                number(share),
+                number(least),
+                rank
+            )
+        };
+        Some(single(share, rank, any, why))
+    }
+}
+
+/// The floor of lanes that are one weight.
+fn single(share: f64, rank: usize, any: bool, why: String) -> Floor {
+    Floor {
+        lanes: Vec::new(),
+        share,
+        noise: 0.0,
+        binds: Some(if any { Binds::AnyWeight } else { Binds::Rank(rank) }),
+        label: if any { tr!("floor, any single W") } else { tr!("floor, rank {rank}", rank) },
+        why,
     }
 }
 

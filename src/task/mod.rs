@@ -9,7 +9,9 @@ pub mod evaluate;
 pub mod floors;
 mod images;
 pub mod network;
+mod regression;
 pub mod sensors;
+pub mod table;
 pub mod text;
 
 pub use custom::custom;

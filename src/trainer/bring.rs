@@ -12,6 +12,7 @@ use crate::lang::tr;
 use crate::order::grouped;
 use crate::protocol::Event;
 use crate::protocol::text::Bring;
+use crate::task::table::{Table, is_table};
 use crate::task::text::own::{AboutAdapter, is_adapter};
 
 /// Opened adapters, by name.
@@ -94,6 +95,18 @@ impl<F: Source> Trainer<F> {
                 self.fitting.iter_mut().for_each(Fitting::stop);
                 vec![]
             }
+            Bring::Aim(targets) => {
+                self.table.iter_mut().for_each(|table| table.aim(targets));
+                vec![]
+            }
+            Bring::Standardise(on) => {
+                self.table.iter_mut().for_each(|table| table.standardise(on));
+                vec![]
+            }
+            Bring::DropTable => {
+                self.table = None;
+                vec![]
+            }
             Bring::DropAdapter(name) => {
                 self.adapters.0.retain(|own| own.name != name);
                 vec![]
@@ -106,6 +119,7 @@ impl<F: Source> Trainer<F> {
     pub(super) fn tell(&self, problems: Vec<String>, transport: &mut impl Transport<File = F>) {
         let mut about = self.own.about(problems);
         about.adapters = self.adapters.about(about.model.as_ref().map(|model| model.layers));
+        about.table = self.table.as_ref().map(Table::about);
         about.fit = self.fitting.as_ref().map(|fitting| fitting.fit.clone());
         transport.emit(Event::Brought(Box::new(about)));
     }
@@ -113,6 +127,14 @@ impl<F: Source> Trainer<F> {
     async fn open(&mut self, files: Vec<(String, F)>, transport: &mut impl Transport<File = F>) -> Vec<String> {
         let (adapters, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|(path, _)| is_adapter(path));
         let mut problems = Vec::new();
+        let (tables, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|(path, _)| is_table(path));
+        // Of several the last stays, as it would if they came one after the other.
+        for (_, file) in tables {
+            match transport.open_table(file).await {
+                Ok(table) => self.table = Some(table),
+                Err(faults) => problems.extend(faults.iter().map(ToString::to_string)),
+            }
+        }
         for (place, files) in
             grouped(adapters.into_iter().map(|(path, file)| (folder(&path).to_owned(), file)).collect())
         {

@@ -318,9 +318,10 @@ fn tables(task: &TaskData) -> impl Iterator<Item = (SavedModule, usize)> + '_ {
     task.network.modules().map(|(module, table)| (module, task.tensors[table.index()].len()))
 }
 
+/// Weights of the layers it adapts, biases left out: no method trains one.
 fn base_parameters(task: &TaskData, lane: &Lane) -> usize {
     let whole = tables(task).filter(|&(module, _)| lane.saves(module)).map(|(_, count)| count);
-    adapted(task, lane).map(|site| site.outputs * site.inputs + site.outputs).chain(whole).sum()
+    adapted(task, lane).map(|site| site.outputs * site.inputs).chain(whole).sum()
 }
 
 /// Layer by layer, equal ones counted, then tables: "2 · (2 · 64 · 8) + (64 + 10) · 8 + embed_tokens 256 · 96".

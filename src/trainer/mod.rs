@@ -32,6 +32,7 @@ use crate::lang::{said, tr};
 use crate::net::kernels;
 use crate::order::Few;
 use crate::protocol::{Command, Event};
+use crate::task::table::Table;
 use crate::task::text::own::{OwnModel, Parts};
 use crate::task::text::{Own, Tokenizer, small, small_model};
 use bring::Adapters;
@@ -58,6 +59,8 @@ pub trait Transport {
     fn open_model(&mut self, parts: Parts<Self::File>) -> impl Future<Output = Result<OwnModel<Self::File>>>;
     /// [`open`](crate::lab::begun::open), wherever its code lies: name, adapter_config.json, weights.
     fn open_adapter(&mut self, parts: (String, Self::File, Self::File)) -> impl Future<Output = Result<Begun>>;
+    /// [`Table::read`], wherever its code lies; every fault of the file.
+    fn open_table(&mut self, file: Self::File) -> impl Future<Output = std::result::Result<Table, Vec<Error>>>;
 }
 
 /// Serve `transport` until it ends.
@@ -97,12 +100,14 @@ struct Trainer<F> {
     own: Own<F>,
     adapters: Adapters,
     fitting: Option<Fitting>,
+    table: Option<Table>,
 }
 
 impl<F> Default for Trainer<F> {
     fn default() -> Self {
         let (state, files, own) = (State::default(), Few::default(), Own::default());
-        Self { state, run: None, spare: None, csv: None, files, own, adapters: Adapters::default(), fitting: None }
+        let adapters = Adapters::default();
+        Self { state, run: None, spare: None, csv: None, files, own, adapters, fitting: None, table: None }
     }
 }
 
@@ -207,7 +212,12 @@ impl<F: Source> Trainer<F> {
                 texts = Some((all, self.own.tokenizer()));
                 Given::Custom(Box::new(task))
             }
-            Task::Domains(_) | Task::Custom => Given::None,
+            Task::Custom => {
+                let hint = tr!("this run is on a person's own table, which no link carries: open it in the menu Task");
+                let missing = || Error::Missing { what: "table", name: "custom".into(), hint };
+                Given::Custom(Box::new(self.table.as_ref().ok_or_else(missing)?.task()?))
+            }
+            Task::Domains(_) => Given::None,
         };
         self.adapters.check(&config, &source)?;
         let plan = Plan::beginning(config, source)?;

@@ -31,6 +31,9 @@ impl Transport for Log {
     async fn open_model(&mut self, parts: Parts<Self::File>) -> Result<OwnModel<Self::File>> {
         crate::task::text::own::open(parts).await
     }
+    async fn open_table(&mut self, file: Self::File) -> std::result::Result<Table, Vec<Error>> {
+        crate::task::table::open(file).await
+    }
     async fn open_adapter(&mut self, (name, config, weights): (String, Self::File, Self::File)) -> Result<Begun> {
         crate::lab::begun::open(name, config, weights).await
     }

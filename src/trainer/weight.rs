@@ -78,8 +78,7 @@ pub fn frame(
         w0: w0.to_vec(),
         singular,
         delta: delta.iter().map(|&d| d as f32).collect(),
-        // Against a base of zeros every change is infinitely large; there is no ratio to tell then.
-        ratio: if norm > 0.0 { (change / norm) as f32 } else { 0.0 },
+        ratio: (norm > 0.0).then_some((change / norm) as f32),
         merge,
     })
 }

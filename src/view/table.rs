@@ -241,7 +241,7 @@ mod tests {
             delta: vec![-0.5; 60],
             experts: None,
             singular: vec![],
-            ratio: 0.0,
+            ratio: Some(0.0),
             merge: MergeFrame::Exact { error: 0.0 },
         };
         let table = weight(&frame, 19, 2);

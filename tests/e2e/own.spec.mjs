@@ -197,6 +197,39 @@ describe("a visitor's own model and text", () => {
     }
   });
 
+  it("trains on a table of one's own, beside what least squares leaves", async () => {
+    const table = (name, content) => ({ name, mimeType: "text/csv", buffer: Buffer.from(content) });
+    // Every row of a two-level design: what no weight reaches is known, the product of a and b, a quarter of y's variance.
+    const signs = (row) => [0, 1, 2].map((bit) => (row >> bit) & 1 ? 1 : -1);
+    const rows = Array.from({ length: 8 }, (_, row) => signs(row)).map(([a, b, c]) => [a, b, c, 100 + 3 * a + Math.sqrt(3) * a * b]);
+    const csv = (rows) => ["a;b;c;y", ...rows.map((row) => row.join(";"))].join("\n");
+    const holes = rows.map(([a, b, c, y], row) => [a, row === 2 ? "" : b, c, row === 4 ? "?" : y]);
+    await visiting(async (page) => {
+      const input = page.getByLabel("Own table");
+      await input.setInputFiles([table("holes.csv", csv(holes))]);
+      await page.getByRole("alert").filter({ hasText: "line 4: column b is empty; fill the hole or leave the row out" }).waitFor();
+      await page.getByRole("alert").filter({ hasText: 'line 6: column y holds "?", which is no number' }).waitFor();
+      assert.equal(await button(page, "Train on this table").count(), 0);
+      await input.setInputFiles([table("plant.csv", csv(rows))]);
+      await page.getByText("plant.csv: 8 rows, 3 in (a, b, c), 1 out (y). Every step trains on all rows.").waitFor();
+      assert.equal(await page.getByRole("alert").count(), 0);
+      await button(page, "Train on this table").click();
+      await page.locator(".task summary").filter({ hasText: "custom data" }).waitFor();
+      await page.locator(".task summary").click();
+      await page.locator("#loss").getByText("floor, any single W").waitFor();
+      await button(page, "Run").click();
+      await trained(page, 250);
+      await button(page, "Pause").click();
+      // A share of the variance: 1 − R².
+      const losses = await page.getByRole("group", { name: "Line ends and floors" }).evaluate((ends) => ends.textContent);
+      assert.match(losses, /floor, any single W *0\.25/);
+      assert.match(losses, /full fine-tuning *0\.25/);
+    }, "?paused=true&lanes=full~molora.n4.r2&lr=0.05");
+    const page = await site.visit("?task=custom");
+    await page.getByText(/there is no table "custom"; this run is on a person's own table, which no link carries/).waitFor({ timeout: 30_000 });
+    await page.context().close();
+  });
+
   it("says why files cannot be opened, and keeps the run", async () => {
     await visiting(async (page) => {
       await open(page, [text("latin.txt", "")].map((file) => ({ ...file, buffer: Buffer.from([0x61, 0xe9]) })));

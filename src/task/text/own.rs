@@ -14,6 +14,7 @@ use crate::files::{Checkpoint, Source, broken, folder};
 use crate::lang::tr;
 use crate::method::Lane;
 use crate::task::TaskData;
+use crate::task::table::AboutTable;
 
 /// Longest `config.json`, `tokenizer.json`, index or text that is read.
 const LONGEST: u64 = 64 << 20;
@@ -62,6 +63,8 @@ pub struct About {
     pub adapters: Vec<AboutAdapter>,
     /// What a run on the model would take; `None` of the small one.
     pub fit: Option<Fit>,
+    /// A table of numbers, for the lab's own layer.
+    pub table: Option<AboutTable>,
     /// What could not be opened, each with why and what to do.
     pub problems: Vec<String>,
 }
@@ -260,7 +263,7 @@ impl<S: Source> Own<S> {
             reads_bytes: matches!(tokenizer, Tokenizer::Bytes),
         });
         let texts = self.texts.iter().map(text).collect();
-        About { model, texts, held: self.held, adapters: Vec::new(), fit: None, problems }
+        About { model, texts, held: self.held, adapters: Vec::new(), fit: None, table: None, problems }
     }
 
     /// The shape of its model, if it has one of its own.

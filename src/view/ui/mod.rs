@@ -23,6 +23,7 @@ pub mod loss;
 pub mod map;
 pub mod navigation;
 pub mod own;
+pub mod own_table;
 pub mod panel;
 pub mod passage;
 pub mod pick;

@@ -5,6 +5,7 @@ use yew::prelude::*;
 
 use super::control::{Choice, Number, Switch, names, position, use_opened};
 use super::own::OwnPart;
+use super::own_table::OwnTable;
 use crate::args;
 use crate::config::{
     BackendChoice, Config, DigitDomain, Digits, Domains, Named, Pattern, Sensors, Spectrum, Task, Text, limits,
@@ -89,18 +90,25 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
     let (opened, open) = use_opened();
     let form = Form { config: &props.config, dispatch: &props.dispatch };
     let config = &props.config;
-    let kinds: Vec<_> = [tr!("domains"), tr!("digits"), tr!("sensors"), tr!("language")].map(AttrValue::from).into();
+    let mut kinds: Vec<_> =
+        [tr!("domains"), tr!("digits"), tr!("sensors"), tr!("language")].map(AttrValue::from).into();
+    // It is chosen by its own button, where there is a table.
+    if config.task == Task::Custom {
+        kinds.push(tr!("custom data").into());
+    }
     let chosen = match config.task {
         Task::Digits(_) => 1,
         Task::Sensors(_) => 2,
         Task::Text(_) => 3,
-        Task::Domains(_) | Task::Custom => 0,
+        Task::Custom => 4,
+        Task::Domains(_) => 0,
     };
     let on_kind = form.set(|config, index: usize| {
         let task = match index {
             0 => Task::Domains(Domains::default()),
             1 => Task::Digits(Digits::default()),
             2 => Task::Sensors(Sensors::default()),
+            4 => Task::Custom,
             _ => Task::Text(Text::default()),
         };
         *config = on_task(config, task);
@@ -130,6 +138,9 @@ pub fn TaskPanel(props: &TaskProps) -> Html {
                     </fieldset>
                     if config.task.has_projections() {
                         <OwnPart config={config.clone()} brought={props.brought.clone()} bring={props.bring.clone()} dispatch={props.dispatch.clone()} />
+                    }
+                    if matches!(config.task, Task::Domains(_) | Task::Custom) {
+                        <OwnTable config={config.clone()} brought={props.brought.clone()} bring={props.bring.clone()} dispatch={props.dispatch.clone()} />
                     }
                     <fieldset>
                         <legend>{ tr!("Training") }</legend>

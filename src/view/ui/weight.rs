@@ -133,7 +133,11 @@ pub fn Weight(props: &WeightProps) -> Html {
                 <div class="facts">
                     <div class="row">
                         <span class="number" tabindex="0" data-why={tr!("‖ΔW‖ / ‖W0‖: size of the change against the size of the base, both as Frobenius norms: the root of the sum of all squared cells.")}>
-                            { tr!("ΔW is ") }<b>{ percent(f64::from(weight.ratio)) }</b>{ tr!(" of W0") }
+                            if let Some(ratio) = weight.ratio {
+                                { tr!("ΔW is ") }<b>{ percent(f64::from(ratio)) }</b>{ tr!(" of W0") }
+                            } else {
+                                { tr!("W0 is 0: all is ΔW") }
+                            }
                         </span>
                         <span class="spring" />
                         { diverging("−", "+", props.dark) }
