@@ -3,13 +3,11 @@
 //! Other languages are a catalogue each, `www/locales/<code>.json`, whose keys are the English texts; what a catalogue lacks
 //! stays English. Knows no page: who can fetch a catalogue calls `speak`.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Deserialize;
-use tr::Translator;
-pub use tr::tr;
 
 /// Languages of the page: as `?lang=` and a catalogue's file name them, as HTML does, and by themselves. The first is the
 /// code's own.
@@ -17,6 +15,28 @@ pub const LANGUAGES: [(&str, &str, &str); 2] = [("en", "en", "English"), ("zh", 
 
 /// The event by which a page tells its parts that the language has changed.
 pub const CHANGED: &str = "languagechange";
+
+/// A sentence in the present language, with what it names in braces: `tr!("Step {step} of {}", all, step = 3)`; one that counts,
+/// `tr!("{n} lane" | "{n} lanes" % lanes)`. As the crate `tr` has it, but what it does is in one place: there are thousands of
+/// sentences, and each of them is in the page's download.
+#[macro_export]
+macro_rules! tr {
+    ($one:tt | $several:tt % $count:expr, $($given:tt)*) => {{
+        let n = $count;
+        $crate::lang::counted((n as u64, $one, $several), tr::runtime_format!(@parse_args [] $($given)*, n = n))
+    }};
+    ($one:tt | $several:tt % $count:expr) => {{
+        let n = $count;
+        $crate::lang::counted((n as u64, $one, $several), tr::runtime_format!(@parse_args [] n))
+    }};
+    ($text:tt, $($given:tt)*) => {
+        $crate::lang::filled($text, tr::runtime_format!(@parse_args [] $($given)*))
+    };
+    ($text:tt) => {
+        $crate::lang::said($text)
+    };
+}
+pub use crate::tr;
 
 /// A text of a table, for `said`.
 #[macro_export]
@@ -66,19 +86,12 @@ impl Catalogue {
         }
     }
 
-    /// What `tr!` asks for.
-    fn translated<'a>(&'a self, english: &'a str) -> Cow<'a, str> {
-        Cow::Borrowed(self.text(english, || "other".into()))
-    }
-}
-
-impl Translator for Catalogue {
-    fn translate<'a>(&'a self, english: &'a str, _context: Option<&'a str>) -> Cow<'a, str> {
-        self.translated(english)
+    fn translated<'a>(&'a self, english: &'a str) -> &'a str {
+        self.text(english, || "other".into())
     }
 
-    fn ntranslate<'a>(&'a self, n: u64, _one: &'a str, several: &'a str, _context: Option<&'a str>) -> Cow<'a, str> {
-        Cow::Borrowed(self.text(several, || plural_category(&self.language, n)))
+    fn counted<'a>(&'a self, n: u64, several: &'a str) -> &'a str {
+        self.text(several, || plural_category(&self.language, n))
     }
 }
 
@@ -94,10 +107,6 @@ pub fn speak(json: &str) -> Result<(), Unreadable> {
         "" => None,
         json => Some((Arc::new(Catalogue::read(json)?), Arc::from(json))),
     };
-    match &catalogue {
-        Some((catalogue, _)) => tr::set_translator!(catalogue.clone()),
-        None => tr::unset_translator!(),
-    }
     *PRESENT.write().unwrap_or_else(PoisonError::into_inner) = catalogue;
     Ok(())
 }
@@ -124,7 +133,22 @@ pub fn code() -> &'static str {
 
 /// A table's text in the present language.
 pub fn said(english: &str) -> String {
-    present().map_or_else(|| english.into(), |(catalogue, _)| catalogue.translated(english).into_owned())
+    present().map_or_else(|| english.into(), |(catalogue, _)| catalogue.translated(english).into())
+}
+
+/// What `tr!` becomes: a text in the present language, and what stands in its braces.
+pub fn filled(english: &str, given: &[(&str, &dyn Display)]) -> String {
+    let present = present();
+    let text = present.as_ref().map_or(english, |(catalogue, _)| catalogue.translated(english));
+    tr::runtime_format::display_string(text, given)
+}
+
+/// The same of a text that counts.
+pub fn counted((n, one, several): (u64, &str, &str), given: &[(&str, &dyn Display)]) -> String {
+    let present = present();
+    let english = if n == 1 { one } else { several };
+    let text = present.as_ref().map_or(english, |(catalogue, _)| catalogue.counted(n, several));
+    tr::runtime_format::display_string(text, given)
 }
 
 /// How many letters' room a text takes: Chinese, Japanese and Korean signs take two.
@@ -155,11 +179,11 @@ mod tests {
         let json = r#"{"language":"xx","texts":{
             "Step {step}":"{step} mai","{n} lanes":{"one":"lein","other":"{n} leins"}}}"#;
         let catalogue = Catalogue::read(json).unwrap();
-        assert_eq!(catalogue.translate("Step {step}", None), "{step} mai");
-        assert_eq!(catalogue.translate("Run", None), "Run");
-        assert_eq!(catalogue.ntranslate(1, "one lane", "{n} lanes", None), "lein");
-        assert_eq!(catalogue.ntranslate(4, "one lane", "{n} lanes", None), "{n} leins");
-        assert_eq!(catalogue.ntranslate(4, "one step", "{n} steps", None), "{n} steps");
+        assert_eq!(catalogue.translated("Step {step}"), "{step} mai");
+        assert_eq!(catalogue.translated("Run"), "Run");
+        assert_eq!(catalogue.counted(1, "{n} lanes"), "lein");
+        assert_eq!(catalogue.counted(4, "{n} lanes"), "{n} leins");
+        assert_eq!(catalogue.counted(4, "{n} steps"), "{n} steps");
         let error = Catalogue::read(r#"{"language":"xx","text":{}}"#).unwrap_err().to_string();
         assert!(error.contains("unknown field `text`"), "{error}");
     }
