@@ -1,6 +1,6 @@
 //! Errors of everything below the app. Each is handled once, where it can be shown to a person.
 
-use crate::lang::tr;
+use crate::lang::{said, tr};
 
 /// What went wrong, in words that say what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,11 +14,11 @@ pub enum Error {
     /// Data given through the API does not fit its stated shape.
     #[error("{}", tr!("{what}: expected {expected}, got {got}", what, expected, got))]
     Data { what: String, expected: String, got: String },
-    /// A lane, layer or tensor that does not exist.
-    #[error("{}", tr!("there is no {what} \"{name}\"; {hint}", what, name, hint))]
+    /// A lane, layer or tensor that does not exist; `what` it is, as `lang::said` takes it.
+    #[error("{}", tr!("there is no {what} \"{name}\"; {hint}", what = said(what), name, hint))]
     Missing { what: &'static str, name: String, hint: String },
     /// A file that is not what it should be, or not all of it: what is wrong, and what to do.
-    #[error("{file}: {problem}")]
+    #[error("{}", tr!("{name}: {what}", name = file, what = problem))]
     File { file: String, problem: String },
     /// The requested backend cannot be had here.
     #[error("{}", tr!("backend \"{backend}\" is not available: {reason}", backend, reason))]

@@ -8,7 +8,7 @@ use crate::args::limits::{self, Whole};
 use crate::args::object::{Object, refuse};
 use crate::config::{Config, Lane};
 use crate::error::{Error, Result};
-use crate::lang::tr;
+use crate::lang::{marked, tr};
 use crate::protocol::{Ablate, MergeMode, Watch};
 use crate::view::action::Action;
 use crate::view::edit::LANES;
@@ -106,7 +106,7 @@ fn lane<'a>(object: &Object<'_>, state: &'a State) -> Result<(usize, &'a Lane)> 
     object.required("lane")?;
     let index = object.whole("lane", limit, 0)?;
     let lane = lanes.get(index).ok_or(Error::Missing {
-        what: "lane",
+        what: marked!("lane"),
         name: index.to_string(),
         hint: tr!("this run has none"),
     })?;

@@ -6,6 +6,7 @@ use wasm_bindgen::prelude::*;
 
 use super::{Memory, Sink, Source};
 use crate::error::{Error, Result};
+use crate::lang::tr;
 
 #[wasm_bindgen]
 extern "C" {
@@ -56,7 +57,7 @@ impl File {
     /// All of it, at most `most` bytes.
     pub async fn text(&self, most: u64) -> Result<Vec<u8>> {
         if self.size() > most {
-            let problem = format!("holds {} bytes, more than {most}; choose another file", self.size());
+            let problem = tr!("holds {size} bytes, more than {most}; choose another file", size = self.size(), most);
             return Err(Error::File { file: self.name().to_owned(), problem });
         }
         self.read(0, self.size() as usize).await
@@ -87,9 +88,10 @@ impl Source for File {
         match bytes {
             Ok(bytes) if bytes.len() == length => Ok(bytes),
             Ok(bytes) => {
-                Err(wrong(format!("{} of {length} bytes came; it changed meanwhile: open it again", bytes.len())))
+                let came = bytes.len();
+                Err(wrong(tr!("{came} of {length} bytes came; it changed meanwhile: open it again", came, length)))
             }
-            Err(error) => Err(wrong(format!("cannot be read ({}); open it again", described(&error)))),
+            Err(error) => Err(wrong(tr!("cannot be read ({}); open it again", described(&error)))),
         }
     }
 }
@@ -111,7 +113,7 @@ impl Sink for Writes<'_> {
         };
         let failed = |error: JsValue| Error::File {
             file: self.file.clone(),
-            problem: format!("cannot be written: {}", message(&error)),
+            problem: tr!("cannot be written: {}", message(&error)),
         };
         waited.map(drop).map_err(failed)
     }

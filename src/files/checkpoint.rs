@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{Dtype, Header, Source, TensorInfo, broken};
 use crate::error::{Error, Result};
+use crate::lang::{marked, tr};
 use crate::order::distinct;
 
 /// A tensor's values.
@@ -51,7 +52,8 @@ impl<S: Source> Checkpoint<S> {
                 let place = (checkpoint.shards.len(), at);
                 if let Some((other, _)) = checkpoint.names.insert(tensor.name.clone(), place) {
                     let other = checkpoint.shards[other].source.name();
-                    let problem = format!("tensor \"{}\" is in {other} too; open one model's files only", tensor.name);
+                    let name = &tensor.name;
+                    let problem = tr!("tensor \"{name}\" is in {other} too; open one model's files only", name, other);
                     return Err(broken(source.name(), problem));
                 }
             }
@@ -69,12 +71,13 @@ impl<S: Source> Checkpoint<S> {
         let name = "model.safetensors.index.json";
         let index = super::foreign::json(index).map_err(|what| broken(name, what))?;
         let index: Index = serde_json::from_slice(index)
-            .map_err(|e| broken(name, format!("is not an index of shards: {e}; choose the file of that name")))?;
+            .map_err(|e| broken(name, tr!("is not an index of shards: {e}; choose the file of that name", e)))?;
         let wanted = distinct(index.weight_map.values().map(String::as_str).collect());
         let missing: Vec<_> = wanted.iter().filter(|file| sources.iter().all(|s| s.name() != **file)).collect();
         if !missing.is_empty() {
-            let count = missing.len();
-            let problem = format!("names {count} shards that were not opened, {:?} first; open them too", missing[0]);
+            let (count, first) = (missing.len(), missing[0]);
+            let problem =
+                tr!("names {count} shards that were not opened, \"{first}\" first; open them too", count, first);
             return Err(broken(name, problem));
         }
         let sources = sources.into_iter().filter(|s| wanted.contains(&s.name())).collect();
@@ -82,7 +85,7 @@ impl<S: Source> Checkpoint<S> {
         for (tensor, file) in &index.weight_map {
             let found = checkpoint.names.get(tensor).map(|&(shard, _)| checkpoint.shards[shard].source.name());
             if found != Some(file) {
-                return Err(broken(file, format!("does not hold \"{tensor}\", which the index says it does")));
+                return Err(broken(file, tr!("does not hold \"{tensor}\", which the index says it does", tensor)));
             }
         }
         Ok(checkpoint)
@@ -102,7 +105,7 @@ impl<S: Source> Checkpoint<S> {
         match self.shards.as_slice() {
             [] => "nothing".into(),
             [one] => one.source.name().to_owned(),
-            [first, rest @ ..] => format!("{} and {} more", first.source.name(), rest.len()),
+            [first, rest @ ..] => tr!("{} and {} more", first.source.name(), rest.len()),
         }
     }
 
@@ -137,7 +140,7 @@ impl<S: Source> Checkpoint<S> {
         let (bytes, count) = (info.dtype.bytes() as u64, info.count() as u64);
         let values = values.start.min(count)..values.end.min(count).max(values.start.min(count));
         let length = usize::try_from((values.end - values.start) * bytes)
-            .map_err(|_| broken(name, "too large to read at once"))?;
+            .map_err(|_| broken(name, tr!("too large to read at once")))?;
         Ok(info.dtype.decode(&shard.source.read(info.start + values.start * bytes, length).await?))
     }
 
@@ -158,7 +161,8 @@ impl<S: Source> Checkpoint<S> {
         if info.dtype.is_float() {
             return Ok((shard, info));
         }
-        let problem = format!("tensor \"{name}\" is {}, which holds no floating-point weights", info.dtype);
+        let problem =
+            tr!("tensor \"{name}\" is {dtype}, which holds no floating-point weights", name, dtype = info.dtype);
         Err(broken(shard.source.name(), problem))
     }
 
@@ -174,14 +178,14 @@ impl<S: Source> Checkpoint<S> {
             Dtype::Other(kind, _) => whole(kind, &bytes),
             dtype => dtype.decode(&bytes).first().map(|&v| f64::from(v)),
         };
-        number.ok_or_else(|| broken(shard.source.name(), format!("tensor \"{name}\" holds no number")))
+        number.ok_or_else(|| broken(shard.source.name(), tr!("tensor \"{name}\" holds no number", name)))
     }
 
     fn info(&self, name: &str) -> Result<(&Shard<S>, &TensorInfo)> {
         let &(shard, at) = self.names.get(name).ok_or_else(|| Error::Missing {
-            what: "tensor",
+            what: marked!("tensor"),
             name: name.to_owned(),
-            hint: format!("{} does not hold it", self.file()),
+            hint: tr!("{} does not hold it", self.file()),
         })?;
         let shard = &self.shards[shard];
         Ok((shard, &shard.header.tensors[at]))

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use super::foreign::{ARCHIVE, LOOKED_AT, recognised};
 use super::{Dtype, Source, broken};
 use crate::error::{Error, Result};
+use crate::lang::tr;
 use crate::order::sorted;
 
 /// Longest header that the format allows.
@@ -53,7 +54,7 @@ impl Header {
     pub async fn read<S: Source>(source: &S) -> Result<Self> {
         let (file, size) = (source.name(), source.size());
         if size < 8 {
-            let problem = format!("holds {size} bytes, fewer than a safetensors file's first 8; choose another file");
+            let problem = tr!("holds {size} bytes, fewer than a safetensors file's first 8; choose another file", size);
             return Err(broken(file, problem));
         }
         let first = source.read(0, 8).await?;
@@ -61,18 +62,20 @@ impl Header {
         if is_other(&first, size) {
             let rest = source.read(8, (size.min(LOOKED_AT as u64) - 8) as usize).await?;
             if let Some(what) = recognised(&[first.as_slice(), &rest].concat()) {
-                return Err(broken(file, what));
+                return Err(broken(file, what.said()));
             }
         }
-        let length = u64::from_le_bytes(first.try_into().map_err(|_| broken(file, "a short read"))?);
+        let length = u64::from_le_bytes(first.try_into().map_err(|_| broken(file, tr!("a short read")))?);
         if length > (size - 8).min(LONGEST) {
-            let problem = format!(
-                "claims a header of {length} bytes in a file of {size} (at most {LONGEST}); this is not a safetensors \
-                 file, or only the start of one: choose another, or download it again"
+            let problem = tr!(
+                "claims a header of {length} bytes in a file of {size} (at most {LONGEST}); this is not a safetensors file, or only the start of one: choose another, or download it again",
+                length,
+                size,
+                LONGEST
             );
             return Err(broken(file, problem));
         }
-        let json = source.read(8, usize::try_from(length).map_err(|_| broken(file, "header too long"))?).await?;
+        let json = source.read(8, usize::try_from(length).map_err(|_| broken(file, tr!("header too long")))?).await?;
         Self::parse(file, &json, size)
     }
 
@@ -82,13 +85,13 @@ impl Header {
     /// `Error::File` as from `read`.
     pub fn parse(file: &str, json: &[u8], size: u64) -> Result<Self> {
         let text = std::str::from_utf8(json).map_err(|e| {
-            broken(file, format!("the header is not UTF-8 (byte {}); the file is damaged", e.valid_up_to()))
+            broken(file, tr!("the header is not UTF-8 (byte {}); the file is damaged", e.valid_up_to()))
         })?;
         if !text.starts_with('{') {
-            return Err(broken(file, "the header does not begin with \"{\"; this is not a safetensors file"));
+            return Err(broken(file, tr!("the header does not begin with \"{\"; this is not a safetensors file")));
         }
         let raw: Raw =
-            serde_json::from_slice(json).map_err(|e| broken(file, format!("the header is not valid: {e}")))?;
+            serde_json::from_slice(json).map_err(|e| broken(file, tr!("the header is not valid: {e}", e)))?;
         let begin = 8 + json.len() as u64;
         let mut tensors = Vec::with_capacity(raw.tensors.len());
         for (name, entry) in raw.tensors {
@@ -118,17 +121,24 @@ fn is_other(first: &[u8], size: u64) -> bool {
 /// Every byte belongs to one tensor.
 fn cover(file: &str, tensors: &[TensorInfo], begin: u64, size: u64) -> Result<()> {
     let mut at = begin;
-    let mut before = "the header";
+    let mut before: Option<&str> = None;
     for tensor in tensors {
         if tensor.start != at {
-            let what = if tensor.start < at { "overlaps" } else { "leaves a gap after" };
-            let problem = format!("tensor \"{}\" {what} {before}; the file is damaged", tensor.name);
+            let name = &tensor.name;
+            let problem = match (before, tensor.start < at) {
+                (None, true) => tr!("tensor \"{name}\" overlaps the header; the file is damaged", name),
+                (None, false) => tr!("tensor \"{name}\" leaves a gap after the header; the file is damaged", name),
+                (Some(before), true) => tr!("tensor \"{name}\" overlaps {before}; the file is damaged", name, before),
+                (Some(before), false) => {
+                    tr!("tensor \"{name}\" leaves a gap after {before}; the file is damaged", name, before)
+                }
+            };
             return Err(broken(file, problem));
         }
-        (at, before) = (tensor.end, &tensor.name);
+        (at, before) = (tensor.end, Some(&*tensor.name));
     }
     if at != size {
-        let problem = format!("{} bytes after the last tensor belong to none; the file is damaged", size - at);
+        let problem = tr!("{} bytes after the last tensor belong to none; the file is damaged", size - at);
         return Err(broken(file, problem));
     }
     Ok(())
@@ -144,19 +154,28 @@ struct Entry {
 
 impl Entry {
     fn check(self, file: &str, name: String, begin: u64, size: u64) -> Result<TensorInfo> {
-        let wrong = |problem: String| -> Error { broken(file, format!("tensor \"{name}\" {problem}")) };
+        let wrong = |problem: String| -> Error { broken(file, problem) };
+        let sizes = || format!("{:?}", self.shape);
         let dtype = Dtype::parse(&self.dtype).ok_or_else(|| {
-            wrong(format!("has dtype \"{}\", which the format does not have; save it in another", self.dtype))
+            wrong(tr!(
+                "tensor \"{name}\" has dtype \"{dtype}\", which the format does not have; save it in another",
+                name,
+                dtype = self.dtype
+            ))
         })?;
         let (from, to) = self.data_offsets;
         let absolute = |offset: u64| begin.checked_add(offset).filter(|&at| at <= size);
         let (Some(start), Some(end), true) = (absolute(from), absolute(to), from <= to) else {
-            return Err(wrong(format!(
-                "lies at bytes {from} to {to}, but the file has {} of them; it is cut short or damaged: download it again",
-                size - begin
+            return Err(wrong(tr!(
+                "tensor \"{name}\" lies at bytes {from} to {to}, but the file has {all} of them; it is cut short or damaged: download it again",
+                name,
+                from,
+                to,
+                all = size - begin
             )));
         };
-        let overflow = || wrong(format!("has shape {:?}, too large for any file", self.shape));
+        let overflow =
+            || wrong(tr!("tensor \"{name}\" has shape {sizes}, too large for any file", name, sizes = sizes()));
         // The product of the sizes that are not zero, so that a zero elsewhere hides no giant.
         let shape: Option<Vec<usize>> = self.shape.iter().map(|&n| usize::try_from(n).ok()).collect();
         let shape = shape.ok_or_else(overflow)?;
@@ -164,11 +183,13 @@ impl Entry {
         let count = shape.iter().product::<usize>() as u64;
         let bits = count.checked_mul(dtype.bits().into()).ok_or_else(overflow)?;
         if bits.div_ceil(8) != end - start {
-            return Err(wrong(format!(
-                "needs {} bytes for shape {:?} of {dtype}, but has {}",
-                bits.div_ceil(8),
-                self.shape,
-                end - start
+            return Err(wrong(tr!(
+                "tensor \"{name}\" needs {bytes} bytes for shape {sizes} of {dtype}, but has {has}",
+                name,
+                bytes = bits.div_ceil(8),
+                sizes = sizes(),
+                dtype,
+                has = end - start
             )));
         }
         Ok(TensorInfo { name, dtype, shape, start, end })
@@ -200,11 +221,11 @@ impl<'de> Deserialize<'de> for Raw {
                         std::mem::replace(&mut metadata, true)
                     } else {
                         let entry =
-                            map.next_value().map_err(|e| de::Error::custom(format!("tensor \"{key}\": {e}")))?;
+                            map.next_value().map_err(|e| de::Error::custom(tr!("tensor \"{key}\": {e}", key, e)))?;
                         raw.tensors.insert(key.clone(), entry).is_some()
                     };
                     if twice {
-                        return Err(de::Error::custom(format!("\"{key}\" appears twice")));
+                        return Err(de::Error::custom(tr!("\"{key}\" appears twice", key)));
                     }
                 }
                 Ok(raw)

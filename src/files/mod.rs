@@ -23,6 +23,7 @@ pub use source::{Memory, Sink, Source};
 use std::ops::Range;
 
 use crate::error::Error;
+use crate::lang::tr;
 
 /// Values read at once.
 const BLOCK: usize = 1 << 20;
@@ -38,6 +39,11 @@ pub(crate) fn blocks(rows: Range<usize>, width: usize) -> impl Iterator<Item = R
 /// What is wrong with `file`, and what to do about it.
 pub(crate) fn broken(file: &str, problem: impl Into<String>) -> Error {
     Error::File { file: file.to_owned(), problem: problem.into() }
+}
+
+/// What is to be said of a part of a file, a tensor or a module or a key.
+pub(crate) fn about(name: &str, what: &str) -> String {
+    tr!("{name}: {what}", name, what)
 }
 
 /// The folder of a path, without its last slash; nothing where there is none.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::broken;
 use crate::error::Result;
+use crate::lang::tr;
 
 /// Bytes that are read in ranges.
 pub trait Source {
@@ -44,7 +45,7 @@ impl Source for Memory {
     async fn read(&self, start: u64, length: usize) -> Result<Vec<u8>> {
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         let range = start.checked_add(length).and_then(|end| self.bytes.get(start..end));
-        range.map(<[u8]>::to_vec).ok_or_else(|| broken(&self.name, "a read beyond the end"))
+        range.map(<[u8]>::to_vec).ok_or_else(|| broken(&self.name, tr!("a read beyond the end")))
     }
 }
 
@@ -65,7 +66,7 @@ mod native {
     use std::io::{self, Read, Seek, SeekFrom, Write};
     use std::path::Path;
 
-    use super::{Result, Sink, Source, broken};
+    use super::{Result, Sink, Source, broken, tr};
 
     /// A file on disk, as a source or a sink.
     #[derive(Debug)]
@@ -91,7 +92,7 @@ mod native {
         fn with(path: &Path, file: io::Result<File>) -> Result<Self> {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
             let opened = file.and_then(|file| file.metadata().map(|meta| (meta.len(), file)));
-            let (size, file) = opened.map_err(|e| broken(&name, format!("cannot be opened: {e}")))?;
+            let (size, file) = opened.map_err(|e| broken(&name, tr!("cannot be opened: {e}", e)))?;
             Ok(Self { name, size, file: RefCell::new(file) })
         }
     }
@@ -107,7 +108,7 @@ mod native {
             let mut file = self.file.borrow_mut();
             let mut bytes = vec![0; length];
             let read = file.seek(SeekFrom::Start(start)).and_then(|_| file.read_exact(&mut bytes));
-            read.map_err(|e| broken(&self.name, format!("cannot be read: {e}")))?;
+            read.map_err(|e| broken(&self.name, tr!("cannot be read: {e}", e)))?;
             Ok(bytes)
         }
     }
@@ -115,7 +116,7 @@ mod native {
     impl Sink for Disk {
         async fn write(&mut self, bytes: &[u8]) -> Result<()> {
             let written = self.file.get_mut().write_all(bytes);
-            written.map_err(|e| broken(&self.name, format!("cannot be written: {e}")))
+            written.map_err(|e| broken(&self.name, tr!("cannot be written: {}", e)))
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Dtype, Header, Sink, broken};
 use crate::error::Result;
+use crate::lang::tr;
 
 /// What a tensor to be written will be.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +46,7 @@ impl<'a, K: Sink> Writer<'a, K> {
             let end = at + (count * u64::from(tensor.dtype.bits())).div_ceil(8);
             let entry = json!({ "dtype": tensor.dtype.name(), "shape": tensor.shape, "data_offsets": [at, end] });
             if header.insert(tensor.name.clone(), entry).is_some() {
-                return Err(broken(&tensor.name, "would be written twice"));
+                return Err(broken(&tensor.name, tr!("would be written twice")));
             }
             at = end;
         }
@@ -66,8 +67,10 @@ impl<'a, K: Sink> Writer<'a, K> {
     /// # Errors
     /// As `values`.
     pub async fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.left =
-            self.left.checked_sub(bytes.len() as u64).ok_or_else(|| broken("written file", "more than planned"))?;
+        self.left = self
+            .left
+            .checked_sub(bytes.len() as u64)
+            .ok_or_else(|| broken(&tr!("written file"), tr!("more than planned")))?;
         self.sink.write(bytes).await
     }
 
@@ -76,7 +79,7 @@ impl<'a, K: Sink> Writer<'a, K> {
     pub fn end(self) -> Result<()> {
         match self.left {
             0 => Ok(()),
-            left => Err(broken("written file", format!("{left} bytes short of what its header says"))),
+            left => Err(broken(&tr!("written file"), tr!("{left} bytes short of what its header says", left))),
         }
     }
 }

@@ -187,7 +187,7 @@ impl Begun {
         }
         let own = Lane { begin: None, lr: None, ..self.on(network.layers()) };
         Err(Error::Data {
-            what: "lane".into(),
+            what: tr!("lane"),
             expected: tr!(
                 "to be {} where it begins from adapter \"{}\"; change it once it trains, or begin fresh",
                 own.to_text(),

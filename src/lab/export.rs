@@ -15,6 +15,7 @@ use crate::files::write::{Planned, Writer, pytorch};
 use crate::fixed::Fixed;
 use crate::graph::PARAMS;
 use crate::inspect::merge::{Experts, Merged, Observed};
+use crate::lang::tr;
 use crate::method::description::Widths;
 use crate::peft::plain::{Files, Plain, Stored, store, write};
 use crate::protocol::MergeMode;
@@ -38,8 +39,8 @@ async fn peft_as(lab: &Lab, lane: usize, dtype: Dtype) -> Result<Files> {
     let own = lab.lane(lane);
     let Some(peft) = own.peft() else {
         return Err(Error::Data {
-            what: format!("lane {lane}"),
-            expected: "a method that PEFT has; mixtures are saved in a form of their own, or merged".into(),
+            what: tr!("lane {}", lane),
+            expected: tr!("a method that PEFT has; mixtures are saved in a form of their own, or merged"),
             got: own.title(),
         });
     };
@@ -61,8 +62,8 @@ async fn peft_as(lab: &Lab, lane: usize, dtype: Dtype) -> Result<Files> {
         targets.push(module);
     }
     if targets.is_empty() {
-        let (expected, got) = ("at least one adapted layer".into(), "none".into());
-        return Err(Error::Data { what: "adapter".into(), expected, got });
+        let (expected, got) = (tr!("at least one adapted layer"), tr!("none"));
+        return Err(Error::Data { what: tr!("adapter"), expected, got });
     }
     let targets: Vec<&str> = targets.iter().map(String::as_str).collect();
     let mut config = (peft.config)(&own.settings);
@@ -123,8 +124,8 @@ fn keep_largest(shared: &mut Vec<Stored>, tensor: Stored) -> Result<()> {
             .zip(large.values.chunks_exact(width(large)))
             .all(|(small, large)| large[..small.len()] == *small);
     if !same {
-        let expected = "the same values for every layer, as PEFT keeps them once".into();
-        return Err(Error::Data { what: tensor.name, expected, got: "others".into() });
+        let expected = tr!("the same values for every layer, as PEFT keeps them once");
+        return Err(Error::Data { what: tensor.name, expected, got: tr!("others") });
     }
     if tensor.values.len() > held.values.len() {
         *held = tensor;
@@ -144,11 +145,13 @@ fn planned(TensorInfo { name, shape }: TensorInfo) -> Planned {
 pub async fn merged_model(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     lab.check_lane(lane)?;
     let (own, task) = (lab.lane(lane), &lab.task);
-    let refused = |what: &str, expected: &str, got: String| {
-        Err(Error::Data { what: what.to_owned(), expected: expected.to_owned(), got })
-    };
+    let refused = |what: String, expected: String, got: String| Err(Error::Data { what, expected, got });
     if task.spare == 0 {
-        return refused("task", "\"text\", whose model can be saved", format!("\"{}\"", lab.config.task.kind()));
+        return refused(
+            tr!("task"),
+            tr!("\"text\", whose model can be saved"),
+            format!("\"{}\"", lab.config.task.kind()),
+        );
     }
     let params = lab.read_one(lane, PARAMS).await?;
     let mut forward = Forward::new(task, vec![0.0; task.sequence], task.sequence);
@@ -160,7 +163,7 @@ pub async fn merged_model(lab: &Lab, lane: usize) -> Result<Vec<u8>> {
     for (site, (at, frozen)) in task.network.sites().iter().zip(task.base.iter().enumerate()) {
         let adapted = own.adapts(site);
         if adapted && !change(at).is_some_and(|change| change.is_exact()) {
-            return refused("lane", "one that has an exact merge", own.title());
+            return refused(tr!("lane"), tr!("one that has an exact merge"), own.title());
         }
         let weight = Values::Frozen(frozen.weight.clone(), adapted.then_some(at));
         tensors.push((format!("{}.weight", site.name), vec![site.outputs, site.inputs], weight));
@@ -270,8 +273,8 @@ pub(super) fn factors(mixture: &Mixture, mode: MergeMode) -> Result<Vec<(Array2<
     let domain = |d: usize| gate(&|t| usize::from(observed.row_domains[t]) == d);
     let gates: Vec<Array1<f64>> = match mode {
         MergeMode::PerInput => {
-            let expected = "a merge that holds for more than one token".into();
-            return Err(Error::Data { what: "merge".into(), expected, got: "per input".into() });
+            let expected = tr!("a merge that holds for more than one token");
+            return Err(Error::Data { what: tr!("merge"), expected, got: tr!("per input") });
         }
         MergeMode::MeanGate => vec![gate(&|_| true)],
         MergeMode::MeanGatePerDomain => (0..observed.domains).map(domain).collect(),

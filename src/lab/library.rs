@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::error::Result;
 use crate::files::write::{Planned, Writer};
 use crate::files::{Checkpoint, Dtype, Sink, Source, broken};
+use crate::lang::tr;
 use crate::tensor::widened;
 
 /// Metadata of the file: the adapters' names, in their order, and α.
@@ -63,33 +64,35 @@ impl Library {
     /// `Error::File` where it is no such file.
     pub async fn open<S: Source>(source: S) -> Result<Self> {
         let file = Checkpoint::open(vec![source]).await?;
-        let wrong = |problem: &str| broken(&file.file(), problem);
+        let wrong = |problem: String| broken(&file.file(), problem);
         let metadata = &file.shards[0].header.metadata;
         let names: Vec<String> =
             metadata.get(NAMES).map(|names| names.split(',').map(str::to_owned).collect()).unwrap_or_default();
         let alpha = metadata.get(ALPHA).and_then(|alpha| alpha.parse().ok());
-        let alpha = alpha.ok_or_else(|| wrong("its metadata lack lora_alpha, so that it is no library of adapters"))?;
+        let alpha =
+            alpha.ok_or_else(|| wrong(tr!("its metadata lack lora_alpha, so that it is no library of adapters")))?;
         let firsts: Vec<String> =
             file.tensors().filter_map(|t| t.name.strip_suffix(".lora_A").map(str::to_owned)).collect();
         let (mut rank, mut sites) = (None, Vec::new());
         for name in firsts {
             let (a, b) = (file.read(&format!("{name}.lora_A")).await?, file.read(&format!("{name}.lora_B")).await?);
             let (&[count, r, inputs], &[count_b, outputs, r_b]) = (a.shape.as_slice(), b.shape.as_slice()) else {
-                return Err(wrong(&format!("tensors of \"{name}\" have not three axes each")));
+                return Err(wrong(tr!("tensors of \"{name}\" have not three axes each", name)));
             };
             let fits = count == names.len() && count_b == count && r_b == r && *rank.get_or_insert(r) == r && r > 0;
             if !fits {
-                let problem = format!(
-                    "tensors of \"{name}\" are {:?} and {:?}, which are no factors of one rank for {} adapters",
-                    a.shape,
-                    b.shape,
-                    names.len()
+                let problem = tr!(
+                    "tensors of \"{name}\" are {a} and {b}, which are no factors of one rank for {adapters} adapters",
+                    name,
+                    a = format!("{:?}", a.shape),
+                    b = format!("{:?}", b.shape),
+                    adapters = names.len()
                 );
-                return Err(wrong(&problem));
+                return Err(wrong(problem));
             }
             sites.push(Stacked { name, inputs, outputs, a: a.values, b: b.values });
         }
-        let rank = rank.ok_or_else(|| wrong("it holds no lora_A"))?;
+        let rank = rank.ok_or_else(|| wrong(tr!("it holds no lora_A")))?;
         Ok(Self { names, rank, alpha, sites })
     }
 

@@ -7,6 +7,7 @@ use crate::exec::cpu::Cpu;
 use crate::exec::gpu::{Device, Gpu};
 use crate::exec::{Engine, Recording};
 use crate::graph::{Buffer, LOSSES, Step};
+use crate::lang::{marked, tr};
 use crate::net::{Bank, SharedBuffers, gathering, share};
 use crate::op::pad;
 use crate::task::text::{Model, Passages, given};
@@ -41,9 +42,9 @@ impl Many {
             let own = library.sites.iter().find(|own| own.name == site.name);
             let own = own.filter(|own| (own.inputs, own.outputs) == (site.inputs, site.outputs));
             let own = own.ok_or_else(|| Error::Missing {
-                what: "layer of the adapters",
+                what: marked!("layer of the adapters"),
                 name: site.name.clone(),
-                hint: format!("the base has one of {} → {}; take adapters of this base", site.inputs, site.outputs),
+                hint: tr!("the base has one of {} → {}; take adapters of this base", site.inputs, site.outputs),
             })?;
             a.scatter(&mut bank, &own.a);
             b.scatter(&mut bank, &own.b);
@@ -76,12 +77,12 @@ impl Many {
     pub fn choose(&self, adapters: &[Option<usize>]) -> Result<()> {
         let room = self.task.batch_sequences;
         if adapters.len() > room {
-            let (expected, got) = (format!("at most {room}, one for each passage"), adapters.len().to_string());
-            return Err(Error::Data { what: "adapters".into(), expected, got });
+            let (expected, got) = (tr!("at most {room}, one for each passage", room), adapters.len().to_string());
+            return Err(Error::Data { what: tr!("adapters"), expected, got });
         }
         if let Some(other) = adapters.iter().flatten().find(|&&adapter| adapter >= self.adapters) {
-            let hint = format!("they are numbered 0 to {}", self.adapters - 1);
-            return Err(Error::Missing { what: "adapter", name: other.to_string(), hint });
+            let hint = tr!("they are numbered 0 to {}", self.adapters - 1);
+            return Err(Error::Missing { what: marked!("adapter"), name: other.to_string(), hint });
         }
         let mut numbers = vec![-1.0; room];
         numbers.iter_mut().zip(adapters).for_each(|(to, own)| *to = own.map_or(-1.0, |own| own as f32));
@@ -116,8 +117,8 @@ impl Many {
     fn load(&self, passages: &Passages) -> Result<()> {
         let tokens = self.task.batch_rows();
         if passages.x.len() > tokens {
-            let expected = format!("at most {tokens} tokens");
-            return Err(Error::Data { what: "passages".into(), expected, got: passages.x.len().to_string() });
+            let expected = tr!("at most {tokens} tokens", tokens);
+            return Err(Error::Data { what: tr!("passages"), expected, got: passages.x.len().to_string() });
         }
         let shared = SharedBuffers::new(&self.task.network);
         let width = pad(self.task.network.inputs());

@@ -10,6 +10,7 @@ use crate::config::Lane;
 use crate::error::{Error, Result};
 use crate::graph::PARAMS;
 use crate::inspect::merge::{Experts, Observed};
+use crate::lang::tr;
 use crate::peft::plain::Files;
 use crate::protocol::MergeMode;
 use crate::task::{Targets, UNCOUNTED};
@@ -42,14 +43,12 @@ struct Seen {
 pub async fn merges(lab: &Lab, lane: usize, mode: MergeMode) -> Result<Vec<Merge>> {
     lab.check_lane(lane)?;
     let (own, task) = (lab.lane(lane), &lab.task);
-    let refused = |expected: &str, got: String| {
-        Err(Error::Data { what: format!("lane {lane}"), expected: expected.to_owned(), got })
-    };
+    let refused = |expected: String, got: String| Err(Error::Data { what: tr!("lane {}", lane), expected, got });
     if !own.is_gated() {
-        return refused("a mixture; others are saved as they are", own.title());
+        return refused(tr!("a mixture; others are saved as they are"), own.title());
     }
     if !own.modules_to_save.is_empty() {
-        return refused("a mixture alone, without modules_to_save", own.to_text());
+        return refused(tr!("a mixture alone, without modules_to_save"), own.to_text());
     }
     let params = lab.read_one(lane, PARAMS).await?;
     let probe = &task.probe;

@@ -34,6 +34,7 @@ use crate::exec::cpu::Cpu;
 use crate::exec::gpu::{Device, Gpu};
 use crate::exec::{Engine, Reading, Schedules};
 use crate::graph::{LOSSES, Step};
+use crate::lang::tr;
 use crate::net::{LOSS_SLOTS, compile, initial, share};
 use crate::op::adamw::LOSS_PARTS;
 use crate::optim;
@@ -313,7 +314,7 @@ fn check_layers(index: usize, lane: &Lane, count: usize) -> Result<()> {
         Err(Error::Config {
             key: format!("lanes[{index}].layers"),
             value: l.to_string(),
-            allowed: format!("this task's layers are 0 to {}", count - 1),
+            allowed: tr!("this task's layers are 0 to {}", count - 1),
         })
     })
 }

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::config::{Config, Lane, Optimizer, Schedule, Task};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
+use crate::lang::tr;
 use crate::method::METHODS;
 use crate::task::digits::CLASSES;
 use crate::task::{BaseLayer, Images, TaskData, digits, domains, sensors};
@@ -66,8 +67,9 @@ impl Plan {
             Some((at, begin)) => Err(Error::Config {
                 key: format!("lanes[{at}].begin"),
                 value: format!("\"{begin}\""),
-                allowed: "nothing: adapters are opened in the page's language task; elsewhere set a lane's tensors"
-                    .into(),
+                allowed: tr!(
+                    "nothing: adapters are opened in the page's language task; elsewhere set a lane's tensors"
+                ),
             }),
         }
     }

@@ -6,7 +6,7 @@ use crate::args::Kind;
 use crate::error::{Error, Result};
 use crate::exec::Recording;
 use crate::graph::{MOMENTS, PARAMS, Tensor};
-use crate::lang::tr;
+use crate::lang::{marked, tr};
 use crate::method::Lane;
 use crate::method::description::{Sizes, Widths};
 use crate::method::resize::{Parameter, Tensors};
@@ -183,7 +183,7 @@ impl Tensors for Moved<'_> {
 
 fn find<'a>(sites: &'a [CompiledSite], site: usize, key: &str) -> Result<&'a Tensor> {
     sites[site].parameter(key).ok_or_else(|| Error::Missing {
-        what: "tensor",
+        what: marked!("tensor"),
         name: format!("{}.{key}", sites[site].name),
         hint: tr!("the lane's method does not have it"),
     })

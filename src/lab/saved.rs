@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::exec::gpu::Device;
 use crate::files::write::{Planned, Writer};
 use crate::files::{Checkpoint, Dtype, Memory, Source, broken};
+use crate::lang::tr;
 use crate::method::Lane;
 use crate::method::modifier::quantised::{Packed, packed, unpacked};
 use crate::peft::Adapter;
@@ -109,18 +110,18 @@ pub async fn reread(
         Lab::new(config, task, device)
     };
     if let Some(config) = find(CONFIG) {
-        let adapter = find(ADAPTER).ok_or_else(|| broken(ADAPTER, "is missing beside adapter_config.json"))?;
+        let adapter = find(ADAPTER).ok_or_else(|| broken(ADAPTER, tr!("is missing beside adapter_config.json")))?;
         add(&mut model, Memory::new(ADAPTER, adapter.clone()), config, weights).await?;
         let config = Config { lanes: Vec::new(), ..Config::default() };
         return Ok(Reader { lab: begin(model, config)?, lane: None });
     }
-    let (name, bytes) = files.first().ok_or_else(|| broken("the adapter", "has no file"))?;
+    let (name, bytes) = files.first().ok_or_else(|| broken(&tr!("the adapter"), tr!("has no file")))?;
     let file = Checkpoint::open(vec![Memory::new(name, bytes.clone())]).await?;
     let metadata = &file.shards[0].header.metadata;
     let config = metadata.get("config").filter(|_| metadata.get("format").is_some_and(|format| format == FORMAT));
-    let config = config.ok_or_else(|| broken(name, "says of no run that it is of"))?;
+    let config = config.ok_or_else(|| broken(name, tr!("says of no run that it is of")))?;
     let config = Config::from_json(config)?;
-    let lane = config.lanes.first().cloned().ok_or_else(|| broken(name, "is of no lane"))?;
+    let lane = config.lanes.first().cloned().ok_or_else(|| broken(name, tr!("is of no lane")))?;
     let mut lab = begin(model, config)?;
     fill(&mut lab, &lane, &file).await?;
     Ok(Reader { lab, lane: Some(0) })
@@ -134,18 +135,15 @@ async fn add(model: &mut Model, adapter: Memory, config: &[u8], weights: &Checkp
     for module in &adapter.modules {
         let own = model.network.sites().iter().position(|site| site.name == module.name);
         let base = own.and_then(|at| model.base.get_mut(at));
-        let base = base.ok_or_else(|| broken(ADAPTER, format!("adapts {}, which the model has not", module.name)))?;
+        let base = base.ok_or_else(|| broken(ADAPTER, tr!("adapts {}, which the model has not", module.name)))?;
         let Factors { a, b, bias, magnitude } = adapter.factors(module).await?;
         if module.transposed || bias.is_some() || magnitude.is_some() {
-            return Err(broken(
-                ADAPTER,
-                format!("holds more of {} than two factors; open it in Adapters", module.name),
-            ));
+            return Err(broken(ADAPTER, tr!("holds more of {} than two factors; open it in Adapters", module.name)));
         }
         let (rank, inputs) = (module.rank, module.inputs);
         if base.weight.len() != module.outputs * inputs || a.len() != rank * inputs || b.len() != module.outputs * rank
         {
-            return Err(broken(ADAPTER, format!("does not fit the model's {}", module.name)));
+            return Err(broken(ADAPTER, tr!("does not fit the model's {}", module.name)));
         }
         for (weight, b) in base.weight.to_mut().chunks_exact_mut(inputs).zip(b.chunks_exact(rank)) {
             for (a, &b) in a.chunks_exact(inputs).zip(b) {
@@ -164,7 +162,7 @@ async fn fill(lab: &mut Lab, lane: &Lane, file: &Checkpoint<Memory>) -> Result<(
         let settings = lane.settings_at(site.layer);
         let tensors: Vec<TensorInfo> = lab.held(0, at).collect();
         for TensorInfo { name, shape } in tensors {
-            let info = file.find(&name).ok_or_else(|| broken(&file.file(), format!("has no tensor {name}")))?;
+            let info = file.find(&name).ok_or_else(|| broken(&file.file(), tr!("has no tensor {}", name)))?;
             let values = match info.dtype.is_float() {
                 true => file.read(&name).await?.values,
                 false => {
@@ -173,7 +171,7 @@ async fn fill(lab: &mut Lab, lane: &Lane, file: &Checkpoint<Memory>) -> Result<(
                     let scales = file.read(&format!("{name}{SCALES}")).await?.values;
                     let packed = Packed { digits: bytes, scales };
                     unpacked(&settings, key(&name, &site.name), &packed, shape.iter().product())
-                        .ok_or_else(|| broken(&file.file(), format!("holds too little for {name}")))?
+                        .ok_or_else(|| broken(&file.file(), tr!("holds too little for {}", name)))?
                 }
             };
             lab.set_tensor(0, &name, &values).await?;

@@ -8,6 +8,7 @@ use crate::config::{Config, Optimizer, Task};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
 use crate::graph::PARAMS;
+use crate::lang::tr;
 use crate::method::Lane;
 use crate::task::text::{Model, Passages, Tokenizer, drawn, on_passages};
 use crate::task::{Soft, UNCOUNTED};
@@ -45,8 +46,8 @@ pub type Pool = (Passages, Vec<u8>);
 /// `Error::Data` where a text has no more tokens than a passage.
 pub fn pool(reads: &[Reads], course: &Course, begin: u32) -> Result<Pool> {
     if let Some(short) = reads.iter().find(|read| read.tokens.len() <= course.sequence) {
-        let expected = format!("more than the {} bytes of a passage; type or paste more", course.sequence);
-        return Err(Error::Data { what: "the text".into(), expected, got: short.tokens.len().to_string() });
+        let expected = tr!("more than the {} bytes of a passage; type or paste more", course.sequence);
+        return Err(Error::Data { what: tr!("the text"), expected, got: short.tokens.len().to_string() });
     }
     let texts: Vec<&[u32]> = reads.iter().map(|read| read.tokens).collect();
     let count = course.batches * course.batch;

@@ -5,6 +5,7 @@ use crate::args::SavedModule;
 use crate::error::{Error, Result};
 use crate::exec::Recording;
 use crate::graph::{GRADS, PARAMS, Tensor};
+use crate::lang::{marked, tr};
 use crate::task::network::LinearSite;
 
 /// A tensor's name and shape.
@@ -124,8 +125,8 @@ impl Lab {
         if lane < self.lanes.len() {
             return Ok(());
         }
-        let hint = format!("lanes are numbered 0 to {}", self.lanes.len() - 1);
-        Err(Error::Missing { what: "lane", name: lane.to_string(), hint })
+        let hint = tr!("lanes are numbered 0 to {}", self.lanes.len() - 1);
+        Err(Error::Missing { what: marked!("lane"), name: lane.to_string(), hint })
     }
 
     fn names(&self, lane: usize) -> String {
@@ -156,7 +157,7 @@ impl Lab {
         }
         let gate = compiled.gates().find(|(_, _, tensor)| tensor.name == name);
         gate.map(|(_, buffer, tensor)| Source::Gate(buffer, tensor.clone())).ok_or_else(|| Error::Missing {
-            what: "tensor",
+            what: marked!("tensor"),
             name: name.to_owned(),
             hint: format!("lane {lane} has {} and output", self.names(lane)),
         })

@@ -13,6 +13,7 @@ use super::site::{AdapterPasses, LayerSite};
 use crate::args::limits::Real as Range;
 use crate::args::{Setting, Settings, Shown};
 use crate::graph::{Arena, Bound, GRADS, PARAMS, Real, Step, dims, kernel};
+use crate::lang::marked;
 use crate::op::pad;
 use crate::rng::Rng;
 
@@ -60,8 +61,9 @@ pub static VERA: Method = Method {
             allowed: |_| true,
             opens: Some(Opens {
                 factors: opened,
-                without_shared: "PEFT draws them anew from a seed, projection_prng_key, where save_projection is false; save \
-                                 the adapter with save_projection=True",
+                without_shared: marked!(
+                    "PEFT draws them anew from a seed, projection_prng_key, where save_projection is false; save the adapter with save_projection=True"
+                ),
             }),
         }),
         ..Extras::NONE

@@ -10,7 +10,8 @@ use super::module::{self, Factors, Kind, Last, Magnitudes, Module, Whole};
 use super::names::{Component, component, flat_component, rootless};
 use super::settings::Settings;
 use crate::error::{Error, Result};
-use crate::files::{Checkpoint, Source, TensorInfo, broken};
+use crate::files::{Checkpoint, Source, TensorInfo, about, broken};
+use crate::lang::{said, tr};
 use crate::method::description::Method;
 use crate::order::{Few, grouped};
 
@@ -109,8 +110,8 @@ impl<S> Adapter<S> {
         match self.lacks_shapes() {
             None => Ok(()),
             Some(problem) => {
-                let expected = "the base that the adapter is for, to be open".into();
-                Err(Error::Data { what: "base".into(), expected, got: format!("none that fits; {problem}") })
+                let expected = tr!("the base that the adapter is for, to be open");
+                Err(Error::Data { what: tr!("base"), expected, got: tr!("none that fits; {problem}", problem) })
             }
         }
     }
@@ -118,17 +119,23 @@ impl<S> Adapter<S> {
     fn lacks_shapes(&self) -> Option<String> {
         let first = &self.without_inputs.first()?.name;
         let more = self.without_inputs.len() - 1;
-        let more = match more {
-            0 => String::new(),
-            1 => " and 1 module more".into(),
-            more => format!(" and {more} modules more"),
-        };
-        Some(format!("{first}{more}: the number of inputs is not in the file; open the base that the adapter is for"))
+        Some(match more {
+            0 => tr!("{first}: the number of inputs is not in the file; open the base that the adapter is for", first),
+            more => tr!(
+                "{first} and {n} module more: the number of inputs is not in the file; open the base that the adapter is for"
+                    | "{first} and {n} modules more: the number of inputs is not in the file; open the base that the adapter is for"
+                        % more,
+                first
+            ),
+        })
     }
 
     /// Layers of experts that cannot be told apart, each with why.
     pub fn unresolved(&self) -> Vec<String> {
-        let said = |layer: &Packed| Some(format!("{}: holds several experts; {}", layer.name, layer.why.as_ref()?));
+        let said = |layer: &Packed| {
+            let why = layer.why.as_ref()?;
+            Some(tr!("{name}: holds several experts; {why}", name = layer.name, why))
+        };
         self.packed.iter().filter_map(said).collect()
     }
 
@@ -156,7 +163,7 @@ impl<S> Adapter<S> {
             with != of && with != Component::Unsaid && name == rest
         };
         match unsaid.then(|| self.modules.iter().find(|other| another(other))).flatten() {
-            Some(other) => Found::Several(key.to_owned(), format!("{} too", other.name)),
+            Some(other) => Found::Several(key.to_owned(), tr!("{} too", other.name)),
             None => found,
         }
     }
@@ -192,12 +199,13 @@ fn sort<'a, S: Source>(file: &'a Checkpoint<S>, config: Option<&AdapterConfig>) 
         } else if let Some((name, held)) = keys::whole(&info.name, all) {
             match whole(name, held, info, config) {
                 Ok(whole) => out.whole.extend(whole),
-                Err(why) => out.not_understood.push(format!("{}: {why}", info.name)),
+                Err(why) => out.not_understood.push(about(&info.name, &why)),
             }
         } else {
-            let what = keys::of_other(&info.name).map(|what| format!("is {what}, which is not known here"));
-            let what = what.unwrap_or_else(|| "no part of an adapter that is known here".into());
-            out.not_understood.push(format!("{}: {what}", info.name));
+            let what =
+                keys::of_other(&info.name).map(|what| tr!("is {what}, which is not known here", what = said(what)));
+            let what = what.unwrap_or_else(|| tr!("no part of an adapter that is known here"));
+            out.not_understood.push(about(&info.name, &what));
         }
     }
     out
@@ -214,7 +222,7 @@ fn whole(
         return Ok(None);
     }
     if !info.dtype.is_float() {
-        return Err(format!("{} is no floating-point format", info.dtype));
+        return Err(tr!("{} is no floating-point format", info.dtype));
     }
     let rows = match held {
         Held::Rows => config.and_then(|config| config.tokens(&name)).unwrap_or_default(),
@@ -222,9 +230,11 @@ fn whole(
     };
     if held == Held::Rows && (info.shape.len() != 2 || rows.len() != info.shape[0]) {
         let count = info.shape.first().copied().unwrap_or(0);
-        return Err(format!(
-            "holds {count} tokens, and trainable_token_indices in adapter_config.json names {}",
-            rows.len()
+        let named = rows.len();
+        return Err(tr!(
+            "holds {count} tokens, and trainable_token_indices in adapter_config.json names {named}",
+            count,
+            named
         ));
     }
     let (key, shape, dtype) = (info.name.clone(), info.shape.clone(), info.dtype);
@@ -247,7 +257,7 @@ impl<S: Source> Adapter<S> {
             let mut parts = Few::new();
             for (part, info) in all {
                 match parts.get(&part) {
-                    Some(_) => not_understood.push(format!("{}: {name} has two of these", info.name)),
+                    Some(_) => not_understood.push(about(&info.name, &tr!("{name} has two of these", name))),
                     None => drop(parts.insert(part, info)),
                 }
             }
@@ -258,7 +268,7 @@ impl<S: Source> Adapter<S> {
                 match packed.iter_mut().find(|packed| packed.name == layer) {
                     Some(packed) => packed.pairs.push(pair),
                     None => {
-                        let why = Some("open the base that the adapter is for, to tell them apart".into());
+                        let why = Some(tr!("open the base that the adapter is for, to tell them apart"));
                         packed.push(Packed { name: layer, pairs: vec![pair], why });
                     }
                 }
@@ -266,7 +276,7 @@ impl<S: Source> Adapter<S> {
             }
             match joined(&name, &parts, config.as_ref(), &settings) {
                 Ok(module) => modules.push(module),
-                Err(why) => not_understood.extend(parts.values().map(|info| format!("{}: {why}", info.name))),
+                Err(why) => not_understood.extend(parts.values().map(|info| about(&info.name, &why))),
             }
         }
         let mut without_inputs = Vec::new();
@@ -283,7 +293,7 @@ impl<S: Source> Adapter<S> {
                 // PEFT makes what modules share as wide as the widest of them.
                 Ok(module) if module.inputs > 0 || own.len() == 1 => modules.push(widest(module)),
                 Ok(module) => without_inputs.push(module),
-                Err(why) => not_understood.extend(tensors.values().map(|info| format!("{}: {why}", info.name))),
+                Err(why) => not_understood.extend(tensors.values().map(|info| about(&info.name, &why))),
             }
         }
         let mut scaling_unknown = false;
@@ -302,8 +312,8 @@ impl<S: Source> Adapter<S> {
         if modules.is_empty() && whole.is_empty() && without_inputs.is_empty() && packed.is_empty() {
             let name = file.file();
             let problem = match not_understood.first() {
-                Some(first) => format!("holds no adapter that is known here; of what it holds, {first}"),
-                None => "holds no tensors".to_owned(),
+                Some(first) => tr!("holds no adapter that is known here; of what it holds, {first}", first),
+                None => tr!("holds no tensors"),
             };
             return Err(broken(&name, problem));
         }
@@ -313,7 +323,7 @@ impl<S: Source> Adapter<S> {
         let modules = keys::in_order(modules, |module| &module.name);
         let mut said = super::said::of(config.as_ref(), &settings, &modules, &whole);
         if scaling_unknown {
-            said.push("scaling: without adapter_config.json it is taken as 1".to_owned());
+            said.push(tr!("scaling: without adapter_config.json it is taken as 1"));
         }
         Ok(Self {
             style,
@@ -360,23 +370,25 @@ fn joined(
     settings: &Settings,
 ) -> std::result::Result<Module, String> {
     if let Some(joint) = config.and_then(|config| config.joint.as_ref()) {
-        return Err(format!(
-            "enable_lora is {joint} in adapter_config.json: as in the first PEFT versions, lora_B is of only some of the parts of \
-             a joint projection (query, key, value), and which rows those are cannot be told here; merge it with the version \
-             that made it"
+        return Err(tr!(
+            "enable_lora is {joint} in adapter_config.json: as in the first PEFT versions, lora_B is of only some of the parts of a joint projection (query, key, value), and which rows those are cannot be told here; merge it with the version that made it",
+            joint
         ));
     }
     let mut module = module::assemble(name, parts)?;
-    let place = if config.is_some() { "adapter_config.json" } else { "the header" };
+    let in_file = config.is_some();
     if let Some((config, own)) = settings.of(config, name) {
         let (said, rank) = (config.rank_of(own), module.rank);
         if matches!(config.peft_type, PeftType::Lora) && said != rank {
-            return Err(format!("rank is {rank}, but {place} says {said}"));
+            return Err(match in_file {
+                true => tr!("rank is {rank}, but adapter_config.json says {said}", rank, said),
+                false => tr!("rank is {rank}, but the header says {said}", rank, said),
+            });
         }
         module.transposed |= module.kind == Kind::Linear && config.fan_in_fan_out;
     }
     if module.transposed && matches!(module.magnitudes, Some(Magnitudes::Inputs(_))) {
-        return Err("dora_scale of each input is not known of a weight stored the other way round".into());
+        return Err(tr!("dora_scale of each input is not known of a weight stored the other way round"));
     }
     Ok(module)
 }
@@ -391,7 +403,7 @@ fn of_method_module(
     let module = module::described_module(name, method, own, shared)?;
     let rank = module.rank;
     if let Some(config) = config.filter(|config| config.rank != rank) {
-        return Err(format!("rank is {rank}, but adapter_config.json says {}", config.rank));
+        return Err(tr!("rank is {rank}, but adapter_config.json says {said}", rank, said = config.rank));
     }
     Ok(Module { transposed: config.is_some_and(|config| config.fan_in_fan_out), ..module })
 }

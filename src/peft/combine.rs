@@ -12,7 +12,8 @@ use super::module::Module;
 use super::saved::is_bound;
 use crate::error::{Error, Result};
 use crate::files::write::pytorch;
-use crate::files::{Dtype, Source};
+use crate::files::{Dtype, Source, about};
+use crate::lang::tr;
 
 /// PEFT's combination types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,24 +37,24 @@ pub fn combine<'a, S: Source>(
     how: Combination,
     dtype: Option<Dtype>,
 ) -> Result<Draft<'a, S>> {
-    let wrong = |what: String, expected: &str, got: String| Err(Error::Data { what, expected: expected.into(), got });
+    let wrong = |what: String, expected: String, got: String| Err(Error::Data { what, expected, got });
     let Some((first, _)) = adapters.first() else {
-        return wrong("adapters".into(), "at least one", "none".into());
+        return wrong(tr!("adapters"), tr!("at least one"), tr!("none"));
     };
     for (adapter, _) in adapters {
         adapter.check_shapes()?;
     }
     if let Some((_, weight)) = adapters.iter().find(|(_, weight)| !weight.is_finite()) {
-        return wrong("weights".into(), "finite numbers", weight.to_string());
+        return wrong(tr!("weights"), tr!("finite numbers"), weight.to_string());
     }
     if adapters.iter().any(|(adapter, _)| adapter.style != first.style) {
-        return wrong("adapters".into(), "names of one kind", "PEFT's and others".into());
+        return wrong(tr!("adapters"), tr!("names of one kind"), tr!("PEFT's and others"));
     }
     if let Some(dtype) = dtype.filter(|d| !d.is_float()) {
-        return wrong("dtype".into(), "a floating-point format", dtype.to_string());
+        return wrong(tr!("dtype"), tr!("a floating-point format"), dtype.to_string());
     }
     if how == Combination::Svd(Some(0)) {
-        return wrong("rank".into(), "at least 1", "0".into());
+        return wrong(tr!("rank"), tr!("at least 1"), "0".into());
     }
     // Experts lie in one tensor, whose parts are not written one by one.
     let own = adapters.iter().flat_map(|(a, _)| a.modules.iter()).filter(|module| module.slice.is_none());
@@ -70,20 +71,22 @@ pub fn combine<'a, S: Source>(
         };
         if let Some((_, other, _)) = parts.iter().find(|(_, module, _)| !alike(module, like)) {
             let shape = |m: &Module| format!("{:?} of {:?}", m.kind, m.shape());
-            return wrong(name.into(), &format!("{}, as in the first adapter", shape(like)), shape(other));
+            return wrong(name.into(), tr!("{}, as in the first adapter", shape(like)), shape(other));
         }
         if let Some((adapter, ..)) = parts.iter().find(|(adapter, ..)| is_bound(adapter.init(name))) {
-            let expected = "an adapter of the base as it is; convert it with PEFT's path_initial_model_for_weight_conversion first";
+            let expected = tr!(
+                "an adapter of the base as it is; convert it with PEFT's path_initial_model_for_weight_conversion first"
+            );
             return wrong(name.into(), expected, format!("init_lora_weights {:?}", adapter.init(name)));
         }
         if parts.iter().any(|(_, module, _)| module.magnitudes.is_some()) {
-            return wrong(name.into(), "no DoRA, whose changes cannot be added without the base", "DoRA".into());
+            return wrong(name.into(), tr!("no DoRA, whose changes cannot be added without the base"), "DoRA".into());
         }
         let ranks = parts.iter().map(|(_, module, _)| module.rank);
         let (rank, how) = match how {
             Combination::Linear if ranks.clone().any(|rank| rank != like.rank) => {
                 let ranks: Vec<_> = ranks.collect();
-                return wrong(name.into(), "one rank in all adapters; cat and svd take any", format!("{ranks:?}"));
+                return wrong(name.into(), tr!("one rank in all adapters; cat and svd take any"), format!("{ranks:?}"));
             }
             Combination::Linear => (like.rank, How::Linear),
             Combination::Cat => (ranks.sum(), How::Cat),
@@ -103,7 +106,7 @@ pub fn combine<'a, S: Source>(
         });
     }
     if modules.is_empty() {
-        return wrong("adapters".into(), "at least one module", "none".into());
+        return wrong(tr!("adapters"), tr!("at least one module"), tr!("none"));
     }
     let mut config = raw(first);
     config.insert("use_rslora".into(), json!(false));
@@ -112,7 +115,8 @@ pub fn combine<'a, S: Source>(
     let mut left_out = Vec::new();
     for (adapter, _) in adapters {
         left_out.extend(adapter.whole.iter().map(|whole| whole.name.clone()));
-        left_out.extend(adapter.packed.iter().map(|layer| format!("{}: experts are not combined", layer.name)));
+        let alone = |name: &str| about(name, &tr!("experts are not combined"));
+        left_out.extend(adapter.packed.iter().map(|layer| alone(&layer.name)));
         left_out.extend(adapter.not_understood.iter().cloned());
     }
     // What is not stored of a scaling is 1, and so are those of a combination.

@@ -11,6 +11,7 @@ use super::module::Module;
 use super::saved::is_bound;
 use crate::error::{Error, Result};
 use crate::files::Source;
+use crate::lang::tr;
 use crate::spectrum::Svd;
 use crate::tensor;
 
@@ -54,8 +55,8 @@ pub async fn compared<S: Source, T: Source>(
     b: &Adapter<T>,
     (first, second): (Option<usize>, Option<usize>),
 ) -> std::result::Result<Comparison, String> {
-    let of = |at: Option<usize>, other: &str| at.ok_or_else(|| format!("only the {other} adapts it"));
-    let (first, second) = (of(first, "second")?, of(second, "first")?);
+    let first = first.ok_or_else(|| tr!("only the second adapts it"))?;
+    let second = second.ok_or_else(|| tr!("only the first adapts it"))?;
     compare((a, &a.modules[first]), (b, &b.modules[second])).await.map_err(|error| error.to_string())
 }
 
@@ -71,24 +72,20 @@ pub async fn compare<S: Source, T: Source>(
     if first.shape() != second.shape() {
         return Err(Error::Data {
             what: first.name.clone(),
-            expected: format!("{:?} in both adapters", first.shape()),
+            expected: tr!("{} in both adapters", format!("{:?}", first.shape())),
             got: format!("{:?}", second.shape()),
         });
     }
     if let Some(init) = [a.init(&first.name), b.init(&second.name)].into_iter().find(|init| is_bound(init)) {
         return Err(Error::Data {
             what: first.name.clone(),
-            expected: "adapters of the base as it is, since only factors are compared".into(),
+            expected: tr!("adapters of the base as it is, since only factors are compared"),
             got: format!("init_lora_weights {init:?}"),
         });
     }
     let (first, second) = (change(a, first).await?, change(b, second).await?);
     if !first.is_finite() || !second.is_finite() {
-        return Err(Error::Data {
-            what: "factors".into(),
-            expected: "finite values".into(),
-            got: "NaN or infinity".into(),
-        });
+        return Err(Error::Data { what: tr!("factors"), expected: tr!("finite values"), got: tr!("NaN or infinity") });
     }
     Ok(of(&first, &second))
 }

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use super::described;
 use super::pattern::Pattern;
 use crate::error::Result;
-use crate::files::broken;
-use crate::files::foreign::json;
+use crate::files::{broken, foreign::json};
+use crate::lang::tr;
 use crate::method::description::Method;
 
 /// For messages.
@@ -95,9 +95,9 @@ impl AdapterConfig {
     /// `Error::File` where the text is no configuration of an adapter that can be opened.
     pub fn parse(text: &[u8]) -> Result<Self> {
         if text.len() > LONGEST {
-            return Err(broken(NAME, format!("holds {} bytes, more than any configuration does", text.len())));
+            return Err(broken(NAME, tr!("holds {} bytes, more than any configuration does", text.len())));
         }
-        let wrong = |e: serde_json::Error| broken(NAME, format!("is not an adapter's configuration: {e}"));
+        let wrong = |e: serde_json::Error| broken(NAME, tr!("is not an adapter's configuration: {e}", e));
         let text = json(text).map_err(|what| broken(NAME, what))?;
         let raw: Map<String, Value> = serde_json::from_slice(text).map_err(wrong)?;
         if !raw.contains_key("peft_type") && (raw.contains_key("lora_parameters") || raw.contains_key("fine_tune_type"))
@@ -105,15 +105,14 @@ impl AdapterConfig {
             return Self::mlx(&raw);
         }
         let document: Document = serde_json::from_slice(text).map_err(wrong)?;
-        let missing = "is not an adapter's configuration: missing field `peft_type`; choose the adapter_config.json that PEFT saved";
-        let kind = document.peft_type.ok_or_else(|| broken(NAME, missing))?;
+        let kind = document.peft_type.ok_or_else(|| broken(NAME, described::no_kind()))?;
         let peft_type = match kind.as_str() {
             "LORA" => PeftType::Lora,
             "ADALORA" => PeftType::AdaLora,
-            other => PeftType::Described(described::of_kind(other).ok_or_else(|| {
-                let known = described::kinds().join(", ");
-                broken(NAME, format!("peft_type is \"{other}\"; only LORA, ADALORA, {known} adapters can be opened"))
-            })?),
+            other => {
+                let method = described::of_kind(other);
+                PeftType::Described(method.ok_or_else(|| broken(NAME, described::other_kind(other)))?)
+            }
         };
         let mut config = Self {
             peft_type,
@@ -177,13 +176,13 @@ impl AdapterConfig {
         let kind = raw.get("fine_tune_type").and_then(Value::as_str).unwrap_or("lora");
         if !["lora", "dora", "full"].contains(&kind) {
             let problem =
-                format!("is mlx-lm's, and its fine_tune_type is \"{kind}\"; only lora, dora and full can be opened");
+                tr!("is mlx-lm's, and its fine_tune_type is \"{kind}\"; only lora, dora and full can be opened", kind);
             return Err(broken(NAME, problem));
         }
         let rank = number("rank").map_or(8, |rank| rank as usize);
         let (scale, alpha) = (number("scale"), number("alpha"));
         if scale.is_none() && kind != "full" {
-            let problem = "is mlx-lm's, and lora_parameters has no scale; add the one that it was trained with";
+            let problem = tr!("is mlx-lm's, and lora_parameters has no scale; add the one that it was trained with");
             return Err(broken(NAME, problem));
         }
         // The first versions had an alpha beside it.

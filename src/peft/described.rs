@@ -4,6 +4,7 @@
 use super::keys::{PREFIX, SHARED};
 use crate::error::Result;
 use crate::files::{Checkpoint, Dtype, Source, TensorInfo};
+use crate::lang::{said, tr};
 use crate::method::description::{Axis, Held, Method, Opens, Peft, Widths};
 use crate::method::{Lane, METHODS};
 use crate::order::Few;
@@ -77,20 +78,39 @@ pub fn shared(key: &str) -> Option<(&'static Method, &'static str)> {
     })
 }
 
+/// What is to be said of a configuration that says of no kind of adapter that it is.
+pub fn no_kind() -> String {
+    tr!("is not an adapter's configuration: missing field `peft_type`; choose the adapter_config.json that PEFT saved")
+}
+
+/// The same of a kind of adapter that is not opened here.
+pub fn other_kind(other: &str) -> String {
+    let known = kinds().join(", ");
+    tr!("peft_type is \"{other}\"; only LORA, ADALORA, {known} adapters can be opened", other, known)
+}
+
+/// A tensor of an adapter with its shape, for messages.
+fn shaped(name: &str, info: &TensorInfo) -> String {
+    format!("{name} {:?}", info.shape)
+}
+
 /// What of the method's shared tensors a file lacks, in words; `None` where it has them all.
 pub fn lacking(method: &'static Method, shared: &Tensors) -> Option<String> {
     let (_, peft, opens) = all().find(|(one, ..)| std::ptr::eq(*one, method))?;
     let missing = peft.shared.iter().filter(|(ours, _)| !shared.has(*ours));
     let missing: Vec<String> = missing.map(|(_, stored)| format!("{SHARED}{stored}")).collect();
-    let what = missing.join(" and ");
-    (!missing.is_empty())
-        .then(|| format!("does not hold {what}, which all its modules share; {}", opens.without_shared))
+    let what = match missing.split_last()? {
+        (last, []) => last.clone(),
+        (last, rest) => tr!("{} and {last}", rest.join(", "), last),
+    };
+    let hint = said(opens.without_shared);
+    Some(tr!("does not hold {what}, which all its modules share; {hint}", what, hint))
 }
 
 /// What the shapes of a module's own tensors and of those it shares say, or why they say nothing.
 pub fn assemble(method: &'static Method, own: &Tensors, shared: &Tensors) -> std::result::Result<Shapes, String> {
     let Some((_, peft, _)) = all().find(|(one, ..)| std::ptr::eq(*one, method)) else {
-        return Err("PEFT has no such adapter".into());
+        return Err(tr!("PEFT has no such adapter"));
     };
     // Which axes a tensor has does not depend on their lengths.
     let declared = (method.parameters)(&Lane::from(method).settings, Widths { inputs: 1, outputs: 1 });
@@ -102,14 +122,14 @@ pub fn assemble(method: &'static Method, own: &Tensors, shared: &Tensors) -> std
     {
         let info = if is_own { own.get(name) } else { shared.get(name) };
         let Some(info) = info else {
-            return Err(format!("{stored} is not there"));
+            return Err(tr!("{} is not there", stored));
         };
         if !info.dtype.is_float() {
-            return Err(format!("{} is no floating-point format", info.dtype));
+            return Err(tr!("{} is no floating-point format", info.dtype));
         }
         let axes = declared.iter().find(|p| p.name == name).map_or_else(Vec::new, |p| p.axes.clone());
         if axes.len() != info.shape.len() {
-            return Err(format!("{stored} {:?} has not {} axes", info.shape, axes.len()));
+            return Err(tr!("{tensor} has not {axes} axes", tensor = shaped(stored, info), axes = axes.len()));
         }
         for (axis, &length) in axes.iter().zip(&info.shape) {
             let known = match (axis, is_own) {
@@ -124,19 +144,20 @@ pub fn assemble(method: &'static Method, own: &Tensors, shared: &Tensors) -> std
                     most_outputs = most_outputs.min(length);
                     continue;
                 }
-                (Axis::Experts(_) | Axis::Width(_), _) => return Err(format!("{stored} is no part of two factors")),
+                (Axis::Experts(_) | Axis::Width(_), _) => return Err(tr!("{} is no part of two factors", stored)),
             };
             if *known.get_or_insert(length) != length {
-                return Err(format!("{stored} {:?} does not belong to the others", info.shape));
+                return Err(tr!("{} does not belong to the others", shaped(stored, info)));
             }
         }
         tensors.insert(name, (info.name.clone(), axes));
     }
     let (Some(rank), Some(outputs)) = (rank, outputs) else {
-        return Err("its rank and its number of outputs are not in the file".into());
+        return Err(tr!("its rank and its number of outputs are not in the file"));
     };
     if outputs > most_outputs || inputs.is_some_and(|inputs| inputs > most_inputs) {
-        return Err(format!("it has {outputs} outputs, and what it shares has only {most_outputs}"));
+        let most = most_outputs;
+        return Err(tr!("it has {outputs} outputs, and what it shares has only {most}", outputs, most));
     }
     let first = peft.tensors.first().and_then(|(name, _)| own.get(name));
     Ok(Shapes {

@@ -12,6 +12,7 @@ use super::module::{Factors, Kind, Module, Whole};
 use crate::error::{Error, Result};
 use crate::files::write::{Planned, Writer};
 use crate::files::{Dtype, Sink, Source, blocks};
+use crate::lang::tr;
 use crate::spectrum::Svd;
 
 /// How a module's factors come from those of one or more adapters.
@@ -190,8 +191,8 @@ impl<S: Source> DraftModule<'_, S> {
     fn truncated(&self, change: &Change) -> Result<(Vec<f32>, Vec<f32>, f64)> {
         let Svd { u, singular, v } = change.svd().ok_or_else(|| Error::Data {
             what: self.name.clone(),
-            expected: "finite values, to be decomposed".into(),
-            got: "NaN or infinity".into(),
+            expected: tr!("finite values, to be decomposed"),
+            got: tr!("NaN or infinity"),
         })?;
         let root = |r: usize| libm::sqrt(singular.get(r).copied().unwrap_or(0.0));
         let kept = singular.len().min(self.rank);

@@ -8,7 +8,8 @@ use super::draft::{Draft, DraftModule, How, Scalings};
 use super::keys::{Held, Part};
 use super::saved::{is_bound, metadata, understood};
 use crate::error::{Error, Result};
-use crate::files::{Dtype, Source};
+use crate::files::{Dtype, Source, about};
+use crate::lang::{marked, tr};
 
 /// What to change.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,23 +37,21 @@ impl Default for Edit {
 /// `Error::Data` where the rank is 0, the scale is not finite, a shape takes a base that is not open, or nothing would be
 /// left; `Error::Missing` where a module to drop is not there.
 pub fn edit<'a, S: Source>(adapter: &'a Adapter<S>, edit: &Edit) -> Result<Draft<'a, S>> {
-    let wrong = |what: &str, expected: &str, got: String| {
-        Err(Error::Data { what: what.into(), expected: expected.into(), got })
-    };
+    let wrong = |what: String, expected: String, got: String| Err(Error::Data { what, expected, got });
     adapter.check_shapes()?;
     if edit.rank == Some(0) {
-        return wrong("rank", "at least 1", "0".into());
+        return wrong(tr!("rank"), tr!("at least 1"), "0".into());
     }
     if !edit.scale.is_finite() {
-        return wrong("scale", "a finite number", edit.scale.to_string());
+        return wrong("scale".into(), tr!("a finite number"), edit.scale.to_string());
     }
     if let Some(dtype) = edit.dtype.filter(|d| !d.is_float()) {
-        return wrong("dtype", "a floating-point format", dtype.to_string());
+        return wrong(tr!("dtype"), tr!("a floating-point format"), dtype.to_string());
     }
     for name in &edit.drop {
         if adapter.find(name).is_none() && adapter.whole.iter().all(|whole| whole.name != *name) {
-            let hint = "it can drop only what its overview lists".to_owned();
-            return Err(Error::Missing { what: "module", name: name.clone(), hint });
+            let hint = tr!("it can drop only what its overview lists");
+            return Err(Error::Missing { what: marked!("module"), name: name.clone(), hint });
         }
     }
     let scalings = adapter.scalings();
@@ -61,15 +60,15 @@ pub fn edit<'a, S: Source>(adapter: &'a Adapter<S>, edit: &Edit) -> Result<Draft
     let (packed, own): (Vec<_>, Vec<_>) = adapter.modules.iter().partition(|module| module.slice.is_some());
     for module in own.iter().filter(|module| !edit.drop.contains(&module.name)) {
         if module.rank == 0 {
-            left_out.push(format!("{}: its rank is 0", module.name));
+            left_out.push(about(&module.name, &tr!("its rank is 0")));
             continue;
         }
         let rank = edit.rank.map_or(module.rank, |rank| rank.min(module.rank));
         if is_bound(adapter.init(&module.name)) && (rank < module.rank || edit.scale != 1.0) {
-            let expected = "the rank and scale that it has, since its factors began as the base's own directions and belong to \
-                            what is left of the base (init_lora_weights); convert it with PEFT's \
-                            path_initial_model_for_weight_conversion first";
-            return wrong(&module.name, expected, format!("rank {rank}, scale {}", edit.scale));
+            let expected = tr!(
+                "the rank and scale that it has, since its factors began as the base's own directions and belong to what is left of the base (init_lora_weights); convert it with PEFT's path_initial_model_for_weight_conversion first"
+            );
+            return wrong(module.name.clone(), expected, tr!("rank {rank}, scale {scale}", rank, scale = edit.scale));
         }
         let said = if scalings == Scalings::Nowhere { 1.0 } else { module.scaling * edit.scale };
         modules.push(DraftModule {
@@ -89,7 +88,7 @@ pub fn edit<'a, S: Source>(adapter: &'a Adapter<S>, edit: &Edit) -> Result<Draft
             packed.is_empty() || packed.iter().any(|module| of_layer(&module.name) && module.rank > rank)
         });
         if smaller || edit.scale != 1.0 || edit.drop.iter().any(|name| of_layer(name)) {
-            left_out.push(format!("{}: its experts are saved only as they are", layer.name));
+            left_out.push(about(&layer.name, &tr!("its experts are saved only as they are")));
             continue;
         }
         for info in layer.pairs.iter().flat_map(|pair| [&pair.a, &pair.b]) {
@@ -103,13 +102,13 @@ pub fn edit<'a, S: Source>(adapter: &'a Adapter<S>, edit: &Edit) -> Result<Draft
     let dora = modules.iter().filter(|m| m.parts[0].1.has(Part::Magnitude)).count();
     if dora > 0 && dora < modules.len() && scalings == Scalings::Config {
         return wrong(
-            "modules",
-            "DoRA in all of them or in none, since the configuration says it for all",
-            format!("{dora} with it"),
+            tr!("modules"),
+            tr!("DoRA in all of them or in none, since the configuration says it for all"),
+            tr!("{dora} with it", dora),
         );
     }
     if modules.is_empty() && whole.is_empty() && copies.is_empty() {
-        return wrong("modules", "at least one that stays", "none".into());
+        return wrong(tr!("modules"), tr!("at least one that stays"), tr!("none"));
     }
     left_out.extend(adapter.not_understood.iter().cloned());
     let mut draft = Draft {

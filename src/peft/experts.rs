@@ -6,6 +6,7 @@ use super::find::parameters;
 use super::keys::Part;
 use super::module::{Kind, Module, Slice, is_too_large};
 use crate::files::{Checkpoint, Source, TensorInfo};
+use crate::lang::tr;
 use crate::order::Few;
 
 /// Most experts that a layer has here.
@@ -105,10 +106,10 @@ impl Packed {
             there.retain(|info| wanted.contains(&info.name.rsplit('.').next().unwrap_or(&info.name)));
         }
         if there.is_empty() {
-            return Err("the base that is open has no parameters of experts of that name".into());
+            return Err(tr!("the base that is open has no parameters of experts of that name"));
         }
         if there.len() > 16 || self.pairs.len() > 16 {
-            return Err("it has more parameters than any layer of experts".into());
+            return Err(tr!("it has more parameters than any layer of experts"));
         }
         let fits: Vec<Vec<Option<Fit>>> =
             self.pairs.iter().map(|pair| there.iter().map(|info| fit(pair, info, rank)).collect()).collect();
@@ -116,17 +117,17 @@ impl Packed {
         assigned(&fits, &mut Vec::new(), &mut ways);
         let way = match ways.as_slice() {
             [one] => one,
-            [] => return Err("its shapes fit no parameters of the base's; the adapter is for another base".into()),
-            _ => return Err("its shapes fit the base's parameters in more than one way".into()),
+            [] => return Err(tr!("its shapes fit no parameters of the base's; the adapter is for another base")),
+            _ => return Err(tr!("its shapes fit the base's parameters in more than one way")),
         };
         let chosen: Vec<Fit> = way.iter().zip(&fits).filter_map(|(&at, fits)| fits[at]).collect();
         // A layer keeps all its parameters the same way round, so that one that is not square says it for all.
         let mut ways = chosen.iter().filter_map(|fit| fit.transposed);
         let Some(transposed) = ways.next() else {
-            return Err("its parameters are square, and which way round they are is not in the files".into());
+            return Err(tr!("its parameters are square, and which way round they are is not in the files"));
         };
         if ways.any(|other| other != transposed) {
-            return Err("its shapes fit the base's parameters in more than one way".into());
+            return Err(tr!("its shapes fit the base's parameters in more than one way"));
         }
         let mut out = Vec::new();
         for ((pair, &at), fit) in self.pairs.iter().zip(way).zip(&chosen) {
@@ -148,7 +149,7 @@ impl Packed {
     ) -> Result<Module, String> {
         let (inputs, outputs) = (pair.a.matrix().1, pair.b.matrix().0);
         if is_too_large([fit.rank, inputs, outputs]) {
-            return Err(format!("{outputs} outputs and {inputs} inputs are more than any model's"));
+            return Err(tr!("{outputs} outputs and {inputs} inputs are more than any model's", outputs, inputs));
         }
         let mut keys = Few::new();
         keys.insert(Part::A, pair.a.name.clone());

@@ -3,6 +3,7 @@
 
 use super::names::{Component, component, flat_component, rootless, unwrapped};
 use crate::files::{Checkpoint, Source, TensorInfo};
+use crate::lang::{marked, said, tr};
 
 /// What a base has for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ pub enum Found {
     Here(String),
     /// The head has none of its own: it is tied to these embeddings.
     Tied(String),
-    /// Not to be read as numbers: how it is quantised.
+    /// Not to be read as numbers: how it is quantised, in words.
     Quantised(String),
     /// Several that might be meant.
     Several(String, String),
@@ -30,16 +31,17 @@ impl Found {
 
 /// Tensors beside a weight, or in its place, that say that it is quantised, and by what.
 const BESIDE: &[(&str, &str)] = &[
-    (".weight.absmax", "to 4 bits by bitsandbytes"),
-    (".weight.quant_map", "to 4 bits by bitsandbytes"),
-    (".SCB", "to 8 bits by bitsandbytes"),
-    (".weight_packed", "by compressed-tensors"),
-    (".qweight", "by GPTQ or AWQ"),
-    (".W_q", "by HQQ"),
-    (".weight_scale_2", "to 4 bits by NVIDIA's Model Optimizer"),
+    (".weight.absmax", marked!("to 4 bits by bitsandbytes")),
+    (".weight.quant_map", marked!("to 4 bits by bitsandbytes")),
+    (".SCB", marked!("to 8 bits by bitsandbytes")),
+    (".weight_packed", marked!("by compressed-tensors")),
+    (".qweight", marked!("by GPTQ or AWQ")),
+    (".W_q", marked!("by HQQ")),
+    (".weight_scale_2", marked!("to 4 bits by NVIDIA's Model Optimizer")),
 ];
 /// The same of experts' parameters.
-const BESIDE_PARAMETERS: &[(&str, &str)] = &[("_blocks", "to MXFP4"), (".absmax", "to 4 bits by bitsandbytes")];
+const BESIDE_PARAMETERS: &[(&str, &str)] =
+    &[("_blocks", marked!("to MXFP4")), (".absmax", marked!("to 4 bits by bitsandbytes"))];
 
 /// Embeddings that a head may be tied to, and heads, without roots.
 const EMBEDDINGS: &[&str] =
@@ -59,7 +61,7 @@ pub fn find<B: Source>(base: &Checkpoint<B>, module: &str, ending: &str) -> Foun
         found => return found,
     }
     let beside = if ending.is_empty() { BESIDE_PARAMETERS } else { BESIDE };
-    let quantised = |(mark, how): &(&str, &str)| wanted.among(base, mark).key().map(|_| (*how).to_owned());
+    let quantised = |(mark, how): &(&str, &str)| wanted.among(base, mark).key().map(|_| said(how));
     if let (Some(how), true) = (beside.iter().find_map(quantised), ending != ".bias") {
         return Found::Quantised(how);
     }
@@ -87,12 +89,12 @@ fn checked<B: Source>(base: &Checkpoint<B>, key: String, ending: &str) -> Found 
     let Some(stem) = key.strip_suffix(ending).filter(|_| ending == ".weight") else {
         return Found::Here(key);
     };
-    let beside = |(mark, how): &(&str, &str)| base.find(&format!("{stem}{mark}")).map(|_| (*how).to_owned());
+    let beside = |(mark, how): &(&str, &str)| base.find(&format!("{stem}{mark}")).map(|_| said(how));
     if let Some(how) = BESIDE.iter().find_map(beside) {
         return Found::Quantised(how);
     }
     match base.find(&key) {
-        Some(info) if !info.dtype.is_float() => Found::Quantised(format!("to whole numbers ({})", info.dtype)),
+        Some(info) if !info.dtype.is_float() => Found::Quantised(tr!("to whole numbers ({})", info.dtype)),
         _ => Found::Here(key),
     }
 }

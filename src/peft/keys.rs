@@ -2,6 +2,7 @@
 //! of old and new diffusers; each name is read by itself. Knows nothing of values.
 
 use super::names::unwrapped;
+use crate::lang::marked;
 use crate::order::{places, taken};
 
 /// What a stored tensor is to its module.
@@ -176,21 +177,21 @@ pub fn whole(key: &str, all: bool) -> Option<(String, Held)> {
 
 /// Endings of methods that others' files hold and nothing here computes, by what they are.
 const OTHERS: &[(&str, &str)] = &[
-    ("hada_", "LoHa of LyCORIS"),
-    ("lokr_", "LoKr of LyCORIS"),
+    ("hada_", marked!("LoHa of LyCORIS")),
+    ("lokr_", marked!("LoKr of LyCORIS")),
     ("oft_", "OFT"),
     ("boft_", "BOFT"),
     ("ia3_", "IA3"),
-    ("on_input", "IA3 of LyCORIS"),
-    ("glora_", "GLoRA of LyCORIS"),
-    ("a1", "GLoRA of LyCORIS"),
-    ("b1", "GLoRA of LyCORIS"),
-    ("set_weight", "a weight set by ComfyUI"),
-    ("reshape_weight", "a shape set by ComfyUI"),
-    ("lora_latent_mapping", "EVA or another variant of PEFT's"),
+    ("on_input", marked!("IA3 of LyCORIS")),
+    ("glora_", marked!("GLoRA of LyCORIS")),
+    ("a1", marked!("GLoRA of LyCORIS")),
+    ("b1", marked!("GLoRA of LyCORIS")),
+    ("set_weight", marked!("a weight set by ComfyUI")),
+    ("reshape_weight", marked!("a shape set by ComfyUI")),
+    ("lora_latent_mapping", marked!("EVA or another variant of PEFT's")),
 ];
 
-/// What a tensor's name says that it is, where it is known to be of a method that cannot be computed here.
+/// What a tensor's name says that it is, for `lang::said`, where it is known to be of a method that cannot be computed here.
 pub fn of_other(key: &str) -> Option<&'static str> {
     let mut last = key.rsplit('.').filter(|part| *part != "weight").take(2);
     last.find_map(|part| OTHERS.iter().find(|(begins, _)| part.starts_with(begins)).map(|&(_, what)| what))

@@ -13,6 +13,7 @@ use super::origin::taken_out;
 use super::weight::{BaseWeight, Of};
 use crate::error::Result;
 use crate::files::{Checkpoint, Source, blocks};
+use crate::lang::tr;
 
 /// What is looked at: an adapted module, or a weight that the adapter holds whole.
 #[derive(Clone, Copy, Debug)]
@@ -187,12 +188,21 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
         let (rows, columns) = base.find(key).filter(|info| info.shape.len() == 2)?.matrix();
         let whole = matches!(self.target, Target::Whole(Whole { held: Held::Replaces, .. })) || self.stored.is_some();
         (whole && columns == self.columns && rows != self.rows).then(|| {
-            let what = if self.rows > rows { "tokens were added" } else { "tokens were taken out" };
-            let count = self.rows.abs_diff(rows);
-            format!(
-                "holds {} rows where the base has {rows}: {count} {what}, and the rows cannot be compared",
-                self.rows
-            )
+            let (has, count) = (self.rows, self.rows.abs_diff(rows));
+            match has > rows {
+                true => tr!(
+                    "holds {has} rows where the base has {rows}: {count} tokens were added, and the rows cannot be compared",
+                    has,
+                    rows,
+                    count
+                ),
+                false => tr!(
+                    "holds {has} rows where the base has {rows}: {count} tokens were taken out, and the rows cannot be compared",
+                    has,
+                    rows,
+                    count
+                ),
+            }
         })
     }
 
@@ -201,10 +211,11 @@ impl<'a, S: Source, B: Source> Loaded<'a, S, B> {
         let init = self.adapter.init(&module.name);
         let known = match (init, &self.base) {
             (Init::Base | Init::Quantised, _) => return Ok(()),
-            (Init::Lost(setting), _) => Err(format!(
-                "init_lora_weights is \"{setting}\", which changed the base in a way that cannot be found again here"
+            (Init::Lost(setting), _) => Err(tr!(
+                "init_lora_weights is \"{setting}\", which changed the base in a way that cannot be found again here",
+                setting
             )),
-            (_, None) => Err("what its factors began as takes the base".to_owned()),
+            (_, None) => Err(tr!("what its factors began as takes the base")),
             (_, Some(base)) => taken_out(base, init, module).await?,
         };
         match (known, self.change.take()) {
@@ -367,15 +378,18 @@ pub(super) fn lacking(name: &str, found: &Found) -> Option<String> {
     Some(match found {
         Found::Here(_) | Found::Tied(_) => return None,
         Found::Quantised(how) => {
-            format!("the weight of \"{name}\" is quantised {how}; open the base that was not quantised")
+            tr!("the weight of \"{name}\" is quantised {how}; open the base that was not quantised", name, how)
         }
         Found::Several(one, other) => {
-            format!(
-                "which weight \"{name}\" is of cannot be told: \"{one}\" or \"{other}\"; open that model's file alone"
+            tr!(
+                "which weight \"{name}\" is of cannot be told: \"{one}\" or \"{other}\"; open that model's file alone",
+                name,
+                one,
+                other
             )
         }
         Found::Nothing => {
-            format!("the base has no weight for \"{name}\"; this part of the adapter is for another base")
+            tr!("the base has no weight for \"{name}\"; this part of the adapter is for another base", name)
         }
     })
 }

@@ -10,6 +10,7 @@ use super::described::{self, Described, Shapes, Tensors};
 use super::keys::{Held, Part};
 use crate::error::Result;
 use crate::files::{Checkpoint, Dtype, Source, TensorInfo};
+use crate::lang::tr;
 use crate::method::description::{Method, Widths};
 use crate::order::Few;
 
@@ -211,7 +212,7 @@ fn with_core(core: &[f32], down: &[f32], rank: usize, inputs: usize) -> Vec<f32>
 /// A module of plain scaling 1 from its parts' shapes, or why not.
 pub fn assemble(name: &str, parts: &Few<Part, &TensorInfo>) -> std::result::Result<Module, String> {
     if FACTORS.iter().any(|kinds| kinds.iter().filter(|kind| parts.has(*kind)).count() > 1) {
-        return Err("it has factors of two kinds".into());
+        return Err(tr!("it has factors of two kinds"));
     }
     let embedding = parts.has(&Part::EmbeddingA);
     let turned = parts.has(&Part::TurnedA);
@@ -221,27 +222,32 @@ pub fn assemble(name: &str, parts: &Few<Part, &TensorInfo>) -> std::result::Resu
         _ => (Part::A, Part::B),
     };
     let (Some(a), Some(b)) = (parts.get(&a), parts.get(&b)) else {
-        return Err("lora_A and lora_B are not both there".into());
+        return Err(tr!("lora_A and lora_B are not both there"));
     };
     let number = |part: Part| part == Part::Alpha;
     if let Some((_, info)) = parts.iter().find(|(part, info)| !number(*part) && !info.dtype.is_float()) {
-        return Err(format!("{} is {}, no floating-point format", info.name, info.dtype));
+        return Err(tr!("{name} is {dtype}, no floating-point format", name = info.name, dtype = info.dtype));
     }
-    let fit = |why: &str| Err(format!("lora_A {:?} and lora_B {:?} {why}", a.shape, b.shape));
+    let sizes = |info: &TensorInfo| format!("{:?}", info.shape);
+    let (of_a, of_b) = (sizes(a), sizes(b));
     if a.shape.len() < 2 || b.shape.len() < 2 {
-        return fit("are not matrices");
+        return Err(tr!("lora_A {of_a} and lora_B {of_b} are not matrices", of_a, of_b));
     }
     let (mut a_shape, mut b_shape) = (a.shape.clone(), b.shape.clone());
     if turned {
         if a_shape.len() > 2 || b_shape.len() > 2 {
-            return fit("are of several experts, whose layout mlx keeps to itself; fuse the adapter with mlx-lm first");
+            return Err(tr!(
+                "lora_A {of_a} and lora_B {of_b} are of several experts, whose layout mlx keeps to itself; fuse the adapter with mlx-lm first",
+                of_a,
+                of_b
+            ));
         }
         (a_shape, b_shape) = (vec![a_shape[1], a_shape[0]], vec![b_shape[1], b_shape[0]]);
     }
     if let Some(core) = parts.get(&Part::Core) {
         let rank = a_shape[0];
         if core.shape.len() < 3 || core.shape[..2] != [rank, rank] || a_shape[2..].iter().any(|&n| n != 1) {
-            return Err(format!("lora_mid {:?} is no core of lora_down {:?}", core.shape, a.shape));
+            return Err(tr!("lora_mid {core} is no core of lora_down {of_a}", core = sizes(core), of_a));
         }
         a_shape = [&a_shape[..2], &core.shape[2..]].concat();
     }
@@ -249,15 +255,16 @@ pub fn assemble(name: &str, parts: &Few<Part, &TensorInfo>) -> std::result::Resu
     let (rank, inputs) = (a_shape[0], product(&a_shape[1..]));
     let (outputs, columns) = (b_shape[0], product(&b_shape[1..]));
     if columns != rank || b_shape[2..].iter().any(|&n| n != 1) {
-        return fit("do not belong together");
+        return Err(tr!("lora_A {of_a} and lora_B {of_b} do not belong together", of_a, of_b));
     }
     if is_too_large([rank, inputs, outputs]) {
-        return fit("are larger than any model's");
+        return Err(tr!("lora_A {of_a} and lora_B {of_b} are larger than any model's", of_a, of_b));
     }
     let values = inputs as u64 * outputs as u64;
     let expected = |part: Part, count: u64| match parts.get(&part) {
         Some(info) if info.count() as u64 != count => {
-            Err(format!("{part:?} has shape {:?}, not {count} values", info.shape))
+            let part = format!("{part:?}");
+            Err(tr!("{part} has shape {sizes}, not {count} values", part, sizes = sizes(info), count))
         }
         _ => Ok(()),
     };
@@ -271,11 +278,11 @@ pub fn assemble(name: &str, parts: &Few<Part, &TensorInfo>) -> std::result::Resu
         magnitudes = Some(match (info.shape.first(), info.count(), a_shape[1]) {
             (Some(&first), count, _) if first == outputs && count == outputs => Magnitudes::Outputs,
             (_, count, channels) if count == channels => Magnitudes::Inputs(inputs / channels.max(1)),
-            _ => return Err(format!("dora_scale {:?} is neither one per output nor one per input", info.shape)),
+            _ => return Err(tr!("dora_scale {} is neither one per output nor one per input", sizes(info))),
         });
     }
     if embedding && magnitudes.is_some() {
-        return Err("DoRA of an embedding is not known here".into());
+        return Err(tr!("DoRA of an embedding is not known here"));
     }
     let kind = match (embedding, a_shape.len()) {
         (true, _) => Kind::Embedding,
@@ -317,7 +324,7 @@ pub fn described_module(
 ) -> std::result::Result<Module, String> {
     let Shapes { described, rank, inputs, outputs, dtype, parameters } = described::assemble(method, own, shared)?;
     if is_too_large([rank, inputs, outputs]) {
-        return Err(format!("{outputs} outputs and {inputs} inputs are more than any model's"));
+        return Err(tr!("{outputs} outputs and {inputs} inputs are more than any model's", outputs, inputs));
     }
     let inputs = if described.most_inputs.is_some() { 0 } else { inputs };
     Ok(Module {

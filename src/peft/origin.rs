@@ -9,6 +9,7 @@ use super::module::Module;
 use super::weight::BaseWeight;
 use crate::error::Result;
 use crate::files::{Source, blocks};
+use crate::lang::tr;
 
 /// Narrowest axis of a weight that is decomposed in full: tens of seconds, not minutes.
 const WIDEST: usize = 1024;
@@ -16,13 +17,14 @@ const WIDEST: usize = 1024;
 /// Why what was taken out of a weight of that shape cannot be told; `None` where it can.
 pub fn unknown(init: &Init, (rows, columns): (usize, usize), transposed: bool) -> Option<String> {
     match init {
-        Init::Leading if rows.min(columns) > WIDEST => Some(format!(
-            "init_lora_weights is \"pissa\", and the base's weight is too wide ({rows}×{columns}) to be decomposed here; convert \
-             the adapter with PEFT's path_initial_model_for_weight_conversion"
+        Init::Leading if rows.min(columns) > WIDEST => Some(tr!(
+            "init_lora_weights is \"pissa\", and the base's weight is too wide ({rows}×{columns}) to be decomposed here; convert the adapter with PEFT's path_initial_model_for_weight_conversion",
+            rows,
+            columns
         )),
-        Init::FirstColumns if transposed => Some(
-            "init_lora_weights is \"olora\" of a weight stored the other way round, which PEFT does not have".into(),
-        ),
+        Init::FirstColumns if transposed => {
+            Some(tr!("init_lora_weights is \"olora\" of a weight stored the other way round, which PEFT does not have"))
+        }
         _ => None,
     }
 }
@@ -47,7 +49,7 @@ pub async fn taken_out<B: Source>(
             let left = DMatrix::from_fn(rows, columns, |i, c| all[c][i]);
             let whole = Change { left, right: DMatrix::identity(columns, columns), scale: 1.0 };
             let Some(svd) = whole.svd() else {
-                return Ok(Err("the base's weight holds NaN or infinity".into()));
+                return Ok(Err(tr!("the base's weight holds NaN or infinity")));
             };
             let kept = svd.singular.len().min(rank);
             let left = DMatrix::from_fn(rows, kept, |i, r| svd.u[(i, r)] * svd.singular[r]);

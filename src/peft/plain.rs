@@ -6,6 +6,7 @@ use super::keys::{PREFIX, SHARED};
 use crate::error::{Error, Result};
 use crate::files::Dtype;
 use crate::files::write::{Planned, Writer, pytorch};
+use crate::lang::tr;
 
 /// One module's factors; all of an adapter have the same rank and α.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +36,8 @@ pub struct Files {
 /// `Error::Data` where there are none, or factors do not have their shapes.
 pub async fn write(modules: &[Plain], rank: usize, alpha: f64, rslora: bool) -> Result<Files> {
     if modules.is_empty() {
-        let (expected, got) = ("at least one adapted layer".into(), "none".into());
-        return Err(Error::Data { what: "adapter".into(), expected, got });
+        let (expected, got) = (tr!("at least one adapted layer"), tr!("none"));
+        return Err(Error::Data { what: tr!("adapter"), expected, got });
     }
     let mut tensors = Vec::new();
     for module in modules {

@@ -9,7 +9,8 @@ use super::module::{Module, Whole};
 use super::origin::unknown;
 use super::weight::scales;
 use crate::error::Result;
-use crate::files::{Checkpoint, Source, broken};
+use crate::files::{Checkpoint, Source, about, broken};
+use crate::lang::tr;
 use crate::order::sorted;
 
 /// What happens to a tensor of the base, or to one expert's part of it.
@@ -68,7 +69,7 @@ impl<'a> Plan<'a> {
     }
 
     fn change(&mut self, key: &str, piece: Piece<'a>) -> std::result::Result<(), String> {
-        let twice = || format!("\"{key}\" is changed by two modules of the adapter");
+        let twice = || tr!("\"{key}\" is changed by two modules of the adapter", key);
         match self.changes.iter_mut().find(|(other, _)| other == key) {
             None => self.changes.push((key.to_owned(), vec![piece])),
             Some((_, pieces)) if !piece.is_all() && pieces.iter().all(|p| !p.is_all() && p.first != piece.first) => {
@@ -93,7 +94,7 @@ pub fn plan<'a, S: Source, B: Source>(adapter: &'a Adapter<S>, base: &Checkpoint
     let refused = |problem: String| broken(&base.file(), problem);
     if adapter.scaling_unknown {
         let file = adapter.file.file();
-        return Err(broken(&file, "its scalings are in adapter_config.json; open that with it before merging"));
+        return Err(broken(&file, tr!("its scalings are in adapter_config.json; open that with it before merging")));
     }
     let mut plan = Plan::default();
     let mut first = None;
@@ -109,7 +110,7 @@ pub fn plan<'a, S: Source, B: Source>(adapter: &'a Adapter<S>, base: &Checkpoint
     plan.left_out.extend(adapter.not_understood.iter().cloned());
     plan.notes.extend(adapter.said.iter().cloned());
     if plan.changes.is_empty() && plan.added.is_empty() {
-        let nothing = "none of what the adapter holds changes a weight of the base".to_owned();
+        let nothing = tr!("none of what the adapter holds changes a weight of the base");
         return Err(refused(first.or_else(|| plan.left_out.first().cloned()).unwrap_or(nothing)));
     }
     for (_, pieces) in &mut plan.changes {
@@ -117,7 +118,7 @@ pub fn plan<'a, S: Source, B: Source>(adapter: &'a Adapter<S>, base: &Checkpoint
     }
     let embeddings =
         plan.changes.iter().filter(|(key, _)| is_tied(base, key)).map(|(key, _)| {
-            format!("{key}: the base has no head of its own; if that is tied to it, it changes with it")
+            about(key, &tr!("the base has no head of its own; if that is tied to it, it changes with it"))
         });
     if plan.added.is_empty() {
         plan.notes.extend(embeddings.collect::<Vec<_>>());
@@ -126,7 +127,7 @@ pub fn plan<'a, S: Source, B: Source>(adapter: &'a Adapter<S>, base: &Checkpoint
         let new = plan
             .added
             .iter()
-            .map(|added| format!("{}: is not in model.safetensors.index.json; add it there", added.name));
+            .map(|added| about(&added.name, &tr!("is not in model.safetensors.index.json; add it there")));
         plan.notes.extend(new.collect::<Vec<_>>());
     }
     Ok(plan)
@@ -142,7 +143,7 @@ fn leave(
         Ok(()) => Ok(()),
         Err(Trouble::All(why)) => Err(why),
         Err(Trouble::Alone(why)) => {
-            plan.left_out.push(format!("{name}: {why}"));
+            plan.left_out.push(about(name, &why));
             first.get_or_insert(why);
             Ok(())
         }
@@ -157,18 +158,18 @@ fn of_module<'a, S: Source, B: Source>(
 ) -> std::result::Result<(), Trouble> {
     let (name, shape) = (&module.name, module.shape());
     let why = match adapter.init(name) {
-        Init::Quantised => Some("it belongs to the quantised base that its factors began with (loftq)".to_owned()),
+        Init::Quantised => Some(tr!("it belongs to the quantised base that its factors began with (loftq)")),
         Init::Lost(setting) => {
-            Some(format!("init_lora_weights is \"{setting}\", and the base that is left cannot be found again"))
+            Some(tr!("init_lora_weights is \"{setting}\", and the base that is left cannot be found again", setting))
         }
         init => unknown(init, shape, module.transposed),
     };
     if let Some(why) = why {
-        return Err(Trouble::All(format!("\"{name}\" cannot be merged: {why}")));
+        return Err(Trouble::All(tr!("\"{name}\" cannot be merged: {why}", name, why)));
     }
     let found = adapter.base_of(module, base);
     let key = key(base, name, &found)?.to_owned();
-    let info = base.find(&key).ok_or_else(|| Trouble::Alone(format!("the base has no \"{key}\"")))?;
+    let info = base.find(&key).ok_or_else(|| Trouble::Alone(tr!("the base has no \"{key}\"", key)))?;
     let values = shape.0 as u64 * shape.1 as u64;
     let first = module.slice.map_or(0, |slice| slice.expert as u64 * values);
     let piece = Piece { becomes: Becomes::Merged(module), first, shape };
@@ -186,12 +187,17 @@ fn of_module<'a, S: Source, B: Source>(
     if module.has(Part::Bias) {
         let bias = format!("{}.bias", key.strip_suffix(".weight").unwrap_or(&key));
         let shape = (module.outputs, 1);
-        let problem = |why: &str| {
-            Trouble::Alone(format!("{why} \"{bias}\", which the adapter adds to; it cannot be merged into this base"))
-        };
-        let there = base.find(&bias).ok_or_else(|| problem("the base has no"))?;
+        let there = base.find(&bias).ok_or_else(|| {
+            Trouble::Alone(tr!(
+                "the base has no \"{bias}\", which the adapter adds to; it cannot be merged into this base",
+                bias
+            ))
+        })?;
         if there.matrix() != shape || !there.dtype.is_float() {
-            return Err(problem("of another shape is"));
+            return Err(Trouble::Alone(tr!(
+                "of another shape is \"{bias}\", which the adapter adds to; it cannot be merged into this base",
+                bias
+            )));
         }
         plan.change(&bias, Piece { becomes: Becomes::Biased(module), first: 0, shape }).map_err(Trouble::All)?;
     }
@@ -209,7 +215,7 @@ fn of_whole<'a, B: Source>(
     let (module, ending) = whole.weight();
     let found = find(base, module, ending);
     let key = key(base, &whole.name, &found)?.to_owned();
-    let info = base.find(&key).ok_or_else(|| Trouble::Alone(format!("the base has no \"{key}\"")))?;
+    let info = base.find(&key).ok_or_else(|| Trouble::Alone(tr!("the base has no \"{key}\"", key)))?;
     let (rows, width) = Target::Whole(whole).shape();
     let all = if whole.held == Held::Rows { info.matrix() } else { (rows, width) };
     let becomes = if whole.held == Held::Rows { Becomes::Rows(whole) } else { Becomes::Replaced(whole) };
@@ -217,7 +223,7 @@ fn of_whole<'a, B: Source>(
     if let Found::Tied(_) = found {
         return match whole.held {
             Held::Replaces => add(base, plan, &key, module, whole.shape.clone(), piece),
-            _ => Err(Trouble::Alone(format!("the base has no such weight of its own: it is tied to \"{key}\""))),
+            _ => Err(Trouble::Alone(tr!("the base has no such weight of its own: it is tied to \"{key}\"", key))),
         };
     }
     let fits = match whole.held {
@@ -228,7 +234,10 @@ fn of_whole<'a, B: Source>(
     if !fits && !grows {
         let beyond = whole.rows.iter().find(|&&row| row >= info.matrix().0 && info.matrix().1 == width);
         return Err(Trouble::Alone(match beyond {
-            Some(row) => format!("token {row} is beyond the {} of \"{key}\"; it is for another base", info.matrix().0),
+            Some(row) => {
+                let all = info.matrix().0;
+                tr!("token {row} is beyond the {all} of \"{key}\"; it is for another base", row, all, key)
+            }
             None => other_shape(&key, &info.shape, (rows, width)),
         }));
     }
@@ -243,27 +252,31 @@ fn key<'f, B: Source>(base: &Checkpoint<B>, name: &str, found: &'f Found) -> std
     let Some(key) = found.key() else {
         let why = lacking(name, found).unwrap_or_default();
         return Err(match found {
-            Found::Quantised(how) => Trouble::All(format!(
-                "the weight of \"{name}\" is quantised {how}; merge into the base that was not quantised"
+            Found::Quantised(how) => Trouble::All(tr!(
+                "the weight of \"{name}\" is quantised {how}; merge into the base that was not quantised",
+                name,
+                how
             )),
             _ => Trouble::Alone(why),
         });
     };
     match base.find(key) {
         Some(info) if !info.dtype.is_float() => {
-            Err(Trouble::All(format!("\"{key}\" is {}; merge into the base that was not quantised", info.dtype)))
+            let dtype = info.dtype;
+            Err(Trouble::All(tr!("\"{key}\" is {dtype}; merge into the base that was not quantised", key, dtype)))
         }
-        Some(info) if scales(base, info).is_some() => Err(Trouble::All(format!(
-            "\"{key}\" is {} with scales beside it: it is quantised, and nothing is written into it; merge into the base that \
-             was not quantised",
-            info.dtype
+        Some(info) if scales(base, info).is_some() => Err(Trouble::All(tr!(
+            "\"{key}\" is {dtype} with scales beside it: it is quantised, and nothing is written into it; merge into the base that was not quantised",
+            key,
+            dtype = info.dtype
         ))),
         _ => Ok(key),
     }
 }
 
 fn other_shape(key: &str, has: &[usize], wanted: (usize, usize)) -> String {
-    format!("\"{key}\" is {has:?}, but the adapter's is {wanted:?}; it is for another base")
+    let (has, wanted) = (format!("{has:?}"), format!("{wanted:?}"));
+    tr!("\"{key}\" is {has}, but the adapter's is {wanted}; it is for another base", key, has, wanted)
 }
 
 /// A head of its own beside the embeddings that it was tied to.
@@ -284,9 +297,10 @@ fn add<'a, B: Source>(
         return Err(Trouble::Alone(other_shape(like, &[has.0, has.1], piece.shape)));
     }
     let name = untied(like, module);
-    plan.notes.push(format!(
-        "{name}: is new, as the head was tied to \"{like}\" and now differs from it; set tie_word_embeddings to false in the \
-         model's config.json"
+    plan.notes.push(tr!(
+        "{name}: is new, as the head was tied to \"{like}\" and now differs from it; set tie_word_embeddings to false in the model's config.json",
+        name,
+        like
     ));
     plan.added.push(Added { name, shape, like: like.to_owned(), piece });
     Ok(())
@@ -294,6 +308,11 @@ fn add<'a, B: Source>(
 
 fn grow(plan: &mut Plan<'_>, key: &str, shape: Vec<usize>, before: usize) {
     let rows = shape.first().copied().unwrap_or(0);
-    plan.notes.push(format!("{key}: has {rows} rows now and had {before}; set vocab_size in the model's config.json"));
+    plan.notes.push(tr!(
+        "{key}: has {rows} rows now and had {before}; set vocab_size in the model's config.json",
+        key,
+        rows,
+        before
+    ));
     plan.grown.push((key.to_owned(), shape));
 }

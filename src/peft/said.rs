@@ -4,6 +4,7 @@ use super::config::{AdapterConfig, Init, PeftType};
 use super::keys::Held;
 use super::module::{Module, Whole};
 use super::settings::Settings;
+use crate::lang::tr;
 
 /// Sentences, each beginning with what it is about.
 pub fn of(config: Option<&AdapterConfig>, settings: &Settings, modules: &[Module], whole: &[Whole]) -> Vec<String> {
@@ -12,7 +13,7 @@ pub fn of(config: Option<&AdapterConfig>, settings: &Settings, modules: &[Module
     let counted = |names: &[&str]| match names {
         [] => None,
         [one] => Some((*one).to_owned()),
-        [first, rest @ ..] => Some(format!("{first} and {} more", rest.len())),
+        [first, rest @ ..] => Some(tr!("{} and {} more", first, rest.len())),
     };
     let which = |wanted: &dyn Fn(&Module) -> bool| {
         let names: Vec<&str> = lora().filter(|module| wanted(module)).map(|module| module.name.as_str()).collect();
@@ -20,27 +21,27 @@ pub fn of(config: Option<&AdapterConfig>, settings: &Settings, modules: &[Module
     };
     let dora = |module: &Module| settings.of(config, &module.name).map(|(config, _)| config.dora);
     if let Some(names) = which(&|module| dora(module) == Some(true) && module.magnitudes.is_none()) {
-        said.push(format!(
-            "use_dora: is true, but the file holds no magnitudes for {names}; the numbers are those of plain LoRA, which is not \
-             what was trained"
+        said.push(tr!(
+            "use_dora: is true, but the file holds no magnitudes for {names}; the numbers are those of plain LoRA, which is not what was trained",
+            names
         ));
     }
     if let Some(names) = which(&|module| dora(module) == Some(false) && module.magnitudes.is_some()) {
-        said.push(format!("use_dora: is not set, but the file holds magnitudes for {names}; taken as DoRA"));
+        said.push(tr!("use_dora: is not set, but the file holds magnitudes for {names}; taken as DoRA", names));
     }
     for init in [Init::Quantised].iter().chain(inits(config, settings)).filter(|init| **init != Init::Base) {
         if let Some(names) = which(&|module| settings.init(config, &module.name) == init) {
-            said.extend(begun(init).map(|what| format!("{what} ({names})")));
+            said.extend(begun(init).map(|what| tr!("{what} ({names})", what, names)));
         }
     }
     let adala = config.is_some_and(|config| matches!(config.peft_type, PeftType::AdaLora));
     let asked = config.filter(|_| !adala).map_or_else(Vec::new, |config| config.names("modules_to_save"));
     let lacking: Vec<&str> = asked.iter().map(String::as_str).filter(|name| !holds(whole, modules, name)).collect();
     if let Some(names) = counted(&lacking) {
-        said.push(format!("modules_to_save: names {names}, but the file holds no such weights"));
+        said.push(tr!("modules_to_save: names {names}, but the file holds no such weights", names));
     }
     if config.is_some_and(AdapterConfig::has_tokens) && !whole.iter().any(|whole| whole.held == Held::Rows) {
-        said.push("trainable_token_indices: is set, but the file holds no trained tokens".into());
+        said.push(tr!("trainable_token_indices: is set, but the file holds no trained tokens"));
     }
     said
 }
@@ -65,14 +66,12 @@ fn inits<'a>(config: Option<&'a AdapterConfig>, settings: &'a Settings) -> impl 
 fn begun(init: &Init) -> Option<String> {
     match init {
         Init::Base | Init::Leading | Init::FirstColumns => None,
-        Init::Quantised => Some(
-            "init_lora_weights: \"loftq\", so the adapter belongs to the quantised base that it began with, and not to the \
-             one that was quantised; it is shown as it is, and not merged"
-                .into(),
-        ),
-        Init::Lost(setting) => Some(format!(
-            "init_lora_weights: \"{setting}\", which changed the base in a way that cannot be found again here; it is not \
-             merged. PEFT converts it, with path_initial_model_for_weight_conversion"
+        Init::Quantised => Some(tr!(
+            "init_lora_weights: \"loftq\", so the adapter belongs to the quantised base that it began with, and not to the one that was quantised; it is shown as it is, and not merged"
+        )),
+        Init::Lost(setting) => Some(tr!(
+            "init_lora_weights: \"{setting}\", which changed the base in a way that cannot be found again here; it is not merged. PEFT converts it, with path_initial_model_for_weight_conversion",
+            setting
         )),
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::config::{AdapterConfig, Init, scaling};
 use super::module::{Kind, Module};
 use crate::decimal::parse;
+use crate::lang::tr;
 
 /// The header's key under which diffusers keeps the configurations of a pipeline's parts.
 pub const METADATA: &str = "lora_adapter_metadata";
@@ -31,9 +32,11 @@ impl Settings {
         if let Some(text) = metadata.get(METADATA) {
             match serde_json::from_slice::<Map<String, Value>>(text.as_bytes()) {
                 Ok(all) => found.of_parts(all),
-                Err(error) => {
-                    found.not_understood.push(format!("{METADATA} in the header: is not valid JSON: {error}"))
-                }
+                Err(error) => found.not_understood.push(tr!(
+                    "{METADATA} in the header: is not valid JSON: {error}",
+                    METADATA,
+                    error
+                )),
             }
         }
         found.alpha = ALPHAS.iter().find_map(|key| metadata.get(*key).and_then(|text| parse(text.trim())));
@@ -64,7 +67,7 @@ impl Settings {
                     self.not_understood.extend(config.not_understood.iter().map(|what| format!("{part}.{what}")));
                     self.parts.push((part, config));
                 }
-                Err(error) => self.not_understood.push(format!("{METADATA} in the header: {error}")),
+                Err(error) => self.not_understood.push(tr!("{METADATA} in the header: {error}", METADATA, error)),
             }
         }
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::error::Result;
 use crate::files::{Checkpoint, Dtype, Source, TensorInfo};
+use crate::lang::tr;
 
 /// Tensors that hold scales of an 8-bit floating-point weight; each is multiplied by.
 const SCALES: &[&str] = &[".weight_scale_inv", ".weight_scale", ".scale_weight"];
@@ -52,7 +53,7 @@ impl<'a, B: Source> BaseWeight<'a, B> {
         of: Of<'_>,
     ) -> Result<std::result::Result<Self, String>> {
         let Some(info) = base.find(key) else {
-            return Ok(Err(format!("{} does not hold \"{key}\"", base.file())));
+            return Ok(Err(tr!("{file} does not hold \"{key}\"", file = base.file(), key)));
         };
         let has = info.matrix();
         let (first, picked) = match of {
@@ -62,14 +63,23 @@ impl<'a, B: Source> BaseWeight<'a, B> {
             }
             Of::Rows(picked) if has.1 == columns && picked.iter().all(|&row| row < has.0) => (0, picked.to_vec()),
             Of::Rows(picked) if has.1 == columns => {
-                let beyond = picked.iter().find(|&&row| row >= has.0).copied().unwrap_or(0);
-                return Ok(Err(format!("token {beyond} is beyond the {} of \"{key}\"; it is for another base", has.0)));
+                let (row, all) = (picked.iter().find(|&&row| row >= has.0).copied().unwrap_or(0), has.0);
+                return Ok(Err(tr!(
+                    "token {row} is beyond the {all} of \"{key}\"; it is for another base",
+                    row,
+                    all,
+                    key
+                )));
             }
             _ => {
                 let has = info.shape.iter().map(usize::to_string).collect::<Vec<_>>().join("×");
-                let problem =
-                    format!("\"{key}\" is {has}, but the adapter's is {rows}×{columns}; it is for another base");
-                return Ok(Err(problem));
+                let wanted = format!("{rows}×{columns}");
+                return Ok(Err(tr!(
+                    "\"{key}\" is {has}, but the adapter's is {wanted}; it is for another base",
+                    key,
+                    has,
+                    wanted
+                )));
             }
         };
         let scales = match Scales::of(base, key, info).await? {
@@ -124,12 +134,17 @@ impl Scales {
             _ => (0, 0),
         };
         let (Some(high), Some(wide)) = (side(rows, down), side(columns, across)) else {
-            let what =
-                format!("\"{}\" {:?} is of no known blocks of \"{key}\" {:?}", info.name, info.shape, weight.shape);
-            return Ok(Err(format!("{what}; it is quantised in a way that is not known here")));
+            let (sizes, of) = (format!("{:?}", info.shape), format!("{:?}", weight.shape));
+            return Ok(Err(tr!(
+                "\"{name}\" {sizes} is of no known blocks of \"{key}\" {of}; it is quantised in a way that is not known here",
+                name = info.name,
+                sizes,
+                key,
+                of
+            )));
         };
         if !info.dtype.is_float() {
-            return Ok(Err(format!("its scales are {}, which is not known here: it is quantised", info.dtype)));
+            return Ok(Err(tr!("its scales are {}, which is not known here: it is quantised", info.dtype)));
         }
         let values = base.read(&info.name).await?.values;
         Ok(Ok(Some(Self { values, block: (high, wide), across })))

@@ -16,7 +16,7 @@ use crate::exec::gpu::Device;
 use crate::experiments::{FILES, Inputs, all, runs};
 use crate::host::file::fetch;
 use crate::host::scope::Scope;
-use crate::lang::tr;
+use crate::lang::{marked, tr};
 
 /// Milliseconds between two reports of progress.
 const PACE: f64 = 80.0;
@@ -63,7 +63,7 @@ impl Bench {
         match order {
             Order::Measure { id, seed, webgpu } => {
                 let experiment = all().into_iter().find(|e| e.id == id).ok_or_else(|| Error::Missing {
-                    what: "experiment",
+                    what: marked!("experiment"),
                     name: id,
                     hint: tr!("reload the page"),
                 })?;

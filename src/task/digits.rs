@@ -6,7 +6,7 @@
 use super::{BaseLayer, LossKind, Network, Probe, Targets, TaskData};
 use crate::args::{DigitDomain, Digits};
 use crate::error::{Error, Result};
-use crate::lang::{marked, said};
+use crate::lang::{marked, said, tr};
 use crate::rng::{Rng, stream};
 
 /// Side of an image.
@@ -61,7 +61,7 @@ pub fn digits(config: &Digits, seed: u64, csv: &str) -> Result<DigitsTask> {
         return Err(Error::Config {
             key: "task.domains".into(),
             value: "[]".into(),
-            allowed: "at least one domain".into(),
+            allowed: tr!("at least one domain"),
         });
     }
     let mut images = csv

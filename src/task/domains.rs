@@ -115,8 +115,11 @@ impl Teacher {
             return Err(Error::Config {
                 key: "task.dim".into(),
                 value: dim.to_string(),
-                allowed: format!(
-                    "{count} domains of true rank {rank} need at least 1 domain, rank 1 and {needed} orthogonal directions"
+                allowed: tr!(
+                    "{count} domains of true rank {rank} need at least 1 domain, rank 1 and {needed} orthogonal directions",
+                    count,
+                    rank,
+                    needed
                 ),
             });
         }

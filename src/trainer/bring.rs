@@ -8,7 +8,7 @@ use crate::files::{Source, broken, folder};
 use crate::lab::Lab;
 use crate::lab::begun::Begun;
 use crate::lab::prepare::Source as Given;
-use crate::lang::tr;
+use crate::lang::{marked, tr};
 use crate::order::grouped;
 use crate::protocol::Event;
 use crate::protocol::text::Bring;
@@ -45,7 +45,7 @@ impl Adapters {
 
     fn find(&self, name: &str) -> Result<&Begun> {
         self.0.iter().find(|begun| begun.name == name).ok_or_else(|| Error::Missing {
-            what: "adapter",
+            what: marked!("adapter"),
             name: name.to_owned(),
             hint: tr!("this run begins from a person's own adapter, which no link carries: open it in the menu Task"),
         })

@@ -28,7 +28,7 @@ use crate::files::Source;
 use crate::lab;
 use crate::lab::begun::Begun;
 use crate::lab::prepare::{Plan, Prepared, Progress, Source as Given};
-use crate::lang::{said, tr};
+use crate::lang::{marked, said, tr};
 use crate::net::kernels;
 use crate::order::Few;
 use crate::protocol::{Command, Event};
@@ -214,7 +214,7 @@ impl<F: Source> Trainer<F> {
             }
             Task::Custom => {
                 let hint = tr!("this run is on a person's own table, which no link carries: open it in the menu Task");
-                let missing = || Error::Missing { what: "table", name: "custom".into(), hint };
+                let missing = || Error::Missing { what: marked!("table"), name: "custom".into(), hint };
                 Given::Custom(Box::new(self.table.as_ref().ok_or_else(missing)?.task()?))
             }
             Task::Domains(_) => Given::None,

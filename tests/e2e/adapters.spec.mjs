@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { openSite } from "./page.mjs";
 import { readSafetensors } from "./safetensors.mjs";
+import { inLanguage } from "./words.mjs";
 
 const CASES = "tests/fixtures/peft";
 const adapter = (name) => ["adapter_model.safetensors", "adapter_config.json"].map((file) => `${CASES}/${name}/adapter/${file}`);
@@ -267,6 +268,20 @@ describe("adapters", () => {
       await page.getByText("holds none of this adapter's weights").waitFor();
       assert.equal(Object.keys(await table(page)).length, 28);
     });
+  });
+
+  it("says what is wrong inside a file in the page's language", async () => {
+    const t = inLanguage("zh");
+    const page = await site.visit("?lang=zh#adapters");
+    await button(page, t("Try with a small one")).waitFor({ timeout: 20_000 });
+    const file = join(dir, "model.safetensors");
+    await writeFile(file, Buffer.from("GGUF\u0003\0\0\0 and what follows in such a file"));
+    await choose(page, [file], new RegExp(`^(${t("Open files…")}|${t("Add files…")})$`));
+    const what = t("is a GGUF file of llama.cpp; choose the safetensors file that it was converted from");
+    const said = page.getByRole("alert").filter({ hasText: `model.safetensors：${what}` });
+    await said.waitFor({ timeout: 10_000 });
+    assert.deepEqual(page.errors, []);
+    await page.context().close();
   });
 
   it("compares two adapters", async () => {

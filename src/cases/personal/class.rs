@@ -13,7 +13,7 @@ use crate::lab::export::files;
 use crate::lab::python::loader;
 use crate::lab::saved::reread;
 use crate::lab::student::{Course, Pool, Reads, pool, student};
-use crate::lang::tr;
+use crate::lang::{marked, tr};
 use crate::method::Lane;
 use crate::task::Soft;
 use crate::task::text::{Model, Passages};
@@ -127,7 +127,7 @@ impl Class {
         }
         let begun = clock::now();
         let lane = students::teacher().ok_or_else(|| Error::Missing {
-            what: "method",
+            what: marked!("method"),
             name: tr!("of the teacher"),
             hint: tr!("reload the page"),
         })?;
@@ -159,7 +159,7 @@ impl Class {
         let parts = self.parts(plan)?;
         let looked = Looked::new(&parts);
         let lane = self.students.get(student).cloned().ok_or_else(|| Error::Missing {
-            what: "student",
+            what: marked!("student"),
             name: student.to_string(),
             hint: tr!("they are numbered 0 to {}", self.students.len() - 1),
         })?;

@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files::Dtype;
 use crate::files::write::{Planned, Writer};
+use crate::lang::{marked, tr};
 use crate::task::{LossKind, Targets};
 
 /// What the script is saved as that puts a file onto a model.
@@ -26,15 +27,15 @@ const METHODS: &str = include_str!("methods.py");
 /// `Error::Missing` if there is no such lane, `Error::Config` where it is more than the script's four methods.
 pub fn script(config: &Config, lane: usize) -> Result<String> {
     let chosen = config.lanes.get(lane).ok_or_else(|| Error::Missing {
-        what: "lane",
+        what: marked!("lane"),
         name: lane.to_string(),
-        hint: format!("the configuration has {}", config.lanes.len()),
+        hint: tr!("the configuration has {}", config.lanes.len()),
     })?;
     if !chosen.is_scripted() {
         return Err(Error::Config {
             key: format!("lanes[{lane}]"),
             value: chosen.to_text(),
-            allowed: "the script has the four methods alone, without variants and their options".into(),
+            allowed: tr!("the script has the four methods alone, without variants and their options"),
         });
     }
     let own = Config { lanes: vec![chosen.clone()], ..config.clone() };

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::files::blob::File;
 use crate::files::{Checkpoint, Dtype};
 use crate::host::scope::Scope;
-use crate::lang::tr;
+use crate::lang::{marked, tr};
 use crate::peft::combine::{Combination, combine};
 use crate::peft::compare::{compared, pairs};
 use crate::peft::draft::stopped;
@@ -122,7 +122,11 @@ impl Desk {
     fn adapter(&self, id: Id) -> Result<Rc<Adapter<File>>> {
         let open = self.open.borrow();
         let found = open.iter().find(|open| open.id == id).map(|open| open.adapter.clone());
-        found.ok_or_else(|| Error::Missing { what: "adapter", name: id.to_string(), hint: tr!("it has been closed") })
+        found.ok_or_else(|| Error::Missing {
+            what: marked!("adapter"),
+            name: id.to_string(),
+            hint: tr!("it has been closed"),
+        })
     }
 
     fn base(&self) -> Option<Rc<Checkpoint<File>>> {
@@ -379,7 +383,11 @@ impl Desk {
             saved.push("adapter_config.json".into());
             files.push(&config.into());
         }
-        let mut said = vec![tr!("Saved {}.", saved.join(" and "))];
+        let names = match saved.as_slice() {
+            [first, last] => tr!("{} and {last}", first, last),
+            _ => saved.concat(),
+        };
+        let mut said = vec![tr!("Saved {}.", names)];
         if !draft.left_out.is_empty() {
             said.push(tr!("Left out: {}.", list_of(&draft.left_out)));
         }
@@ -389,7 +397,7 @@ impl Desk {
 
 fn target(adapter: &Adapter<File>, row: usize) -> Result<Target<'_>> {
     adapter.target(row).ok_or_else(|| Error::Missing {
-        what: "module",
+        what: marked!("module"),
         name: row.to_string(),
         hint: tr!("open the adapter again"),
     })

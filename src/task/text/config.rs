@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Result;
 use crate::files::broken;
+use crate::lang::tr;
 
 const FILE: &str = "config.json";
 
@@ -83,14 +84,18 @@ impl ModelConfig {
     /// # Errors
     /// `Error::File` naming the key that is missing, or that asks for what is not computed here.
     pub fn from_value(document: &Value) -> Result<Self> {
-        let Some(map) = document.as_object() else { return Err(broken(FILE, "is not a JSON object")) };
+        let Some(map) = document.as_object() else { return Err(broken(FILE, tr!("is not a JSON object"))) };
         let keys = Keys(map);
         let qwen2 = match keys.text("model_type")? {
             Some("llama") => false,
             Some("qwen2") => true,
             other => {
-                let other = other.unwrap_or("nothing");
-                let problem = format!("model_type is {other}; models of Llama's form (llama, qwen2) can be opened");
+                let problem = match other {
+                    Some(other) => {
+                        tr!("model_type is {other}; models of Llama's form (llama, qwen2) can be opened", other)
+                    }
+                    None => tr!("model_type is nothing; models of Llama's form (llama, qwen2) can be opened"),
+                };
                 return Err(broken(FILE, problem));
             }
         };
@@ -100,32 +105,36 @@ impl ModelConfig {
         if keys.flag("use_sliding_window", false)? {
             return Err(broken(
                 FILE,
-                "use_sliding_window is true; only attention to all tokens before is computed here",
+                tr!("use_sliding_window is true; only attention to all tokens before is computed here"),
             ));
         }
         if let Some(kinds) = map.get("layer_types").and_then(Value::as_array)
             && let Some(other) = kinds.iter().find(|kind| kind.as_str() != Some("full_attention"))
         {
-            return Err(broken(FILE, format!("layer_types has {other}; only full_attention is computed here")));
+            return Err(broken(FILE, tr!("layer_types has {other}; only full_attention is computed here", other)));
         }
         let (hidden, heads) = (keys.size("hidden_size")?, keys.size("num_attention_heads")?);
         let kv_heads = keys.maybe_size("num_key_value_heads")?.unwrap_or(heads);
         if !heads.is_multiple_of(kv_heads) {
-            let problem = format!("num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}");
+            let problem =
+                tr!("num_attention_heads {heads} is no multiple of num_key_value_heads {kv_heads}", heads, kv_heads);
             return Err(broken(FILE, problem));
         }
         let head_dim = match keys.maybe_size("head_dim")? {
             Some(width) => width,
             None if hidden.is_multiple_of(heads) => hidden / heads,
             None => {
-                let problem = format!(
-                    "hidden_size {hidden} is no multiple of num_attention_heads {heads}, and there is no head_dim"
+                let problem = tr!(
+                    "hidden_size {hidden} is no multiple of num_attention_heads {heads}, and there is no head_dim",
+                    hidden,
+                    heads
                 );
                 return Err(broken(FILE, problem));
             }
         };
         if !head_dim.is_multiple_of(2) || head_dim > MOST_HEAD_DIM {
-            let problem = format!("head_dim is {head_dim}; it must be even and at most {MOST_HEAD_DIM}");
+            let problem =
+                tr!("head_dim is {head_dim}; it must be even and at most {MOST_HEAD_DIM}", head_dim, MOST_HEAD_DIM);
             return Err(broken(FILE, problem));
         }
         let attention_bias = keys.flag("attention_bias", qwen2)?;
@@ -163,15 +172,15 @@ impl<'a> Keys<'a> {
         self.0.get(key).filter(|value| !value.is_null())
     }
 
-    fn refused<T>(key: &str, value: &Value, allowed: &str) -> Result<T> {
-        Err(broken(FILE, format!("{key} is {value}; {allowed}")))
+    fn refused<T>(key: &str, value: &Value, allowed: String) -> Result<T> {
+        Err(broken(FILE, tr!("{key} is {value}; {allowed}", key, value, allowed)))
     }
 
     fn text(&self, key: &str) -> Result<Option<&'a str>> {
         match self.get(key) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Self::refused(key, other, "it must be a text"),
+            Some(other) => Self::refused(key, other, tr!("it must be a text")),
         }
     }
 
@@ -180,11 +189,11 @@ impl<'a> Keys<'a> {
         match self.get(key) {
             Some(value) if *value != expected && value.as_f64() != expected.as_f64().or(Some(f64::NAN)) => {
                 let allowed = if expected.is_null() {
-                    "that is not computed here".into()
+                    tr!("that is not computed here")
                 } else {
-                    format!("{expected} is computed here")
+                    tr!("{expected} is computed here", expected)
                 };
-                Self::refused(key, value, &allowed)
+                Self::refused(key, value, allowed)
             }
             _ => Ok(()),
         }
@@ -194,7 +203,7 @@ impl<'a> Keys<'a> {
         match self.get(key) {
             None => Ok(default),
             Some(Value::Bool(flag)) => Ok(*flag),
-            Some(other) => Self::refused(key, other, "it must be true or false"),
+            Some(other) => Self::refused(key, other, tr!("it must be true or false")),
         }
     }
 
@@ -203,13 +212,13 @@ impl<'a> Keys<'a> {
             None => Ok(None),
             Some(value) => match value.as_f64().filter(|number| *number > 0.0) {
                 Some(number) => Ok(Some(number)),
-                None => Self::refused(key, value, "it must be a number above 0"),
+                None => Self::refused(key, value, tr!("it must be a number above 0")),
             },
         }
     }
 
     fn required_number(&self, key: &str) -> Result<f64> {
-        self.number(key)?.ok_or_else(|| broken(FILE, format!("{key} is missing")))
+        self.number(key)?.ok_or_else(|| broken(FILE, tr!("{key} is missing", key)))
     }
 
     fn maybe_size(&self, key: &str) -> Result<Option<usize>> {
@@ -217,13 +226,13 @@ impl<'a> Keys<'a> {
             None => Ok(None),
             Some(value) => match value.as_u64().filter(|size| (1..=LARGEST).contains(size)) {
                 Some(size) => Ok(Some(size as usize)),
-                None => Self::refused(key, value, &format!("it must be a whole number from 1 to {LARGEST}")),
+                None => Self::refused(key, value, tr!("it must be a whole number from 1 to {LARGEST}", LARGEST)),
             },
         }
     }
 
     fn size(&self, key: &str) -> Result<usize> {
-        self.maybe_size(key)?.ok_or_else(|| broken(FILE, format!("{key} is missing")))
+        self.maybe_size(key)?.ok_or_else(|| broken(FILE, tr!("{key} is missing", key)))
     }
 
     /// `rope_theta` with `rope_scaling` (transformers 4), or `rope_parameters` (5).
@@ -232,7 +241,7 @@ impl<'a> Keys<'a> {
         let inner = match both {
             None => None,
             Some(Value::Object(map)) => Some(Keys(map)),
-            Some(other) => return Self::refused("rope_scaling", other, "it must be an object"),
+            Some(other) => return Self::refused("rope_scaling", other, tr!("it must be an object")),
         };
         let own = inner.as_ref().map(|keys| keys.number("rope_theta")).transpose()?.flatten();
         let theta = own.or(self.number("rope_theta")?).unwrap_or(10_000.0);
@@ -247,7 +256,7 @@ impl<'a> Keys<'a> {
                 original_positions: keys.required_number("original_max_position_embeddings")?,
             }),
             Some(other) => {
-                let problem = format!("rope_type is {other}; default and llama3 are computed here");
+                let problem = tr!("rope_type is {other}; default and llama3 are computed here", other);
                 return Err(broken(FILE, problem));
             }
         };

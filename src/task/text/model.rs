@@ -6,6 +6,7 @@ use crate::args::Projection;
 use crate::error::Result;
 use crate::files::{Checkpoint, Source, broken};
 use crate::fixed::Fixed;
+use crate::lang::tr;
 use crate::task::BaseLayer;
 use crate::task::network::{Heads, Network};
 
@@ -163,12 +164,12 @@ fn check_names<S: Source>(config: &ModelConfig, network: &Network, weights: &Che
     }
     wanted.extend(network.tensors().iter().map(|shape| shape.name.clone()).filter(|name| name != ROTARY));
     if let Some(missing) = wanted.iter().find(|name| weights.find(name).is_none()) {
-        return Err(broken(&weights.file(), format!("tensor {missing} is missing, which config.json asks for")));
+        return Err(broken(&weights.file(), tr!("tensor {missing} is missing, which config.json asks for", missing)));
     }
     let left_out = |name: &str| name.ends_with("rotary_emb.inv_freq") || config.tied && name == HEAD;
     match weights.tensors().find(|tensor| !wanted.contains(&tensor.name) && !left_out(&tensor.name)) {
         Some(extra) => {
-            let problem = format!("tensor {} is none that a model of this config.json has", extra.name);
+            let problem = tr!("tensor {} is none that a model of this config.json has", extra.name);
             Err(broken(&weights.file(), problem))
         }
         None => Ok(()),
@@ -180,7 +181,8 @@ async fn read<S: Source>(weights: &Checkpoint<S>, name: &str, shape: &[usize]) -
     if let Some(info) = weights.find(name)
         && info.shape != shape
     {
-        let problem = format!("tensor {name} has shape {:?}; config.json asks for {shape:?}", info.shape);
+        let (has, wanted) = (format!("{:?}", info.shape), format!("{shape:?}"));
+        let problem = tr!("tensor {name} has shape {has}; config.json asks for {wanted}", name, has, wanted);
         return Err(broken(&weights.file(), problem));
     }
     let count: usize = shape.iter().product();
@@ -190,7 +192,7 @@ async fn read<S: Source>(weights: &Checkpoint<S>, name: &str, shape: &[usize]) -
         let piece = weights.read_values(name, from..from + PIECE).await?;
         if let Some(at) = piece.iter().position(|value| !value.is_finite()) {
             let (value, at) = (piece[at], from as usize + at);
-            let problem = format!("tensor {name} holds {value} at element {at}; weights must be numbers");
+            let problem = tr!("tensor {name} holds {value} at element {at}; weights must be numbers", name, value, at);
             return Err(broken(&weights.file(), problem));
         }
         values.extend(piece);

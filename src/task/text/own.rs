@@ -11,7 +11,7 @@ use super::tokenizer::Tokenizer;
 use crate::args::{Text, limits};
 use crate::error::{Error, Result};
 use crate::files::{Checkpoint, Source, broken, folder};
-use crate::lang::tr;
+use crate::lang::{marked, tr};
 use crate::method::Lane;
 use crate::task::TaskData;
 use crate::task::table::AboutTable;
@@ -297,7 +297,7 @@ impl<S: Source> Own<S> {
         for name in &text.languages {
             let Some((_, own)) = self.texts.iter().find(|(other, _)| other == name) else {
                 let hint = tr!("this run is on a person's own text, which no link carries: open it in the menu Task");
-                return Err(Error::Missing { what: "text", name: name.clone(), hint });
+                return Err(Error::Missing { what: marked!("text"), name: name.clone(), hint });
             };
             let (train, held) = self.split(own);
             let held = tokenizer.encode(held);
@@ -351,7 +351,7 @@ pub async fn open<S: Source>(parts: Parts<S>) -> Result<OwnModel<S>> {
     };
     let parameters: usize = weights.tensors().map(|info| info.count()).fold(0, usize::saturating_add);
     if parameters > MOST {
-        let [has, most] = [parameters, MOST].map(|count| format!("{:.0} million", count as f64 / 1e6));
+        let [has, most] = [parameters, MOST].map(|count| tr!("{} million", format!("{:.0}", count as f64 / 1e6)));
         let problem = tr!(
             "holds {has} parameters; up to {most} fit into a page's 4 GB of memory as the 32-bit numbers that they are held as: take a smaller model",
             has,

@@ -12,6 +12,7 @@ use super::tokenizer::Tokenizer;
 use crate::args::Text;
 use crate::error::Result;
 use crate::files::{Checkpoint, Memory, broken};
+use crate::lang::tr;
 use crate::task::TaskData;
 
 /// Folder of the files, beside the other data.
@@ -35,7 +36,7 @@ struct Both {
 /// Those of `file`, and of what the files hold.
 pub async fn small_model(mut file: impl AsyncFnMut(&str) -> Result<Vec<u8>>) -> Result<Model> {
     let config = file(&format!("{FOLDER}/{CONFIG}")).await?;
-    let config = serde_json::from_slice(&config).map_err(|error| broken(CONFIG, format!("is no JSON: {error}")))?;
+    let config = serde_json::from_slice(&config).map_err(|error| broken(CONFIG, tr!("is no JSON: {error}", error)))?;
     let config = ModelConfig::from_value(&config)?;
     let weights = file(&format!("{FOLDER}/{WEIGHTS}")).await?;
     let weights = Checkpoint::open(vec![Memory::new(WEIGHTS, weights)]).await?;
@@ -55,10 +56,10 @@ pub async fn small(
     let model = small_model(&mut file).await?;
     let all = file(&format!("{FOLDER}/{TEXTS}")).await?;
     let all: BTreeMap<String, Both> =
-        serde_json::from_slice(&all).map_err(|error| broken(TEXTS, format!("is not understood: {error}")))?;
+        serde_json::from_slice(&all).map_err(|error| broken(TEXTS, tr!("is not understood: {error}", error)))?;
     let mut texts = Texts::default();
     for code in &text.languages {
-        let both = all.get(code).ok_or_else(|| broken(TEXTS, format!("has no text in \"{code}\"")))?;
+        let both = all.get(code).ok_or_else(|| broken(TEXTS, tr!("has no text in \"{code}\"", code)))?;
         texts.compressed.insert(code.clone(), 8.0 * both.deflated as f32 / both.train.len() as f32);
         texts.train.push((code.clone(), Tokenizer::Bytes.encode(&both.train)));
     }

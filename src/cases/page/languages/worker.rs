@@ -23,7 +23,7 @@ use crate::host::file::fetch;
 use crate::host::scope::Scope;
 use crate::lab::library::Library;
 use crate::lab::many::Many;
-use crate::lang::tr;
+use crate::lang::{marked, tr};
 use crate::peft::draft::stopped;
 use crate::peft::plain::Files;
 use crate::task::text::{Model, Passages, small_model};
@@ -155,7 +155,8 @@ impl Desk {
     }
 
     fn library(&self) -> Result<Rc<Library>> {
-        let missing = || Error::Missing { what: "file", name: "adapters".into(), hint: tr!("reload the page") };
+        let missing =
+            || Error::Missing { what: marked!("file"), name: "adapters".into(), hint: tr!("reload the page") };
         self.library.borrow().clone().ok_or_else(missing)
     }
 

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::files::{Checkpoint, Memory};
 use crate::host::file::fetch;
 use crate::host::scope::Scope;
-use crate::lang::tr;
+use crate::lang::{marked, tr};
 use crate::peft::draft::stopped;
 use crate::task::text::small_model;
 
@@ -137,7 +137,7 @@ impl Desk {
     }
 
     async fn train(&self, number: u32, plan: &Plan) -> Result<()> {
-        let missing = || Error::Missing { what: "file", name: WEIGHTS.into(), hint: tr!("reload the page") };
+        let missing = || Error::Missing { what: marked!("file"), name: WEIGHTS.into(), hint: tr!("reload the page") };
         let class = self.class.borrow().clone().ok_or_else(missing)?;
         let told = Cell::new(f64::NEG_INFINITY);
         let hear = async |doing: Doing, done: usize, of: usize| {

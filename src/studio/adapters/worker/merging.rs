@@ -18,9 +18,9 @@ use crate::studio::adapters::words::{list_of, proof};
 impl Desk {
     fn open_base(&self) -> Result<std::rc::Rc<Checkpoint<File>>> {
         self.base().ok_or_else(|| Error::Data {
-            what: "merge".into(),
+            what: tr!("merge"),
             expected: tr!("the base's files to be open"),
-            got: "none".into(),
+            got: tr!("none"),
         })
     }
 

@@ -10,6 +10,7 @@ use super::cut::{Cutter, Normalizer, Prepend, SPACE, WORDS, shown};
 use super::unicode::Pattern;
 use crate::error::{Error, Result};
 use crate::files::broken;
+use crate::lang::tr;
 
 const FILE: &str = "tokenizer.json";
 /// Far beyond any model's, so that a wrong id does not take the memory.
@@ -19,21 +20,30 @@ fn refused(problem: impl Into<String>) -> Error {
     broken(FILE, problem)
 }
 
+/// A text of the file as JSON writes it, for messages.
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}
+
 pub fn bpe(file: &Value) -> Result<Bpe> {
     let model = object(file, "model")?;
     match kind(model) {
         "BPE" => (),
         // Older files leave the type out.
         "" if model.contains_key("merges") => (),
-        other => return Err(refused(format!("model is {other:?}; byte-pair encodings (\"BPE\") are read"))),
+        other => return Err(refused(tr!("model is {}; byte-pair encodings (\"BPE\") are read", quoted(other)))),
     }
     for key in ["continuing_subword_prefix", "end_of_word_suffix"] {
         if let Some(text) = model.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()) {
-            return Err(refused(format!("model.{key} is {text:?}; only encodings without one are read")));
+            return Err(refused(tr!(
+                "model.{key} is {text}; only encodings without one are read",
+                key,
+                text = quoted(text)
+            )));
         }
     }
     if let Some(rate) = model.get("dropout").and_then(Value::as_f64).filter(|&rate| rate > 0.0) {
-        return Err(refused(format!("model.dropout is {rate}: the same text would be cut otherwise each time")));
+        return Err(refused(tr!("model.dropout is {rate}: the same text would be cut otherwise each time", rate)));
     }
     let vocabulary = vocabulary(model)?;
     let added = added(file)?;
@@ -72,7 +82,7 @@ pub fn bpe(file: &Value) -> Result<Bpe> {
 }
 
 fn object<'a>(value: &'a Value, key: &str) -> Result<&'a Map<String, Value>> {
-    value.get(key).and_then(Value::as_object).ok_or_else(|| refused(format!("has no object {key:?}")))
+    value.get(key).and_then(Value::as_object).ok_or_else(|| refused(tr!("has no object {}", quoted(key))))
 }
 
 fn kind(object: &Map<String, Value>) -> &str {
@@ -97,14 +107,15 @@ fn sequence<'a>(value: &'a Value, list: &str) -> Vec<&'a Value> {
 
 fn id(value: &Value, what: &str) -> Result<u32> {
     let id = value.as_u64().filter(|&id| id < MOST_TOKENS);
-    id.map(|id| id as u32).ok_or_else(|| refused(format!("{what} has the id {value}; ids are whole numbers from 0")))
+    id.map(|id| id as u32)
+        .ok_or_else(|| refused(tr!("{what} has the id {value}; ids are whole numbers from 0", what, value)))
 }
 
 fn vocabulary(model: &Map<String, Value>) -> Result<HashMap<String, u32>> {
     let Some(entries) = model.get("vocab").and_then(Value::as_object) else {
-        return Err(refused("model.vocab is no object of tokens and ids"));
+        return Err(refused(tr!("model.vocab is no object of tokens and ids")));
     };
-    entries.iter().map(|(token, value)| Ok((token.clone(), id(value, &format!("{token:?}"))?))).collect()
+    entries.iter().map(|(token, value)| Ok((token.clone(), id(value, &quoted(token))?))).collect()
 }
 
 fn added(file: &Value) -> Result<Vec<(String, u32)>> {
@@ -113,11 +124,15 @@ fn added(file: &Value) -> Result<Vec<(String, u32)>> {
         let content = text(token, "content");
         for key in ["single_word", "lstrip", "rstrip"] {
             if token.get(key).and_then(Value::as_bool) == Some(true) {
-                return Err(refused(format!("added token {content:?} has {key}, which is not read")));
+                return Err(refused(tr!(
+                    "added token {content} has {key}, which is not read",
+                    content = quoted(content),
+                    key
+                )));
             }
         }
         if !content.is_empty() {
-            out.push((content.to_owned(), id(token.get("id").unwrap_or(&Value::Null), &format!("{content:?}"))?));
+            out.push((content.to_owned(), id(token.get("id").unwrap_or(&Value::Null), &quoted(content))?));
         }
     }
     Ok(out)
@@ -125,13 +140,15 @@ fn added(file: &Value) -> Result<Vec<(String, u32)>> {
 
 fn id_of(name: &str, vocabulary: &HashMap<String, u32>, added: &[(String, u32)]) -> Result<u32> {
     let found = added.iter().find(|(content, _)| content == name).map(|&(_, id)| id);
-    found.or_else(|| vocabulary.get(name).copied()).ok_or_else(|| refused(format!("{name:?} is not in the vocabulary")))
+    found
+        .or_else(|| vocabulary.get(name).copied())
+        .ok_or_else(|| refused(tr!("{} is not in the vocabulary", quoted(name))))
 }
 
 /// `["a", "b"]`, or `"a b"` as older files have it.
 fn merges(model: &Map<String, Value>, vocabulary: &HashMap<String, u32>) -> Result<HashMap<(u32, u32), Merge>> {
     let Some(list) = model.get("merges").and_then(Value::as_array) else {
-        return Err(refused("model.merges is no list"));
+        return Err(refused(tr!("model.merges is no list")));
     };
     let mut out = HashMap::new();
     for (rank, merge) in list.iter().enumerate() {
@@ -144,11 +161,14 @@ fn merges(model: &Map<String, Value>, vocabulary: &HashMap<String, u32>) -> Resu
             _ => None,
         };
         let Some((a, b)) = pair else {
-            return Err(refused(format!("model.merges[{rank}] is {merge}; a merge is two tokens")));
+            return Err(refused(tr!("model.merges[{rank}] is {merge}; a merge is two tokens", rank, merge)));
         };
         let token = |text: &str| {
             let found = vocabulary.get(text).copied();
-            found.ok_or_else(|| refused(format!("model.merges[{rank}] names {text:?}, which is not in the vocabulary")))
+            found.ok_or_else(|| {
+                let text = quoted(text);
+                refused(tr!("model.merges[{rank}] names {text}, which is not in the vocabulary", rank, text))
+            })
         };
         out.insert((token(a)?, token(b)?), Merge { rank: rank as u32, token: token(&format!("{a}{b}"))? });
     }
@@ -162,16 +182,16 @@ fn normalizer(step: &Value) -> Result<Normalizer> {
         "Lowercase" => Normalizer::Lowercase,
         "Replace" => match step.pointer("/pattern/String").and_then(Value::as_str) {
             Some(from) => Normalizer::Replace { from: from.into(), to: text(step, "content").into() },
-            None => return Err(refused("normalizer Replace by a regular expression is not read")),
+            None => return Err(refused(tr!("normalizer Replace by a regular expression is not read"))),
         },
-        other => return Err(refused(format!("normalizer {other:?} is not read"))),
+        other => return Err(refused(tr!("normalizer {} is not read", quoted(other)))),
     })
 }
 
 fn cutter(step: &Value) -> Result<Vec<Cutter>> {
     let flag = |key: &str, default| step.get(key).and_then(Value::as_bool).unwrap_or(default);
     let isolate = |pattern: &str| {
-        let made = Pattern::new(pattern).ok_or_else(|| refused(format!("pattern {pattern:?} is not understood")));
+        let made = Pattern::new(pattern).ok_or_else(|| refused(tr!("pattern {} is not understood", quoted(pattern))));
         made.map(Cutter::Isolate)
     };
     match text(step, "type") {
@@ -189,7 +209,11 @@ fn cutter(step: &Value) -> Result<Vec<Cutter>> {
         "Metaspace" => {
             let mark = text(step, "replacement");
             if mark != SPACE.to_string() {
-                return Err(refused(format!("Metaspace's replacement is {mark:?}; {SPACE:?} is read")));
+                return Err(refused(tr!(
+                    "Metaspace's replacement is {mark}; {SPACE} is read",
+                    mark = quoted(mark),
+                    SPACE = format!("{SPACE:?}")
+                )));
             }
             // Older files say it by a flag.
             let by_flag = if flag("add_prefix_space", true) { "always" } else { "never" };
@@ -197,7 +221,7 @@ fn cutter(step: &Value) -> Result<Vec<Cutter>> {
                 "always" => Prepend::Always,
                 "first" => Prepend::First,
                 "never" => Prepend::Never,
-                other => return Err(refused(format!("Metaspace's prepend_scheme is {other:?}"))),
+                other => return Err(refused(tr!("Metaspace's prepend_scheme is {}", quoted(other)))),
             };
             Ok(vec![Cutter::Metaspace { prepend, split: flag("split", true) }])
         }
@@ -206,14 +230,14 @@ fn cutter(step: &Value) -> Result<Vec<Cutter>> {
         "Split" => {
             let behavior = text(step, "behavior");
             if behavior != "Isolated" || flag("invert", false) {
-                return Err(refused(format!("pre_tokenizer Split {behavior:?} is not read; \"Isolated\" is")));
+                return Err(refused(tr!("pre_tokenizer Split {} is not read; \"Isolated\" is", quoted(behavior))));
             }
             match step.pointer("/pattern/Regex").and_then(Value::as_str) {
                 Some(pattern) => Ok(vec![isolate(pattern)?]),
-                None => Err(refused("pre_tokenizer Split without a regular expression is not read")),
+                None => Err(refused(tr!("pre_tokenizer Split without a regular expression is not read"))),
             }
         }
-        other => Err(refused(format!("pre_tokenizer {other:?} is not read"))),
+        other => Err(refused(tr!("pre_tokenizer {} is not read", quoted(other)))),
     }
 }
 
@@ -225,9 +249,9 @@ fn beginning(step: &Value) -> Result<Option<u32>> {
             let Some(name) = step.pointer("/single/0/SpecialToken/id").and_then(Value::as_str) else { return Ok(None) };
             let ids =
                 step.get("special_tokens").and_then(|all| all.get(name)).and_then(|token| token.pointer("/ids/0"));
-            ids.map(|value| id(value, &format!("{name:?}"))).transpose()
+            ids.map(|value| id(value, &quoted(name))).transpose()
         }
-        other => Err(refused(format!("post_processor {other:?} is not read"))),
+        other => Err(refused(tr!("post_processor {} is not read", quoted(other)))),
     }
 }
 
@@ -237,7 +261,7 @@ fn bytes(vocabulary: &HashMap<String, u32>, added: &[(String, u32)], decoder: &[
     for step in decoder {
         let kind = text(step, "type");
         if !["ByteLevel", "Metaspace", "ByteFallback", "Replace", "Fuse", "Strip"].contains(&kind) {
-            return Err(refused(format!("decoder {kind:?} is not read")));
+            return Err(refused(tr!("decoder {} is not read", quoted(kind))));
         }
     }
     let by_character: HashMap<char, u8> = (0..=255).map(|byte| (shown(byte), byte)).collect();
