@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::draw::{Look, head, line, text, upright};
+use super::names::Names;
 use super::{Expected, Measured, Quantity};
 use crate::decimal::{self, round_above};
 use crate::lang;
@@ -78,8 +79,8 @@ impl Layout {
             x += long;
         }
         let pitch = (width - LEFT - RIGHT) / figure.columns.len() as f64;
-        let longest = figure.columns.iter().map(|label| label.chars().count()).max().unwrap_or(0);
-        let need = ((LETTER * longest as f64 + 4.0) / pitch).ceil().max(1.0) as usize;
+        let longest = figure.columns.iter().map(|label| lang::columns(label)).fold(0.0, f64::max);
+        let need = ((LETTER * longest + 4.0) / pitch).ceil().max(1.0) as usize;
         // Numbers in order can be left out; names cannot.
         let numbers = figure.columns.iter().all(|label| decimal::parse(label).is_some());
         let (lines, every) = if numbers { (1, need) } else { (need, 1) };
@@ -146,8 +147,14 @@ impl Scale {
     }
 }
 
-/// The chart as an SVG document, with `title` for those who cannot see it.
-pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Measured], look: Look) -> String {
+/// The chart as an SVG document, with `title` for those who cannot see it; what is drawn is called as `names` has it.
+pub fn svg(
+    (title, names): (&str, &Names),
+    figure: &Figure,
+    quantities: &[Quantity],
+    measured: &[Measured],
+    look: Look,
+) -> String {
     let drawn: Vec<usize> = figure.series.iter().flat_map(|s| s.first..s.first + figure.columns.len()).collect();
     let said = |index: usize| match quantities[index].expected {
         Expected::Near { value, .. } => Some(value),
@@ -160,11 +167,12 @@ pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Me
     let scale = Scale::new(&reach.collect::<Vec<_>>(), figure.log);
     let predicted = drawn.iter().any(|&i| said(i).is_some());
     let entries: Vec<String> =
-        figure.series.iter().map(|s| s.name).chain(predicted.then_some("predicted")).map(lang::said).collect();
+        figure.series.iter().map(|s| names.of(s.name)).chain(predicted.then(|| lang::tr!("predicted"))).collect();
+    let figure = &Figure { columns: figure.columns.iter().map(|name| names.of(name)).collect(), ..figure.clone() };
     let layout = Layout::new(look, figure, &entries);
     let pitch = (layout.width - LEFT - RIGHT) / figure.columns.len() as f64;
     let mut out = head(look, title, STYLE, (layout.width, layout.height));
-    axes(&mut out, figure, &scale, &layout);
+    axes(&mut out, (figure, names), &scale, &layout);
     for (number, series) in figure.series.iter().enumerate() {
         let fill = layout.ink(number, "fill");
         // Series stand beside each other within their column.
@@ -193,7 +201,7 @@ pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Me
         }
         let (x, y) = layout.legend[number];
         let _ = writeln!(out, "<circle cx=\"{x}\" cy=\"{y}\" r=\"4\"{fill}/>");
-        text(&mut out, (x + 9.0, y + 4.0), "", &lang::said(series.name));
+        text(&mut out, (x + 9.0, y + 4.0), "", &entries[number]);
     }
     if predicted {
         let (x, y) = layout.legend[figure.series.len()];
@@ -203,7 +211,7 @@ pub fn svg(title: &str, figure: &Figure, quantities: &[Quantity], measured: &[Me
     out + "</svg>\n"
 }
 
-fn axes(out: &mut String, figure: &Figure, scale: &Scale, layout: &Layout) {
+fn axes(out: &mut String, (figure, names): (&Figure, &Names), scale: &Scale, layout: &Layout) {
     let (right, bottom) = (layout.width - RIGHT, layout.height - layout.bottom);
     let pitch = (right - LEFT) / figure.columns.len() as f64;
     for (value, label) in scale.ticks() {
@@ -217,9 +225,9 @@ fn axes(out: &mut String, figure: &Figure, scale: &Scale, layout: &Layout) {
         let y = bottom + 18.0 + LINE * (column % layout.lines) as f64;
         text(out, (LEFT + (column as f64 + 0.5) * pitch, y), " text-anchor=\"middle\"", label);
     }
-    text(out, ((LEFT + right) / 2.0, layout.height - 10.0), " text-anchor=\"middle\"", &lang::said(figure.x));
+    text(out, ((LEFT + right) / 2.0, layout.height - 10.0), " text-anchor=\"middle\"", &names.of(figure.x));
     let middle = (layout.top + bottom) / 2.0;
-    upright(out, middle, &lang::said(figure.y));
+    upright(out, middle, &names.of(figure.y));
 }
 
 #[cfg(test)]
@@ -241,7 +249,7 @@ mod tests {
             log: false,
         };
         let text = svg(
-            "t",
+            ("t", &Names::default()),
             &figure,
             &[near("a", 1.0, 0.1), shown("b")],
             &[measured(1.0, 0.0), measured(0.0, 0.1)],

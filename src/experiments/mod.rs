@@ -16,6 +16,7 @@ mod inputs;
 mod intruders;
 mod languages;
 mod merging;
+mod names;
 mod personal;
 mod prose;
 mod ranks;
@@ -34,6 +35,7 @@ mod verdict;
 pub use draw::Look;
 pub use figure::{Figure, Series, svg};
 pub use inputs::{FILES, Inputs, Progress, Where};
+pub use names::Names;
 #[cfg(test)]
 pub use prose::prose;
 pub use prose::{Prose, Words};

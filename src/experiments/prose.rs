@@ -2,9 +2,11 @@
 //! come to read it. Knows nothing of how that file is had.
 
 use std::ops::Index;
+use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::names::Names;
 use super::{Experiment, all};
 use crate::error::{Error, Result};
 
@@ -24,6 +26,8 @@ pub struct Words {
     pub otherwise: String,
     /// What to look for in the numbers, whatever they are; may be empty.
     pub remark: String,
+    /// What its quantities and its figure are called.
+    pub names: Rc<Names>,
 }
 
 /// Of every experiment, and of what has none.
@@ -49,16 +53,24 @@ impl Prose {
             got: error.to_string(),
         })?;
         let claims = &file["claims"];
+        let names = Rc::new(Names::read(&file["names"]));
         let words = |id| -> Result<(&'static str, Words)> {
             let [title, claim, source, method, prediction, otherwise, remark] =
                 texts(&claims[id], id, ["title", "claim", "source", "method", "prediction", "otherwise", "remark"])?;
-            Ok((id, Words { title, claim, source, method, prediction, otherwise, remark }))
+            Ok((id, Words { title, claim, source, method, prediction, otherwise, remark, names: names.clone() }))
         };
         Ok(Self {
             claims: all().iter().map(|experiment| words(experiment.id)).collect::<Result<_>>()?,
             not_reproducible: list(&file, "not_reproducible", ["claim", "reason"])?,
             waiting: list(&file, "waiting", ["claim", "source", "missing"])?,
         })
+    }
+}
+
+impl Words {
+    /// What its figure is called, and what is drawn in it.
+    pub fn of_figure(&self) -> (&str, &Names) {
+        (&self.title, &self.names)
     }
 }
 

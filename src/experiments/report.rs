@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use super::draw::Look;
 use super::figure::svg;
+use super::names::Names;
 use super::{Expected, Experiment, Measured, Prose, SEEDS, Verdict, Words, overall};
 use crate::order::sorted;
 
@@ -133,7 +134,7 @@ impl Outcome {
     /// The experiment's figure as an SVG document of this title.
     pub fn figure(&self, title: &str) -> Option<String> {
         let figure = self.experiment.figure.as_ref()?;
-        Some(svg(title, figure, &self.experiment.quantities, &self.measured, Look::File))
+        Some(svg((title, &Names::default()), figure, &self.experiment.quantities, &self.measured, Look::File))
     }
 
     /// Indices of quantities with a claim on them, and whether it holds; those for which it does not come first.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::sweep::{Cell, Swept};
 use crate::experiments::draw::{Look, head, text, upright};
-use crate::experiments::{Expected, Figure, Measured, Quantity, Series, Verdict, svg};
+use crate::experiments::{Expected, Figure, Measured, Names, Quantity, Series, Verdict, svg};
 use crate::lang::{marked, said, tr};
 use crate::view::format::three;
 use crate::view::scale::Scale;
@@ -57,7 +57,7 @@ fn curve(swept: &Swept, unit: &str, look: Look) -> String {
     let name = if swept.plan.seeds > 1 { marked!("mean and spread") } else { marked!("loss") };
     let series = vec![Series { name, first: 0 }];
     let figure = Figure { x: swept.plan.x.axis.name, y, columns, series, log: positive };
-    svg(&caption(swept, unit), &figure, &quantities, &measured, look)
+    svg((&caption(swept, unit), &Names::default()), &figure, &quantities, &measured, look)
 }
 
 /// Logarithmic from the least loss to the greatest: 0 is the ground, 1 the deepest colour, which the least loss has.

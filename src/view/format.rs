@@ -32,9 +32,12 @@ pub fn three(value: f64) -> String {
     format!("{sign}{magnitude}")
 }
 
-/// A round number on an axis or at the end of a scale, without the zeros that say nothing there: "0.003", "−0.16", "1e-5".
+/// Numbers from here on are too long for an axis in full.
+const LONG: f64 = 10_000.0;
+
+/// A round number on an axis or at the end of a scale, without the zeros that say nothing there: "0.003", "−0.16", "1e-5", "1e5".
 pub fn tick(value: f64) -> String {
-    let text = three(value);
+    let text = if value.abs() >= LONG { format!("{value:.2e}").replace('-', "−") } else { three(value) };
     let (digits, exponent) = text.split_at(text.find('e').unwrap_or(text.len()));
     let digits = if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
     format!("{digits}{exponent}")
@@ -89,6 +92,7 @@ pub fn size(bytes: f64) -> String {
 
 /// What a lane is called among its neighbours: its method; where a neighbour has the same method, with what sets the two
 /// apart: size, or another setting, the learning rate, where it acts, what it trains whole; with its place where nothing does.
+/// A setting that is as the method has it by itself is not named.
 pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
     let Some(lane) = lanes.get(index) else {
         return tr!("lane {}", index + 1);
@@ -97,18 +101,23 @@ pub fn lane_name(lanes: &[&Lane], index: usize) -> String {
         let ours = name(lane);
         lanes.iter().copied().filter(|other| name(other) == ours).collect()
     };
-    if alike(&Lane::title).len() == 1 {
+    let same_method = alike(&Lane::title);
+    if same_method.len() == 1 {
         return lane.title();
     }
     let alike = alike(&Lane::sized_title);
-    if alike.len() == 1 {
-        return lane.sized_title();
-    }
-    let differs = |key: &str| alike.iter().any(|other| other.settings.get(key) != lane.settings.get(key));
-    let apart = lane.described().into_iter().filter(|setting| differs(setting.key));
-    let apart = apart.map(|setting| format!("{} {}", setting_name(setting), setting_text(lane, setting)));
+    let title = if alike.len() < same_method.len() { lane.sized_title() } else { lane.title() };
+    let tells = |setting: &&Setting| {
+        let own = lane.settings.get(setting.key);
+        own != Some(&setting.default) && alike.iter().any(|other| other.settings.get(setting.key) != own)
+    };
+    let apart = lane.described().into_iter().filter(tells).map(|setting| match lane.settings.get(setting.key) {
+        // "rank-stabilised" of "rank-stabilised: α/√r".
+        Some(Value::Flag(true)) => setting_name(setting).split([':', '：']).next().unwrap_or_default().to_owned(),
+        _ => format!("{} {}", setting_name(setting), setting_text(lane, setting)),
+    });
     let rate = lane.lr.filter(|_| alike.iter().any(|other| other.lr != lane.lr)).map(|lr| tr!("lr {lr}", lr));
-    let name = apart.chain(rate).chain(placed(lane, &alike)).fold(lane.title(), |name, part| format!("{name} {part}"));
+    let name = apart.chain(rate).chain(placed(lane, &alike)).fold(title, |name, part| format!("{name} {part}"));
     match alike.iter().filter(|other| **other == *lane).count() {
         1 => name,
         _ => tr!("{name} (lane {})", index + 1, name),
@@ -200,6 +209,8 @@ mod tests {
             (20.0, "20"),
             (500.0, "500"),
             (5000.0, "5,000"),
+            (-20_000.0, "−2e4"),
+            (100_000.0, "1e5"),
             (1e-5, "1e-5"),
             (0.0, "0"),
         ] {
@@ -236,6 +247,13 @@ mod tests {
         let lanes: Vec<&Lane> = lanes.iter().collect();
         let names: Vec<String> = (0..3).map(|i| lane_name(&lanes, i)).collect();
         assert_eq!(names, ["MoLoRA top-k 1", "MoLoRA top-k 2", "MoLoRA top-k 2 lr 0.02"]);
+        let plain = Lane::from(&LORA);
+        let stable = |rank| plain.clone().with("rank", rank).with("alpha", 4.0).with("rslora", true);
+        let lanes = [plain.clone(), plain.clone().with("rank", 128), stable(8), stable(128)];
+        let lanes: Vec<&Lane> = lanes.iter().collect();
+        let names: Vec<String> = (0..4).map(|i| lane_name(&lanes, i)).collect();
+        let expected = ["LoRA r8", "LoRA r128", "LoRA r8 alpha 4 rank-stabilised", "LoRA r128 alpha 4 rank-stabilised"];
+        assert_eq!(names, expected);
         // What only differs in where it acts is told by that.
         let lora = Lane::from(&LORA);
         let two = vec![Projection::Query, Projection::Value];

@@ -201,7 +201,7 @@ pub fn budget_state(budget: &Budget, step: usize) -> String {
 
 /// Directions in use at some moments of training, beside the budget.
 pub fn usage_table(name: &str, budget: &Budget, usage: &Usage) -> Table {
-    let mut head = vec!["step".to_string(), "budget".to_string(), tr!("in use")];
+    let mut head = vec![tr!("step"), tr!("budget"), tr!("in use")];
     head.extend(usage.layers.iter().map(|layer| tr!("layer {}", layer + 1)));
     let every = usage.levels.len().div_ceil(ROWS).max(1);
     let last = usage.levels.last().filter(|level| level.last > level.first);
@@ -246,10 +246,10 @@ pub fn cuts_at(cuts: &CutsFrame, names: &[String], rank: usize) -> String {
 /// Loss by rank of every lane that was cut.
 pub fn cuts_table(cuts: &CutsFrame, names: &[String], unit: &str) -> Table {
     let optional = |value: Option<f64>| value.map_or("–".into(), three);
-    let mut head = vec!["rank".to_string()];
+    let mut head = vec![tr!("rank")];
     head.extend(cuts.lanes.iter().filter_map(|lane| names.get(lane.lane).cloned()));
     if !cuts.floors.is_empty() {
-        head.push("floor".into());
+        head.push(tr!("floor"));
     }
     let row = |rank: usize| {
         let mut row = vec![rank.to_string()];

@@ -30,12 +30,12 @@ fn optional(value: Option<f64>) -> String {
 
 /// Loss of every lane at evenly spaced steps.
 pub fn losses(names: &[String], lanes: &[LaneView], unit: &str) -> Table {
-    let mut head = vec!["step".to_string()];
+    let mut head = vec![tr!("step")];
     head.extend(names.iter().cloned());
     let buckets = lanes.iter().map(|l| l.curve.series.len()).max().unwrap_or(0);
     let stride = lanes.iter().map(|l| l.curve.series.stride()).max().unwrap_or(1);
     let every = buckets.div_ceil(LOSS_ROWS).max(1);
-    let now = std::iter::once("now".to_string()).chain(lanes.iter().map(|l| optional(l.curve.recent))).collect();
+    let now = std::iter::once(tr!("now")).chain(lanes.iter().map(|l| optional(l.curve.recent))).collect();
     let over = lanes.iter().map(|l| l.curve.over).max().unwrap_or(0);
     let rows = (0..buckets)
         .step_by(every)
@@ -102,7 +102,7 @@ pub fn costs(names: &[String], started: &Started, lanes: &[LaneView], gates: &[G
 
 /// Latest accuracy of every lane on each domain and on the old task.
 pub fn accuracies(names: &[String], domains: &[String], latest: &[Option<Accuracy>]) -> Table {
-    let mut head = vec!["images".to_string()];
+    let mut head = vec![tr!("images")];
     head.extend(names.iter().cloned());
     let cell = |value: Option<f32>| optional(value.map(f64::from));
     let mut rows: Vec<Vec<String>> = domains
@@ -123,7 +123,7 @@ pub fn accuracies(names: &[String], domains: &[String], latest: &[Option<Accurac
 /// The gate by domain, its use, and its value at some moments of training.
 pub fn gate(view: &GateView, domains: &[String]) -> Table {
     let frame: &GateFrame = &view.frame;
-    let mut head = vec!["expert".to_string(), tr!("used by")];
+    let mut head = vec![tr!("expert"), tr!("used by")];
     head.extend(domains.iter().cloned());
     let time = &view.time;
     let moments: Vec<usize> = (0..time.len()).step_by(time.len().div_ceil(4).max(1)).collect();
@@ -150,7 +150,7 @@ pub fn gate(view: &GateView, domains: &[String]) -> Table {
 /// The two parts of a prototype gate by domain; none of other gates.
 pub fn gate_parts(frame: &GateFrame, domains: &[String]) -> Option<Table> {
     let parts = frame.parts.as_ref()?;
-    let mut head = vec!["expert".to_string()];
+    let mut head = vec![tr!("expert")];
     head.extend(domains.iter().flat_map(|d| [tr!("{d}, intuition", d), tr!("{d}, router", d)]));
     let row = |expert: usize| {
         let cell = |values: &[f32], d: usize| {
@@ -175,7 +175,7 @@ pub fn weight(frame: &WeightFrame, row: usize, col: usize) -> Table {
     let col = col.min(frame.cols.saturating_sub(WEIGHT_WINDOW));
     let rows = row..(row + WEIGHT_WINDOW).min(frame.rows);
     let cols = col..(col + WEIGHT_WINDOW).min(frame.cols);
-    let mut head = vec!["output".to_string()];
+    let mut head = vec![tr!("output")];
     head.extend(cols.clone().map(|c| tr!("input {c}", c)));
     let text = |r: usize, c: usize| {
         let at = r * frame.cols + c;
@@ -213,7 +213,7 @@ pub fn spectrum(values: &[f32], mode: Option<crate::protocol::MergeMode>) -> Tab
 
 /// Cosines between the changes of a mixture's experts.
 pub fn cosines(experts: &crate::protocol::ExpertsFrame) -> Table {
-    let mut head = vec!["expert".to_string()];
+    let mut head = vec![tr!("expert")];
     head.extend((1..=experts.count).map(|e| e.to_string()));
     let row = |(e, values): (usize, &[f32])| {
         let name = std::iter::once((e + 1).to_string());

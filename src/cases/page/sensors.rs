@@ -48,12 +48,14 @@ pub fn Sensors(props: &SensorsProps) -> Html {
                 Some(Err(problem)) => html! { <div class="notice" role="alert"><p>{ problem }</p></div> },
                 Some(Ok(measured)) => html! {
                     <>
-                        { table(tr!("By method, trained with incomplete samples"), &measured.methods) }
-                        { table(tr!("What training with incomplete samples is worth"), &measured.training) }
+                        <div class="halves">
+                            { table(tr!("By method, trained with incomplete samples"), &measured.methods) }
+                            { table(tr!("What training with incomplete samples is worth"), &measured.training) }
+                        </div>
                         <p class="note">
-                            { tr!("Accuracy on 397 held-out images, mean over three seeds; verdicts: ") }
-                            <a href="#experiments/sensors-mixture">{ tr!("the mixture") }</a>{ ", " }
-                            <a href="#experiments/sensors-training">{ tr!("the training") }</a>{ "." }
+                            { tr!("Accuracy on 397 held-out images, mean over three seeds. Verdicts: ") }
+                            <a href="#experiments/sensors-mixture">{ tr!("the mixture") }</a>{ " · " }
+                            <a href="#experiments/sensors-training">{ tr!("the training") }</a>
                         </p>
                     </>
                 },

@@ -100,7 +100,7 @@ pub fn as_table(look: &Look, (r, c): Cell) -> Table {
     let from = |at: usize, cells: usize| at.saturating_sub(TABLE / 2).min(cells.saturating_sub(TABLE));
     let (rows, cols) = (from(r, look.cells.0), from(c, look.cells.1));
     let (last_row, last_col) = ((rows + TABLE).min(look.cells.0), (cols + TABLE).min(look.cells.1));
-    let head = std::iter::once("row".to_owned()).chain((cols..last_col).map(|c| under(look, (0, c)).col.to_string()));
+    let head = std::iter::once(tr!("row")).chain((cols..last_col).map(|c| under(look, (0, c)).col.to_string()));
     let mut lines = Vec::new();
     for (name, values) in [("W0", &look.base), ("ΔW", &look.change), ("W0 + ΔW", &look.merged)] {
         let Some(values) = values else { continue };

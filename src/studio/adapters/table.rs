@@ -100,7 +100,7 @@ impl Column {
         match self {
             Self::Name => row.name.clone(),
             Self::Dtype => row.dtype.name().to_owned(),
-            Self::Rank if row.form.is_whole() => "whole".into(),
+            Self::Rank if row.form.is_whole() => tr!("whole"),
             _ => self.value(row).map_or_else(|| "–".into(), |value| self.written(value)),
         }
     }

@@ -50,9 +50,9 @@ pub fn claim(state: &State, index: usize, words: &Words, open: bool, ask: &Callb
                 }
             </div>
             if let Some((figure, outcome)) = figure {
-                <div class="small-figure">{ chart((experiment, title), figure, outcome) }</div>
+                <div class="small-figure">{ chart((experiment, words), figure, outcome) }</div>
             }
-            { compare((experiment, title), measured.as_ref(), recorded.as_ref()) }
+            { compare((experiment, words), measured.as_ref(), recorded.as_ref()) }
             <div class="acts">
                 { standing }
                 if let (Some(measured), Some(recorded)) = (&measured, &recorded) {
@@ -121,7 +121,8 @@ pub fn provenance(record: &Record, how: &str) -> String {
 }
 
 /// The claimed numbers, those that fail first where there are too many; measured here beside recorded.
-fn compare((experiment, title): (&Experiment, &str), here: Option<&Outcome>, before: Option<&Outcome>) -> Html {
+fn compare((experiment, words): (&Experiment, &Words), here: Option<&Outcome>, before: Option<&Outcome>) -> Html {
+    let Words { title, names, .. } = words;
     let claimed: Vec<usize> =
         (0..experiment.quantities.len()).filter(|&i| experiment.quantities[i].expected != Expected::Shown).collect();
     let mut rows = claimed.clone();
@@ -135,7 +136,7 @@ fn compare((experiment, title): (&Experiment, &str), here: Option<&Outcome>, bef
         let found = |outcome: Option<&Outcome>| outcome.map_or_else(|| "–".to_owned(), |outcome| value(outcome, i));
         html! {
             <tr>
-                <th scope="row">{ &quantity.name }</th>
+                <th scope="row">{ names.of(&quantity.name) }</th>
                 <td>{ quantity.expected.to_string() }</td>
                 <td class="found">{ found(before) }</td>
                 if here.is_some() {

@@ -46,9 +46,9 @@ pub fn details(experiment: &Experiment, words: &Words, outcome: Option<&Outcome>
                 </dl>
             </div>
             if let (Some(figure), Some(outcome)) = (&experiment.figure, outcome) {
-                { picture((experiment, &words.title), figure, outcome, ask) }
+                { picture((experiment, words), figure, outcome, ask) }
             }
-            { quantities((experiment, &words.title), outcome) }
+            { quantities((experiment, words), outcome) }
         </>
     }
 }
@@ -86,13 +86,18 @@ fn complete(outcome: &Outcome) -> bool {
     outcome.measured.iter().all(|measured| measured.values.len() == SEEDS.len())
 }
 
-fn picture((experiment, title): (&Experiment, &str), figure: &Figure, outcome: &Outcome, ask: &Callback<Ask>) -> Html {
-    let id = experiment.id;
-    let parts = (title.to_owned(), figure.clone(), experiment.quantities.clone(), outcome.measured.clone());
-    let draw = move || svg(&parts.0, &parts.1, &parts.2, &parts.3, Look::File);
+fn picture(
+    (experiment, words): (&Experiment, &Words),
+    figure: &Figure,
+    outcome: &Outcome,
+    ask: &Callback<Ask>,
+) -> Html {
+    let (id, title) = (experiment.id, &words.title);
+    let parts = (words.clone(), figure.clone(), experiment.quantities.clone(), outcome.measured.clone());
+    let draw = move || svg(parts.0.of_figure(), &parts.1, &parts.2, &parts.3, Look::File);
     html! {
         <figure>
-            { chart((experiment, title), figure, outcome) }
+            { chart((experiment, words), figure, outcome) }
             <figcaption>
                 { tr!("Means over seeds; bars are the standard deviation. ") }
                 <span class="saves"><span class="note">{ tr!("Save") }</span>
@@ -104,15 +109,17 @@ fn picture((experiment, title): (&Experiment, &str), figure: &Figure, outcome: &
 }
 
 /// The figure, as wide as its place.
-pub fn chart((experiment, title): (&Experiment, &str), figure: &Figure, outcome: &Outcome) -> Html {
-    let parts = (title.to_owned(), figure.clone(), experiment.quantities.clone(), outcome.measured.clone());
-    let draw = Draw(Rc::new(move |width| svg(&parts.0, &parts.1, &parts.2, &parts.3, Look::Page(width))));
-    let y = if figure.y.is_empty() { tr!("values") } else { said(figure.y) };
-    html! { <Chart label={tr!("{title}: {y} over {}; the table has the numbers.", said(figure.x), title, y)} {draw} /> }
+pub fn chart((experiment, words): (&Experiment, &Words), figure: &Figure, outcome: &Outcome) -> Html {
+    let parts = (words.clone(), figure.clone(), experiment.quantities.clone(), outcome.measured.clone());
+    let draw = Draw(Rc::new(move |width| svg(parts.0.of_figure(), &parts.1, &parts.2, &parts.3, Look::Page(width))));
+    let Words { title, names, .. } = words;
+    let y = if figure.y.is_empty() { tr!("values") } else { names.of(figure.y) };
+    html! { <Chart label={tr!("{title}: {y} over {}; the table has the numbers.", names.of(figure.x), title, y)} {draw} /> }
 }
 
 /// Every number, those with a claim on them first.
-fn quantities((experiment, title): (&Experiment, &str), outcome: Option<&Outcome>) -> Html {
+fn quantities((experiment, words): (&Experiment, &Words), outcome: Option<&Outcome>) -> Html {
+    let Words { title, names, .. } = words;
     let (shown, mut rows): (Vec<usize>, Vec<usize>) =
         (0..experiment.quantities.len()).partition(|&i| experiment.quantities[i].expected == Expected::Shown);
     rows.extend(shown);
@@ -130,7 +137,7 @@ fn quantities((experiment, title): (&Experiment, &str), outcome: Option<&Outcome
             Some(outcome) => (value(outcome, i), said(&outcome.measured[i].verdict.to_string())),
         };
         html! {
-            <tr><th scope="row">{ &quantity.name }</th><td>{ quantity.expected.to_string() }</td><td>{ found }</td>{ for each }<td>{ judged }</td></tr>
+            <tr><th scope="row">{ names.of(&quantity.name) }</th><td>{ quantity.expected.to_string() }</td><td>{ found }</td>{ for each }<td>{ judged }</td></tr>
         }
     });
     html! {

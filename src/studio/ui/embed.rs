@@ -114,8 +114,8 @@ fn Recorded(props: &RecordedProps) -> Html {
             }
         })
     };
-    let parts = (title.clone(), figure.clone(), experiment.quantities.clone(), outcome.measured.clone());
-    let draw = move || svg(&parts.0, &parts.1, &parts.2, &parts.3, Look::File);
+    let parts = (words.clone(), figure.clone(), experiment.quantities.clone(), outcome.measured.clone());
+    let draw = move || svg(parts.0.of_figure(), &parts.1, &parts.2, &parts.3, Look::File);
     html! {
         <section class="panel figure" aria-labelledby="claim">
             <header>
@@ -126,7 +126,7 @@ fn Recorded(props: &RecordedProps) -> Html {
             if !problem.is_empty() {
                 <div class="notice" role="alert"><p>{ &*problem }</p></div>
             }
-            { chart((experiment, title), figure, &outcome) }
+            { chart((experiment, words), figure, &outcome) }
             <p class="row note">
                 { verdict(outcome.verdict()) }
                 <span>{ provenance(record, &tr!("Recorded")) }</span>

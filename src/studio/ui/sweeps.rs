@@ -149,11 +149,11 @@ fn table(swept: &Swept) -> Html {
         None => said(plan.x.axis.name),
     };
     let rows = (0..plan.rows()).map(|row| {
-        let name = plan.y.as_ref().map_or_else(|| "loss".to_owned(), |y| y.values[row].to_string());
+        let name = plan.y.as_ref().map_or_else(|| tr!("loss"), |y| y.values[row].to_string());
         let cells = (0..plan.columns()).map(|column| {
             let text = match swept.cell(row, column) {
                 None => "–".to_owned(),
-                Some(cell) if !cell.mean.is_finite() => "diverged".into(),
+                Some(cell) if !cell.mean.is_finite() => tr!("diverged"),
                 Some(cell) if plan.seeds > 1 => format!("{} ± {}", three(cell.mean), three(cell.spread)),
                 Some(cell) => three(cell.mean),
             };

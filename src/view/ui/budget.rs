@@ -166,7 +166,7 @@ fn Chart(props: &ChartProps) -> Html {
     let (here, end) = (decimals(budget.at(measured_at as f64)), decimals(budget.at(limit as f64)));
     let mut labels = vec![End {
         from: (edge, y(budget.at(limit as f64))),
-        text: "budget".into(),
+        text: tr!("budget"),
         value: if narrow || here == end { here.clone() } else { format!("{here} → {end}") },
         why: tr!("{} At step {measured_at}: {here}.", budget.why(), measured_at, here),
         lane: None,

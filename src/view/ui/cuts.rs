@@ -162,7 +162,7 @@ fn Chart(props: &ChartProps) -> Html {
             let name = names.get(lane.lane)?.clone();
             let (from, value) = match points(place).last() {
                 Some(&last) if loss.is_finite() => (last, three(f64::from(loss))),
-                _ => ((edge, TOP), "diverged".into()),
+                _ => ((edge, TOP), tr!("diverged")),
             };
             let why = tr!("{name}: {value} at its full rank {rank}, as {}.", props.unit, name, value, rank);
             Some(End { from, text: name, value, why, lane: Some(lane.lane), mark: mark(lane.lane), since: None })

@@ -310,7 +310,7 @@ pub fn gate_bars(gate: &[f32], of: &str) -> Html {
 }
 
 fn answer_table(answers: &[DrawAnswer], names: &[String]) -> Table {
-    let mut head = vec!["".to_string(), "answer".to_string()];
+    let mut head = vec!["".to_string(), tr!("answer")];
     head.extend((0..10).map(|d| d.to_string()));
     Table {
         caption: tr!("Probability of each digit for the drawing"),

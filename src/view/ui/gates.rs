@@ -301,12 +301,12 @@ fn ablation(frame: &GateFrame, domains: &[String]) -> Html {
         return html! {};
     };
     let cell = |values: &[f32], d: usize| values.get(d).map_or("–".to_string(), |&v| three(f64::from(v)));
-    let line = |name: &str, values: &[f32]| {
-        let mut row = vec![name.to_string()];
+    let line = |name: String, values: &[f32]| {
+        let mut row = vec![name];
         row.extend((0..domains.len()).map(|d| cell(values, d)));
         row
     };
-    let mut head = vec!["loss".to_string()];
+    let mut head = vec![tr!("loss")];
     head.extend(domains.iter().cloned());
     table(&Table {
         caption: tr!(
@@ -315,6 +315,6 @@ fn ablation(frame: &GateFrame, domains: &[String]) -> Html {
             frame.token_domains.len()
         ),
         head,
-        rows: vec![line("with", &ablation.with), line("without", &ablation.without)],
+        rows: vec![line(tr!("with it"), &ablation.with), line(tr!("without it"), &ablation.without)],
     })
 }

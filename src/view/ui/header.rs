@@ -95,7 +95,7 @@ pub fn status(run: &Run) -> String {
         return tr!("not begun");
     }
     let Some(started) = &run.started else {
-        return run.stage.clone().unwrap_or_else(|| "starting".into());
+        return run.stage.clone().unwrap_or_else(|| tr!("starting"));
     };
     let backend = match started.backend.as_str() {
         "webgpu" => tr!("WebGPU ({})", started.adapter),
@@ -108,8 +108,8 @@ pub fn status(run: &Run) -> String {
     }
     let rate = match run.running {
         true => format!("{}/s", count(run.steps_per_second.max(0.0).round() as usize)),
-        false if run.finished().is_some() => "finished".into(),
-        false => "paused".into(),
+        false if run.finished().is_some() => tr!("finished"),
+        false => tr!("paused"),
     };
     tr!("step {} · {rate} · {backend}", count(run.step), rate, backend)
 }

@@ -59,7 +59,8 @@ pub fn LossChart(props: &LossProps) -> Html {
     let levels = props.held.as_ref().map_or(Vec::new(), |held| held.levels());
     let floors: Vec<_> = props.started.floors.iter().chain(&levels).collect();
     // Where there is little room, that a floor is one is told by its dashes.
-    let short = |label: &str| label.strip_prefix("floor, ").filter(|_| narrow).unwrap_or(label).to_owned();
+    let called = tr!("floor, ");
+    let short = |label: &str| label.strip_prefix(&*called).filter(|_| narrow).unwrap_or(label).to_owned();
     let of_floors = floors.iter().map(|floor| label_width(&short(&floor.label), predicted(floor.share).len(), 14.0));
     let value = if props.history.is_empty() || narrow { 7 } else { 13 };
     let right = of_floors.chain(props.names.iter().map(|name| label_width(name, value, 22.0))).fold(0.0, f64::max);
@@ -108,7 +109,7 @@ pub fn LossChart(props: &LossProps) -> Html {
             let mean = lane.curve.recent?;
             let name = props.names.get(index)?;
             let (value, why) = match lane.frame.diverged {
-                Some(step) => ("diverged".to_string(), tr!("{name} diverged at step {step}; the others go on.", name, step)),
+                Some(step) => (tr!("diverged"), tr!("{name} diverged at step {step}; the others go on.", name, step)),
                 None => {
                     let over = match lane.measured() {
                         None => tr!("over its last {} steps", lane.curve.over),

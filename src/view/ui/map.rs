@@ -143,7 +143,7 @@ pub fn Map(props: &MapProps) -> Html {
 }
 
 fn table(cells: &[MapCell], started: &Started) -> Table {
-    let mut head = vec!["layer".to_string()];
+    let mut head = vec![tr!("layer")];
     head.extend(MEASURES.iter().map(|(name, _, _)| said(name)));
     let row = |(index, cell): (usize, &MapCell)| {
         let name = started.layers.get(index).map_or(String::new(), |layer| site_name(&layer.site, index));

@@ -107,7 +107,7 @@ fn sums(adapter: &Opened) -> Html {
 }
 
 fn as_table(grid: &Grid, rows: &[Overview], column: Column) -> Table {
-    let head = std::iter::once("layer".to_owned()).chain(grid.kinds.iter().cloned()).collect();
+    let head = std::iter::once(tr!("layer")).chain(grid.kinds.iter().cloned()).collect();
     let cell = |kind: usize, layer: usize| {
         grid.at(kind, layer).and_then(|row| rows.get(row)).map_or_else(String::new, |row| column.text(row))
     };
