@@ -4,7 +4,6 @@
 //! stays English. Knows no page: who can fetch a catalogue calls `speak`.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::Deserialize;
@@ -23,14 +22,14 @@ pub const CHANGED: &str = "languagechange";
 macro_rules! tr {
     ($one:tt | $several:tt % $count:expr, $($given:tt)*) => {{
         let n = $count;
-        $crate::lang::counted((n as u64, $one, $several), tr::runtime_format!(@parse_args [] $($given)*, n = n))
+        tr::runtime_format!($crate::lang::counted(n as u64, $one, $several), $($given)*, n = n)
     }};
     ($one:tt | $several:tt % $count:expr) => {{
         let n = $count;
-        $crate::lang::counted((n as u64, $one, $several), tr::runtime_format!(@parse_args [] n))
+        tr::runtime_format!($crate::lang::counted(n as u64, $one, $several), n)
     }};
     ($text:tt, $($given:tt)*) => {
-        $crate::lang::filled($text, tr::runtime_format!(@parse_args [] $($given)*))
+        tr::runtime_format!($crate::lang::said($text), $($given)*)
     };
     ($text:tt) => {
         $crate::lang::said($text)
@@ -136,19 +135,10 @@ pub fn said(english: &str) -> String {
     present().map_or_else(|| english.into(), |(catalogue, _)| catalogue.translated(english).into())
 }
 
-/// What `tr!` becomes: a text in the present language, and what stands in its braces.
-pub fn filled(english: &str, given: &[(&str, &dyn Display)]) -> String {
-    let present = present();
-    let text = present.as_ref().map_or(english, |(catalogue, _)| catalogue.translated(english));
-    tr::runtime_format::display_string(text, given)
-}
-
-/// The same of a text that counts.
-pub fn counted((n, one, several): (u64, &str, &str), given: &[(&str, &dyn Display)]) -> String {
-    let present = present();
+/// The form of a text that goes with a number, in the present language.
+pub fn counted(n: u64, one: &str, several: &str) -> String {
     let english = if n == 1 { one } else { several };
-    let text = present.as_ref().map_or(english, |(catalogue, _)| catalogue.counted(n, several));
-    tr::runtime_format::display_string(text, given)
+    present().map_or_else(|| english.into(), |(catalogue, _)| catalogue.counted(n, several).into())
 }
 
 /// How many letters' room a text takes: Chinese, Japanese and Korean signs take two.
