@@ -224,6 +224,12 @@ describe("a visitor's own model and text", () => {
       const losses = await page.getByRole("group", { name: "Line ends and floors" }).evaluate((ends) => ends.textContent);
       assert.match(losses, /floor, any single W *0\.25/);
       assert.match(losses, /full fine-tuning *0\.25/);
+      // Another table in its place is trained on by the same press.
+      await page.locator(".task summary").click();
+      await input.setInputFiles([table("plain.csv", csv(rows.map(([a, b, c]) => [a, b, c, 2 * a])))]);
+      await page.getByText("plain.csv: 8 rows").waitFor();
+      await button(page, "Train on this table").click();
+      await page.waitForFunction(() => /floor, any single W *(exactly 0|0(?!\.)|\d\.\d+e-)/.test(document.querySelector('[aria-label="Line ends and floors"]')?.textContent ?? ""), null, { timeout: 20_000 });
     }, "?paused=true&lanes=full~molora.n4.r2&lr=0.05");
     const page = await site.visit("?task=custom");
     await page.getByText(/there is no table "custom"; this run is on a person's own table, which no link carries/).waitFor({ timeout: 30_000 });

@@ -2,11 +2,11 @@
 //! read here: that is the trainer's.
 
 use js_sys::Array;
-use web_sys::{HtmlInputElement, HtmlTextAreaElement};
+use web_sys::HtmlTextAreaElement;
 use yew::prelude::*;
 
 use super::control::{Button, Number};
-use super::pick::chosen;
+use super::pick::{chosen, pressing};
 use crate::args::Named;
 use crate::config::Config;
 use crate::lang::tr;
@@ -33,14 +33,6 @@ pub struct OwnProps {
 #[component]
 pub fn OwnPart(props: &OwnProps) -> Html {
     let (texts, folder, pasted) = (use_node_ref(), use_node_ref(), use_node_ref());
-    let press = |node: &NodeRef| {
-        let node = node.clone();
-        Callback::from(move |()| {
-            if let Some(input) = node.cast::<HtmlInputElement>() {
-                input.click();
-            }
-        })
-    };
     let onchange = props.bring.reform(|event: Event| chosen(&event.target().into()));
     let paste = {
         let (bring, pasted) = (props.bring.clone(), pasted.clone());
@@ -62,8 +54,8 @@ pub fn OwnPart(props: &OwnProps) -> Html {
             <legend>{ tr!("Your own model and text") }</legend>
             <p class="note">{ tr!("Files are read here, piece by piece, and never uploaded. A model is of Llama's or Qwen2's form: its folder with config.json, tokenizer.json and .safetensors. Without one, the page's small model learns your text.") }{ " " }{ tr!("An adapter of it (adapter_config.json and adapter_model.safetensors) begins a lane.") }</p>
             <div class="row wrap">
-                { Button::new(tr!("Open texts…"), tr!("One or several .txt files; each is a language of its own in tables and gates.")).calls(press(&texts)) }
-                { Button::new(tr!("Open a model's folder…"), tr!("config.json, tokenizer.json and .safetensors, in one file or in shards.")).calls(press(&folder)) }
+                { Button::new(tr!("Open texts…"), tr!("One or several .txt files; each is a language of its own in tables and gates.")).calls(pressing(&texts)) }
+                { Button::new(tr!("Open a model's folder…"), tr!("config.json, tokenizer.json and .safetensors, in one file or in shards.")).calls(pressing(&folder)) }
                 <input ref={texts} type="file" multiple=true hidden=true accept=".txt,.md,.text,.json,.safetensors" aria-label={tr!("Own texts")} onchange={onchange.clone()} />
                 <input ref={folder} type="file" webkitdirectory=true hidden=true aria-label={tr!("Folder of an own model")} {onchange} />
             </div>

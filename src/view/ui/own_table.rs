@@ -2,13 +2,11 @@
 //! read here: that is the trainer's.
 
 use js_sys::Array;
-use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::control::{Button, Number, Switch};
-use super::pick::chosen;
-use crate::config::Config;
-use crate::config::Task;
+use super::pick::{chosen, pressing};
+use crate::config::{Config, Task};
 use crate::lang::tr;
 use crate::protocol::text::Bring;
 use crate::task::table::AboutTable;
@@ -33,22 +31,18 @@ pub struct OwnTableProps {
 #[component]
 pub fn OwnTable(props: &OwnTableProps) -> Html {
     let input = use_node_ref();
-    let press = {
-        let input = input.clone();
-        Callback::from(move |()| {
-            if let Some(input) = input.cast::<HtmlInputElement>() {
-                input.click();
-            }
-        })
-    };
     let onchange = props.bring.reform(|event: Event| chosen(&event.target().into()));
     let about = props.brought.as_deref();
-    let train = Action::Edit(on_task(&props.config, Task::Custom));
+    // A run on a table begins anew on what the table is by now.
+    let train = match props.config.task {
+        Task::Custom => Action::Reset,
+        _ => Action::Edit(on_task(&props.config, Task::Custom)),
+    };
     html! {
         <fieldset class="own-files">
             <legend>{ tr!("Your own data") }</legend>
             <p class="note">{ tr!("A CSV file of numbers, one sample a line: inputs, and behind them the targets that the layer is to give. It is read here and never uploaded.") }</p>
-            { Button::new(tr!("Open a table…"), tr!("Comma, semicolon or tab between the numbers; a first line of names or none.")).calls(press) }
+            { Button::new(tr!("Open a table…"), tr!("Comma, semicolon or tab between the numbers; a first line of names or none.")).calls(pressing(&input)) }
             <input ref={input} type="file" hidden=true accept=".csv,.tsv,text/csv" aria-label={tr!("Own table")} {onchange} />
             if let Some(about) = about {
                 { for about.problems.iter().map(|problem| html! { <p class="notice" role="alert">{ problem }</p> }) }

@@ -3,7 +3,7 @@
 use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{DragEvent, HtmlInputElement, HtmlTextAreaElement};
+use web_sys::{DragEvent, HtmlTextAreaElement};
 use yew::prelude::*;
 
 use crate::cases::personal::state::{Msg, OWN, State};
@@ -70,14 +70,6 @@ fn Own(props: &OwnProps) -> Html {
         let area = event.target().and_then(|target| target.dyn_into::<HtmlTextAreaElement>().ok());
         Msg::Text(area.map(|area| area.value()).unwrap_or_default())
     });
-    let press = {
-        let node = node.clone();
-        Callback::from(move |()| {
-            if let Some(input) = node.cast::<HtmlInputElement>() {
-                input.click();
-            }
-        })
-    };
     let onchange = {
         let tell = tell.clone();
         Callback::from(move |event: Event| take(pick::chosen(&event.target().into()), tell.clone()))
@@ -101,7 +93,7 @@ fn Own(props: &OwnProps) -> Html {
             <textarea aria-label={tr!("Your text")} rows="7" dir="auto" placeholder={tr!("Type or paste some pages, or drop a .txt here.")} value={props.text.clone()} oninput={typed}
                 {ondrop} ondragover={Callback::from(|event: DragEvent| event.prevent_default())} />
             <div class="row wrap">
-                { Button::new(tr!("Open a .txt…"), tr!("A text from disk, in UTF-8, in place of what stands here.")).calls(press) }
+                { Button::new(tr!("Open a .txt…"), tr!("A text from disk, in UTF-8, in place of what stands here.")).calls(pick::pressing(&node)) }
                 <input ref={node} type="file" hidden=true accept=".txt,.md,.text" aria-label={tr!("A text file")} {onchange} />
                 <Choice label={tr!("teacher also reads")} why={tr!("Public text of a language: the Universal Declaration of Human Rights, some 9 KB.")} options={options}
                     chosen={props.beside.map_or(0, |at| at + 1)} on_change={tell.reform(|at: usize| Msg::Beside(at.checked_sub(1)))} />

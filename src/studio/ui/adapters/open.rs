@@ -12,7 +12,7 @@ use crate::studio::adapters::state::{Msg, Part, State};
 use crate::studio::adapters::wire::{Base, Id, Order};
 use crate::studio::adapters::words::size;
 use crate::view::format::{count, percent};
-use crate::view::ui::pick::{chosen, dropped};
+use crate::view::ui::pick::{chosen, dropped, pressing};
 
 #[wasm_bindgen(module = "/src/studio/ui/adapters/places.js")]
 extern "C" {
@@ -38,14 +38,7 @@ pub struct OpeningProps {
 pub fn Opening(props: &OpeningProps) -> Html {
     let (files, folder) = (use_node_ref(), use_node_ref());
     let over = use_state_eq(|| false);
-    let picker = |node: &NodeRef| {
-        let node = node.clone();
-        Callback::from(move |_: MouseEvent| {
-            if let Some(input) = node.cast::<HtmlInputElement>() {
-                input.click();
-            }
-        })
-    };
+    let picker = |node: &NodeRef| pressing(node).reform(|_: MouseEvent| ());
     let onchange = props.open.reform(|event: Event| chosen(&event.target().into()));
     let arrive = {
         let (open, tell) = (props.open.clone(), props.tell.clone());
