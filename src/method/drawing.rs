@@ -97,10 +97,10 @@ impl Drawing {
         }
     }
 
-    /// Entries at the waist: where the way is narrowest.
-    pub fn waist(&self) -> usize {
-        let widths = self.parts.iter().filter(|part| part.is_matrix()).map(|part| part.rows * part.readers());
-        widths.chain([self.widths.outputs]).min().unwrap_or(0)
+    /// Entries at the waist, where the way is narrowest before its last part writes all outputs.
+    fn waist(&self) -> usize {
+        let inner = self.parts.iter().filter(|part| part.is_matrix() && !matches!(part.role, Role::Writes));
+        inner.map(|part| part.rows * part.readers()).min().unwrap_or(self.widths.outputs)
     }
 
     /// What happens to x, in a sentence or two.

@@ -157,6 +157,9 @@ fn a_drawing_is_said_in_a_sentence() {
     ] {
         assert_eq!(say(lane), format!("{both}{rest}"));
     }
+    // More directions than there are outputs: all of them pass.
+    let wide = super::drawing::Drawing::new(&Lane::from(&super::LORA), 0, Widths { inputs: 6, outputs: 2 });
+    assert!(wide.sentence().contains("A (8 × 6), then B (2 × 8): 8 numbers"), "{}", wide.sentence());
     let pissa = say(Lane::from(&super::LORA).with("init", "pissa"));
     assert!(
         pissa.starts_with("x goes through what is left of W0")

@@ -24,6 +24,8 @@ const GAPS: [f64; 2] = [12.0, 24.0];
 const WIDE: f64 = 440.0;
 /// Advance of a letter.
 const LETTER: f64 = 7.3;
+/// Edge of a matrix's entry where there is room for it.
+const ENTRY: f64 = 12.0;
 /// Height of what a gate reads.
 const READ: f64 = 4.0;
 /// Width of a gate of 1.
@@ -96,7 +98,7 @@ fn room(drawing: &Drawing, (w, h): (f64, f64)) -> Room {
     let (inputs, outputs) = (drawing.widths.inputs as f64, drawing.widths.outputs as f64);
     let is_wide = w >= WIDE;
     let gap = GAPS[usize::from(is_wide)];
-    let mut room = Room { entry: 3.0, apart: (0.0, 0.0), height: 0.0, adapter: 0.0, gap, is_wide };
+    let mut room = Room { entry: ENTRY, apart: (0.0, 0.0), height: 0.0, adapter: 0.0, gap, is_wide };
     loop {
         let entry = room.entry;
         let (mut width, mut gate) = (0.0, 0.0);
@@ -233,7 +235,11 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
         tokens,
         &tr!("What the frozen weight makes of x."),
     );
-    picture.length(out + 2.0 * STRIP, upper + 4.0, "start", &tr!("gives "), frame.get(Vector::Frozen));
+    // Within its band, or under one that is too thin for it.
+    let is_thin = outputs < 2.0 * TEXT;
+    let under = |middle: f64, height: f64| middle + if is_thin { height / 2.0 + TEXT - 2.0 } else { 4.0 };
+    let given = under(upper, outputs);
+    picture.length(out + 2.0 * STRIP, given, "start", &tr!("gives "), frame.get(Vector::Frozen));
 
     // The adapter, from left to right; where its last part ended, and the heights of its branches.
     let mut own = 0f32;
@@ -311,7 +317,7 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
     picture.svg.push_str("</g>");
     picture.vector((from.0, lower, outputs), added, tokens, &tr!("What the adapter adds to it."));
     let (at, line, anchor) = match all.is_wide {
-        true => (from.0 + 2.0 * STRIP, lower + 4.0, "start"),
+        true => (from.0 + 2.0 * STRIP, under(lower, outputs), "start"),
         false => (w, lower + all.adapter / 2.0 + 12.0, "end"),
     };
     picture.length(at, line + TEXT, anchor, &tr!("adds "), added);
