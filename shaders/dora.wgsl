@@ -6,6 +6,7 @@
 // v is the direction before it is scaled. Its length is a constant to the gradient, as in the paper.
 
 #import lib/total
+#import frozen
 
 struct Dims {
   inputs: u32, outputs: u32, real_outputs: u32, rank: u32, a: u32, b: u32, m: u32, scale: f32,
@@ -13,8 +14,7 @@ struct Dims {
 
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> params: array<f32>;
-@group(1) @binding(2) var<storage, read_write> v: array<f32>;
-@group(1) @binding(3) var<storage, read> w0: array<f32>;
+@group(1) @binding(3) var<storage, read_write> v: array<f32>;
 @group(1) @binding(4) var<storage, read_write> delta: array<f32>;
 
 const SIZE = 64u;
@@ -35,15 +35,15 @@ fn forward(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) lo
     for (var k = 0u; k < dims.rank; k++) {
       sum += params[dims.b + k * dims.outputs + o] * params[dims.a + k * dims.inputs + i];
     }
-    let value = w0[row + i] + dims.scale * sum;
+    let value = frozen_single(row + i) + dims.scale * sum;
     v[row + i] = value;
     square += value * value;
   }
   let share = ratio(o, total(local.x, square));
-  for (var i = local.x; i < dims.inputs; i += SIZE) { delta[row + i] = share * v[row + i] - w0[row + i]; }
+  for (var i = local.x; i < dims.inputs; i += SIZE) { delta[row + i] = share * v[row + i] - frozen_single(row + i); }
 }
 
-@group(1) @binding(3) var<storage, read> d_delta: array<f32>;
+@group(1) @binding(2) var<storage, read> d_delta: array<f32>;
 @group(1) @binding(4) var<storage, read_write> dv: array<f32>;
 @group(1) @binding(5) var<storage, read_write> grads: array<f32>;
 

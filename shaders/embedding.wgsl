@@ -1,11 +1,12 @@
 // Each token's row of a table, and the gradient of the table's change.
 //
-//   ids [tokens or pool, ids_width], the id first in its row   table and its change [rows, width]   out, dy [tokens, width]
+//   ids [tokens or pool, ids_width], the id first in its row   w0, the table, and its change [rows, width]   out, dy [tokens, width]
 //
 // Forward, one invocation does four columns of a token. The way back, one does eight columns of a row of the table and looks at
 // every token: the sum's order is fixed, and nothing is added to from two sides.
 
 #import lib/step
+#import frozen
 
 struct Dims {
   tokens: u32, real_tokens: u32, ids_width: u32, ids_batched: u32, width: u32, rows: u32, trained: u32, offset: u32,
@@ -13,7 +14,6 @@ struct Dims {
 
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> ids: array<f32>;
-@group(1) @binding(2) var<storage, read> table: array<vec4f>;
 @group(1) @binding(3) var<storage, read> params: array<vec4f>;
 @group(1) @binding(4) var<storage, read_write> out: array<vec4f>;
 
@@ -31,7 +31,7 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let at = row_of(t) * columns + id.x % columns;
-  var v = table[at];
+  var v = frozen(at);
   if (dims.trained == 1u) { v += params[dims.offset / 4u + at]; }
   out[id.x] = v;
 }

@@ -12,7 +12,7 @@ fn matrix(k: u32, c: u32) -> mat4x4f {
   let n = dims.inputs / 4u;
   if (k >= dims.outputs / 4u) { return mat4x4f(); }
   let j = k * 4u * n + c;
-  var w = mat4x4f(w0[j], w0[j + n], w0[j + 2u * n], w0[j + 3u * n]);
+  var w = mat4x4f(frozen(j), frozen(j + n), frozen(j + 2u * n), frozen(j + 3u * n));
   if (DENSE) {
     let d = dims.offset / 4u + j;
     w += mat4x4f(params[d], params[d + n], params[d + 2u * n], params[d + 3u * n]);

@@ -9,7 +9,7 @@ fn matrix(k: u32, c: u32) -> mat4x4f {
   let n = dims.inputs / 4u;
   if (k >= n) { return mat4x4f(); }
   let j = c * 4u * n + k;
-  let w = mat4x4f(w0[j], w0[j + n], w0[j + 2u * n], w0[j + 3u * n]);
+  let w = mat4x4f(frozen(j), frozen(j + n), frozen(j + 2u * n), frozen(j + 3u * n));
   if (!DENSE) { return w; }
   let d = dims.offset / 4u + j;
   return w + mat4x4f(params[d], params[d + n], params[d + 2u * n], params[d + 3u * n]);

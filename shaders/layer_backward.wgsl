@@ -5,9 +5,10 @@
 //   dq [rows, inputs]      pre [tokens, inputs]          dx [tokens, inputs]
 //
 // One invocation owns a tile of 8 tokens × 8 inputs, a and e holding four each (see lib/tiles.wgsl). delta and A lie in
-// `params`.
+// `params`; w0 is read by `frozen`, as it is stored.
 
 #import lib/gelu, lib/tiles
+#import frozen
 
 struct Dims {
   tokens: u32, inputs: u32, outputs: u32, slots: u32, dense: u32, offset: u32, gate_tokens: u32, gelu: u32,
@@ -20,7 +21,6 @@ override DENSE: bool = false;
 
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> dy: array<vec4f>;
-@group(1) @binding(2) var<storage, read> w0: array<vec4f>;
 @group(1) @binding(3) var<storage, read> params: array<vec4f>;
 @group(1) @binding(4) var<storage, read> d_down: array<vec4f>;
 @group(1) @binding(5) var<storage, read> dq: array<vec4f>;
@@ -56,9 +56,9 @@ fn backward(@builtin(global_invocation_id) id: vec3u) {
   var j = c;
   let delta = dims.offset / 4u;
   for (var k = 0u; k < n; k++) {
-    var b0 = w0[j]; var b1 = w0[j + columns]; var b2 = w0[j + 2u * columns]; var b3 = w0[j + 3u * columns];
-    var d0 = w0[j + 1u]; var d1 = w0[j + columns + 1u];
-    var d2 = w0[j + 2u * columns + 1u]; var d3 = w0[j + 3u * columns + 1u];
+    var b0 = frozen(j); var b1 = frozen(j + columns); var b2 = frozen(j + 2u * columns); var b3 = frozen(j + 3u * columns);
+    var d0 = frozen(j + 1u); var d1 = frozen(j + columns + 1u);
+    var d2 = frozen(j + 2u * columns + 1u); var d3 = frozen(j + 3u * columns + 1u);
     if (DENSE) {
       let w = delta + j;
       b0 += params[w]; b1 += params[w + columns]; b2 += params[w + 2u * columns]; b3 += params[w + 3u * columns];

@@ -6,9 +6,10 @@
 //   losses                    under MSE, from loss_at on, each tile's sum of squared errors [tiles]
 //
 // One invocation owns a tile of 8 tokens × 8 outputs, a and b holding four each (see lib/tiles.wgsl). delta and
-// lora_B lie in `params`.
+// lora_B lie in `params`; w0 is read by `frozen`, as it is stored.
 
 #import lib/step, lib/tiles
+#import frozen
 
 struct Dims {
   tokens: u32, inputs: u32, outputs: u32, slots: u32, x_batched: u32, base_cached: u32, dense: u32, offset: u32,
@@ -24,7 +25,6 @@ override MSE: bool = false;
 
 @group(1) @binding(0) var<uniform> dims: Dims;
 @group(1) @binding(1) var<storage, read> x: array<vec4f>;
-@group(1) @binding(2) var<storage, read> w0: array<vec4f>;
 @group(1) @binding(3) var<storage, read> params: array<vec4f>;
 @group(1) @binding(4) var<storage, read> gated: array<vec4f>;
 @group(1) @binding(5) var<storage, read> base: array<vec4f>;
@@ -67,8 +67,8 @@ fn forward(@builtin(global_invocation_id) id: vec3u) {
       var w_0 = vec4f(); var w_1 = vec4f(); var w_2 = vec4f(); var w_3 = vec4f();
       var w_4 = vec4f(); var w_5 = vec4f(); var w_6 = vec4f(); var w_7 = vec4f();
       if (!CACHED) {
-        w_0 = w0[j]; w_1 = w0[j + n]; w_2 = w0[j + 2u * n]; w_3 = w0[j + 3u * n];
-        w_4 = w0[j + 4u * n]; w_5 = w0[j + 5u * n]; w_6 = w0[j + 6u * n]; w_7 = w0[j + 7u * n];
+        w_0 = frozen(j); w_1 = frozen(j + n); w_2 = frozen(j + 2u * n); w_3 = frozen(j + 3u * n);
+        w_4 = frozen(j + 4u * n); w_5 = frozen(j + 5u * n); w_6 = frozen(j + 6u * n); w_7 = frozen(j + 7u * n);
       }
       if (DENSE) {
         let d = delta + j;

@@ -338,14 +338,14 @@ fn what_a_run_takes_is_told_before_weights_are_read() {
     let mut own = Own::default();
     assert_eq!(take(&mut own, files("llama_gqa")), [""; 0]);
     let config = Config::from_query("task=text&lanes=lora.r4~molora.n2.r2&batch=2&sequence=16").unwrap();
-    let model = own.config().unwrap();
-    let fit = fit::needs(model, &config.lanes, (2, 16), None).unwrap();
+    let model = own.shape(16).unwrap();
+    let fit = fit::needs(&model, &config.lanes, (2, 16), None).unwrap();
     assert_eq!((fit.refused, fit.gpu.len()), (None, 0));
     // 600 · 48 for the table, two blocks, norms, and 16 positions' angles.
     let weights = 600 * 48 + 2 * (2 * 48 * 48 + 2 * 24 * 48 + 3 * 96 * 48) + 5 * 48 + 16 * 12;
     assert_eq!(fit.page[0].1, 4.0 * f64::from(weights));
-    let large = ModelConfig { layers: 400, hidden: 2048, head_dim: 512, ..model.clone() };
-    let refused = fit::needs(&large, &config.lanes, (2, 16), None).unwrap().refused.unwrap();
+    let large = ModelConfig { layers: 400, hidden: 2048, head_dim: 512, ..model.config.clone() };
+    let refused = fit::needs(&Model::shape(large, 16), &config.lanes, (2, 16), None).unwrap().refused.unwrap();
     assert!(refused.contains("of the page's memory, of at most 3.9 GB: take fewer lanes"), "{refused}");
     let mut timing = Timing::new(model, fit::timed(&config), (2, 16), None);
     let time = (0..9).find_map(|_| block_on(timing.go_on()).unwrap()).unwrap();

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use common::lanes::cases;
 use lora_playground::config::Optimizer;
+use lora_playground::fixed::Stored;
 use lora_playground::graph::{Access, Form, Kernel, Target};
 use lora_playground::net::{Bank, compile, continuation, gathering};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
@@ -68,9 +69,16 @@ fn every_entry_point_is_in_a_recording() {
 
 #[test]
 fn dims_and_bindings_match_their_shaders() {
-    for (kernel, form) in all().into_values() {
+    let stored = |kernel: &Kernel| match kernel.frozen() {
+        Some(_) => vec![Stored::F32, Stored::Bf16, Stored::F16],
+        None => vec![Stored::F32],
+    };
+    let all = all()
+        .into_values()
+        .flat_map(|(kernel, form)| stored(kernel).into_iter().map(move |of| (kernel, form.clone(), of)));
+    for (kernel, form, stored) in all {
         let name = kernel.name;
-        let module = module(name, &kernel.text(&form));
+        let module = module(name, &kernel.text(&form, stored));
         let dims = module.types.iter().find(|(_, t)| t.name.as_deref() == Some("Dims")).unwrap().1;
         let naga::TypeInner::Struct { members, .. } = &dims.inner else { panic!("Dims is no struct") };
         let names: Vec<_> = members.iter().map(|m| m.name.as_deref().unwrap()).collect();

@@ -8,6 +8,7 @@ use wgpu::util::DeviceExt;
 
 use super::platform::Own;
 use crate::error::{Error, Result};
+use crate::fixed::Stored;
 use crate::graph::{Access, Form, Kernel, Pass, Target};
 use crate::lang::tr;
 
@@ -32,12 +33,15 @@ pub(super) struct Compiled {
     kernel: &'static Kernel,
     entry: &'static str,
     constants: Vec<(&'static str, f64)>,
+    stored: Stored,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
 /// Values that are written to a buffer at a time.
 const PIECE: usize = 1 << 20;
+const USAGE: wgpu::BufferUsages =
+    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
 
 fn unavailable(reason: impl Into<String>) -> Error {
     Error::Backend { backend: "webgpu", reason: reason.into() }
@@ -131,17 +135,21 @@ impl Device {
 
     /// Begin compiling the kernels of these passes, which browsers do beside the caller.
     pub fn warm(&self, passes: &[Pass]) {
-        passes.iter().for_each(|pass| drop(self.compiled(pass.kernel, &pass.on(self.target))));
+        passes.iter().for_each(|pass| drop(self.compiled(pass.kernel, &pass.on(self.target), Stored::F32)));
     }
 
     pub(super) fn check(&self) -> Result<()> {
         self.lost().map_or(Ok(()), |reason| Err(Error::DeviceLost(reason)))
     }
 
-    pub(super) fn compiled(&self, kernel: &'static Kernel, form: &Form) -> Compiled {
+    /// `stored`: how the frozen weight is that the kernel reads; F32 where it reads none.
+    pub(super) fn compiled(&self, kernel: &'static Kernel, form: &Form, stored: Stored) -> Compiled {
         let (device, step_layout) = (&self.device, &self.step_layout);
         let ours = |compiled: &&Compiled| {
-            compiled.kernel == kernel && compiled.entry == form.entry && compiled.constants == form.constants
+            compiled.kernel == kernel
+                && compiled.entry == form.entry
+                && compiled.stored == stored
+                && compiled.constants == form.constants
         };
         let known = self.kernels.borrow().iter().find(ours).cloned();
         known.unwrap_or_else(|| {
@@ -152,7 +160,7 @@ impl Device {
             }));
             let label = Some(kernel.name);
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-            let source = wgpu::ShaderSource::Wgsl(kernel.text(form));
+            let source = wgpu::ShaderSource::Wgsl(kernel.text(form, stored));
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
             let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label,
@@ -171,39 +179,38 @@ impl Device {
                 },
                 cache: None,
             });
-            let compiled = Compiled { kernel, entry: form.entry, constants: form.constants.clone(), pipeline, layout };
+            let constants = form.constants.clone();
+            let compiled = Compiled { kernel, entry: form.entry, constants, stored, pipeline, layout };
             self.kernels.borrow_mut().push(compiled.clone());
             compiled
         })
     }
 
-    pub(super) fn buffer(&self, label: &str, len: usize, values: Option<&[f32]>) -> wgpu::Buffer {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
-        let label = Some(label);
-        match values {
-            Some(values) if values.len() <= PIECE => {
-                let contents = bytes(values);
-                self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor { label, contents: &contents, usage })
-            }
-            // Mapped at its creation, a buffer would lie in memory once more until it is unmapped.
-            Some(values) => {
-                let size = 4 * values.len() as u64;
-                let descriptor = wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false };
-                let buffer = self.device.create_buffer(&descriptor);
-                for (at, piece) in values.chunks(PIECE).enumerate() {
-                    self.queue.write_buffer(&buffer, 4 * (at * PIECE) as u64, &bytes(piece));
-                    // What was written is held until it is on its way.
-                    self.queue.submit([]);
-                }
-                buffer
-            }
-            None => self.device.create_buffer(&wgpu::BufferDescriptor {
-                label,
-                size: 4 * len.max(16) as u64,
-                usage,
-                mapped_at_creation: false,
-            }),
+    pub(super) fn buffer(&self, label: &str, len: usize) -> wgpu::Buffer {
+        self.empty(label, 4 * len.max(16))
+    }
+
+    /// A buffer of values, stored as they may be.
+    pub(super) fn filled(&self, label: &str, values: &[f32], stored: Stored) -> wgpu::Buffer {
+        if values.len() <= PIECE {
+            let contents = stored.bytes(values);
+            let label = Some(label);
+            let descriptor = wgpu::util::BufferInitDescriptor { label, contents: &contents, usage: USAGE };
+            return self.device.create_buffer_init(&descriptor);
         }
+        // Mapped at its creation, a buffer would lie in memory once more until it is unmapped.
+        let buffer = self.empty(label, stored.size() * values.len());
+        for (at, piece) in values.chunks(PIECE).enumerate() {
+            self.queue.write_buffer(&buffer, (stored.size() * at * PIECE) as u64, &stored.bytes(piece));
+            // What was written is held until it is on its way.
+            self.queue.submit([]);
+        }
+        buffer
+    }
+
+    fn empty(&self, label: &str, size: usize) -> wgpu::Buffer {
+        let (label, size) = (Some(label), size as u64);
+        self.device.create_buffer(&wgpu::BufferDescriptor { label, size, usage: USAGE, mapped_at_creation: false })
     }
 }
 
@@ -220,10 +227,6 @@ fn entry(binding: u32, ty: wgpu::BufferBindingType, has_dynamic_offset: bool) ->
         ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
         count: None,
     }
-}
-
-pub(super) fn bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
 pub(super) fn lost_reason(lost: &Mutex<Option<String>>) -> Option<String> {

@@ -9,12 +9,13 @@ use futures_channel::oneshot;
 use wgpu::util::DeviceExt;
 
 pub use super::device::Device;
-use super::device::{bytes, lost_reason};
+use super::device::lost_reason;
 use super::{Recording, Schedules};
 use crate::args::limits;
 use crate::error::{Error, Result};
+use crate::fixed::Stored;
 use crate::graph::{Buffer, PARAMS, Pass, Step};
-use crate::net::{CompiledLane, LOSS_SLOTS, Shared};
+use crate::net::{CompiledLane, Contents, LOSS_SLOTS, Shared};
 
 /// Steps of a command buffer: the GPU begins with the first ones while the others are still being recorded.
 const AT_ONCE: usize = 16;
@@ -41,7 +42,8 @@ struct Dispatch {
 /// Shared buffers and lanes on a device.
 pub struct Gpu {
     device: Device,
-    shared: Vec<wgpu::Buffer>,
+    /// Each with how its values are stored; a lane's own are 32-bit numbers.
+    shared: Vec<(wgpu::Buffer, Stored)>,
     lanes: Vec<Lane>,
     table: wgpu::Buffer,
     table_bindings: wgpu::BindGroup,
@@ -49,7 +51,11 @@ pub struct Gpu {
 
 impl Gpu {
     pub fn new(device: Device, shared: Shared<f32>) -> Self {
-        let shared = shared.buffers.iter().map(|(n, v)| device.buffer(n, v.len(), Some(v))).collect();
+        let fill = |(name, values): &(String, Contents<f32>)| {
+            let stored = values.stored();
+            (device.filled(name, values, stored), stored)
+        };
+        let shared = shared.buffers.iter().map(fill).collect();
         let table = device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("steps"),
             size: ALIGN * (LOSS_SLOTS * limits::LANES.max) as u64,
@@ -86,7 +92,7 @@ impl Gpu {
 
     /// See [`super::Engine::set_lane`].
     pub fn set_lane(&mut self, index: usize, compiled: CompiledLane, params: &[f32]) -> Result<()> {
-        let buffers: Vec<_> = compiled.buffers.iter().map(|(name, len)| self.device.buffer(name, *len, None)).collect();
+        let buffers: Vec<_> = compiled.buffers.iter().map(|(name, len)| self.device.buffer(name, *len)).collect();
         let train = self.dispatches(&compiled.train, &buffers);
         let lane = Lane {
             compiled,
@@ -125,8 +131,20 @@ impl Gpu {
         let device = self.device.device.clone();
         let mut out = Vec::with_capacity(passes.len());
         for (pass, index) in passes.iter().zip(0u64..) {
-            let form = pass.on(self.device.target);
-            let kernel = self.device.compiled(pass.kernel, &form);
+            let stored = |&buffer: &Buffer| match buffer {
+                Buffer::Shared(i) => shared[i].1,
+                Buffer::Lane(_) => Stored::F32,
+            };
+            let frozen = pass.kernel.frozen();
+            let others = pass.buffers.iter().enumerate().filter(|&(at, _)| Some(at) != frozen);
+            debug_assert!(
+                others.map(|(_, other)| stored(other)).all(|other| other == Stored::F32),
+                "{:?}",
+                pass.kernel
+            );
+            let stored = frozen.map_or(Stored::F32, |at| stored(&pass.buffers[at]));
+            let form = pass.on(self.device.target.reading(stored));
+            let kernel = self.device.compiled(pass.kernel, &form, stored);
             let size = (4 * pass.dims.len() as u64).next_multiple_of(16);
             let mut entries = vec![wgpu::BindGroupEntry {
                 binding: 0,
@@ -138,7 +156,7 @@ impl Gpu {
             }];
             entries.extend(pass.buffers.iter().zip(1..).map(|(&buffer, binding)| {
                 let buffer = match buffer {
-                    Buffer::Shared(i) => &shared[i],
+                    Buffer::Shared(i) => &shared[i].0,
                     Buffer::Lane(i) => &lane[i],
                 };
                 wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }
@@ -206,10 +224,10 @@ impl Gpu {
         Ok(())
     }
 
-    fn buffer(&self, lane: usize, buffer: Buffer) -> &wgpu::Buffer {
+    fn buffer(&self, lane: usize, buffer: Buffer) -> (&wgpu::Buffer, Stored) {
         match buffer {
-            Buffer::Shared(i) => &self.shared[i],
-            Buffer::Lane(i) => &self.lanes[lane].buffers[i],
+            Buffer::Shared(i) => (&self.shared[i].0, self.shared[i].1),
+            Buffer::Lane(i) => (&self.lanes[lane].buffers[i], Stored::F32),
         }
     }
 
@@ -219,7 +237,9 @@ impl Gpu {
 
     pub fn write_from(&self, lane: usize, buffer: Buffer, first: usize, values: &[f32]) -> Result<()> {
         self.device.check()?;
-        self.device.queue.write_buffer(self.buffer(lane, buffer), 4 * first as u64, &bytes(values));
+        let (target, stored) = self.buffer(lane, buffer);
+        debug_assert!(stored == Stored::F32, "{buffer:?} is fixed: what is written need not be of its numbers");
+        self.device.queue.write_buffer(target, (stored.size() * first) as u64, &stored.bytes(values));
         Ok(())
     }
 
@@ -231,8 +251,12 @@ impl Gpu {
     /// See [`super::Engine::read_first`].
     pub fn read_first(&self, wanted: &[(usize, Buffer, usize)]) -> impl Future<Output = Result<Vec<Vec<f32>>>> + use<> {
         let sources: Vec<_> = wanted.iter().map(|&(lane, buffer, _)| self.buffer(lane, buffer)).collect();
-        let most = wanted.iter().map(|&(.., len)| (len as u64).saturating_mul(4));
-        let sizes: Vec<u64> = sources.iter().zip(most).map(|(b, most)| b.size().min(most)).collect();
+        let most =
+            wanted.iter().zip(&sources).map(|(&(.., len), (_, stored))| len.saturating_mul(stored.size()) as u64);
+        // In whole words.
+        let sizes = sources.iter().zip(most).map(|((b, _), most)| b.size().min(most).next_multiple_of(4));
+        let sizes: Vec<u64> = sizes.collect();
+        let stored: Vec<Stored> = sources.iter().map(|&(_, stored)| stored).collect();
         let staging = self.device.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
             size: sizes.iter().sum::<u64>().max(4),
@@ -241,7 +265,7 @@ impl Gpu {
         });
         let mut encoder = self.device.device.create_command_encoder(&Default::default());
         let mut at = 0;
-        for (source, size) in sources.iter().zip(&sizes) {
+        for ((source, _), size) in sources.iter().zip(&sizes) {
             encoder.copy_buffer_to_buffer(source, 0, &staging, at, *size);
             at += size;
         }
@@ -271,10 +295,10 @@ impl Gpu {
             let mapped = staging.get_mapped_range(..).map_err(|error| failed(error.to_string()))?;
             let mut rest: &[u8] = &mapped;
             let mut out = Vec::with_capacity(sizes.len());
-            for size in sizes {
+            for (size, stored) in sizes.into_iter().zip(stored) {
                 let (own, after) = rest.split_at(size as usize);
                 rest = after;
-                out.push(own.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect());
+                out.push(stored.values(own));
             }
             Ok(out)
         }

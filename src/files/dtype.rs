@@ -7,6 +7,8 @@ use half::{bf16, f16};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::fixed::Stored;
+
 /// A tensor's stored format, named as safetensors names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
@@ -73,6 +75,15 @@ impl Dtype {
             Self::F16 | Self::Bf16 => 16,
             Self::F8E4M3 | Self::F8E5M2 => 8,
             Self::Other(_, bits) => bits,
+        }
+    }
+
+    /// How a device stores values of this format; all others as 32-bit numbers.
+    pub fn stored(self) -> Stored {
+        match self {
+            Self::F16 => Stored::F16,
+            Self::Bf16 => Stored::Bf16,
+            _ => Stored::F32,
         }
     }
 

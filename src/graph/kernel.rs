@@ -8,7 +8,18 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use super::{Buffer, Pass, Step, Update};
-use crate::fixed::Fixed;
+use crate::fixed::{Fixed, Stored};
+
+/// Name and text of a shader file, as `build.rs` left it.
+macro_rules! wgsl {
+    ($file:literal) => {
+        ($file, include_str!(concat!(env!("OUT_DIR"), "/", $file, ".wgsl")))
+    };
+}
+pub(crate) use wgsl;
+
+/// What a shader has in place of the functions that read its frozen weight.
+const FROZEN: &str = "#import frozen";
 
 /// What a kernel is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +38,12 @@ impl Target {
     /// Invocations of a workgroup, where a shader leaves that to the device.
     pub fn workgroup(self) -> u32 {
         if self == Self::Gpu { 32 } else { 8 }
+    }
+
+    /// The one whose kernels read a frozen weight that is stored so. Forms for quads read 32-bit numbers alone: of any others
+    /// LLVM 15, as lavapipe has it, did not come to an end of compiling them.
+    pub fn reading(self, stored: Stored) -> Self {
+        if self == Self::Quads && stored != Stored::F32 { Self::Software } else { self }
     }
 
     /// The constant that tells such a shader.
@@ -170,14 +187,30 @@ impl Kernel {
         })
     }
 
-    /// The shader's text for a form.
-    pub fn text(&self, form: &Form) -> Cow<'static, str> {
-        match form.quads {
-            None => self.source.into(),
-            // Browsers want to be told, and naga does not know the line yet.
-            Some((_, quads)) if cfg!(target_arch = "wasm32") => ["enable subgroups;", quads].concat().into(),
-            Some((_, quads)) => quads.into(),
-        }
+    /// The shader's text for a form, on a frozen weight that is stored so, if it reads one.
+    pub fn text(&self, form: &Form, stored: Stored) -> Cow<'static, str> {
+        let text = form.quads.map_or(self.source, |(_, quads)| quads);
+        let text: Cow<_> = match text.split_once(FROZEN) {
+            None => text.into(),
+            Some((before, after)) => [before, after, frozen(stored)].concat().into(),
+        };
+        // Browsers want to be told, and naga does not know the line yet.
+        let untold = form.quads.is_some() && cfg!(target_arch = "wasm32");
+        if untold { ["enable subgroups;", &text].concat().into() } else { text }
+    }
+
+    /// Which of a pass's buffers is a frozen weight, which may be stored in fewer than 32 bits.
+    pub fn frozen(&self) -> Option<usize> {
+        self.bindings.iter().position(|&(name, _)| name == "w0")
+    }
+}
+
+/// What reads a frozen weight that is stored so, behind a shader that asks for it.
+fn frozen(stored: Stored) -> &'static str {
+    match stored {
+        Stored::F32 => wgsl!("frozen/f32").1,
+        Stored::Bf16 => wgsl!("frozen/bf16").1,
+        Stored::F16 => wgsl!("frozen/f16").1,
     }
 }
 
@@ -382,11 +415,3 @@ macro_rules! kernel {
     };
 }
 pub(crate) use kernel;
-
-/// Name and text of a shader file, as `build.rs` left it.
-macro_rules! wgsl {
-    ($file:literal) => {
-        ($file, include_str!(concat!(env!("OUT_DIR"), "/", $file, ".wgsl")))
-    };
-}
-pub(crate) use wgsl;

@@ -7,6 +7,7 @@ use crate::clock;
 use crate::config::{Config, Lane, Optimizer};
 use crate::error::{Error, Result};
 use crate::exec::gpu::Device;
+use crate::fixed::Stored;
 use crate::lang::tr;
 use crate::net::{CompiledLane, compile};
 use crate::task::text::config::ModelConfig;
@@ -41,21 +42,33 @@ fn unread(lane: &Lane) -> Lane {
     init.map_or_else(|| lane.clone(), |setting| lane.clone().with(setting.key, setting.default.clone()))
 }
 
-/// What a run would take.
+/// Frozen weights and tables by name: how many numbers, and how a device stores them.
+fn frozen(task: &TaskData) -> Vec<(&str, usize, Stored)> {
+    let sites = task.network.sites().iter().zip(&task.base);
+    let sites = sites.map(|(site, layer)| (site.name.as_str(), site.outputs * site.inputs, layer.weight.stored()));
+    let tensors = task.network.tensors().iter().zip(&task.tensors);
+    let tensors = tensors.map(|(shape, values)| (shape.name.as_str(), shape.rows * shape.cols, values.stored()));
+    sites.chain(tensors).collect()
+}
+
+/// What a run on a model that is not read would take.
 ///
 /// # Errors
 /// `Error::Data` where a passage is too long for the model.
-pub fn needs(
-    model: &ModelConfig,
-    lanes: &[Lane],
-    (batch, sequence): (usize, usize),
-    device: Option<&Device>,
-) -> Result<Fit> {
-    let shape = task(Model::shape(model.clone(), sequence), (batch, sequence))?;
+pub fn needs(model: &Model, lanes: &[Lane], (batch, sequence): (usize, usize), device: Option<&Device>) -> Result<Fit> {
+    needs_beside(model, lanes, (batch, sequence), device.map(Device::largest_buffer))
+}
+
+/// The same, where buffers of so many bytes at most can be had of a GPU.
+fn needs_beside(model: &Model, lanes: &[Lane], (batch, sequence): (usize, usize), most: Option<u64>) -> Result<Fit> {
+    let shape = task(model.clone(), (batch, sequence))?;
     let optimizer = Optimizer::default();
     let of = |task: &TaskData, lane: &Lane| compile(task, &unread(lane), &optimizer);
     let compiled: Vec<CompiledLane> = lanes.iter().chain([&Lane::base()]).map(|lane| of(&shape, lane)).collect();
-    let weights = (tr!("weights, as 32-bit numbers"), 4.0 * shape.network.parameters() as f64);
+    let whole = 4.0 * shape.network.parameters() as f64;
+    let weights = (tr!("weights, as 32-bit numbers"), whole);
+    let frozen = frozen(&shape);
+    let stored = whole - frozen.iter().map(|&(_, len, stored)| (len * (4 - stored.size())) as f64).sum::<f64>();
     let training = (tr!("lanes, with what passes through the layers"), compiled.iter().map(bytes).sum());
     let looked = rows_at_once(&shape.network).min(batch * sequence);
     let probe = on(&shape, vec![0.0; looked], (1, looked));
@@ -63,8 +76,11 @@ pub fn needs(
     let shown = (tr!("what is looked at while it trains"), shown);
     let mut fit = Fit { lanes: lanes.len(), batch, sequence, ..Fit::default() };
     fit.page = vec![weights.clone()];
-    match device {
+    match most {
         None => fit.page.push(training),
+        Some(_) if stored < whole => {
+            fit.gpu = vec![(tr!("weights, with 16 bits where their file has 16"), stored), training];
+        }
         Some(_) => fit.gpu = vec![weights, training],
     }
     fit.page.push(shown);
@@ -77,13 +93,12 @@ pub fn needs(
             gigabytes(SHARE * PAGE)
         ));
     }
-    if let Some(device) = device {
-        let tensors = shape.network.tensors().iter().map(|tensor| (tensor.name.as_str(), tensor.rows * tensor.cols));
-        let buffers = compiled.iter().flat_map(|lane| lane.buffers.iter().map(|(name, len)| (name.as_str(), *len)));
-        let largest = tensors.chain(buffers).max_by_key(|&(_, len)| len);
-        let most = device.largest_buffer();
-        if let Some((name, len)) = largest.filter(|&(_, len)| 4 * len as u64 > most) {
-            let (bytes, most) = (gigabytes(4.0 * len as f64), gigabytes(most as f64));
+    if let Some(most) = most {
+        let tensors = frozen.into_iter().map(|(name, len, stored)| (name, len * stored.size()));
+        let buffers = compiled.iter().flat_map(|lane| lane.buffers.iter().map(|(name, len)| (name.as_str(), 4 * len)));
+        let largest = tensors.chain(buffers).max_by_key(|&(_, bytes)| bytes);
+        if let Some((name, bytes)) = largest.filter(|&(_, bytes)| bytes as u64 > most) {
+            let (bytes, most) = (gigabytes(bytes as f64), gigabytes(most as f64));
             fit.refused = Some(tr!(
                 "{name} takes {bytes} in one piece, and this GPU has at most {most} for one: take fewer or shorter passages, a smaller model, or the CPU.",
                 name,
@@ -97,7 +112,7 @@ pub fn needs(
 
 /// One layer, then one with the whole head, timed piece by piece.
 pub struct Timing {
-    model: ModelConfig,
+    model: Model,
     config: Config,
     shape: (usize, usize),
     device: Option<Device>,
@@ -107,8 +122,9 @@ pub struct Timing {
 }
 
 impl Timing {
-    pub fn new(model: &ModelConfig, config: Config, shape: (usize, usize), device: Option<Device>) -> Self {
-        Self { model: model.clone(), config, shape, device, first: None, lab: None }
+    /// Of a model that is not read.
+    pub fn new(model: Model, config: Config, shape: (usize, usize), device: Option<Device>) -> Self {
+        Self { model, config, shape, device, first: None, lab: None }
     }
 
     /// A piece of it; the time once it is known.
@@ -117,10 +133,11 @@ impl Timing {
     /// `Error::DeviceLost`.
     pub async fn go_on(&mut self) -> Result<Option<StepTime>> {
         let Some(lab) = &mut self.lab else {
-            let vocabulary =
-                if self.first.is_none() { FEW_TOKENS.min(self.model.vocabulary) } else { self.model.vocabulary };
-            let model = ModelConfig { layers: 1, vocabulary, ..self.model.clone() };
-            let task = task(Model::zeros(model, self.shape.1), self.shape)?;
+            let whole = &self.model.config;
+            let vocabulary = if self.first.is_none() { FEW_TOKENS.min(whole.vocabulary) } else { whole.vocabulary };
+            let model = ModelConfig { layers: 1, vocabulary, ..whole.clone() };
+            let model = Model::zeros(model, self.shape.1).stored_as(|name| self.model.stored(name));
+            let task = task(model, self.shape)?;
             let mut lab = Lab::new(self.config.clone(), task, self.device.clone())?;
             // Shaders are compiled, and memory is touched.
             lab.train(1).await?;
@@ -138,7 +155,7 @@ impl Timing {
             self.first = Some(each);
             return Ok(None);
         };
-        Ok(Some(StepTime { layer, layers: self.model.layers, head: (each - layer).max(0.0) }))
+        Ok(Some(StepTime { layer, layers: self.model.config.layers, head: (each - layer).max(0.0) }))
     }
 }
 
@@ -156,5 +173,35 @@ pub fn check(fit: &Fit) -> Result<()> {
     match &fit.refused {
         None => Ok(()),
         Some(why) => Err(Error::Data { what: tr!("the model"), expected: tr!("one that fits here"), got: why.clone() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sixteen bits count as such on the device alone, of weights and of what is bound in one piece.
+    #[test]
+    fn weights_of_16_bits_take_half_of_a_devices_memory() {
+        let config = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_act":"silu","hidden_size":64,
+            "intermediate_size":64,"num_hidden_layers":1,"num_attention_heads":4,"num_key_value_heads":2,"vocab_size":8192,
+            "max_position_embeddings":64,"rms_norm_eps":1e-5,"rope_theta":10000.0,"tie_word_embeddings":true}"#;
+        let config = ModelConfig::from_value(&serde_json::from_str(config).unwrap()).unwrap();
+        let table = 8192 * 64;
+        let rest = 64 * (64 + 32 + 32 + 64 + 3 * 64);
+        let small = 3 * 64 + 16 * 16;
+        let of = |stored: Stored, most: usize| {
+            let model =
+                Model::shape(config.clone(), 16).stored_as(|name| if name == "rotary" { Stored::F32 } else { stored });
+            needs_beside(&model, &[Lane::base()], (1, 16), Some(most as u64)).unwrap()
+        };
+        let (wide, narrow) = (of(Stored::F32, 4 * table), of(Stored::Bf16, 2 * table));
+        assert_eq!((wide.gpu[0].1, wide.refused), ((4 * (table + rest + small)) as f64, None));
+        assert_eq!((narrow.gpu[0].1, narrow.refused), ((2 * (table + rest) + 4 * small) as f64, None));
+        assert_eq!(narrow.page, wide.page);
+        for (stored, bytes) in [(Stored::F32, 4 * table), (Stored::F16, 2 * table)] {
+            let refused = of(stored, bytes - 1).refused.unwrap();
+            assert!(refused.starts_with("model.embed_tokens.weight takes 0.0 GB in one piece"), "{refused}");
+        }
     }
 }

@@ -128,14 +128,14 @@ dims!(
 kernel!(
     /// From the factors and the magnitudes to the change of W0.
     pub static DORA_FORWARD: Dims = "dora", "forward";
-    bindings: [params: Read, v: Write, w0: Read, delta: Write],
+    bindings: [params: Read, w0: Read, v: Write, delta: Write],
     workgroups: |d, _| d.real_outputs,
     twin: forward,
 );
 kernel!(
     /// Gradients of magnitudes, of the direction and of lora_B.
     pub static DORA_BACKWARD: Dims = "dora", "backward";
-    bindings: [params: Read, v: Write, d_delta: Read, dv: Write, grads: Write],
+    bindings: [params: Read, d_delta: Read, v: Write, dv: Write, grads: Write],
     workgroups: |d, _| d.real_outputs,
     twin: backward,
 );

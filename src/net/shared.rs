@@ -6,7 +6,7 @@ use std::ops::Deref;
 use ndarray::linalg::general_mat_mul;
 
 use super::constant::{is_constant, left_out_of_target};
-use crate::fixed::Fixed;
+use crate::fixed::{Fixed, Stored};
 use crate::graph::{Buffer, NOTHING, NOTHING_LEN, Real};
 use crate::op::{pad, view, view_mut};
 use crate::order::sorted;
@@ -26,6 +26,16 @@ pub struct Shared<F> {
 pub enum Contents<F> {
     Own(Vec<F>),
     Fixed(Fixed<F>),
+}
+
+impl<F> Contents<F> {
+    /// How a device stores it.
+    pub fn stored(&self) -> Stored {
+        match self {
+            Self::Own(_) => Stored::F32,
+            Self::Fixed(values) => values.stored(),
+        }
+    }
 }
 
 impl<F> Deref for Contents<F> {
@@ -166,7 +176,12 @@ fn base<F: Real>(task: &TaskData, l: usize, weight: &[F], x: &[F]) -> Vec<F> {
 fn fixed<F: Real>(values: &Fixed, width: usize, count: usize) -> Contents<F> {
     let whole = width == pad(width) && values.len() == count * width;
     let same = if whole { F::fixed(values) } else { None };
-    same.map_or_else(|| Contents::Own(rows(values, width, count, |row| row)), Contents::Fixed)
+    let padded = || rows(values, width, count, |row| row);
+    match (same, values.stored()) {
+        (Some(same), _) => Contents::Fixed(same),
+        (None, Stored::F32) => Contents::Own(padded()),
+        (None, stored) => Contents::Fixed(Fixed::stored_as(padded(), stored)),
+    }
 }
 
 /// The same of a frozen weight that one lane has to itself, and the target where that is another with it.

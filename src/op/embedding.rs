@@ -3,7 +3,7 @@
 use crate::graph::{Bound, Real, Step, dims, kernel};
 
 dims!(
-    /// ids `[tokens, ids_width]`, or the pool; table and its change `[rows, width]`, out and dy `[tokens, width]`.
+    /// ids `[tokens, ids_width]`, or the pool; w0, the table, and its change `[rows, width]`, out and dy `[tokens, width]`.
     Dims {
         tokens: u32,
         /// Tokens that are not padding.
@@ -21,9 +21,9 @@ dims!(
 );
 
 kernel!(
-    /// `out = table[ids]`, of the table with its change.
+    /// `out = w0[ids]`, of the table with its change.
     pub static EMBEDDING: Dims = "embedding", "forward";
-    bindings: [ids: Read, table: Read, params: Read, out: Write],
+    bindings: [ids: Read, w0: Read, params: Read, out: Write],
     workgroups: |d, _| (d.tokens * d.width / 4).div_ceil(64),
     twin: forward,
 );
@@ -45,7 +45,7 @@ impl Dims {
 }
 
 fn forward<F: Real>(step: &Step, d: &Dims, b: &Bound<F>) {
-    let (ids, table, params, mut out) = (b.read("ids"), b.read("table"), b.read("params"), b.write("out"));
+    let (ids, table, params, mut out) = (b.read("ids"), b.read("w0"), b.read("params"), b.write("out"));
     let width = d.width as usize;
     out[..d.tokens as usize * width].fill(F::zero());
     for (out, row) in out.chunks_exact_mut(width).zip(d.tokens(step, &ids)) {

@@ -34,7 +34,8 @@ impl<F: Source> Trainer<F> {
         let (run, model) = (self.run.as_ref()?, self.own.config()?);
         let (config, device) = (&run.lab.config, run.lab.device());
         let shape = shape(config, model.positions)?;
-        match fit::needs(model, &config.lanes, shape, device) {
+        let model = self.own.shape(shape.1)?;
+        match fit::needs(&model, &config.lanes, shape, device) {
             Ok(mut fit) => {
                 let timing = fit.refused.is_none();
                 fit.measuring = timing;
@@ -48,10 +49,9 @@ impl<F: Source> Trainer<F> {
 
     /// Says no to a run that does not fit, before its weights are read.
     pub(super) fn check_fit(&self, config: &Config, device: Option<&Device>) -> Result<()> {
-        let Some((model, shape)) = self.own.config().and_then(|own| Some((own, shape(config, own.positions)?))) else {
-            return Ok(());
-        };
-        fit::check(&fit::needs(model, &config.lanes, shape, device)?)
+        let Some(shape) = self.own.config().and_then(|own| shape(config, own.positions)) else { return Ok(()) };
+        let Some(model) = self.own.shape(shape.1) else { return Ok(()) };
+        fit::check(&fit::needs(&model, &config.lanes, shape, device)?)
     }
 
     /// A piece of what is measured.

@@ -3,6 +3,7 @@
 
 use super::language::{folder, model};
 use lora_playground::config::{Lane, Named, SavedModule};
+use lora_playground::fixed::{Fixed, Stored};
 use lora_playground::method::{ADALORA, DORA, DYLORA, FULL, LORA, METHODS, MOLORA, MOR1E, MORA};
 use lora_playground::net::CompiledLane;
 use lora_playground::rng::Rng;
@@ -118,7 +119,24 @@ pub fn cases() -> Vec<(String, TaskData, Lane)> {
         let lane = Lane { modules_to_save: modules, layers: Some(vec![1]), ..lora(4, 6.0) };
         all.push((format!("language model, {lane:?}"), language_model((3, 7)), lane));
     }
+    // Weights that a device stores in 16 bits, padded and not.
+    for stored in [Stored::Bf16, Stored::F16] {
+        let saved = Lane { modules_to_save: SavedModule::ALL.to_vec(), ..lora(4, 6.0) };
+        all.push((format!("language model in {stored:?}"), stored_as(language_model((3, 7)), stored), saved));
+        all.push((format!("three layers in {stored:?}"), stored_as(three_layers(), stored), Lane::from(&DORA)));
+    }
     all
+}
+
+/// Its frozen weights, as a device stores them in so many bits.
+pub fn stored_as(task: TaskData, stored: Stored) -> TaskData {
+    let kept = |values: &Fixed| Fixed::stored_as(stored.values(&stored.bytes(values)), stored);
+    let base = task.base.iter().map(|layer| BaseLayer { weight: kept(&layer.weight), bias: layer.bias.clone() });
+    let tensors = task.network.tensors().iter().zip(&task.tensors);
+    let tensors = tensors.map(|(shape, values)| {
+        if shape.name.ends_with("norm.weight") || shape.name == "rotary" { values.clone() } else { kept(values) }
+    });
+    TaskData { base: base.collect(), tensors: tensors.collect(), ..task }
 }
 
 fn normals(count: usize, scale: f64, rng: &mut Rng) -> Vec<f32> {

@@ -156,6 +156,7 @@ describe("a visitor's own model and text", () => {
           await open(page, files);
           await page.getByText(/2 layers of width 576, 9 heads \(3 for keys and values\), 49,152 tokens, 35\.4 million parameters in BF16/).waitFor();
           await page.locator(".own-fit").getByText(/For 1 lane of 1 × 32 tokens, it takes .* weights, as 32-bit numbers 14\d MB.*Nothing of its weights is read yet\./).waitFor();
+          if (backend === "webgpu") await page.locator(".own-fit").getByText(/weights, with 16 bits where their file has 16 7\d(\.\d)? MB/).waitFor();
           await page.getByText(/A step of 1 lane takes about .* in each of 2 layers, .* in the head, timed on one layer\./).waitFor({ timeout: 240_000 });
           await open(page, [text("mine.txt", RHYME)]);
           await button(page, "Train on these").click();

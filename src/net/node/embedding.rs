@@ -10,7 +10,7 @@ pub fn forward(wire: Wire, tokens: Wire, table: FrozenTensor, recorder: &mut Rec
     let [ids, out] = [tokens, wire].map(|wire| recorder.buffer(Value::Output(wire)));
     let dims = dims(wire, tokens, table, recorder);
     let table = recorder.shared.tensor(table);
-    Operation::Pass(EMBEDDING.pass(dims, &[("ids", ids), ("table", table), ("params", PARAMS), ("out", out)]))
+    Operation::Pass(EMBEDDING.pass(dims, &[("ids", ids), ("w0", table), ("params", PARAMS), ("out", out)]))
 }
 
 pub fn backward(

@@ -5,7 +5,7 @@ use super::config::ModelConfig;
 use crate::args::Projection;
 use crate::error::Result;
 use crate::files::{Checkpoint, Source, broken};
-use crate::fixed::Fixed;
+use crate::fixed::{F16_END, Fixed, Stored};
 use crate::lang::tr;
 use crate::task::BaseLayer;
 use crate::task::network::{Heads, Network};
@@ -38,21 +38,21 @@ impl Model {
         check_names(&config, &network, weights)?;
         let mut base = Vec::new();
         for site in network.sites() {
-            let weight = read(weights, &format!("{}.weight", site.name), &[site.outputs, site.inputs]).await?;
+            let weight = table(weights, &weight_of(&site.name), [site.outputs, site.inputs]).await?;
             let bias = match site.projection.is_some_and(|projection| has_bias(&config, projection)) {
                 true => read(weights, &format!("{}.bias", site.name), &[site.outputs]).await?,
                 false => vec![0.0; site.outputs],
             };
-            base.push(BaseLayer { weight: weight.into(), bias });
+            base.push(BaseLayer { weight, bias });
         }
         let mut tensors = Vec::new();
         for shape in network.tensors() {
             let values = match shape.name.as_str() {
-                ROTARY => rotary(&config, positions),
-                name if shape.rows == 1 => read(weights, name, &[shape.cols]).await?,
-                name => read(weights, name, &[shape.rows, shape.cols]).await?,
+                ROTARY => rotary(&config, positions).into(),
+                name if shape.rows == 1 => read(weights, name, &[shape.cols]).await?.into(),
+                name => table(weights, name, [shape.rows, shape.cols]).await?,
             };
-            tensors.push(values.into());
+            tensors.push(values);
         }
         Ok(Self { network: with_positions(&config, positions), config, base, tensors })
     }
@@ -77,6 +77,31 @@ impl Model {
         let tensors = network.tensors().iter().map(|_| Fixed::default()).collect();
         Self { config, network, base, tensors }
     }
+
+    /// The same, what devices may store in fewer bits stored as it is said by name.
+    #[must_use]
+    pub fn stored_as(mut self, stored: impl Fn(&str) -> Stored) -> Self {
+        for (site, layer) in self.network.sites().iter().zip(&mut self.base) {
+            layer.weight = layer.weight.with_stored(stored(&weight_of(&site.name)));
+        }
+        for (shape, tensor) in self.network.tensors().iter().zip(&mut self.tensors).filter(|(shape, _)| shape.rows > 1)
+        {
+            *tensor = tensor.with_stored(stored(&shape.name));
+        }
+        self
+    }
+
+    /// How a device stores the tensor of a name.
+    pub fn stored(&self, name: &str) -> Stored {
+        let layers =
+            self.network.sites().iter().zip(&self.base).map(|(site, layer)| (weight_of(&site.name), &layer.weight));
+        let tensors = self.network.tensors().iter().map(|shape| shape.name.clone()).zip(&self.tensors);
+        layers.chain(tensors).find(|(own, _)| own == name).map_or(Stored::F32, |(_, values)| values.stored())
+    }
+}
+
+fn weight_of(site: &str) -> String {
+    format!("{site}.weight")
 }
 
 /// The network for sequences of any length: shapes of its weights, positions left out.
@@ -157,7 +182,7 @@ fn rotary(config: &ModelConfig, positions: usize) -> Vec<f32> {
 fn check_names<S: Source>(config: &ModelConfig, network: &Network, weights: &Checkpoint<S>) -> Result<()> {
     let mut wanted: Vec<String> = Vec::new();
     for site in network.sites() {
-        wanted.push(format!("{}.weight", site.name));
+        wanted.push(weight_of(&site.name));
         if site.projection.is_some_and(|projection| has_bias(config, projection)) {
             wanted.push(format!("{}.bias", site.name));
         }
@@ -174,6 +199,16 @@ fn check_names<S: Source>(config: &ModelConfig, network: &Network, weights: &Che
         }
         None => Ok(()),
     }
+}
+
+/// A weight with rows, which devices store as the file does, where they can.
+async fn table<S: Source>(weights: &Checkpoint<S>, name: &str, shape: [usize; 2]) -> Result<Fixed> {
+    let values = read(weights, name, &shape).await?;
+    let stored = match weights.find(name).map_or(Stored::F32, |info| info.dtype.stored()) {
+        Stored::F16 if values.iter().any(|value| value.abs() >= F16_END) => Stored::F32,
+        stored => stored,
+    };
+    Ok(Fixed::stored_as(values, stored))
 }
 
 /// A tensor's values, read a piece at a time: a file is never held beside what it becomes.

@@ -11,6 +11,7 @@ use super::tokenizer::Tokenizer;
 use crate::args::{Text, limits};
 use crate::error::{Error, Result};
 use crate::files::{Checkpoint, Source, broken, folder};
+use crate::fixed::Stored;
 use crate::lang::{marked, tr};
 use crate::method::Lane;
 use crate::task::TaskData;
@@ -269,6 +270,13 @@ impl<S: Source> Own<S> {
     /// The shape of its model, if it has one of its own.
     pub fn config(&self) -> Option<&ModelConfig> {
         self.model.as_ref().map(|model| &model.config)
+    }
+
+    /// That model for sequences so long, without weights, which devices would store as its files do.
+    pub fn shape(&self, positions: usize) -> Option<Model> {
+        let OwnModel { config, weights, .. } = self.model.as_ref()?;
+        let stored = |name: &str| weights.find(name).map_or(Stored::F32, |info| info.dtype.stored());
+        Some(Model::shape(config.clone(), positions).stored_as(stored))
     }
 
     /// How its model, or the small one, cuts text.

@@ -12,6 +12,7 @@ use super::tokenizer::Tokenizer;
 use crate::args::Text;
 use crate::error::Result;
 use crate::files::{Checkpoint, Memory, broken};
+use crate::fixed::Stored;
 use crate::lang::tr;
 use crate::task::TaskData;
 
@@ -41,7 +42,8 @@ pub async fn small_model(mut file: impl AsyncFnMut(&str) -> Result<Vec<u8>>) -> 
     let weights = file(&format!("{FOLDER}/{WEIGHTS}")).await?;
     let weights = Checkpoint::open(vec![Memory::new(WEIGHTS, weights)]).await?;
     let positions = config.positions;
-    Model::read(config, &weights, positions).await
+    // F16 is for the download's sake: half a million numbers take no room, and kernels have less to do with 32 bits.
+    Ok(Model::read(config, &weights, positions).await?.stored_as(|_| Stored::F32))
 }
 
 /// Reads model and texts; `file` gives the bytes of a file by its name under `data/`.

@@ -181,7 +181,7 @@ fn described(model: &AboutModel) -> String {
     let stored = model.dtype.as_ref().map_or_else(String::new, |dtype| tr!(" in {dtype}", dtype));
     let tokens = if model.reads_bytes { tr!("bytes for tokens") } else { tr!("{} tokens", count(model.vocabulary)) };
     tr!(
-        "{}: {} layers of width {}, {heads}, {tokens}, {} parameters{stored}, {}. Frozen on the device as 32-bit numbers it takes {}.",
+        "{}: {} layers of width {}, {heads}, {tokens}, {} parameters{stored}, {}. As 32-bit numbers in the page's memory it takes {}.",
         model.file,
         model.layers,
         count(model.hidden),
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(
             described(&model),
             "model.safetensors: 30 layers of width 576, 9 heads (3 for keys and values), 49,152 tokens, 135 million parameters in \
-             BF16, 269 MB. Frozen on the device as 32-bit numbers it takes 538 MB."
+             BF16, 269 MB. As 32-bit numbers in the page's memory it takes 538 MB."
         );
     }
 }
