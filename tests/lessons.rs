@@ -174,6 +174,7 @@ fn parts(selector: &str) -> Vec<String> {
 #[test]
 fn configurations_can_be_read_and_targets_are_on_the_page() {
     let views = views();
+    let catalogue: Catalogue = file("index.en.json");
     for (id, lesson) in lessons() {
         assert!(lesson.steps[0].run.is_some(), "{id} begins with whatever runs");
         for (at, step) in lesson.steps.iter().enumerate() {
@@ -197,6 +198,9 @@ fn configurations_can_be_read_and_targets_are_on_the_page() {
             }
             assert!(views.contains(&format!("id=\"{}\"", step.panel)), "{place}: there is no panel {}", step.panel);
             let formula = step.formula.as_deref().unwrap_or_default();
+            for word in names(formula) {
+                assert!(catalogue.words.contains_key(word), "{place}: no catalogue has the formula's \"{word}\"");
+            }
             let symbols = formula.split("data-at=\"").skip(1).filter_map(|rest| rest.split('"').next());
             for part in step.mark.iter().map(String::as_str).chain(symbols).flat_map(parts) {
                 let stem = part.trim_end_matches(|c: char| c.is_ascii_digit());

@@ -27,24 +27,31 @@ function make(name, attributes = {}, ...inside) {
 // Of an address, what says how the page shows a run and not which run it is.
 const SHOWN = new Set(["embed", "paused", "lang", "theme", "host", "height", "join"]);
 
-// The run as the page tells it: its step, what it is, its sentence and its address.
-function told() {
+// What is shown, as the page tells it. In the lab, the run: its step, what it is, its sentence and its address. Elsewhere, the
+// view, what `panel` is of, and the view's address.
+function told(panel) {
   const said = (selector) => document.querySelector(selector)?.textContent ?? "";
+  const named = (...parts) => ["LoRA Playground", ...parts].filter(Boolean).join(" · ");
+  const page = location.origin + location.pathname;
+  if (!panel.closest("#app") || !document.querySelector("#app .now")) {
+    return { step: "", link: page + location.hash, lines: [named(said("#studio-title") || said("#cases-title"), panel.dataset.of)] };
+  }
   const step = said(".status").split(" · ")[0];
   const title = document.querySelector("#app .title")?.firstChild?.textContent ?? "";
   const query = location.search.slice(1).split("&").filter((pair) => pair && !SHOWN.has(pair.split("=")[0]));
-  const link = location.origin + location.pathname + (query.length ? `?${query.join("&")}` : "");
-  return { step, link, lines: [["LoRA Playground", step, title].join(" · "), said("#app .now")] };
+  const link = page + (query.length ? `?${query.join("&")}` : "");
+  return { step, link, lines: [named(step, title), said("#app .now")] };
 }
 
 // Puts what is seen of `panel` on the visitor's disk, as "svg" or as "png", which has two pixels for one.
 export async function save(panel, form) {
-  const { step, lines, link } = told();
+  const { step, lines, link } = told(panel);
   const svg = draw(panel, lines, link);
   const content = form === "png" ? await inPixels(svg, 2) : new Blob([svg], { type: "image/svg+xml" });
   const anchor = document.createElement("a");
   anchor.href = URL.createObjectURL(content);
-  anchor.download = `${panel.id}-${step.replace(/\D/g, "") || 0}.${form}`;
+  const at = step.replace(/\D/g, "");
+  anchor.download = `${panel.id}${at && `-${at}`}.${form}`;
   anchor.click();
   // Browsers read it after the click has returned.
   setTimeout(() => URL.revokeObjectURL(anchor.href), 60_000);
@@ -83,7 +90,7 @@ function draw(panel, lines, link) {
   below.append(make("a", { href: link }, ...address.map(write)));
   const height = y + PAD;
 
-  const title = panel.querySelector("h2")?.textContent ?? "";
+  const title = panel.querySelector("h2, h3")?.textContent ?? "";
   const svg = make("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "xml:lang": document.documentElement.lang, fill: body.color, ...base });
   svg.append(make("title", {}, title), make("desc", {}, [...lines, link].filter(Boolean).join("\n")));
   svg.append(make("rect", { width, height, fill: getComputedStyle(document.documentElement).backgroundColor }), drawing.root, below);

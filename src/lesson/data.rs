@@ -66,7 +66,7 @@ pub struct Step {
     /// What in it, as a selector of CSS.
     #[serde(default)]
     pub mark: Option<String>,
-    /// MathML; a symbol's `data-at` is the selector of what it stands for.
+    /// MathML; a symbol's `data-at` is the selector of what it stands for, and words in braces are the catalogue's.
     #[serde(default)]
     pub formula: Option<String>,
     #[serde(default)]

@@ -105,6 +105,32 @@ describe("adapters", () => {
     });
   });
 
+  it("saves a figure as a picture that says what it is of", async () => {
+    await visiting({}, async (page) => {
+      await example(page);
+      const picture = async (figure, form) => {
+        await page.locator(`#${figure} .picture summary`).click();
+        const [path] = await saved(page, () => page.locator(`#${figure} .picture`).getByRole("button", { name: new RegExp(`${form}$`) }).click(), 1);
+        page.removeAllListeners("download");
+        assert.equal(path, join(dir, `${figure}.${form.toLowerCase()}`));
+        return readFile(path, "latin1");
+      };
+      const words = (svg) => [...svg.matchAll(/<text[^>]*>([^<]*)/g)].map(([, text]) => Buffer.from(text, "latin1").toString()).join("").replace(/\s/g, "");
+      const adapter = await page.locator(".opened [aria-pressed=true]").first().innerText();
+      const map = words(await picture("adapter-map", "SVG"));
+      const link = `${new URL(page.url()).origin}/some/sub-path/#adapters`;
+      for (const part of [`LoRAPlayground·Adapters·${adapter}`, link, ...(await page.locator("#adapter-map svg text").allTextContents())]) {
+        assert.ok(map.includes(part.replace(/\s/g, "")), `"${part}" is not in ${map}`);
+      }
+      assert.equal((await picture("adapter-map", "PNG")).slice(1, 4), "PNG");
+      await page.locator(".modules tbody button").first().click();
+      await page.locator("#adapter-singular-values svg").waitFor();
+      const module = await page.getByRole("combobox", { name: "Module" }).locator("option:checked").innerText();
+      const bars = words(await picture("adapter-singular-values", "SVG"));
+      assert.ok(bars.includes(`LoRAPlayground·Adapters·${adapter}·${module}`.replace(/\s/g, "")), bars);
+    });
+  });
+
   it("takes shapes that an adapter does not hold from a base opened later", async () => {
     await visiting({}, async (page) => {
       await choose(page, adapter("llama_vera_shapes"));

@@ -114,7 +114,7 @@ fn step(course: &Course, text: &Text, catalogue: &Catalogue, index: &Index, ask:
             </div>
             <p class="says">{ prose(&filled(&text.text, &numbers)) }</p>
             if let Some(formula) = &own.formula {
-                { formula_of(formula, ask) }
+                { formula_of(&filled(formula, &catalogue.words), ask) }
             }
             { table(own, text, catalogue) }
             if own.ask.is_some() {

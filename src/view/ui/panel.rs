@@ -43,10 +43,7 @@ pub fn Panel(props: &PanelProps) -> Html {
                     <button type="button" class="quiet" data-tool="" onclick={open.clone()}
                         data-why={tr!("Fill the table with the values of this moment.")}>{ tr!("Refresh") }</button>
                 }
-                <details class="picture" name="picture" data-tool="">
-                    <summary aria-label={tr!("Picture of {}", props.title)} data-why={tr!("Save what is seen here, with the run's link and its sentence, as a drawing or in pixels.")}>{ tr!("Picture") }</summary>
-                    <div class="menu">{ for PICTURES.iter().map(|&form| picture_button(&props.title, form)) }</div>
-                </details>
+                { picture_menu(&props.title, tr!("Save what is seen here, with the run's link and its sentence, as a drawing or in pixels.")) }
                 <button type="button" class="quiet" data-tool="" aria-pressed={shown.is_some().to_string()}
                     aria-label={tr!("{} as a table", props.title)}
                     data-why={tr!("Show the same values as a table, as they are at this step.")}
@@ -66,6 +63,21 @@ pub fn Panel(props: &PanelProps) -> Html {
 
 /// The forms in which what is seen can be saved, as files' names end and as people call them.
 const PICTURES: [(&str, &str); 2] = [("svg", "SVG"), ("png", "PNG")];
+
+/// A menu that saves what is seen of the `<section>` around it, whose `id` names the file.
+pub fn picture_menu(title: &str, why: String) -> Html {
+    html! {
+        <details class="picture" name="picture" data-tool="">
+            <summary aria-label={tr!("Picture of {}", title)} data-why={why}>{ tr!("Picture") }</summary>
+            <div class="menu">{ for PICTURES.iter().map(|&form| picture_button(title, form)) }</div>
+        </details>
+    }
+}
+
+/// The same outside the lab, where there is neither a run nor its sentence.
+pub fn figure_menu(title: &str) -> Html {
+    picture_menu(title, tr!("Save what is seen here, with its link, as a drawing or in pixels."))
+}
 
 fn picture_button(of: &str, (form, label): (&'static str, &'static str)) -> Html {
     html! {

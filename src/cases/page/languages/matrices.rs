@@ -15,6 +15,7 @@ use crate::view::scale::Scale;
 use crate::view::snap::Snap;
 use crate::view::ui::control::Choice;
 use crate::view::ui::heat::{Cell, Heat, Matrix};
+use crate::view::ui::panel::figure_menu;
 
 /// Bits against none, as powers of 2: the scale ends at half and at twice.
 const BITS: Scale = Scale::Diverging { range: 1.0 };
@@ -82,12 +83,14 @@ pub fn Matrices(props: &MatricesProps) -> Html {
     let found = neighbours(&measured.codes, &order);
     let dark = props.dark;
     html! {
-        <section class="panel figure" aria-labelledby="matrices-title">
+        <section id="matrices" class="panel figure" aria-labelledby="matrices-title">
             <header>
                 <h3 id="matrices-title">{ tr!("Who serves whom") }</h3>
                 <Choice label={tr!("order")} why={tr!("The same for rows and columns of both. Clustering is average linkage: what two languages lose by having each other's adapter, or one minus the cosine of the two changes.")}
                     options={By::ALL.iter().map(|(_, name)| AttrValue::from(crate::lang::said(name))).collect::<Vec<_>>()}
                     chosen={By::ALL.iter().position(|(one, _)| one == &*by).unwrap_or(0)} on_change={on_order} />
+                <span class="spring" />
+                { figure_menu(&tr!("Who serves whom")) }
             </header>
             <p class="note">{ tr!(
                 "In this order, {scripts} of {pairs} neighbours share a script ({scripts_by_chance} would by chance) and {families} a family ({families_by_chance}).",

@@ -13,6 +13,7 @@ use crate::view::axis::path;
 use crate::view::format::three;
 use crate::view::snap::Snap;
 use crate::view::ui::control::{Choice, Switch};
+use crate::view::ui::panel::figure_menu;
 use crate::view::ui::size::use_size;
 
 const HEIGHT: f64 = 240.0;
@@ -25,10 +26,17 @@ const TOP: f64 = 12.0;
 pub fn merge(state: &State, tell: &Callback<Msg>) -> Html {
     let measured = &state.measured;
     let sum = state.sum;
+    let drawn = state.merged.as_ref().filter(|merged| !merged.points.is_empty());
     let languages: Vec<AttrValue> = (0..measured.codes.len()).map(|at| AttrValue::from(short(measured, at))).collect();
     html! {
-        <section class="panel" aria-labelledby="merge-title">
-            <header><h3 id="merge-title">{ tr!("Several at once") }</h3></header>
+        <section id="merged-languages" class="panel" aria-labelledby="merge-title">
+            <header>
+                <h3 id="merge-title">{ tr!("Several at once") }</h3>
+                <span class="spring" />
+                if drawn.is_some() {
+                    { figure_menu(&tr!("Several at once")) }
+                }
+            </header>
             <p class="note">{ tr!("Adapters added to a language's own, measured on its held-out text: factors added (linear), side by side (cat, the sum exactly), or the sum cut to one adapter's rank (svd).") }</p>
             <div class="row wrap controls-row">
                 <Choice label={tr!("onto")} why={tr!("The language whose text is read.")} options={languages} chosen={sum.language}
@@ -42,7 +50,7 @@ pub fn merge(state: &State, tell: &Callback<Msg>) -> Html {
                     <progress aria-label={tr!("Adding and reading")} max={merged.of.to_string()} value={merged.done.to_string()} />
                 }
             </div>
-            if let Some(merged) = state.merged.as_ref().filter(|merged| !merged.points.is_empty()) {
+            if let Some(merged) = drawn {
                 <p class="said" role="status">{ interference(merged) }</p>
                 <div class="halves">
                     <Curve measured={measured.clone()} merged={merged.clone()} />

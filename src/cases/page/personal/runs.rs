@@ -10,6 +10,7 @@ use crate::lab::python::LOADER;
 use crate::lang::tr;
 use crate::view::format::{size, three};
 use crate::view::ui::control::Button;
+use crate::view::ui::panel::figure_menu;
 
 pub fn runs(state: &State, tell: &Callback<Msg>) -> Html {
     let Some(bounds) = state.runs.last().map(|run| run.bounds) else {
@@ -22,10 +23,12 @@ pub fn runs(state: &State, tell: &Callback<Msg>) -> Html {
     };
     let of = state.trained_on.as_ref().map_or_else(String::new, text_of);
     html! {
-        <section class="panel" aria-labelledby="personal-runs">
+        <section id="bits-against-bytes" data-of={of.clone()} class="panel" aria-labelledby="personal-runs">
             <header>
                 <h3 id="personal-runs">{ tr!("Bits against bytes") }</h3>
                 <p class="note">{ tr!("Of {of}; lower is better, and further left is smaller.", of) }</p>
+                <span class="spring" />
+                { figure_menu(&tr!("Bits against bytes")) }
             </header>
             if let Some(found) = found(&state.runs, state.budget) {
                 <p class="said" role="status">{ found }</p>

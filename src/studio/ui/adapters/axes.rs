@@ -19,6 +19,8 @@ pub struct AxesProps {
     pub whole: Rc<Whole>,
     /// ‖ΔW‖².
     pub total: f64,
+    /// The adapter and its module.
+    pub of: AttrValue,
 }
 
 /// An entry pointed at: in the columns or the rows.
@@ -96,7 +98,7 @@ pub fn RowsAndColumns(props: &AxesProps) -> Html {
         })
     };
     html! {
-        <Figure title={tr!("Rows and columns")} {controls} {table}>
+        <Figure id="adapter-rows-and-columns" of={props.of.clone()} title={tr!("Rows and columns")} {controls} {table}>
             <Pair rows={Snap::new(norms.rows.clone())} columns={Snap::new(norms.columns.clone())}
                 what={tr!("Norms of {name}", name)} of={format!("‖{name}‖²")} />
             <p>{ concentration(name, &norms) }</p>
@@ -139,7 +141,7 @@ pub fn Directions(props: &AxesProps) -> Html {
     };
     let said = spread(at, direction, props.total);
     html! {
-        <Figure title={tr!("Singular vectors of ΔW")} {table}>
+        <Figure id="adapter-singular-vectors" of={props.of.clone()} title={tr!("Singular vectors of ΔW")} {table}>
             <Pair {rows} {columns} what={tr!("Direction {}: entries", at + 1)} of={tr!("the direction")} />
             <label class="slider wide" data-why={tr!("ΔW is a sum of such directions: what it writes (along rows) times what it reads (along columns), times σ.")}>
                 <span>{ tr!("direction") }</span>

@@ -6,7 +6,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use yew::prelude::*;
 
-use super::module::Kept;
+use super::module::{Kept, module_of};
 use super::open::example;
 use super::overview::{MapFigure, names};
 use super::use_handle;
@@ -100,7 +100,7 @@ fn figure(adapter: &Opened, kind: &UseStateHandle<Kind>, row: &UseStateHandle<Op
                     <Choice quiet=true label={tr!("Module")} why={tr!("Which module is shown.")} options={names(adapter).to_vec()} chosen={at} on_change={on_pick} />
                     { Button::quiet(tr!("Map"), tr!("All modules, by a column of choice.")).calls(back) }
                 </div>
-                <Kept key={at} row={std::rc::Rc::new(shown.clone())} />
+                <Kept key={at} row={std::rc::Rc::new(shown.clone())} of={module_of(adapter, shown)} />
             </>
         },
         (Kind::Spectrum, None) => Html::default(),

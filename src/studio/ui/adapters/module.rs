@@ -57,7 +57,8 @@ pub fn ModulePart(props: &ModuleProps) -> Html {
         tell.reform(move |()| Msg::Look { row, region: None })
     };
     let total = row.norm.unwrap_or(0.0).powi(2);
-    let axes = focus.whole.clone().map(|whole| AxesProps { whole, total });
+    let of = module_of(adapter, row);
+    let axes = focus.whole.clone().map(|whole| AxesProps { whole, total, of: of.clone() });
     let facts = [
         Column::Rank,
         Column::Scaling,
@@ -83,9 +84,9 @@ pub fn ModulePart(props: &ModuleProps) -> Html {
             </dl>
             { for row.why.as_ref().map(|why| html! { <div class="notice quiet-note reason" role="status"><p>{ why }</p></div> }) }
             { for caveat(row).map(|said| html! { <p class="note">{ said }</p> }) }
-            <Weights key={format!("w{}", focus.row)} focus={focus.clone()} has_base={props.has_base} dark={props.dark} tell={tell.clone()} />
+            <Weights key={format!("w{}", focus.row)} focus={focus.clone()} of={of.clone()} has_base={props.has_base} dark={props.dark} tell={tell.clone()} />
             <div class="below">
-                <Kept key={format!("k{}", focus.row)} row={Rc::new(row.clone())} />
+                <Kept key={format!("k{}", focus.row)} row={Rc::new(row.clone())} {of} />
                 if let Some(axes) = axes {
                     <Directions key={format!("d{}", focus.row)} ..axes.clone() />
                     <RowsAndColumns key={format!("r{}", focus.row)} ..axes />
@@ -96,6 +97,11 @@ pub fn ModulePart(props: &ModuleProps) -> Html {
             </div>
         </>
     }
+}
+
+/// An adapter and one of its modules, as captions name them.
+pub fn module_of(adapter: &Opened, row: &Overview) -> AttrValue {
+    format!("{} · {}", adapter.name, row.name).into()
 }
 
 /// What has to be known of the numbers.
@@ -117,6 +123,7 @@ fn caveat(row: &Overview) -> Option<String> {
 #[derive(Properties, PartialEq)]
 struct WeightsProps {
     focus: Focus,
+    of: AttrValue,
     has_base: bool,
     dark: bool,
     tell: Callback<Msg>,
@@ -214,7 +221,7 @@ fn Weights(props: &WeightsProps) -> Html {
         </>
     };
     html! {
-        <Figure title={if three_of { tr!("W0 + ΔW = merged weight") } else { "ΔW".into() }} {controls} {table} class="weights">
+        <Figure id="adapter-weights" of={props.of.clone()} title={if three_of { tr!("W0 + ΔW = merged weight") } else { "ΔW".into() }} {controls} {table} class="weights">
             <div class="maps">
                 { figure(0, "W0", tr!("The base's weight, as it is stored: rows are outputs, columns inputs, where the base does not say otherwise.")) }
                 { sign("+") }
@@ -253,6 +260,8 @@ fn pictures(look: &Look) -> [Option<Picture>; 3] {
 #[derive(Properties, PartialEq)]
 pub struct KeptProps {
     pub row: Rc<Overview>,
+    /// The adapter and its module.
+    pub of: AttrValue,
 }
 
 /// The spectrum, and what a rank would keep of it.
@@ -288,7 +297,7 @@ pub fn Kept(props: &KeptProps) -> Html {
     };
     let said = kept(kept_rank, most, errors[kept_rank]);
     html! {
-        <Figure title={tr!("Singular values of ΔW")} {table}>
+        <Figure id="adapter-singular-values" of={props.of.clone()} title={tr!("Singular values of ΔW")} {table}>
             <Bars values={values.clone()} kept={kept_rank} />
             <label class="slider wide" data-why={tr!("What the module would be if its rank were cut here, by its singular value decomposition.")}>
                 <span>{ tr!("keep rank") }</span>

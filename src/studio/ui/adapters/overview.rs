@@ -79,7 +79,7 @@ pub fn MapFigure(props: &MapFigureProps) -> Html {
         Callback::from(move |()| as_table(&grid, &rows, column))
     };
     html! {
-        <Figure title={tr!("Map")} {controls} {table}>
+        <Figure id="adapter-map" of={adapter.name.clone()} title={tr!("Map")} {controls} {table}>
             <Map rows={adapter.rows.clone()} outliers={adapter.outliers.clone()} {grid} column={*column} dark={props.dark} on_pick={props.on_pick.clone()} />
         </Figure>
     }

@@ -8,6 +8,10 @@ use crate::view::ui::panel;
 
 #[derive(Properties, PartialEq)]
 pub struct FigureProps {
+    /// Names the file of its picture.
+    pub id: AttrValue,
+    /// What it is a figure of, for the picture's caption: an adapter, or a module of one.
+    pub of: AttrValue,
     pub title: AttrValue,
     /// Beside the heading.
     #[prop_or_default]
@@ -26,11 +30,12 @@ pub fn Figure(props: &FigureProps) -> Html {
         Callback::from(move |_: MouseEvent| shown.set(!*shown))
     };
     html! {
-        <section class={classes!("panel", "figure", props.class.clone())} aria-label={props.title.clone()}>
+        <section id={props.id.clone()} data-of={props.of.clone()} class={classes!("panel", "figure", props.class.clone())} aria-label={props.title.clone()}>
             <header>
                 <h3>{ &props.title }</h3>
                 { props.controls.clone() }
                 <span class="spring" />
+                { panel::figure_menu(&props.title) }
                 <button type="button" class="quiet" aria-pressed={shown.to_string()} aria-label={tr!("{} as a table", props.title)}
                     data-why={tr!("Show the same values as a table.")} onclick={toggle}>{ tr!("Table") }</button>
             </header>
