@@ -20,6 +20,9 @@ pub enum Error {
     /// A file that is not what it should be, or not all of it: what is wrong, and what to do.
     #[error("{}", tr!("{name}: {what}", name = file, what = problem))]
     File { file: String, problem: String },
+    /// Work that the person left before its end; what it is, to begin a sentence with.
+    #[error("{}", tr!("{what} was cancelled", what = _0))]
+    Cancelled(String),
     /// The requested backend cannot be had here.
     #[error("{}", tr!("backend \"{backend}\" is not available: {reason}", backend, reason))]
     Backend { backend: &'static str, reason: String },

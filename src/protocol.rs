@@ -122,6 +122,8 @@ pub enum Event {
         loss: f32,
         accuracy: f32,
     },
+    /// Which share of a visitor's own model has been read for the run asked for.
+    Reading(f32),
     /// Another run takes the place of the one before; `Started` follows.
     Begins(Box<Config>),
     /// A run is set up.

@@ -219,7 +219,7 @@ fn tables_trained_whole_are_saved() {
         about["tie_word_embeddings"] = false.into();
         let model = block_on(async {
             let weights = Checkpoint::open(vec![Memory::new("model.safetensors", merged)]).await.unwrap();
-            Model::read(ModelConfig::from_value(&about).unwrap(), &weights, SEQUENCE).await.unwrap()
+            Model::read(ModelConfig::from_value(&about).unwrap(), &weights, SEQUENCE, async |_| Ok(())).await.unwrap()
         });
         let stored = Stored::open(&folder("forward.safetensors"));
         let task = given(model, (BATCH, SEQUENCE), &stored.tokens("x"), &stored.tokens("y")).unwrap();

@@ -311,6 +311,9 @@ impl Transport for Walk<'_> {
         }
         Some(self.0.commands.remove(0))
     }
+    fn left(&mut self) -> bool {
+        false
+    }
     fn emit(&mut self, event: Event) {
         if let Event::Problem { message, .. } = &event {
             panic!("{}: {message}", self.0.course.id);

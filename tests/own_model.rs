@@ -13,9 +13,10 @@ use lora_playground::lab::Lab;
 use lora_playground::lab::begun::{self, Begun};
 use lora_playground::lab::fit::{self, Timing};
 use lora_playground::net::{Contents, share};
+use lora_playground::task::TaskData;
 use lora_playground::task::text::ModelConfig;
 use lora_playground::task::text::own::{Own, open};
-use lora_playground::task::text::{Model, Passages, small_model};
+use lora_playground::task::text::{Model, Passages, Texts, on_texts, small_model};
 use pollster::block_on;
 use serde_json::Value;
 
@@ -47,6 +48,16 @@ async fn small() -> Result<Model> {
     .await
 }
 
+/// The task on what was brought, on its model or else the page's.
+async fn task_of<S: Source>(own: &Own<S>, text: &Text) -> Result<(TaskData, Texts)> {
+    let texts = own.texts(text)?;
+    let model = match own.read(text.sequence, async |_| Ok(())).await? {
+        Some(model) => model,
+        None => small().await?,
+    };
+    Ok((on_texts(model, text, &texts, 1)?, texts))
+}
+
 fn task(languages: &[&str], sequence: usize) -> Text {
     let languages = languages.iter().map(|&name| name.to_owned()).collect();
     Text { model: Which::Custom, languages, sequence, batch: 2, cheat: false }
@@ -70,7 +81,7 @@ fn a_folder_is_opened_as_transformers_opens_it() {
         let tokenizer = own.tokenizer();
         let tokens = tokenizer.encode(content);
         assert_eq!(tokens[..ids.len()], ids, "{name}");
-        let (task, _) = block_on(own.task(&task(&["mine"], ids.len()), 1, small)).unwrap();
+        let (task, _) = block_on(task_of(&own, &task(&["mine"], ids.len()))).unwrap();
         let query = r#"{"version":1,"task":{"kind":"text","model":"custom","languages":["mine"]},"lanes":[{"method":"lora","rank":2,"lr":0.01}],"schedule":{"warmup":2,"total":30}}"#;
         let mut lab = Lab::new(Config::from_json(query).unwrap(), task, None).unwrap();
         // Of the one in BF16, transformers rounds the angles of positions too (tests/language_model.rs).
@@ -100,7 +111,7 @@ fn the_small_model_learns_a_visitors_text() {
     assert_eq!(about.texts[0].train + about.texts[0].held, rhyme.len());
     own.hold_out(0.5);
     assert_eq!(own.about(vec![]).texts[0].held, rhyme.len() / 2);
-    let (task, texts) = block_on(own.task(&task(&["Jabber wocky"], 32), 1, small)).unwrap();
+    let (task, texts) = block_on(task_of(&own, &task(&["Jabber wocky"], 32))).unwrap();
     assert_eq!((task.domain_names, texts.train[0].1.len()), (vec!["Jabber wocky".to_owned()], rhyme.len() / 2));
     own.drop_text("Jabber wocky");
     assert_eq!(own.about(vec![]).texts.len(), 1);
@@ -133,7 +144,7 @@ fn what_cannot_be_opened_says_what_to_do_and_harms_nothing() {
     assert!(own.about(vec![]).texts.is_empty());
     let many = (0..9).map(|n| text(&format!("{n}.txt"), "words")).collect();
     said(take(&mut own, many), "one more text than the 8");
-    let short = |languages: &[&str]| block_on(own.task(&task(languages, 16), 1, small)).unwrap_err().to_string();
+    let short = |languages: &[&str]| block_on(task_of(&own, &task(languages, 16))).unwrap_err().to_string();
     assert!(short(&["0"]).contains("held-out part of at least one passage of 16 tokens"), "{}", short(&["0"]));
     assert!(short(&["elsewhere"]).contains("which no link carries"), "{}", short(&["elsewhere"]));
 }
@@ -251,7 +262,7 @@ fn weights_are_read_in_pieces_and_held_once() {
     ];
     assert_eq!(block_on(own.take(all, open)), [""; 0]);
     most.set(0);
-    let (task, _) = block_on(own.task(&task(&["words"], 32), 1, small)).unwrap();
+    let (task, _) = block_on(task_of(&own, &task(&["words"], 32))).unwrap();
     assert!(most.get() > 1 << 20 && most.get() <= 4 << 20, "{} bytes at once", most.get());
     let table = &task.tensors[0];
     assert!(table.iter().enumerate().all(|(k, &value)| value == (k * 31 % 1009) as f32 / 1e4));
@@ -282,7 +293,7 @@ fn an_adapter_begins_a_lane() {
         let begun = block_on(adapter(name, |config| config)).unwrap();
         assert_eq!(begun.on(2).to_text(), "lora.r4.a8.q_proj-v_proj-down_proj.from_adapter");
         let ids: Vec<u32> = expected["ids"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect();
-        let (task, _) = block_on(own.task(&task(&["mine"], ids.len()), 1, small)).unwrap();
+        let (task, _) = block_on(task_of(&own, &task(&["mine"], ids.len()))).unwrap();
         let query =
             "task=text&model=custom&languages=mine&lanes=lora.r4.a8.q_proj-v_proj-down_proj.from_adapter~lora.r2";
         let mut lab = Lab::new(Config::from_query(query).unwrap(), task, None).unwrap();

@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::task::Poll;
 
-use lora_playground::config::{BackendChoice, Config, Domains, Lane, Task, Text};
+use lora_playground::config::{BackendChoice, Config, Domains, Lane, Model, Task, Text};
 use lora_playground::error::{Error, Result};
 use lora_playground::files::Memory;
 use lora_playground::lab::begun::{self, Begun};
 use lora_playground::optim;
-use lora_playground::protocol::text::{Look, Passage, TextFrame};
+use lora_playground::protocol::text::{Bring, Look, Passage, TextFrame};
 use lora_playground::protocol::{Ablate, Command, Event, Frame, MergeFrame, MergeMode, Sketch, Started, Watch};
 use lora_playground::task::table::{self, Table};
 use lora_playground::task::text::own::{OwnModel, Parts, open};
@@ -51,6 +51,10 @@ impl Transport for Script<'_> {
             let waits = self.steps.front().map(|(_, command)| command);
             panic!("the trainer rests, but the script waits before {waits:?}; last: {:?}", self.events.last())
         })
+    }
+    fn left(&mut self) -> bool {
+        let leaves = matches!(self.steps.front(), Some((_, Command::Bring(Bring::Leave))));
+        leaves && self.ready().is_some()
     }
     fn emit(&mut self, event: Event) {
         self.events.push(through_the_wire(&event));
@@ -422,4 +426,43 @@ fn text_is_read_and_written() {
     let adapted = |lane: usize| map.lanes[lane].iter().filter(|cell| cell.change.is_some()).count();
     assert_eq!((adapted(0), adapted(1)), (8, 7));
     assert!(map.lanes[1][21].entropy.is_some() && map.lanes[0][21].entropy.is_none());
+}
+
+/// A person's own model is read tensor by tensor; left in the midst of it, the run that was there goes on, and the model can
+/// be read later.
+#[test]
+fn reading_a_model_can_be_left() {
+    let small = default(BackendChoice::Cpu);
+    let mut own = small.clone();
+    let text = Text { model: Model::Custom, languages: vec!["recordings".into()], sequence: 16, ..Text::default() };
+    own.task = Task::Text(text);
+    own.lanes = vec![Lane::from_text("lora.r2").unwrap()];
+    own.schedule.total = 3;
+    let files = ["config.json", "tokenizer.json", "model.safetensors"].map(|name| format!("lm/own/llama_bf16/{name}"));
+    let opened = files.into_iter().chain(["recordings.txt".into()]).collect();
+    let start = |config: &Config| Command::Start { config: config.clone(), paused: false, then: Vec::new() };
+    let reading = |e: &[Event]| e.iter().filter(|event| matches!(event, Event::Reading(_))).count();
+    let events = play(
+        vec![
+            (at_once(), start(&small)),
+            (frame(|f| f.step > 0), Command::Bring(Bring::Open(opened))),
+            (Box::new(|e| e.iter().any(|event| matches!(event, Event::Brought(_)))), start(&own)),
+            (Box::new(move |e| reading(e) == 3), Command::Bring(Bring::Leave)),
+            (frame(|f| f.step == 120), start(&own)),
+        ],
+        frame(|f| f.step == 3 && f.lanes.len() == 1),
+    );
+    let problems: Vec<_> = events
+        .iter()
+        .filter_map(|e| if let Event::Problem { message, fatal } = e { Some((message.as_str(), *fatal)) } else { None })
+        .collect();
+    assert_eq!(problems, [("Reading your own model was cancelled", false)]);
+    let shares: Vec<f32> =
+        events.iter().filter_map(|e| if let Event::Reading(share) = e { Some(*share) } else { None }).collect();
+    let (left, whole) = shares.split_at(3);
+    assert!(left.is_sorted() && left[0] == 0.0 && left[2] > 0.0, "{left:?}");
+    assert!(
+        whole.len() > 10 && whole.is_sorted() && whole[0] == 0.0 && whole.iter().all(|share| *share < 1.0),
+        "{whole:?}"
+    );
 }

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use lora_playground::args::{Model as Which, Text};
 use lora_playground::config::{BackendChoice, Config};
-use lora_playground::error;
 use lora_playground::files::source::Disk;
 use lora_playground::lab::{self, Lab};
+use lora_playground::task::text::on_texts;
 use lora_playground::task::text::own::{Own, open};
 use pollster::block_on;
 
@@ -50,8 +50,9 @@ pub fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("its header after {:.2} s: {:?}", begun.elapsed().as_secs_f64(), own.about(vec![]).model);
     let text = Text { model: Which::Custom, languages: vec!["own".into()], sequence, batch, cheat: false };
-    let small = async || Err(error::Error::Json("the small model is not asked for".into()));
-    let (task, _) = block_on(own.task(&text, 1, small))?;
+    let texts = own.texts(&text)?;
+    let model = block_on(own.read(sequence, async |_| Ok(())))?.ok_or("the folder has no model")?;
+    let task = on_texts(model, &text, &texts, 1)?;
     println!("its weights after {:.2} s, {}", begun.elapsed().as_secs_f64(), memory());
     let json = format!(
         r#"{{"version":1,"backend":"{backend}","task":{{"kind":"text","model":"custom","languages":["own"]}},

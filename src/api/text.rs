@@ -69,7 +69,7 @@ pub async fn task(text: &Text, seed: u64, data: &JsValue) -> Result<(TaskData, O
         return Err(Error::Data { what: "sequence".into(), expected, got: sequence.to_string() });
     }
     let weights = weights(&get(&given_model, "weights")).await?;
-    let model = Model::read(config, &weights, sequence).await?;
+    let model = Model::read(config, &weights, sequence, async |_| Ok(())).await?;
     let task = match shape {
         Some(shape) => given(model, shape, &tokens(data, "x")?, &tokens(data, "y")?)?,
         None => {

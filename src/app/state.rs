@@ -203,7 +203,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             if let Some(effects) = go_back(state, &message) {
                 return effects;
             }
-            state.run.failed = state.run.started.is_none();
+            state.run.not_begun();
             state.problem(message);
             vec![]
         }

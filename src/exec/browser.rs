@@ -21,6 +21,11 @@ impl Own {
         Reflect::get(&navigator, &"gpu".into()).is_ok_and(|gpu| gpu.is_object())
     }
 
+    /// Drives what is asked of the device beside the caller.
+    pub fn beside(answer: impl Future<Output = ()> + 'static) {
+        wasm_bindgen_futures::spawn_local(answer);
+    }
+
     pub async fn find() -> Self {
         let asked = async {
             let navigator = Reflect::get(&js_sys::global(), &"navigator".into())?;

@@ -1,6 +1,6 @@
 //! An open GPU: its kernels compiled once, its buffers, and whether it was lost. Knows no lanes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
@@ -25,6 +25,7 @@ pub struct Device {
     pub(super) step_layout: wgpu::BindGroupLayout,
     /// About a dozen.
     kernels: Rc<RefCell<Vec<Compiled>>>,
+    compiling: Rc<Cell<Compiling>>,
     pub(super) lost: Arc<Mutex<Option<String>>>,
 }
 
@@ -36,6 +37,28 @@ pub(super) struct Compiled {
     stored: Stored,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
+}
+
+/// How many kernels are compiled, of those asked for since none was left to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Compiling {
+    pub done: usize,
+    pub of: usize,
+}
+
+impl Compiling {
+    pub fn is_over(self) -> bool {
+        self.done == self.of
+    }
+
+    fn one_more(self) -> Self {
+        let before = if self.is_over() { Self::default() } else { self };
+        Self { of: before.of + 1, ..before }
+    }
+
+    fn one_done(self) -> Self {
+        Self { done: self.done + 1, ..self }
+    }
 }
 
 /// Values that are written to a buffer at a time.
@@ -97,7 +120,8 @@ impl Device {
             label: Some("step"),
             entries: &[entry(0, wgpu::BufferBindingType::Uniform, true)],
         });
-        Ok(Self { device, queue, name, target, subgroups, step_layout, kernels: Rc::default(), lost })
+        let (kernels, compiling) = (Rc::default(), Rc::default());
+        Ok(Self { device, queue, name, target, subgroups, step_layout, kernels, compiling, lost })
     }
 
     /// Its kernels run on the processor.
@@ -138,6 +162,11 @@ impl Device {
         passes.iter().for_each(|pass| drop(self.compiled(pass.kernel, &pass.on(self.target), Stored::F32)));
     }
 
+    /// How far the device is with the kernels that it was given to compile.
+    pub fn compiling(&self) -> Compiling {
+        self.compiling.get()
+    }
+
     pub(super) fn check(&self) -> Result<()> {
         self.lost().map_or(Ok(()), |reason| Err(Error::DeviceLost(reason)))
     }
@@ -161,6 +190,7 @@ impl Device {
             let label = Some(kernel.name);
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
             let source = wgpu::ShaderSource::Wgsl(kernel.text(form, stored));
+            let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
             let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label,
@@ -179,11 +209,25 @@ impl Device {
                 },
                 cache: None,
             });
+            self.told_at_its_end(scope);
             let constants = form.constants.clone();
             let compiled = Compiled { kernel, entry: form.entry, constants, stored, pipeline, layout };
             self.kernels.borrow_mut().push(compiled.clone());
             compiled
         })
+    }
+
+    /// Counts a kernel whose compilation is the last of `scope`: the device answers when it has come to the scope's end.
+    fn told_at_its_end(&self, scope: wgpu::ErrorScopeGuard) {
+        let (compiling, lost) = (self.compiling.clone(), self.lost.clone());
+        compiling.set(compiling.get().one_more());
+        let ended = scope.pop();
+        Own::beside(async move {
+            if let Some(error) = ended.await {
+                note(&lost, error.to_string());
+            }
+            compiling.set(compiling.get().one_done());
+        });
     }
 
     pub(super) fn buffer(&self, label: &str, len: usize) -> wgpu::Buffer {

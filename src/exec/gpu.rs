@@ -8,8 +8,8 @@ use std::cell::OnceCell;
 use futures_channel::oneshot;
 use wgpu::util::DeviceExt;
 
-pub use super::device::Device;
 use super::device::lost_reason;
+pub use super::device::{Compiling, Device};
 use super::{Recording, Schedules};
 use crate::args::limits;
 use crate::error::{Error, Result};

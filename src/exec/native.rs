@@ -8,6 +8,11 @@ impl Own {
         true
     }
 
+    /// Drives what is asked of the device beside the caller; natively it has been answered by then.
+    pub fn beside(answer: impl Future<Output = ()> + 'static) {
+        pollster::block_on(answer);
+    }
+
     pub async fn find() -> Self {
         Self
     }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::files::blob::File;
 use crate::lab::begun::Begun;
 use crate::lang::tr;
+use crate::protocol::text::Bring;
 use crate::protocol::{Command, Event};
 use crate::task::table::Table;
 use crate::task::text::own::{OwnModel, Parts};
@@ -108,6 +109,13 @@ impl Transport for Page {
         })
         .await;
         Some(self.take(heard))
+    }
+
+    fn left(&mut self) -> bool {
+        let commands = &mut self.queue.borrow_mut().commands;
+        let before = commands.len();
+        commands.retain(|(command, _)| !matches!(command, Command::Bring(Bring::Leave)));
+        commands.len() < before
     }
 
     fn emit(&mut self, event: Event) {

@@ -33,6 +33,8 @@ pub enum Bring {
     DropModel,
     /// Leave how long a step takes unmeasured.
     StopMeasuring,
+    /// Leave the reading of the model, and the run that it was read for.
+    Leave,
     /// Let an adapter go, by its name.
     DropAdapter(String),
     /// Take so many of a table's last columns as targets.

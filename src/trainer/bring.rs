@@ -95,6 +95,8 @@ impl<F: Source> Trainer<F> {
                 self.fitting.iter_mut().for_each(Fitting::stop);
                 vec![]
             }
+            // It came when all was read.
+            Bring::Leave => vec![],
             Bring::Aim(targets) => {
                 self.table.iter_mut().for_each(|table| table.aim(targets));
                 vec![]

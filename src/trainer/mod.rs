@@ -23,7 +23,7 @@ use std::task::Poll;
 
 use crate::config::{BackendChoice, Config, Edit, Model, Task, What};
 use crate::error::{Error, Result};
-use crate::exec::gpu::Device;
+use crate::exec::gpu::{Compiling, Device};
 use crate::files::Source;
 use crate::lab;
 use crate::lab::begun::Begun;
@@ -34,7 +34,7 @@ use crate::order::Few;
 use crate::protocol::{Command, Event};
 use crate::task::table::Table;
 use crate::task::text::own::{OwnModel, Parts};
-use crate::task::text::{Own, Tokenizer, small, small_model};
+use crate::task::text::{Own, Tokenizer, on_texts, small, small_model};
 use bring::Adapters;
 use fitting::Fitting;
 use run::Run;
@@ -48,6 +48,8 @@ pub trait Transport {
     fn poll(&mut self) -> Poll<Option<Command>>;
     /// The next command, waited for; `None` when there will be no more.
     fn next(&mut self) -> impl Future<Output = Option<Command>>;
+    /// Whether the person has meanwhile said [`Bring::Leave`](crate::protocol::text::Bring), which is then heard.
+    fn left(&mut self) -> bool;
     fn emit(&mut self, event: Event);
     /// At least this many milliseconds; 0 lets commands come through.
     fn sleep(&mut self, milliseconds: u32) -> impl Future<Output = ()>;
@@ -87,6 +89,9 @@ pub async fn run<T: Transport>(mut transport: T) {
         trainer.turn(&mut transport).await;
     }
 }
+
+/// Milliseconds between two looks at how far the device is with its kernels.
+const LOOK: u32 = 16;
 
 struct Trainer<F> {
     state: State,
@@ -207,8 +212,20 @@ impl<F: Source> Trainer<F> {
                 self.fitting.iter_mut().for_each(Fitting::stop);
                 transport.emit(Event::Stage(tr!("reading your own model and text")));
                 transport.sleep(0).await;
-                let file = async |name: &str| kept(&mut self.files, name, transport).await;
-                let (task, all) = self.own.task(text, config.seed.into(), async || small_model(file).await).await?;
+                let all = self.own.texts(text)?;
+                let go_on = async |share| {
+                    transport.emit(Event::Reading(share));
+                    transport.sleep(0).await;
+                    match transport.left() {
+                        true => Err(Error::Cancelled(tr!("Reading your own model"))),
+                        false => Ok(()),
+                    }
+                };
+                let model = match self.own.read(text.sequence, go_on).await? {
+                    Some(own) => own,
+                    None => small_model(async |name: &str| kept(&mut self.files, name, transport).await).await?,
+                };
+                let task = on_texts(model, text, &all, config.seed.into())?;
                 texts = Some((all, self.own.tokenizer()));
                 Given::Custom(Box::new(task))
             }
@@ -235,6 +252,9 @@ impl<F: Source> Trainer<F> {
             }
             other => other?,
         };
+        if let Some(device) = lab.device() {
+            compiled(device, transport).await;
+        }
         self.adapters.begin(&mut lab).await?;
         let run = Run::new(lab, images, texts, fallback);
         self.state.begin(frame::shape(&run.lab), total, paused, then);
@@ -294,6 +314,17 @@ async fn kept(files: &mut Few<String, Vec<u8>>, name: &str, transport: &mut impl
     let bytes = transport.file(name).await?;
     files.insert(name.to_owned(), bytes.clone());
     Ok(bytes)
+}
+
+/// Waits until the device has compiled its kernels, which its first step would wait for, and tells how far it is.
+async fn compiled(device: &Device, transport: &mut impl Transport) {
+    while let Compiling { done, of } = device.compiling()
+        && done < of
+        && device.lost().is_none()
+    {
+        transport.emit(Event::Stage(tr!("compiling shaders: {done} of {of}", done, of)));
+        transport.sleep(LOOK).await;
+    }
 }
 
 async fn build(plan: Plan, device: Option<Device>, transport: &mut impl Transport) -> Result<Prepared> {

@@ -16,6 +16,9 @@ impl Transport for Log {
     async fn next(&mut self) -> Option<Command> {
         None
     }
+    fn left(&mut self) -> bool {
+        false
+    }
     fn emit(&mut self, event: Event) {
         self.0.push(event);
     }

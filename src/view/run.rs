@@ -29,6 +29,8 @@ pub struct Run {
     /// What is being done before training begins.
     pub stage: Option<String>,
     pub pretraining: Option<Pretraining>,
+    /// Share of a visitor's own model that has been read.
+    pub own_read: Option<f32>,
     /// Step and time of its first report.
     began: Option<(usize, f64)>,
     /// It could not begin; why has been said.
@@ -85,13 +87,20 @@ impl Run {
         (self.step >= total).then_some(total)
     }
 
+    /// It was not begun, and may never have been before.
+    pub fn not_begun(&mut self) {
+        self.own_read = None;
+        self.failed = self.started.is_none();
+    }
+
     /// Takes in one event. What went wrong is not of the run and is left to the caller.
     pub fn apply(&mut self, event: Event) {
         match event {
             Event::Stage(stage) => {
                 self.stage = Some(stage);
-                self.pretraining = None;
+                (self.pretraining, self.own_read) = (None, None);
             }
+            Event::Reading(share) => self.own_read = Some(share),
             Event::Pretraining { step, total, loss, accuracy } => {
                 let (from, at) = *self.began.get_or_insert((step, clock::now()));
                 let left = (step > from)

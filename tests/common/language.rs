@@ -25,7 +25,7 @@ pub fn model(folder: &str, positions: usize) -> Model {
     let sources = names.iter().map(|name| Memory::new(name, std::fs::read(format!("{folder}/{name}")).unwrap()));
     pollster::block_on(async {
         let weights = Checkpoint::open(sources.collect()).await.unwrap();
-        Model::read(config, &weights, positions).await.unwrap()
+        Model::read(config, &weights, positions, async |_| Ok(())).await.unwrap()
     })
 }
 

@@ -4,6 +4,7 @@ use yew::prelude::*;
 
 use super::super::state::State;
 use crate::lang::tr;
+use crate::protocol::text::Bring;
 use crate::view::{
     action::Action,
     format::{count, percent, three},
@@ -27,6 +28,13 @@ pub fn notices(state: &State, dispatch: &Callback<Action>) -> Html {
                 <div class="notice" role="alert">
                     <p>{ tr!("This link asks for WebGPU, a browser's way to the GPU, which cannot be used here: {reason}. Run trains on your processor instead: slower, otherwise the same.", reason) }</p>
                     { Button::primary(tr!("Continue on the CPU"), tr!("Begin this run without WebGPU.")).acts(dispatch, Action::WithoutGpu) }
+                </div>
+            }
+            if let Some(share) = state.run.own_read {
+                <div class="notice quiet-note">
+                    <p>{ tr!("Reading your own model: {}", percent(share.into())) }</p>
+                    <progress max="1" value={share.to_string()} aria-label={tr!("Reading your own model")} />
+                    { Button::quiet(tr!("Cancel"), tr!("Leave it unread; what ran goes on.")).named(tr!("Cancel reading")).acts(dispatch, Action::Bring(Bring::Leave)) }
                 </div>
             }
             if state.draft.is_some() {

@@ -29,15 +29,27 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads the weights; `positions` is the longest sequence that it is to be run on.
+    /// Reads the weights; `positions` is the longest sequence that it is to be run on. `go_on` hears before each tensor which
+    /// share of all values has been read.
     ///
     /// # Errors
-    /// `Error::File` naming the tensor that is missing, of another shape, not understood, or not all numbers.
-    pub async fn read<S: Source>(config: ModelConfig, weights: &Checkpoint<S>, positions: usize) -> Result<Self> {
+    /// `Error::File` naming the tensor that is missing, of another shape, not understood, or not all numbers; what `go_on` says.
+    pub async fn read<S: Source>(
+        config: ModelConfig,
+        weights: &Checkpoint<S>,
+        positions: usize,
+        mut go_on: impl AsyncFnMut(f32) -> Result<()>,
+    ) -> Result<Self> {
         let network = network(&config);
         check_names(&config, &network, weights)?;
+        let in_sites: usize = network.sites().iter().map(|site| site.inputs * site.outputs).sum();
+        let in_tensors: usize = network.tensors().iter().map(|shape| shape.rows * shape.cols).sum();
+        let all = (in_sites + in_tensors) as f32;
+        let mut done = 0;
         let mut base = Vec::new();
         for site in network.sites() {
+            go_on(done as f32 / all).await?;
+            done += site.inputs * site.outputs;
             let weight = table(weights, &weight_of(&site.name), [site.outputs, site.inputs]).await?;
             let bias = match site.projection.is_some_and(|projection| has_bias(&config, projection)) {
                 true => read(weights, &format!("{}.bias", site.name), &[site.outputs]).await?,
@@ -47,6 +59,8 @@ impl Model {
         }
         let mut tensors = Vec::new();
         for shape in network.tensors() {
+            go_on(done as f32 / all).await?;
+            done += shape.rows * shape.cols;
             let values = match shape.name.as_str() {
                 ROTARY => rotary(&config, positions).into(),
                 name if shape.rows == 1 => read(weights, name, &[shape.cols]).await?.into(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::config::ModelConfig;
 use super::fit::Fit;
 use super::model::Model;
-use super::passages::{Texts, on_texts};
+use super::passages::Texts;
 use super::tokenizer::Tokenizer;
 use crate::args::{Text, limits};
 use crate::error::{Error, Result};
@@ -14,7 +14,6 @@ use crate::files::{Checkpoint, Source, broken, folder};
 use crate::fixed::Stored;
 use crate::lang::{marked, tr};
 use crate::method::Lane;
-use crate::task::TaskData;
 use crate::task::table::AboutTable;
 
 /// Longest `config.json`, `tokenizer.json`, index or text that is read.
@@ -290,16 +289,11 @@ impl<S: Source> Own<S> {
         text.split_at((at..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(text.len()))
     }
 
-    /// The task on the texts that `text` names; `small` reads the model that comes with the page.
+    /// The texts that `text` names, in the model's tokens.
     ///
     /// # Errors
-    /// `Error::Missing` for a text that is not there; `Error::Data` for one too short; what the files hold.
-    pub async fn task(
-        &self,
-        text: &Text,
-        seed: u64,
-        small: impl AsyncFnOnce() -> Result<Model>,
-    ) -> Result<(TaskData, Texts)> {
+    /// `Error::Missing` for a text that is not there; `Error::Data` for one too short.
+    pub fn texts(&self, text: &Text) -> Result<Texts> {
         let tokenizer = self.tokenizer();
         let mut texts = Texts { begin: tokenizer.begin(), ..Texts::default() };
         for name in &text.languages {
@@ -322,11 +316,16 @@ impl<S: Source> Own<S> {
             texts.train.push((name.clone(), tokenizer.encode(train)));
             texts.held.push((name.clone(), held));
         }
-        let model = match &self.model {
-            None => small().await?,
-            Some(OwnModel { config, weights, .. }) => Model::read(config.clone(), weights, text.sequence).await?,
-        };
-        Ok((on_texts(model, text, &texts, seed)?, texts))
+        Ok(texts)
+    }
+
+    /// Its model's weights, if it has a model; see [`Model::read`].
+    ///
+    /// # Errors
+    /// What the files hold; what `go_on` says.
+    pub async fn read(&self, positions: usize, go_on: impl AsyncFnMut(f32) -> Result<()>) -> Result<Option<Model>> {
+        let Some(OwnModel { config, weights, .. }) = &self.model else { return Ok(None) };
+        Model::read(config.clone(), weights, positions, go_on).await.map(Some)
     }
 }
 

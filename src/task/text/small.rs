@@ -43,7 +43,7 @@ pub async fn small_model(mut file: impl AsyncFnMut(&str) -> Result<Vec<u8>>) -> 
     let weights = Checkpoint::open(vec![Memory::new(WEIGHTS, weights)]).await?;
     let positions = config.positions;
     // F16 is for the download's sake: half a million numbers take no room, and kernels have less to do with 32 bits.
-    Ok(Model::read(config, &weights, positions).await?.stored_as(|_| Stored::F32))
+    Ok(Model::read(config, &weights, positions, async |_| Ok(())).await?.stored_as(|_| Stored::F32))
 }
 
 /// Reads model and texts; `file` gives the bytes of a file by its name under `data/`.
