@@ -9,11 +9,12 @@ use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 wasm_bindgen_test_configure!(run_in_browser);
 
 /// By tests/fixtures/make_tokenizers.py.
-const CASES: [(&str, &str); 8] = [
+const CASES: [(&str, &str); 9] = [
     ("digits_prefix_space", include_str!("fixtures/tokenizers/digits_prefix_space.json")),
     ("gpt2", include_str!("fixtures/tokenizers/gpt2.json")),
     ("llama2", include_str!("fixtures/tokenizers/llama2.json")),
     ("llama3", include_str!("fixtures/tokenizers/llama3.json")),
+    ("lowercase", include_str!("fixtures/tokenizers/lowercase.json")),
     ("metaspace", include_str!("fixtures/tokenizers/metaspace.json")),
     ("metaspace_first_whole", include_str!("fixtures/tokenizers/metaspace_first_whole.json")),
     ("qwen2", include_str!("fixtures/tokenizers/qwen2.json")),
@@ -39,7 +40,7 @@ fn tokens_are_those_of_hugging_face() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 80);
+    assert_eq!(seen, 91);
 }
 
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test)]

@@ -35,9 +35,11 @@ pub fn Figure(props: &FigureProps) -> Html {
                 <h3>{ &props.title }</h3>
                 { props.controls.clone() }
                 <span class="spring" />
-                { panel::figure_menu(&props.title) }
-                <button type="button" class="quiet" aria-pressed={shown.to_string()} aria-label={tr!("{} as a table", props.title)}
-                    data-why={tr!("Show the same values as a table.")} onclick={toggle}>{ tr!("Table") }</button>
+                <span class="row" data-tool="">
+                    { panel::figure_menu(&props.title) }
+                    <button type="button" class="quiet" aria-pressed={shown.to_string()} aria-label={tr!("{} as a table", props.title)}
+                        data-why={tr!("Show the same values as a table.")} onclick={toggle}>{ tr!("Table") }</button>
+                </span>
             </header>
             if *shown {
                 <div class="tables" tabindex="0" role="group" aria-label={tr!("Table")}>{ panel::table(&props.table.emit(())) }</div>

@@ -26,7 +26,7 @@ impl Normalizer {
             Self::Prepend(_) if text.is_empty() => text,
             Self::Prepend(before) => format!("{before}{text}"),
             Self::Replace { from, to } => text.replace(from.as_str(), to),
-            Self::Lowercase => text.to_lowercase(),
+            Self::Lowercase => unicode::lowercase(&text),
         }
     }
 }

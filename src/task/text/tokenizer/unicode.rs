@@ -1,4 +1,4 @@
-//! Patterns and normal forms of Unicode: the browser's own on the page, libraries' natively, so that a page carries no tables.
+//! Patterns, normal forms and small letters of Unicode: the browser's own on the page, libraries' natively, so that a page carries no tables.
 //! Knows no tokens.
 
 pub use own::{Pattern, normalized};
@@ -52,6 +52,10 @@ mod own {
         }
     }
 
+    pub fn lowercase(text: &str) -> String {
+        JsString::from(text).to_lower_case().into()
+    }
+
     pub fn normalized(text: &str, form: &str) -> String {
         JsString::from(text).normalize(form).into()
     }
@@ -89,6 +93,10 @@ mod own {
         }
     }
 
+    pub fn lowercase(text: &str) -> String {
+        text.to_lowercase()
+    }
+
     pub fn normalized(text: &str, form: &str) -> String {
         match form {
             "NFC" => text.nfc().collect(),
@@ -97,6 +105,12 @@ mod own {
             _ => text.nfkd().collect(),
         }
     }
+}
+
+/// In small letters, each by itself as tokenizers have it: Σ becomes σ at the end of a word too.
+pub fn lowercase(text: &str) -> String {
+    let parts: Vec<String> = text.split('Σ').map(own::lowercase).collect();
+    parts.join("σ")
 }
 
 /// With `\s` and `\S` by Unicode's property, and English contractions in either case without a modifier that older browsers
