@@ -19,7 +19,8 @@ export type Command = { id?: unknown } & (
   | { type: "ablate"; lane: null }
   | { type: "select"; lane: number; layer?: number; token?: number }
   | { type: "goTo"; lesson: string | null; step?: number }
-  | { type: "theme"; theme: "light" | "dark" });
+  | { type: "theme"; theme: "light" | "dark" }
+  | { type: "values" | "adapter"; lane: number });
 
 /** A command on its way to a frame. */
 export type ToFrame = Command & { to: "lora-playground"; version: 1 };
@@ -68,6 +69,28 @@ export interface Selected {
   off: { lane: number; layer: number; expert: number } | null;
 }
 
+/** A lane's losses and gates, as they were asked for. */
+export interface Values {
+  type: "values";
+  lane: number;
+  /** The run's step. */
+  step: number;
+  /** Steps of the chart's points, and the loss at each; of a long run a point is the mean of some steps. */
+  steps: number[];
+  losses: number[];
+  /** Of the layer that the figures look at; `tokens` is `[tokens, experts]`, row by row. */
+  gates: { layer: number; experts: number; tokens: number[]; tokenDomains: number[] } | null;
+  id?: unknown;
+}
+
+/** A lane's adapter, as it was asked for: files by name. */
+export interface AdapterFiles {
+  type: "adapter";
+  lane: number;
+  files: Record<string, Uint8Array>;
+  id?: unknown;
+}
+
 /** Something was refused, or went wrong. */
 export interface Failure {
   type: "error";
@@ -80,7 +103,7 @@ export interface Failure {
 
 /** What a frame sends. */
 export type FromFrame = { from: "lora-playground"; version: 1 } & (
-  | Ready | Frame | Selected | Failure | { type: "hello" } | { type: "size"; height: number });
+  | Ready | Frame | Selected | Values | AdapterFiles | Failure | { type: "hello" } | { type: "size"; height: number });
 
 export interface PlaygroundEventMap extends HTMLElementEventMap {
   ready: CustomEvent<Ready>;
@@ -101,6 +124,9 @@ export interface PlaygroundElement extends HTMLElement {
   ablate(lane: number | null, expert?: number, layer?: number): void;
   select(lane: number, at?: { layer?: number; token?: number }): void;
   goTo(lesson: string | null, step?: number): void;
+  /** Rejected with what was refused, as a lane that is not there. */
+  values(lane: number): Promise<Values>;
+  adapter(lane: number): Promise<AdapterFiles["files"]>;
   send(message: Command): void;
   /** What was told last, by type. */
   readonly said: { ready?: Ready; frame?: Frame; selected?: Selected; error?: Failure };

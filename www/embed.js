@@ -7,6 +7,7 @@
   const VERSION = 1;
   const BESIDE = new URL("./", document.currentScript.src).href;
   const TOLD = new Set(["ready", "frame", "selected", "error"]);
+  const ANSWERS = new Set(["values", "adapter"]);
   // Elements by the name of the run that they share; the first has the engine.
   const runs = new Map();
 
@@ -17,6 +18,9 @@
     #port;
     #said = {};
     #queue = [];
+    // What was asked for and is not answered yet, by number.
+    #asked = new Map();
+    #asks = 0;
     #due;
 
     constructor() {
@@ -66,6 +70,10 @@
     select(lane, { layer = 0, token } = {}) { this.#send("select", token === undefined ? { lane, layer } : { lane, layer, token }); }
     goTo(lesson, step = 1) { this.#send("goTo", { lesson, step }); }
 
+    // A lane's losses and gates; its adapter as files.
+    values(lane) { return this.#ask("values", lane); }
+    adapter(lane) { return this.#ask("adapter", lane).then(({ files }) => files); }
+
     // What was told last, by type.
     get said() { return this.#said; }
 
@@ -74,6 +82,24 @@
       const whole = { to: NAME, version: VERSION, ...message };
       if (this.#said.hello) this.#frame.contentWindow.postMessage(whole, this.#origin);
       else this.#queue.push(message);
+    }
+
+    #ask(type, lane) {
+      const id = `${NAME} ${++this.#asks}`;
+      return new Promise((resolve, reject) => {
+        this.#asked.set(id, { resolve, reject });
+        this.#send(type, { lane, id });
+      });
+    }
+
+    // Whether the message answers what was asked.
+    #answer(data) {
+      const asked = this.#asked.get(data.id);
+      if (!asked || !(ANSWERS.has(data.type) || data.type === "error")) return false;
+      this.#asked.delete(data.id);
+      if (data.type === "error") asked.reject(new Error(data.message));
+      else asked.resolve(data);
+      return true;
     }
 
     #send(type, rest) { this.send({ type, ...rest }); }
@@ -109,6 +135,8 @@
       this.#frame?.remove();
       this.#port = undefined;
       this.#said = {};
+      for (const { reject } of this.#asked.values()) reject(new Error("the figure was made anew"));
+      this.#asked.clear();
       const frame = document.createElement("iframe");
       if (this.hasAttribute("sandbox")) frame.sandbox = this.getAttribute("sandbox") || "allow-scripts";
       const opaque = frame.hasAttribute("sandbox") && !frame.sandbox.contains("allow-same-origin");
@@ -128,7 +156,7 @@
       if (origin !== this.#origin && !(this.#origin === "*" && origin === "null")) return;
       if (data.type === "hello") return this.#hello();
       if (data.type === "size" && !this.hasAttribute("height")) this.#frame.style.height = `${data.height}px`;
-      if (!TOLD.has(data.type)) return;
+      if (this.#answer(data) || !TOLD.has(data.type)) return;
       this.#said[data.type] = data;
       this.dispatchEvent(new CustomEvent(data.type, { detail: data }));
     }

@@ -21,19 +21,6 @@ function tellHeight(query, say) {
   new ResizeObserver(tell).observe(document.body);
 }
 
-// What PEFT saved in a folder of this page's own site: its policy allows no other.
-async function adapter(folder) {
-  const base = new URL(`${folder}/`, document.baseURI);
-  if (base.origin !== location.origin) throw new Error(`${base.origin} is another site than the playground's, ${location.origin}: put the folder there`);
-  return Promise.all(
-    ["adapter_model.safetensors", "adapter_config.json"].map(async (name) => {
-      const response = await fetch(new URL(name, base));
-      if (!response.ok) throw new Error(`${response.url}: status ${response.status}`);
-      return [name, new File([await response.blob()], name)];
-    }),
-  );
-}
-
 // Shows a figure of the studio, which has no run: only its theme can be changed, for which it is drawn anew.
 export async function startFigure(load, query, root) {
   const { say, meant } = talk(query);
@@ -54,7 +41,8 @@ export async function startFigure(load, query, root) {
   });
   say({ type: "hello" });
   const glue = await load();
-  await glue.start_studio(root, query.get("embed"), query.get("adapter") ? adapter(query.get("adapter")) : undefined);
+  const files = query.get("adapter") && import("./folder.js").then(({ adapterIn }) => adapterIn(query.get("adapter"), query.get("base")));
+  await glue.start_studio(root, query.get("embed"), files || undefined);
   tellHeight(query, say);
 }
 
@@ -97,7 +85,7 @@ export async function start(load, query, embedded) {
   if (trainer.failed) throw new Error("its worker could not be loaded");
   glue.start_lab(trainer);
   if (!embedded) return;
-  hear = await glue.start_embed((text) => say(JSON.parse(text)));
+  hear = await glue.start_embed((text, files) => say({ ...JSON.parse(text), ...(files && { files }) }));
   early.forEach(ask);
   tellHeight(query, say);
 }

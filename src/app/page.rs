@@ -26,7 +26,7 @@ use crate::protocol::text::Bring;
 use crate::protocol::{Command, Started};
 use crate::view::ui::redraw::Redraw;
 use crate::view::{
-    action::Action,
+    action::{Action, Receiver},
     run::Run,
     snap::Snap,
     table::{self, Table},
@@ -109,7 +109,8 @@ impl Handle {
             match effect {
                 Effect::Send(command) => self.send(&command, &JsValue::UNDEFINED),
                 Effect::Address(query) => browser::set_query(&query),
-                Effect::Give(files) => {
+                Effect::Give(files, Receiver::PageAround) => desk::hand_over(files),
+                Effect::Give(files, Receiver::Visitor) => {
                     files.iter().for_each(|(name, bytes)| give(name, &Uint8Array::from(bytes.as_slice())));
                 }
                 Effect::Theme { dark } => browser::set_theme(dark),

@@ -8,6 +8,8 @@ mod link;
 mod look;
 mod shared;
 
+use std::collections::VecDeque;
+
 use back::go_back;
 use first::{can_look, first_look, first_mixture, first_watch};
 use lanes::{follow, matched, tune};
@@ -20,7 +22,8 @@ use crate::lang::tr;
 use crate::protocol::text::Look;
 use crate::protocol::{Command, Event, MergeMode, Watch};
 use crate::task::text::own::About;
-use crate::view::{action::Action, run::Run, snap::Snap};
+use crate::view::action::{Action, Receiver};
+use crate::view::{run::Run, snap::Snap};
 
 /// Messages kept at most; the oldest go first.
 const PROBLEMS: usize = 4;
@@ -61,7 +64,7 @@ pub struct State {
     /// The theme was chosen, so that the system's is not followed.
     themed: bool,
     /// Files asked for here and not yet given.
-    saving: usize,
+    saving: VecDeque<Receiver>,
     /// The link being shared, and whether it is in the clipboard.
     pub share: Option<(String, bool)>,
     pub embed: Option<Vec<Part>>,
@@ -93,8 +96,8 @@ pub enum Effect {
     Theme {
         dark: bool,
     },
-    /// Files for the visitor's disk, by name.
-    Give(Vec<(String, Vec<u8>)>),
+    /// Files by name.
+    Give(Vec<(String, Vec<u8>)>, Receiver),
 }
 
 impl State {
@@ -126,7 +129,7 @@ impl State {
             no_gpu: None,
             dark: address.dark.unwrap_or(dark),
             themed: address.dark.is_some(),
-            saving: 0,
+            saving: VecDeque::new(),
             share: None,
             embed: address.embed,
         };
@@ -217,14 +220,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         // Of a run that was asked for and given up before it was set up.
         Msg::Engine(Event::Started(started)) if state.is_given_up(&started.config) => vec![],
-        Msg::Engine(Event::Saved(files)) => match state.saving.checked_sub(1) {
-            // Another page that shares the run has asked for them.
-            None => vec![],
-            Some(left) => {
-                state.saving = left;
-                vec![Effect::Give(files)]
-            }
-        },
+        // Where nobody here waits for them, another page that shares the run has asked.
+        Msg::Engine(Event::Saved(files)) => {
+            state.saving.pop_front().map(|to| Effect::Give(files, to)).into_iter().collect()
+        }
         Msg::Engine(Event::Begins(config)) => adopt(state, *config),
         Msg::Engine(Event::Again { started, losses }) => {
             if state.run.started.is_none() {
@@ -378,9 +377,9 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.waiting += 1;
             send(Command::SetRank { lane, rank })
         }
-        Action::Save { merged } => {
-            state.saving += 1;
-            send(Command::Save { lane: state.watch.lane, merged })
+        Action::Save { lane, merged, to } => {
+            state.saving.push_back(to);
+            send(Command::Save { lane, merged })
         }
         Action::Watch(mut watch) => {
             let Some(lane) = state.config.lanes.get(watch.lane) else {

@@ -13,8 +13,8 @@ use crate::lang::tr;
 
 /// Keys of the query that speak to the page itself, not to the run, or (`then`) of what is changed on its way. "all" once chose a larger build of the page; links
 /// that have it still open.
-pub const PAGE_KEYS: [&str; 10] =
-    ["embed", "paused", "then", "all", "lang", "theme", "config", "host", "height", "join"];
+pub const PAGE_KEYS: [&str; 12] =
+    ["embed", "paused", "then", "all", "lang", "theme", "config", "host", "height", "join", "adapter", "base"];
 
 /// What social networks, advertisers, mail programs and blogs put behind every link to see where a visitor came from.
 const TRACKING: [&str; 29] = [

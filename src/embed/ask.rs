@@ -10,7 +10,7 @@ use crate::config::{Config, Lane};
 use crate::error::{Error, Result};
 use crate::lang::{marked, tr};
 use crate::protocol::{Ablate, MergeMode, Watch};
-use crate::view::action::Action;
+use crate::view::action::{Action, Receiver};
 use crate::view::edit::LANES;
 
 /// What messages are written in; others are not understood.
@@ -28,6 +28,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("select", &["lane", "layer", "token"]),
     ("goTo", &["lesson", "step"]),
     ("theme", &["theme"]),
+    ("values", &["lane"]),
+    ("adapter", &["lane"]),
 ];
 
 /// A place in the lessons; `None` leaves them.
@@ -43,6 +45,10 @@ pub enum Ask {
     /// To be done in the lab, one after the other.
     Act(Vec<Action>),
     GoTo(Place),
+    /// A lane's losses and gates.
+    Values(usize),
+    /// A lane's adapter as files; what it takes to have them.
+    Adapter(usize, Action),
 }
 
 /// The message's own number, for the answer; whatever it is, it is only sent back.
@@ -80,6 +86,11 @@ pub fn read(message: &Value, state: &State) -> Result<Ask> {
             Some("dark") => vec![Action::Theme { dark: true }],
             _ => return Err(refuse("theme", object.required("theme")?, tr!("\"light\" or \"dark\""))),
         },
+        "values" => return lane(&object, state).map(|(index, _)| Ask::Values(index)),
+        "adapter" => {
+            let (index, _) = lane(&object, state)?;
+            return Ok(Ask::Adapter(index, Action::Save { lane: index, merged: false, to: Receiver::PageAround }));
+        }
         _ => return go_to(&object).map(Ask::GoTo),
     };
     Ok(Ask::Act(actions))
@@ -209,6 +220,9 @@ mod tests {
             [Action::Watch(Watch { lane: 2, .. }), Action::ShowGate { lane: 2, .. }]
         ));
         assert_eq!(acts("theme", json!({"theme": "dark"})), [Action::Theme { dark: true }]);
+        assert_eq!(asked("values", json!({"lane": 2})).unwrap(), Ask::Values(2));
+        let save = Action::Save { lane: 1, merged: false, to: Receiver::PageAround };
+        assert_eq!(asked("adapter", json!({"lane": 1})).unwrap(), Ask::Adapter(1, save));
         let go = asked("goTo", json!({"lesson": "rank", "step": 2}));
         assert_eq!(go.unwrap(), Ask::GoTo(Place { lesson: Some("rank".into()), step: 2 }));
     }
@@ -252,6 +266,8 @@ mod tests {
             ("ablate", json!({"lane": 1, "expert": 0}), ["lane", "1", "no experts"]),
             ("ablate", json!({"lane": 2, "expert": 4}), ["expert", "4", "3"]),
             ("select", json!({"lane": true}), ["lane", "true", "2"]),
+            ("values", json!({"lane": 3}), ["lane", "3", "2"]),
+            ("adapter", json!({}), ["lane", "leaving it out", "given"]),
             ("goTo", json!({"lesson": "../x"}), ["lesson", "../x", "name"]),
             ("goTo", json!({"lesson": "rank", "step": 0}), ["step", "0", "1"]),
             ("theme", json!({"theme": "sepia"}), ["theme", "sepia", "dark"]),

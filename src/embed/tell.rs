@@ -93,13 +93,40 @@ impl Teller {
     }
 }
 
-/// The answer to a message that cannot be carried out.
-pub fn refusal(error: &Error, id: Option<&Value>) -> Value {
-    let mut said = json!({"type": "error", "message": error.to_string(), "stopped": false});
+/// A lane's losses over its steps, and its gates, where the figures have them: those of the layer that they look at.
+pub fn values(state: &State, lane: usize, id: Option<&Value>) -> Value {
+    let (mut steps, mut losses) = (Vec::new(), Vec::new());
+    if let Some(lane) = state.run.lanes.get(lane) {
+        (steps, losses) = lane.curve.series.points(0).unzip();
+    }
+    let gates = state.run.gates.iter().map(|gate| &gate.frame).find(|gate| gate.lane == lane).map(|gate| {
+        json!({
+            "layer": gate.layer,
+            "experts": gate.experts,
+            "tokens": gate.tokens,
+            "tokenDomains": gate.token_domains,
+        })
+    });
+    let said = json!({"type": "values", "lane": lane, "step": state.run.step, "steps": steps, "losses": losses, "gates": gates});
+    numbered(said, id)
+}
+
+/// What says which lane the files beside it are.
+pub fn adapter(lane: usize, id: Option<&Value>) -> Value {
+    numbered(json!({"type": "adapter", "lane": lane}), id)
+}
+
+/// With the number of the message that it answers.
+fn numbered(mut said: Value, id: Option<&Value>) -> Value {
     if let (Some(id), Some(map)) = (id, said.as_object_mut()) {
         map.insert("id".into(), id.clone());
     }
     said
+}
+
+/// The answer to a message that cannot be carried out.
+pub fn refusal(error: &Error, id: Option<&Value>) -> Value {
+    numbered(json!({"type": "error", "message": error.to_string(), "stopped": false}), id)
 }
 
 #[cfg(test)]
@@ -172,6 +199,17 @@ mod tests {
         let other = Watch { lane: 0, ..state.watch };
         update(&mut state, Msg::Act(Action::Watch(other)));
         assert_eq!(kinds(&teller.news(&state)), ["selected"]);
+    }
+
+    #[test]
+    fn values_are_those_of_the_chart() {
+        let mut state = state();
+        frame(&mut state, 0, vec![2.0, 1.0, 0.5]);
+        let said = values(&state, 1, Some(&json!("mine")));
+        let wanted = json!({"type": "values", "lane": 1, "id": "mine", "step": 3, "steps": [0.0, 1.0, 2.0],
+            "losses": [1.0, 0.5, 0.25], "gates": null});
+        assert_eq!(said, wanted);
+        assert_eq!(adapter(0, None), json!({"type": "adapter", "lane": 0}));
     }
 
     #[test]

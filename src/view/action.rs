@@ -4,6 +4,15 @@ use crate::config::{Config, Edit};
 use crate::protocol::text::{Bring, Look};
 use crate::protocol::{Ablate, Sketch, Watch};
 
+/// Who is given what a lane was saved as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Receiver {
+    /// The visitor's disk.
+    Visitor,
+    /// The page that this one stands in.
+    PageAround,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     Run,
@@ -40,9 +49,11 @@ pub enum Action {
         lane: usize,
         rank: usize,
     },
-    /// Save the lane under inspection: its adapter, or a language model with it merged in.
+    /// Save a lane: its adapter, or a language model with it merged in.
     Save {
+        lane: usize,
         merged: bool,
+        to: Receiver,
     },
     Watch(Watch),
     /// Which lane and layer the gates panel shows.

@@ -63,6 +63,12 @@ describe("a page of another site", () => {
     await it.until(() => window.told[0].some((one) => one.type === "frame" && one.step > 60 && one.running && one.losses.every((loss) => loss > 0) && one.now.length > 10));
     await call("pause");
     await it.until(() => !window.told[0].filter((one) => one.type === "frame").at(-1).running);
+    const { step, steps, losses, gates } = await call("values", 2);
+    assert.deepEqual([steps.length, losses.length, gates.experts, gates.tokens.length], [step, step, 4, 4 * gates.tokenDomains.length]);
+    assert.ok(losses.every((loss) => loss > 0) && losses.at(-1) < losses[0], `${losses.at(0)} ${losses.at(-1)}`);
+    const files = await it.evaluate(async () => Object.entries(await document.querySelector("lora-playground").adapter(1)).map(([name, bytes]) => [name, bytes.length]));
+    assert.ok(files.length >= 2 && files.every(([name, bytes]) => /^adapter_/.test(name) === /safetensors|config/.test(name) && bytes > 100), JSON.stringify(files));
+    await assert.rejects(call("values", 7), /lane: 7 is not allowed/);
     await call("setRank", 1, 2);
     await it.until(() => window.told[0].filter((one) => one.type === "ready").at(-1).lanes[1].rank === 2);
     await call("ablate", 2, 1);

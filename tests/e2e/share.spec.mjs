@@ -1,4 +1,4 @@
-// A run taken elsewhere: Share writes a link, a frame and an element that work, and a notebook's cell shows a figure.
+// A run taken elsewhere: Share writes a link, a frame and an element that work.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
@@ -58,20 +58,6 @@ describe("a run taken elsewhere", () => {
     await page.getByText("There is nothing to show here").waitFor();
     assert.equal(await page.locator("iframe, img").count(), 0);
     assert.equal(page.asked.some((url) => url.includes("example.org")), false);
-    await page.context().close();
-  });
-
-  it("is a figure in a notebook", { timeout: 120_000 }, async () => {
-    const notebook = JSON.parse(readFileSync("examples/notebook/figure.ipynb", "utf8"));
-    assert.deepEqual([notebook.nbformat, notebook.cells.map(({ cell_type }) => cell_type)], [4, ["markdown", "code"]]);
-    const code = notebook.cells[1].source.join("").replace("http://127.0.0.1:8080/", `${site.server.origin}${BASE}`);
-    // What a notebook does with a cell's last expression.
-    const cut = code.trimEnd().lastIndexOf("\n");
-    const body = execFileSync("python3", ["-c", `${code.slice(0, cut)}\nprint((${code.slice(cut)})._repr_html_())`], { encoding: "utf8" });
-    const page = await site.visit("?paused");
-    const frame = await shown(page, body);
-    await frame.locator("#gates canvas").first().waitFor({ timeout: 60_000 });
-    await frame.getByText(/^step [1-9]/).waitFor();
     await page.context().close();
   });
 });

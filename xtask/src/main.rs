@@ -11,6 +11,7 @@ mod serve;
 mod shell;
 mod test;
 mod tools;
+mod wheel;
 
 use shell::Result;
 
@@ -20,6 +21,7 @@ cargo xtask <command>
   serve [--port N]       build the release page and serve it at http://127.0.0.1:8080
   build                  build the release page into dist/
   package                build the npm package into pkg/
+  wheel                  build the page and the Python package for notebooks into target/wheel/
   test [--fast]          everything that must hold; --fast leaves out what needs a browser
   bench [--rows 64,256] [--no-peers]
                          time training steps beside other libraries; writes bench.json to the target directory
@@ -50,6 +52,7 @@ fn dispatch(command: &str, args: &[String]) -> Result {
         "serve" => serve::serve(args),
         "build" => none(args).and_then(|()| page::build()),
         "package" => none(args).and_then(|()| package::package()),
+        "wheel" => none(args).and_then(|()| wheel::wheel()),
         "test" => test::test(args),
         "bench" => bench::bench(args),
         "experiments" => experiments::experiments(args),

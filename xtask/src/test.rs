@@ -1,12 +1,13 @@
 //! Everything that must hold, stage by stage. Every stage runs, whatever the ones before it found, so that one run
 //! shows all there is to mend.
 
-use std::{process::Command, time::Instant};
+use std::{path::Path, process::Command, time::Instant};
 
 use crate::{
     package, page,
     shell::{Result, command, run, stage},
     tools::{self, Browser},
+    wheel,
 };
 
 pub fn test(args: &[String]) -> Result {
@@ -46,8 +47,14 @@ fn in_browser(report: &mut Report, browser: &Browser) {
     report.stage("wasm tests in Chromium", "six minutes", || wasm_pack(browser));
     let page = report.stage("release page", "three minutes", page::build);
     let package = report.stage("npm package", "a minute", package::package);
-    if page && package {
-        report.stage("end to end in Chromium", "half an hour or more", || end_to_end(browser));
+    let mut programs = None;
+    let notebook = page
+        && report.stage("Python package for notebooks", "a minute", || {
+            programs = Some(wheel::for_tests()?);
+            wheel::test()
+        });
+    if let (true, true, Some(programs)) = (package, notebook, programs) {
+        report.stage("end to end in Chromium", "half an hour or more", || end_to_end(browser, &programs));
     } else {
         report.failed.push("end to end in Chromium (nothing to test: a build failed)".into());
     }
@@ -69,7 +76,7 @@ fn wasm_pack(browser: &Browser) -> Result {
     run(test.arg(&browser.chromedriver))
 }
 
-fn end_to_end(browser: &Browser) -> Result {
+fn end_to_end(browser: &Browser, notebook: &Path) -> Result {
     tools::node_modules("tests/e2e")?;
     let mut specs: Vec<_> = std::fs::read_dir("tests/e2e")
         .map_err(|e| format!("cannot list tests/e2e: {e}"))?
@@ -79,7 +86,7 @@ fn end_to_end(browser: &Browser) -> Result {
         .collect();
     specs.sort();
     let mut test = command("node --test --test-reporter=spec --test-concurrency=1");
-    run(test.args(specs).env("CHROMIUM", &browser.chromium))
+    run(test.args(specs).env("CHROMIUM", &browser.chromium).env("NOTEBOOK", notebook))
 }
 
 #[derive(Default)]

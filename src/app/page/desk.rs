@@ -8,8 +8,12 @@ use super::Handle;
 use crate::app::state::{Msg, State};
 use crate::view::action::Action;
 
+/// By name.
+pub type Files = Vec<(String, Vec<u8>)>;
+
 thread_local! {
     static LAB: RefCell<Option<Handle>> = const { RefCell::new(None) };
+    static TAKER: RefCell<Option<Callback<Files>>> = const { RefCell::new(None) };
     static LISTENERS: RefCell<Vec<Callback<()>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -42,4 +46,16 @@ pub fn read<T>(look: impl FnOnce(&State) -> T) -> Option<T> {
     let lab = LAB.with(|lab| lab.borrow().clone())?;
     let core = lab.core.borrow();
     Some(look(&core.state))
+}
+
+/// From now on `taker` is given the files that the page around has asked for.
+pub fn take(taker: Callback<Files>) {
+    TAKER.with(|place| *place.borrow_mut() = Some(taker));
+}
+
+pub(super) fn hand_over(files: Files) {
+    let taker = TAKER.with(|taker| taker.borrow().clone());
+    if let Some(taker) = taker {
+        taker.emit(files);
+    }
 }

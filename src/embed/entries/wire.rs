@@ -2,9 +2,10 @@
 //! nothing of what the messages mean.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 
-use js_sys::Function;
+use js_sys::{Array, Function, Object, Uint8Array};
 use serde_json::Value;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -12,18 +13,33 @@ use wasm_bindgen_futures::spawn_local;
 use crate::app::page::desk;
 use crate::args::object::refuse;
 use crate::embed::ask::{self, Ask, Place};
-use crate::embed::tell::{Teller, refusal};
+use crate::embed::tell::{Teller, adapter, refusal, values};
 use crate::error::{Error, Result};
 use crate::host::browser::window;
 use crate::host::file::fetch;
 use crate::lang::tr;
 
-/// From now on `send` is called with every message for the page around, as text; what is given back is called with that page's.
+/// From now on `send` is called with every message for the page around, as text and with the files that belong to it, if any; what is given back is called with that page's.
 pub fn start(send: Function) -> Function {
     let teller = Rc::new(RefCell::new(Teller::default()));
-    let say = Rc::new(move |message: &Value| {
+    let say_with = Rc::new(move |message: &Value, files: &JsValue| {
         // A page around that has gone hears nothing.
-        let _ = send.call1(&JsValue::NULL, &message.to_string().into());
+        let _ = send.call2(&JsValue::NULL, &message.to_string().into(), files);
+    });
+    let say = {
+        let say_with = say_with.clone();
+        Rc::new(move |message: &Value| say_with(message, &JsValue::UNDEFINED))
+    };
+    // Adapters that were asked for, in their order: lane and number of the message.
+    let awaited = Rc::new(RefCell::new(VecDeque::<(usize, Option<Value>)>::new()));
+    desk::take({
+        let awaited = awaited.clone();
+        yew::Callback::from(move |files: desk::Files| {
+            let next = awaited.borrow_mut().pop_front();
+            if let Some((lane, id)) = next {
+                say_with(&adapter(lane, id.as_ref()), &by_name(&files));
+            }
+        })
     });
     let tell = {
         let say = say.clone();
@@ -48,11 +64,28 @@ pub fn start(send: Function) -> Function {
                     }
                 });
             }
+            Some(Ok(Ask::Values(lane))) => {
+                desk::read(|state| values(state, lane, id.as_ref())).iter().for_each(|message| say(message));
+            }
+            Some(Ok(Ask::Adapter(lane, save))) => {
+                awaited.borrow_mut().push_back((lane, id));
+                desk::act(save);
+            }
             Some(Err(error)) => say(&refusal(&error, id.as_ref())),
             None => {}
         }
     });
     hear.into_js_value().unchecked_into()
+}
+
+/// An object of bytes.
+fn by_name(files: &desk::Files) -> JsValue {
+    let pairs: Array = files
+        .iter()
+        .map(|(name, bytes)| Array::of2(&name.as_str().into(), &Uint8Array::from(bytes.as_slice())))
+        .collect();
+    // Pairs are what it is made of.
+    Object::from_entries(&pairs).map(JsValue::from).unwrap_or_default()
 }
 
 /// To a step of a lesson, if there is such a one.

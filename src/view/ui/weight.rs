@@ -13,7 +13,7 @@ use super::{
 use crate::lang::tr;
 use crate::protocol::{MergeFrame, MergeMode, Started, Watch, WeightFrame};
 use crate::view::{
-    action::Action,
+    action::{Action, Receiver},
     format::{percent, three, tick},
     scale::{Scale, range_for},
     snap::Snap,
@@ -204,6 +204,7 @@ fn choices(props: &WeightProps) -> Html {
             Action::Watch(watch)
         })
     };
+    let save = |merged| Action::Save { lane: watch.lane, merged, to: Receiver::Visitor };
     let options = |names: &mut dyn Iterator<Item = String>| names.map(AttrValue::from).collect::<Vec<_>>();
     let lanes = options(&mut props.names.iter().cloned());
     let layers = options(
@@ -241,10 +242,10 @@ fn choices(props: &WeightProps) -> Html {
                 }
             }
             { Button::quiet(tr!("Save adapter"), tr!("The lane as it is now: PEFT's adapter_model.safetensors and adapter_config.json, or, of a method that PEFT has not, its parameters as one safetensors file."))
-                .acts(&props.dispatch, Action::Save { merged: false }) }
+                .acts(&props.dispatch, save(false)) }
             if props.started.config.task.has_projections() && !gated {
                 { Button::quiet(tr!("Save merged model"), tr!("The language model with the lane merged into its weights, as one model.safetensors under transformers' names."))
-                    .acts(&props.dispatch, Action::Save { merged: true }) }
+                    .acts(&props.dispatch, save(true)) }
             }
         </div>
     }

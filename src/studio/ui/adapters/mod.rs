@@ -30,7 +30,7 @@ use crate::lang::tr;
 use crate::studio::adapters::state::{Msg, Opened, Part, State, update};
 use crate::studio::adapters::wire::{Order, Report};
 use crate::view::ui::redraw::Redraw;
-use open::{Opening, bar};
+use open::{Opening, addressed, bar};
 
 #[wasm_bindgen(module = "/src/studio/ui/adapters/places.js")]
 extern "C" {
@@ -168,6 +168,21 @@ pub fn Adapters(props: &AdaptersProps) -> Html {
             let core = handle.core.clone();
             let leave = browser::on_leave(move || core.borrow().state.busy());
             move || drop(leave)
+        });
+    }
+    {
+        let handle = handle.clone();
+        use_effect_with((), move |()| {
+            spawn_local(async move {
+                match addressed().await {
+                    Ok(files) if files.is_undefined() => {}
+                    Ok(files) => handle.open(&Array::from(&files), Msg::Open),
+                    Err(error) => handle.handle(Msg::Say(tr!(
+                        "The adapter of the address could not be read: {error}.",
+                        error = format!("{error:?}")
+                    ))),
+                }
+            });
         });
     }
     {

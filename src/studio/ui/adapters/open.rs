@@ -18,6 +18,9 @@ use crate::view::ui::pick::{chosen, dropped, pressing};
 extern "C" {
     #[wasm_bindgen(catch)]
     pub async fn example() -> Result<JsValue, JsValue>;
+    /// `undefined` where the address names none.
+    #[wasm_bindgen(catch)]
+    pub async fn addressed() -> Result<JsValue, JsValue>;
 }
 
 #[derive(Properties, PartialEq)]

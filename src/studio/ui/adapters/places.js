@@ -1,4 +1,4 @@
-// The example's files, and the place where a merged model goes.
+// The example's files, those that an address names, and the place where a merged model goes.
 
 export async function example() {
   const names = ["adapter/example/adapter_model.safetensors", "adapter/example/adapter_config.json", "lm/model.safetensors"];
@@ -9,6 +9,14 @@ export async function example() {
       return [path, new File([await response.blob()], path.split("/").pop())];
     }),
   );
+}
+
+// Those that the page's address names, `adapter=folder` and `base=file`; undefined where it names none.
+export async function addressed() {
+  const query = new URLSearchParams(location.search);
+  if (!query.get("adapter")) return undefined;
+  const { adapterIn } = await import(new URL("folder.js", document.baseURI));
+  return adapterIn(query.get("adapter"), query.get("base"));
 }
 
 // Where the browser lets a page write: a file, or a folder for several. Null where it does not; undefined where the
