@@ -30,6 +30,8 @@ mod spectra;
 mod squares;
 mod start;
 mod starts;
+mod text;
+mod text_gates;
 mod verdict;
 
 pub use draw::Look;
@@ -107,7 +109,7 @@ pub fn all() -> Vec<Experiment> {
     let basics = [floors::all, routing::all, start::all, merging::all, rates::all, spectra::all, sizes::all];
     let variants = [allocation::all, ranks::all, squares::all, starts::all, dora::all, bits::all];
     let routed = [balance::all, collapse::all, intruders::all, digits::all];
-    let practice = [languages::all, sensors::all, personal::all];
+    let practice = [languages::all, text::all, text_gates::all, sensors::all, personal::all];
     let groups: [&[Group]; 4] = [&basics, &variants, &routed, &practice];
     groups.concat().iter().flat_map(|group| group()).collect()
 }
