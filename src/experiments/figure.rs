@@ -41,8 +41,8 @@ const SMALL: f64 = 156.0;
 /// Of a line of text, and of one letter, about.
 const LINE: f64 = 16.0;
 const LETTER: f64 = 7.2;
-/// Blue and vermilion of Okabe and Ito's palette, told apart with any colour vision.
-const INKS: [&str; 2] = ["#0072b2", "#d55e00"];
+/// Blue, vermilion and green of Okabe and Ito's palette, told apart with any colour vision.
+const INKS: [&str; 3] = ["#0072b2", "#d55e00", "#009e73"];
 const STYLE: &str = "text{font:12px sans-serif;fill:#222}.axis{stroke:#444}.grid{stroke:#ddd}.said{stroke:#222;\
 stroke-dasharray:5 3;stroke-width:1.5}";
 
