@@ -138,7 +138,7 @@ pub enum Event {
     Text(Box<text::TextFrame>),
     /// What of their own a visitor has brought so far.
     Brought(Box<About>),
-    /// What was to be saved: files by name.
+    /// What was to be saved: files by name, and none where that failed, so that whoever waits is answered in turn.
     Saved(Vec<(String, Vec<u8>)>),
     /// The run asked for cannot begin, because it insists on WebGPU, which cannot be had: what is missing and what helps, in
     /// words. On the CPU it could.

@@ -142,10 +142,16 @@ impl<F: Source> Trainer<F> {
                 }
             }
             Some(Effect::Save { lane, merged }) => {
-                let Some(run) = &self.run else { return };
-                match run.files(lane, merged).await {
+                let files = match &self.run {
+                    Some(run) => run.files(lane, merged).await,
+                    None => Ok(vec![]),
+                };
+                match files {
                     Ok(files) => transport.emit(Event::Saved(files)),
-                    Err(error) => self.recover(error, transport).await,
+                    Err(error) => {
+                        transport.emit(Event::Saved(vec![]));
+                        self.recover(error, transport).await;
+                    }
                 }
             }
             Some(Effect::Change { lane, to }) => self.change(lane, to, transport).await,

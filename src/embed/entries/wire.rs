@@ -17,7 +17,7 @@ use crate::embed::tell::{Teller, adapter, refusal, values};
 use crate::error::{Error, Result};
 use crate::host::browser::window;
 use crate::host::file::fetch;
-use crate::lang::tr;
+use crate::lang::{marked, tr};
 
 /// From now on `send` is called with every message for the page around, as text and with the files that belong to it, if any; what is given back is called with that page's.
 pub fn start(send: Function) -> Function {
@@ -36,7 +36,11 @@ pub fn start(send: Function) -> Function {
         let awaited = awaited.clone();
         yew::Callback::from(move |files: desk::Files| {
             let next = awaited.borrow_mut().pop_front();
-            if let Some((lane, id)) = next {
+            if let (Some((lane, id)), true) = (&next, files.is_empty()) {
+                let hint = tr!("it could not be saved; another message says why");
+                let error = Error::Missing { what: marked!("adapter"), name: lane.to_string(), hint };
+                say_with(&refusal(&error, id.as_ref()), &JsValue::UNDEFINED);
+            } else if let Some((lane, id)) = next {
                 say_with(&adapter(lane, id.as_ref()), &by_name(&files));
             }
         })
