@@ -40,6 +40,7 @@ use crate::view::{
         held::Held,
         lanes::{LanesProps, lanes},
         language::use_language,
+        light::Light,
         loss::LossChart,
         map::Map,
         panel::Panel,
@@ -270,6 +271,7 @@ fn page(state: &State, begun: bool, dispatch: &Callback<Action>, bring: &Callbac
                 { embed::caption(state) }
             }
             <Explain />
+            <Light />
         </>
     }
 }

@@ -2,13 +2,16 @@
 //! carry has entries, gates as wide as they are. SVG as text, and the heatmaps for a canvas over it. Pure; it knows neither
 //! the page nor which method it draws.
 
+mod marks;
 #[cfg(test)]
 mod tests;
 mod words;
 
-pub use words::table;
+pub use marks::{Picture, Tile};
+pub use words::{length, table};
 
-use words::{explain, name};
+use marks::{End, STRIP, path, why_of};
+use words::{explain, name, symbol};
 
 use super::{format::three, scale::range_for};
 use crate::decimal::tenths;
@@ -17,36 +20,19 @@ use crate::method::description::Reads;
 use crate::method::drawing::{Drawing, Part, Role};
 use crate::protocol::{FlowFrame, Vector};
 
-/// Width of a vector, height of a line of text, and room between two things: less below this width.
-const STRIP: f64 = 8.0;
+/// Height of a line of text, and room between two things: less below this width.
 const TEXT: f64 = 16.0;
 const GAPS: [f64; 2] = [12.0, 24.0];
 const WIDE: f64 = 440.0;
-/// Advance of a letter.
+/// Advance of a letter, and height of a digit.
 const LETTER: f64 = 7.3;
+const DIGIT: f64 = 9.0;
 /// Edge of a matrix's entry where there is room for it.
 const ENTRY: f64 = 12.0;
 /// Height of what a gate reads.
 const READ: f64 = 4.0;
 /// Width of a gate of 1.
 const GATE: f64 = 10.0;
-
-/// A heatmap: left, top, width and height, and its numbers, row by row.
-pub struct Tile {
-    pub place: [f64; 4],
-    pub cols: usize,
-    pub values: Vec<f32>,
-    pub range: f32,
-}
-
-#[derive(Default)]
-pub struct Picture {
-    pub svg: String,
-    pub tiles: Vec<Tile>,
-}
-
-/// Where a band ends: from the left, its middle from the top, and its width.
-type End = (f64, f64, f64);
 
 /// Pixels of an entry, and what follows from them.
 struct Room {
@@ -59,11 +45,6 @@ struct Room {
     /// Between two things.
     gap: f64,
     is_wide: bool,
-}
-
-/// The length of a vector.
-pub fn length(values: &[f32]) -> f64 {
-    libm::sqrt(values.iter().map(|&v| f64::from(v) * f64::from(v)).sum())
 }
 
 fn top(values: &[f32]) -> f32 {
@@ -82,15 +63,28 @@ fn extent(size: usize, entry: f64, branches: usize, apart: f64) -> f64 {
 
 /// Pixels from the left of a part to the next.
 fn advance(part: &Part, room: &Room) -> f64 {
-    let own = match part.role {
-        Role::Gates { .. } => return 2.0 * room.gap,
+    let own = width(part, room);
+    if matches!(part.role, Role::Gates { .. }) {
+        return own;
+    }
+    // Where there is little room, what is written is as short as can be, and may stand over the gap.
+    let named = written(&if room.is_wide { name(part) } else { symbol(part) }) - room.gap;
+    own.max(named) + STRIP + room.gap
+}
+
+/// Pixels of a line of text.
+fn written(text: &str) -> f64 {
+    LETTER * text.chars().count() as f64
+}
+
+/// Pixels of a part itself.
+fn width(part: &Part, room: &Room) -> f64 {
+    match part.role {
+        Role::Gates { .. } => 2.0 * room.gap,
         Role::Reads => part.cols as f64 * room.entry,
         Role::Writes => extent(part.cols, room.entry, part.branches, room.apart.1),
         _ => STRIP,
-    };
-    // Where there is little room, a name may stand over the next gap.
-    let named = if room.is_wide { LETTER * name(part).chars().count() as f64 - room.gap } else { 0.0 };
-    own.max(named) + STRIP + room.gap
+    }
 }
 
 /// The largest entries with which all of it has room.
@@ -137,63 +131,10 @@ fn room(drawing: &Drawing, (w, h): (f64, f64)) -> Room {
     }
 }
 
-fn path(commands: &[(&str, &[f64])]) -> String {
-    let mut path = String::new();
-    for (command, numbers) in commands {
-        path.push_str(command);
-        for &number in *numbers {
-            path.push_str(&tenths(number));
-            path.push(' ');
-        }
-    }
-    path
-}
-
-impl Picture {
-    /// From one upright edge to another; `bent`, it leaves and arrives level.
-    fn band(&mut self, class: &str, (x0, y0, h0): End, (x1, y1, h1): End, bent: bool) {
-        let (near, far) = if bent { ((x0 + x1) / 2.0, (x0 + x1) / 2.0) } else { (x0, x1) };
-        let (a, b, c, d) = (y0 - h0 / 2.0, y1 - h1 / 2.0, y1 + h1 / 2.0, y0 + h0 / 2.0);
-        let there = ("C", &[near, a, far, b, x1, b, x1, c, x1, c, x1, c, far, c, near, d, x0, d][..]);
-        self.stroke(class, &path(&[("M", &[x0, a]), there]), "");
-    }
-
-    fn stroke(&mut self, class: &str, path: &str, more: &str) {
-        self.svg.push_str(&["<path class='", class, "' d='", path, "' ", more, "/>"].concat());
-    }
-
-    fn label(&mut self, x: f64, y: f64, anchor: &str, text: &str, why: &str) {
-        let (x, y) = (tenths(x), tenths(y));
-        let all = ["<text x='", &x, "' y='", &y, "' text-anchor='", anchor, "' data-why='", why, "'>", text, "</text>"];
-        self.svg.push_str(&all.concat());
-    }
-
-    /// The length of a vector behind a word.
-    fn length(&mut self, x: f64, y: f64, anchor: &str, word: &str, values: &[f32]) {
-        let text = [word, &three(length(values))].concat();
-        self.label(x, y, anchor, &text, &tr!("Length of this vector: the root of the sum of its squared entries."));
-    }
-
-    /// Above and below a vector at an edge of the picture.
-    fn ends(&mut self, x: f64, anchor: &str, name: &str, (middle, tall): (f64, f64), values: &[f32]) {
-        self.label(x, middle - tall / 2.0 - 4.0, anchor, name, "");
-        self.label(x, middle + tall / 2.0 + 12.0, anchor, &["‖", name, "‖"].concat(), "");
-        self.length(x, middle + tall / 2.0 + 28.0, anchor, "", values);
-    }
-
-    fn tile(&mut self, place: [f64; 4], cols: usize, values: &[f32], range: f32, why: &str) {
-        self.svg.push_str("<rect");
-        for (name, &number) in [" x='", "' y='", "' width='", "' height='"].iter().zip(&place) {
-            self.svg.push_str(&[name, &*tenths(number)].concat());
-        }
-        self.svg.push_str(&["' data-why='", why, "'/>"].concat());
-        self.tiles.push(Tile { place, cols, values: values.to_vec(), range });
-    }
-
-    /// An upright vector.
-    fn vector(&mut self, (x, middle, height): End, values: &[f32], range: f32, why: &str) {
-        self.tile([x, middle - height / 2.0, STRIP, height], 1, values, range, why);
-    }
+/// Whose numbers a heatmap has, so that others can light it up, and what explains it.
+fn of(symbol: &str, branch: Option<usize>, why: &str) -> String {
+    let branch = branch.map_or_else(String::new, |branch| format!("data-branch='{branch}' "));
+    format!("data-part='{symbol}' {branch}{}", why_of(why))
 }
 
 /// All of it, in so many pixels.
@@ -225,7 +166,7 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
     let sized = tr!("{frozen} {} × {}, frozen", drawing.widths.outputs, drawing.widths.inputs, frozen);
     let why = &tr!("The weight of the pretrained layer. Training changes none of its numbers.");
     let weight = frame.get(Vector::Weight);
-    picture.tile([left, TEXT, inputs, outputs], drawing.widths.inputs, weight, range(weight), why);
+    picture.tile([left, TEXT, inputs, outputs], drawing.widths.inputs, weight, range(weight), &of("W0", None, why));
     picture.label(left, TEXT - 4.0, "start", &sized, why);
     let out = left + inputs + 3.0;
     picture.band("base", (out + STRIP, upper, outputs), sum, true);
@@ -271,7 +212,8 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
                 for (i, values) in values.chunks_exact(size).enumerate() {
                     let y = lower - (tall - height) / 2.0 + i as f64 * (height + all.apart.0);
                     rows.push(y);
-                    picture.tile([x, y - height / 2.0, width, height], part.cols, values, own, &why);
+                    let told = of(part.symbol, Some(i), &why);
+                    picture.tile([x, y - height / 2.0, width, height], part.cols, values, own, &told);
                     if !is_last {
                         let held_own = &held[i * part.rows..(i + 1) * part.rows];
                         picture.vector((x + width + 3.0, y, height), held_own, range(held), &tr!("What leaves it."));
@@ -291,7 +233,8 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
                 }
                 for (j, values) in values.chunks_exact(size).enumerate() {
                     let column = x + j as f64 * step;
-                    picture.tile([column, lower - outputs / 2.0, width, outputs], part.cols, values, own, &why);
+                    let told = of(part.symbol, Some(j), &why);
+                    picture.tile([column, lower - outputs / 2.0, width, outputs], part.cols, values, own, &told);
                     from = (column + width + 3.0, lower, outputs);
                 }
             }
@@ -304,10 +247,15 @@ pub fn picture(drawing: &Drawing, frame: &FlowFrame, (w, h): (f64, f64)) -> Pict
                 from = (x + STRIP, lower, leaves);
             }
         }
+        let next = x + advance(part, &all);
         if !is_gates {
-            picture.label(x, above - 4.0, "start", &name(part), &why);
+            // Its size is left out where it would stand over the next name.
+            let whole = name(part);
+            let free = if at + 1 == drawing.parts.len() { w } else { next - STRIP } - x;
+            let fits = written(&whole) < free + 1.0;
+            picture.label(x, above - 4.0, "start", &if fits { whole } else { symbol(part) }, &why);
         }
-        x += advance(part, &all);
+        x = next;
     }
     let added = frame.get(Vector::Added);
     let share = (length(added) / length(frame.get(Vector::Frozen)).max(f64::MIN_POSITIVE)).min(1.0);
@@ -355,6 +303,7 @@ impl Picture {
     ) {
         let shared = matches!(part.role, Role::Gates { shared: true });
         let is_roomy = !shared && rows.windows(2).all(|pair| pair[1] - pair[0] > 16.0);
+        let mut taken = f64::NEG_INFINITY;
         for (at, &gate) in values.iter().enumerate() {
             let (i, j) = if shared { (at / part.cols, at % part.cols) } else { (at, at) };
             let y = rows[i];
@@ -374,15 +323,13 @@ impl Picture {
             let way: [(&str, &[f64]); 3] =
                 [("M", &[x, y]), ("C", &[middle, y, middle, end, columns, end]), ("H", &[columns + j as f64 * step])];
             self.stroke(class, &path(&way), &more);
-            if is_roomy {
-                self.label(
-                    x + 2.0,
-                    y - 3.0 - width / 2.0,
-                    "start",
-                    &format!("{gate:.2}"),
-                    &tr!("The expert’s gate for this token."),
-                );
+            // A gate as wide as the next one's number would reach leaves that number to its explanation.
+            let line = y - 3.0 - width / 2.0;
+            if is_roomy && line - DIGIT > taken {
+                let why = tr!("The expert’s gate for this token.");
+                self.label_over(columns - 2.0, line, "end", &format!("{gate:.2}"), &why);
             }
+            taken = y + width / 2.0;
         }
     }
 
@@ -410,19 +357,19 @@ impl Picture {
                     Reads::SoFar => tr!("mean so far"),
                 };
                 let text = tr!("{} reads {read}", part.symbol, read);
-                self.label(x, y - STRIP - 2.0, "start", &text, &tr!("What the gate is made from."));
+                self.label_over(x, y - STRIP - 2.0, "start", &text, &tr!("What the gate is made from."));
                 self.tile(
                     [x, y - 6.0, width, READ],
                     frame.get(Vector::Read).len(),
                     frame.get(Vector::Read),
                     range(frame.get(Vector::Read)),
-                    &tr!("What the gate reads."),
+                    &why_of(&tr!("What the gate reads.")),
                 );
             }
-            self.tile([x, y, width, height], part.cols, values, range(values), &explain(part));
+            self.tile([x, y, width, height], part.cols, values, range(values), &of(part.symbol, None, &explain(part)));
             x += width + 6.0;
         }
         let line = path(&[("M", &[x - 4.0, y + height / 2.0]), ("H", &[up.max(x + 2.0)]), ("V", &[highest])]);
-        self.stroke("line", &line, "");
+        self.below("line", &line);
     }
 }

@@ -132,7 +132,7 @@ describe("lessons", () => {
     await page.locator("#method .way").waitFor();
     assert.equal(await outlined("#method"), "solid");
     await page.keyboard.press("Tab");
-    assert.equal(await page.evaluate(() => document.activeElement.dataset.at), ".way .base");
+    assert.equal(await page.evaluate(() => document.activeElement.dataset.at), ".way .base, .way [data-part='W0']");
     await page.waitForFunction(() => getComputedStyle(document.querySelector(".way .base")).strokeWidth === "2px");
     for (let presses = 0; (await page.evaluate(() => document.activeElement.textContent)) !== "not at all"; presses++) {
       assert.ok(presses < 8, "Tab reaches the answers");

@@ -155,10 +155,23 @@ describe("the page, with WebGPU", () => {
       const stands = (what, told) => page.waitForFunction(what, told, { timeout: 10_000 });
       await page.locator(".lane-2 .slider").hover();
       await stands(() => [...document.querySelectorAll("#loss .end")].every((end) => (getComputedStyle(end).opacity === "1") === end.classList.contains("lane-2")));
-      const own = () => page.locator(".way.lane-1 .own").first().evaluate((path) => Number(getComputedStyle(path).fillOpacity));
-      const before = await own();
+      // The rank: A and B in the drawing, the lane's curve, its change and the change's spectrum.
+      const lit = (selector) => stands((selector) => {
+        const all = [...document.querySelectorAll(selector)].map((one) => getComputedStyle(one));
+        return all.length > 0 && all.every((style) => style.outlineWidth === "2px" && style.outlineStyle === "solid" || ["2px", "3.5px"].includes(style.strokeWidth));
+      }, selector);
       await page.locator(".lane-1 .slider").hover();
-      await stands((before) => Number(getComputedStyle(document.querySelector(".way.lane-1 .own")).fillOpacity) > before, before);
+      for (const selector of [".way.lane-1 :is(.own, [data-part=A], [data-part=B])", "#loss .curve.lane-1", "#weight .spectrum.lane-1", "#weight .maps > :nth-child(3)"]) await lit(selector);
+      await page.mouse.move(0, 0);
+      await stands(() => getComputedStyle(document.querySelector(".way [data-part=A]")).strokeWidth !== "2px");
+      // An expert: its A, B and gate in the drawing, by keyboard too.
+      await page.locator("#method").getByRole("button", { name: "MoLoRA" }).click();
+      await page.locator(".way.lane-2 [data-branch='3']").first().waitFor();
+      await page.getByRole("button", { name: /^Expert 3 of MoLoRA/ }).focus();
+      for (const part of ["A", "B"]) await lit(`.way.lane-2 [data-part=${part}][data-branch='2']`);
+      const strokes = () => page.locator(".way.lane-2 path.gate").evaluateAll((all) => all.map((gate) => getComputedStyle(gate).stroke));
+      const [third, ...others] = await strokes().then((all) => [all[2], all[0], all[1], all[3]]);
+      assert.ok(others.every((other) => other === others[0] && other !== third), `${third}, ${others}`);
     });
   });
 

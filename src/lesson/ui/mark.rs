@@ -1,11 +1,10 @@
 //! What a lesson speaks of is marked in the lab, by rules of the lessons' own style sheet: panels are drawn anew many times a
 //! second, and a rule finds what is new. Knows nothing of what it marks.
 
-use js_sys::Reflect;
-use wasm_bindgen::JsCast;
 use web_sys::CssStyleSheet;
 
 use crate::host::browser::window;
+use crate::view::ui::light;
 
 /// What is marked now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,5 +56,5 @@ pub fn show(marks: &Marks) {
 
 fn sheet() -> Option<CssStyleSheet> {
     let link = window()?.document()?.get_element_by_id(SHEET)?;
-    Reflect::get(&link, &"sheet".into()).ok()?.dyn_into().ok()
+    light::sheet(&link)
 }

@@ -85,7 +85,10 @@ fn what_is_written_is_what_is_there() {
         says(three(length(frame.get(Vector::Y))));
         for (part, values) in drawing.parts.iter().zip(&frame.values) {
             if part.is_matrix() {
-                assert!(svg.contains(&format!("{} × {}<", part.rows, part.cols)), "{lane:?}");
+                let sized = format!("{} × {}", part.rows, part.cols);
+                // Where there is little room, the explanation may have it alone.
+                let label = if size.0 < WIDE { sized } else { sized + "<" };
+                assert!(svg.contains(&label), "{lane:?} {size:?} {:?}: {label}", drawing.widths);
             }
             if matches!(part.role, Role::Gates { .. }) {
                 for (at, &gate) in values.iter().enumerate() {
@@ -119,5 +122,38 @@ fn nothing_flows_from_zero() {
         let classes = |svg: String| (svg.contains("'nothing'"), svg.contains("'adds'"), svg.contains(">adds 0<"));
         assert_eq!(classes(svg(true)), (true, false, true), "{lane:?}");
         assert_eq!(classes(svg(false)), (false, true, false), "{lane:?}");
+    });
+}
+
+#[test]
+fn no_two_lines_of_text_stand_on_each_other() {
+    all(|lane, drawing, size| {
+        let picture = picture(drawing, &frame(drawing, false), size);
+        let attribute = |text: &str, name: &str| {
+            let from = text.find(name).unwrap() + name.len() + 2;
+            text[from..].split('\'').next().unwrap().to_owned()
+        };
+        let texts: Vec<_> = picture
+            .svg
+            .split("<text")
+            .skip(1)
+            .map(|text| {
+                let said = text[text.find('>').unwrap() + 1..].split('<').next().unwrap().to_owned();
+                let [x, y]: [f64; 2] = ["x", "y"].map(|name| attribute(text, name).parse().unwrap());
+                let wide = written(&said);
+                let left = match attribute(text, "text-anchor").as_str() {
+                    "start" => x,
+                    "middle" => x - wide / 2.0,
+                    _ => x - wide,
+                };
+                (said, left, left + wide, y)
+            })
+            .collect();
+        for (at, (said, left, right, y)) in texts.iter().enumerate() {
+            for (other, from, to, line) in &texts[..at] {
+                let apart = right <= from || to <= left || (y - line).abs() >= DIGIT;
+                assert!(apart || said.is_empty() || other.is_empty(), "{lane:?} {size:?}: {said} on {other}");
+            }
+        }
     });
 }

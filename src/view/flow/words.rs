@@ -1,6 +1,5 @@
 //! What is written in the drawing of a lane, and the drawing as a table. Knows no places.
 
-use super::length;
 use crate::lang::tr;
 use crate::method::drawing::{Drawing, Part, Role};
 use crate::protocol::{FlowFrame, Vector};
@@ -9,13 +8,24 @@ use crate::view::{
     table::Table,
 };
 
+/// The length of a vector.
+pub fn length(values: &[f32]) -> f64 {
+    libm::sqrt(values.iter().map(|&v| f64::from(v) * f64::from(v)).sum())
+}
+
 /// Above a part: its sign and its size.
 pub fn name(part: &Part) -> String {
-    let Part { symbol, rows, cols, branches, .. } = part;
-    match (part.is_matrix(), branches) {
-        (true, 1) => format!("{symbol} {rows} × {cols}"),
-        (true, _) => format!("{symbol}1–{symbol}{branches} {rows} × {cols}"),
-        _ => (*symbol).into(),
+    match part.is_matrix() {
+        true => format!("{} {} × {}", symbol(part), part.rows, part.cols),
+        false => symbol(part),
+    }
+}
+
+/// Above a part where its size has no room: its sign alone.
+pub fn symbol(part: &Part) -> String {
+    match part.branches {
+        1 => part.symbol.into(),
+        branches => format!("{0}1–{0}{branches}", part.symbol),
     }
 }
 

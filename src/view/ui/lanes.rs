@@ -225,8 +225,13 @@ fn slider(props: &LaneProps) -> Html {
             dispatch.emit(Action::Edit(config));
         })
     };
+    // What the size is the size of: the lane's way, its curve, and its change with that one's spectrum.
+    let lights = format!(
+        ".way.lane-{0} :is(.own, [data-branch]), .curve.lane-{0}, #weight:has(.spectrum.lane-{0}) :is(.spectrum, .maps > :nth-child(3))",
+        props.index
+    );
     html! {
-        <label class="slider" data-why={why}>
+        <label class="slider" data-why={why} data-lights={lights}>
             <span>{ &word }</span>
             <input type="range" min={step.to_string()} step={step.to_string()} max={max.to_string()} value={value.to_string()}
                 aria-label={format!("{} {word}", props.name)} {oninput} />

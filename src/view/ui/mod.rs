@@ -19,6 +19,7 @@ pub mod held;
 pub mod lane_settings;
 pub mod lanes;
 pub mod language;
+pub mod light;
 pub mod loss;
 pub mod map;
 pub mod navigation;
