@@ -90,3 +90,11 @@ fn a_stored_weight_is_read_back_as_numbers() {
         assert_eq!(read[1], expected);
     }
 }
+
+/// Few numbers take no room worth slower kernels.
+#[test]
+fn a_small_model_is_stored_in_thirty_two_bits() {
+    let model = model(&folder("own/llama_bf16"), SHAPE.1);
+    let layers = model.base.iter().map(|layer| layer.weight.stored());
+    assert!(layers.chain(model.tensors.iter().map(|values| values.stored())).all(|stored| stored == Stored::F32));
+}

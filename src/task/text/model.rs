@@ -42,15 +42,13 @@ impl Model {
     ) -> Result<Self> {
         let network = network(&config);
         check_names(&config, &network, weights)?;
-        let in_sites: usize = network.sites().iter().map(|site| site.inputs * site.outputs).sum();
-        let in_tensors: usize = network.tensors().iter().map(|shape| shape.rows * shape.cols).sum();
-        let all = (in_sites + in_tensors) as f32;
+        let all = numbers(&network) as f32;
         let mut done = 0;
         let mut base = Vec::new();
         for site in network.sites() {
             go_on(done as f32 / all).await?;
             done += site.inputs * site.outputs;
-            let weight = table(weights, &weight_of(&site.name), [site.outputs, site.inputs]).await?;
+            let weight = table(&network, weights, &weight_of(&site.name), [site.outputs, site.inputs]).await?;
             let bias = match site.projection.is_some_and(|projection| has_bias(&config, projection)) {
                 true => read(weights, &format!("{}.bias", site.name), &[site.outputs]).await?,
                 false => vec![0.0; site.outputs],
@@ -64,7 +62,7 @@ impl Model {
             let values = match shape.name.as_str() {
                 ROTARY => rotary(&config, positions).into(),
                 name if shape.rows == 1 => read(weights, name, &[shape.cols]).await?.into(),
-                name => table(weights, name, [shape.rows, shape.cols]).await?,
+                name => table(&network, weights, name, [shape.rows, shape.cols]).await?,
             };
             tensors.push(values);
         }
@@ -215,10 +213,28 @@ fn check_names<S: Source>(config: &ModelConfig, network: &Network, weights: &Che
     }
 }
 
+/// How many numbers the frozen weights have, biases left out.
+fn numbers(network: &Network) -> usize {
+    let layers: usize = network.sites().iter().map(|site| site.outputs * site.inputs).sum();
+    layers + network.tensors().iter().map(|tensor| tensor.rows * tensor.cols).sum::<usize>()
+}
+
+/// Frozen numbers from which on those of 16 bits stay so on a device. Fewer take no room worth saving (64 MiB), and cost speed:
+/// kernels then unpack as they read, and the forms for quads have no such reader.
+const MANY: usize = 1 << 24;
+
+/// How devices store a tensor that has rows, if its numbers allow it.
+pub fn stored<S: Source>(network: &Network, weights: &Checkpoint<S>, name: &str) -> Stored {
+    match weights.find(name) {
+        Some(info) if numbers(network) >= MANY => info.dtype.stored(),
+        _ => Stored::F32,
+    }
+}
+
 /// A weight with rows, which devices store as the file does, where they can.
-async fn table<S: Source>(weights: &Checkpoint<S>, name: &str, shape: [usize; 2]) -> Result<Fixed> {
+async fn table<S: Source>(network: &Network, weights: &Checkpoint<S>, name: &str, shape: [usize; 2]) -> Result<Fixed> {
     let values = read(weights, name, &shape).await?;
-    let stored = match weights.find(name).map_or(Stored::F32, |info| info.dtype.stored()) {
+    let stored = match stored(network, weights, name) {
         Stored::F16 if values.iter().any(|value| value.abs() >= F16_END) => Stored::F32,
         stored => stored,
     };

@@ -5,13 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::config::ModelConfig;
 use super::fit::Fit;
-use super::model::Model;
+use super::model::{Model, stored};
 use super::passages::Texts;
 use super::tokenizer::Tokenizer;
 use crate::args::{Text, limits};
 use crate::error::{Error, Result};
 use crate::files::{Checkpoint, Source, broken, folder};
-use crate::fixed::Stored;
 use crate::lang::{marked, tr};
 use crate::method::Lane;
 use crate::task::table::AboutTable;
@@ -274,8 +273,9 @@ impl<S: Source> Own<S> {
     /// That model for sequences so long, without weights, which devices would store as its files do.
     pub fn shape(&self, positions: usize) -> Option<Model> {
         let OwnModel { config, weights, .. } = self.model.as_ref()?;
-        let stored = |name: &str| weights.find(name).map_or(Stored::F32, |info| info.dtype.stored());
-        Some(Model::shape(config.clone(), positions).stored_as(stored))
+        let shape = Model::shape(config.clone(), positions);
+        let network = shape.network.clone();
+        Some(shape.stored_as(|name| stored(&network, weights, name)))
     }
 
     /// How its model, or the small one, cuts text.

@@ -12,7 +12,6 @@ use super::tokenizer::Tokenizer;
 use crate::args::Text;
 use crate::error::Result;
 use crate::files::{Checkpoint, Memory, broken};
-use crate::fixed::Stored;
 use crate::lang::tr;
 use crate::task::TaskData;
 
@@ -42,8 +41,7 @@ pub async fn small_model(mut file: impl AsyncFnMut(&str) -> Result<Vec<u8>>) -> 
     let weights = file(&format!("{FOLDER}/{WEIGHTS}")).await?;
     let weights = Checkpoint::open(vec![Memory::new(WEIGHTS, weights)]).await?;
     let positions = config.positions;
-    // F16 is for the download's sake: half a million numbers take no room, and kernels have less to do with 32 bits.
-    Ok(Model::read(config, &weights, positions, async |_| Ok(())).await?.stored_as(|_| Stored::F32))
+    Model::read(config, &weights, positions, async |_| Ok(())).await
 }
 
 /// Reads model and texts; `file` gives the bytes of a file by its name under `data/`.
