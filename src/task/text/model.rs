@@ -42,13 +42,13 @@ impl Model {
     ) -> Result<Self> {
         let network = network(&config);
         check_names(&config, &network, weights)?;
-        let all = numbers(&network) as f32;
+        let all = network.parameters();
         let mut done = 0;
         let mut base = Vec::new();
         for site in network.sites() {
-            go_on(done as f32 / all).await?;
+            go_on(done as f32 / all as f32).await?;
             done += site.inputs * site.outputs;
-            let weight = table(&network, weights, &weight_of(&site.name), [site.outputs, site.inputs]).await?;
+            let weight = table(all, weights, &weight_of(&site.name), [site.outputs, site.inputs]).await?;
             let bias = match site.projection.is_some_and(|projection| has_bias(&config, projection)) {
                 true => read(weights, &format!("{}.bias", site.name), &[site.outputs]).await?,
                 false => vec![0.0; site.outputs],
@@ -57,12 +57,12 @@ impl Model {
         }
         let mut tensors = Vec::new();
         for shape in network.tensors() {
-            go_on(done as f32 / all).await?;
+            go_on(done as f32 / all as f32).await?;
             done += shape.rows * shape.cols;
             let values = match shape.name.as_str() {
                 ROTARY => rotary(&config, positions).into(),
                 name if shape.rows == 1 => read(weights, name, &[shape.cols]).await?.into(),
-                name => table(&network, weights, name, [shape.rows, shape.cols]).await?,
+                name => table(all, weights, name, [shape.rows, shape.cols]).await?,
             };
             tensors.push(values);
         }
@@ -101,6 +101,13 @@ impl Model {
             *tensor = tensor.with_stored(stored(&shape.name));
         }
         self
+    }
+
+    /// The same, what devices may store in fewer bits stored as what is read from these files.
+    #[must_use]
+    pub fn stored_like<S: Source>(self, weights: &Checkpoint<S>) -> Self {
+        let all = network(&self.config).parameters();
+        self.stored_as(|name| stored(all, weights, name))
     }
 
     /// How a device stores the tensor of a name.
@@ -213,28 +220,22 @@ fn check_names<S: Source>(config: &ModelConfig, network: &Network, weights: &Che
     }
 }
 
-/// How many numbers the frozen weights have, biases left out.
-fn numbers(network: &Network) -> usize {
-    let layers: usize = network.sites().iter().map(|site| site.outputs * site.inputs).sum();
-    layers + network.tensors().iter().map(|tensor| tensor.rows * tensor.cols).sum::<usize>()
-}
-
 /// Frozen numbers from which on those of 16 bits stay so on a device. Fewer take no room worth saving (64 MiB), and cost speed:
 /// kernels then unpack as they read, and the forms for quads have no such reader.
 const MANY: usize = 1 << 24;
 
-/// How devices store a tensor that has rows, if its numbers allow it.
-pub fn stored<S: Source>(network: &Network, weights: &Checkpoint<S>, name: &str) -> Stored {
+/// How devices store a tensor that has rows, one of a base of so many numbers, if its own allow it.
+fn stored<S: Source>(all: usize, weights: &Checkpoint<S>, name: &str) -> Stored {
     match weights.find(name) {
-        Some(info) if numbers(network) >= MANY => info.dtype.stored(),
+        Some(info) if all >= MANY => info.dtype.stored(),
         _ => Stored::F32,
     }
 }
 
 /// A weight with rows, which devices store as the file does, where they can.
-async fn table<S: Source>(network: &Network, weights: &Checkpoint<S>, name: &str, shape: [usize; 2]) -> Result<Fixed> {
+async fn table<S: Source>(all: usize, weights: &Checkpoint<S>, name: &str, shape: [usize; 2]) -> Result<Fixed> {
     let values = read(weights, name, &shape).await?;
-    let stored = match stored(network, weights, name) {
+    let stored = match stored(all, weights, name) {
         Stored::F16 if values.iter().any(|value| value.abs() >= F16_END) => Stored::F32,
         stored => stored,
     };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::ModelConfig;
 use super::fit::Fit;
-use super::model::{Model, stored};
+use super::model::Model;
 use super::passages::Texts;
 use super::tokenizer::Tokenizer;
 use crate::args::{Text, limits};
@@ -270,12 +270,10 @@ impl<S: Source> Own<S> {
         self.model.as_ref().map(|model| &model.config)
     }
 
-    /// That model for sequences so long, without weights, which devices would store as its files do.
+    /// That model for sequences so long, without weights, which devices would store as when they are read.
     pub fn shape(&self, positions: usize) -> Option<Model> {
         let OwnModel { config, weights, .. } = self.model.as_ref()?;
-        let shape = Model::shape(config.clone(), positions);
-        let network = shape.network.clone();
-        Some(shape.stored_as(|name| stored(&network, weights, name)))
+        Some(Model::shape(config.clone(), positions).stored_like(weights))
     }
 
     /// How its model, or the small one, cuts text.

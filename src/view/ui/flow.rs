@@ -66,8 +66,9 @@ pub fn Method(props: &MethodProps) -> Html {
     };
     let lane = shown.map_or(watch.lane, |flow| flow.frame.lane);
     let name = props.names.get(lane).cloned().unwrap_or_default();
+    let layer = shown.map_or(0, |flow| flow.frame.layer);
     let onclick = {
-        let (dispatch, layer, off) = (props.dispatch.clone(), shown.map_or(0, |flow| flow.frame.layer), props.off);
+        let (dispatch, off) = (props.dispatch.clone(), props.off);
         Callback::from(move |event: MouseEvent| {
             let expert =
                 owner(&event, "[data-expert]").and_then(|line| line.get_attribute("data-expert")?.parse().ok());
@@ -80,7 +81,7 @@ pub fn Method(props: &MethodProps) -> Html {
     html! {
         <Panel id="method" title={tr!("How it works")} {tables} step={props.step} {controls}>
             <div class="tabs">{ for tabs }</div>
-            <div class={format!("way lane-{lane}")} ref={node} {onclick}>
+            <div class={format!("way lane-{lane} layer-{layer}")} ref={node} {onclick}>
                 <svg role="img" aria-label={tr!("{name}: one token's way through the layer", name)} />
                 <canvas aria-hidden="true" width={(FINE * size.0).to_string()} height={(FINE * size.1).to_string()} />
             </div>

@@ -115,8 +115,8 @@ pub fn Gates(props: &GatesProps) -> Html {
     let experts = (0..frame.experts).map(|expert| {
         let off = frame.ablation.as_ref().is_some_and(|a| a.expert == expert);
         let action = ablate(expert);
-        let lane = frame.lane;
-        let lights = format!(".way.lane-{lane} :is([data-expert='{expert}'], [data-branch='{expert}']), .curve.lane-{lane}");
+        let (lane, layer) = (frame.lane, frame.layer);
+        let lights = format!(".way.lane-{lane}.layer-{layer} :is([data-expert='{expert}'], [data-branch='{expert}']), .curve.lane-{lane}");
         html! {
             <button type="button" class="expert" aria-pressed={off.to_string()} data-lights={lights}
                 aria-label={tr!("Expert {} of {name}: {}", expert + 1, if off { tr!("off") } else { tr!("on") }, name)}

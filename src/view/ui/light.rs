@@ -66,7 +66,7 @@ impl Lit {
                 // A gate's width is its value, and a curve's colour its lane's.
                 format!("{all}:is(rect, .base, .own, .gate) {{ stroke: var(--ink); }}"),
                 format!("{all}:is(rect, .base, .own) {{ stroke-width: 2px; }}"),
-                format!("{all}:is(.curve) {{ stroke-width: 3.5px; }}"),
+                format!("{all}.curve {{ stroke-width: 3.5px; }}"),
                 format!("{all}:not(rect, path) {{ outline: 2px solid var(--ink); outline-offset: 1px; }}"),
             ] {
                 self.rules += u32::from(sheet.insert_rule_with_index(&rule, count()).is_ok());
